@@ -1,0 +1,45 @@
+"""mixedsparse: linear mixed models for crossed and nested designs, treated as one global sparse problem."""
+
+from mixedsparse import datasets
+from mixedsparse.core.terms import RandomTerm
+from mixedsparse.errors import (
+    BackendError,
+    ColumnError,
+    ConvergenceWarning,
+    DataError,
+    DroppedColumnsWarning,
+    DroppedRowsWarning,
+    FormulaError,
+    MixedSparseError,
+    MixedSparseWarning,
+    NotPositiveDefiniteError,
+    OptionError,
+    SingularFitWarning,
+)
+from mixedsparse.model import LinearMixedModel, lmer
+from mixedsparse.options import FitOptions
+from mixedsparse.results import MixedResults
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BackendError",
+    "ColumnError",
+    "ConvergenceWarning",
+    "DataError",
+    "DroppedColumnsWarning",
+    "DroppedRowsWarning",
+    "FitOptions",
+    "FormulaError",
+    "LinearMixedModel",
+    "MixedResults",
+    "MixedSparseError",
+    "MixedSparseWarning",
+    "NotPositiveDefiniteError",
+    "OptionError",
+    "RandomTerm",
+    "SingularFitWarning",
+    "__version__",
+    "datasets",
+    "lmer",
+]

@@ -1,0 +1,65 @@
+"""The only module that imports sksparse: CHOLMOD behind an interface that cannot be misused.
+
+Traps that are closed here (all silent in scikit-sparse 0.4): callers never see the permutation of a solve; the LL'
+factor is taken, never that of LDL'; a log-determinant that is not finite is an error; the pattern never changes, so only
+numbers are refilled; indices are 32-bit throughout.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from mixedsparse.errors import NotPositiveDefiniteError
+
+__all__ = ["SparseCholesky", "available"]
+
+
+def available() -> bool:
+    """Whether scikit-sparse can be imported."""
+    try:
+        import sksparse.cholmod  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+class SparseCholesky:
+    """L L' = P M P' for one pattern, analysed once and refactored in place.
+
+    Parameters
+    ----------
+    lower : scipy.sparse.csc_matrix, shape (q, q)
+        Lower triangle with every structural non-zero; its values are not read.
+    """
+
+    def __init__(self, lower: sparse.csc_matrix) -> None:
+        from sksparse.cholmod import analyze
+
+        self._matrix = lower
+        self._factor = analyze(lower, mode="auto", use_long=False)
+        self.permutation: np.ndarray = np.asarray(self._factor.P())
+        self.logdet = np.nan
+
+    def factorize(self, values: np.ndarray) -> None:
+        """Refill the numbers of the lower triangle (CSC order) and factorise."""
+        from sksparse.cholmod import CholmodError
+
+        self._matrix.data[:] = values
+        try:
+            self._factor.cholesky_inplace(self._matrix)
+            self.logdet = float(self._factor.logdet())
+        except CholmodError as err:
+            raise NotPositiveDefiniteError("The penalised system is not positive definite at this theta.") from err
+        if not np.isfinite(self.logdet):
+            raise NotPositiveDefiniteError("The log-determinant of the penalised system is not finite.")
+
+    def solve(self, rhs: np.ndarray) -> np.ndarray:
+        """M^-1 rhs for a dense (q, r) array, in the caller's order."""
+        return np.asarray(self._factor(np.asfortranarray(rhs)))
+
+    def lower_factor(self) -> sparse.csc_matrix:
+        """L of L L' = P M P' as a copy, rows increasing inside each column (permuted order)."""
+        factor = self._factor.L()
+        factor.sort_indices()
+        return factor

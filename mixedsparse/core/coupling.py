@@ -1,0 +1,128 @@
+"""A_12 = Z_1'Z_2 between the eliminated block and the rest, dense or sparse, behind one small interface.
+
+``to_rest(x)``      A_21 x          x (levels, K, r) -> (q_rest, r)
+``to_first(x)``     A_12 x          x (q_rest, r) -> (levels, K, r)
+``schur(S, C)``     S - A_21 C A_12, C (levels, K, K) block diagonal, as a new array
+``quadratic(P)``    the diagonal blocks of A_12 P A_21, shape (levels, K, K), for symmetric P
+``rows(first)``     A_12 as a dense array (levels, K, q_rest)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from scipy import sparse
+
+from mixedsparse.core.problem import Problem
+
+if TYPE_CHECKING:
+    from mixedsparse.core.split import SplitEngine
+
+__all__ = ["Coupling", "DenseCoupling", "SparseCoupling", "make_coupling"]
+
+# The dense form multiplies with BLAS, the sparse one visits pairs of entries: one visit costs about as much
+# as this many multiply-adds, and below `_SMALL` multiply-adds the kernels are not worth importing.
+_FLOPS_PER_VISIT = 25.0
+_SMALL = 2e8
+
+
+class Coupling(Protocol):
+    """What the split needs of A_12."""
+
+    def to_rest(self, first: np.ndarray) -> np.ndarray: ...  # noqa: D102 - see the module docstring
+    def to_first(self, rest: np.ndarray) -> np.ndarray: ...  # noqa: D102
+    def schur(self, inner: np.ndarray, cov: np.ndarray) -> np.ndarray: ...  # noqa: D102
+    def quadratic(self, matrix: np.ndarray) -> np.ndarray: ...  # noqa: D102
+    def dense(self) -> np.ndarray: ...  # noqa: D102
+
+
+def make_coupling(engine: SplitEngine, problem: Problem) -> Coupling:
+    """Choose the form that costs fewer operations per evaluation."""
+    layout, e = problem.layout, engine.first
+    shape = (layout.n_levels[e], layout.widths[e], engine.q_rest)
+    oriented = {b: _oriented(problem, e, b) for b in engine.rest}
+    per_level = sum(np.diff(oriented[b].indptr) * layout.widths[b] for b in engine.rest)
+    visits = float(np.square(per_level, dtype=float).sum()) * shape[1]
+    flops = float(shape[0] * shape[1]) * shape[2] ** 2
+    entries = [(engine.slabs[b, a], oriented[b], a) for b in engine.rest for a in range(layout.widths[b])]
+    if flops < max(_FLOPS_PER_VISIT * visits, _SMALL):
+        dense = np.zeros(shape)
+        for slab, pairs, a in entries:
+            dense[pairs.rows, :, slab.start + pairs.indices] = pairs.data[:, :, a]
+        return DenseCoupling(dense)
+    rows = np.concatenate([pairs.rows for _, pairs, _ in entries])
+    columns = np.concatenate([slab.start + pairs.indices for slab, pairs, _ in entries])
+    values = np.concatenate([pairs.data[:, :, a] for _, pairs, a in entries])
+    return SparseCoupling.of(rows, columns, values, shape)
+
+
+def _oriented(problem: Problem, e: int, b: int):  # type: ignore[no-untyped-def]
+    return problem.pairs[e, b] if e < b else problem.pairs[b, e].transposed()
+
+
+class DenseCoupling:
+    """A_12 as one array (levels, K, q_rest): BLAS does the work."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+        self.flat = values.reshape(-1, values.shape[2])
+
+    def to_rest(self, first: np.ndarray) -> np.ndarray:
+        return self.flat.T @ first.reshape(len(self.flat), -1)
+
+    def to_first(self, rest: np.ndarray) -> np.ndarray:
+        return (self.flat @ rest).reshape(*self.values.shape[:2], -1)
+
+    def schur(self, inner: np.ndarray, cov: np.ndarray) -> np.ndarray:
+        scaled = cov * self.values if cov.shape[1] == 1 else cov @ self.values
+        return inner - self.flat.T @ scaled.reshape(self.flat.shape)
+
+    def quadratic(self, matrix: np.ndarray) -> np.ndarray:
+        left = (self.flat @ matrix).reshape(self.values.shape)
+        return left @ self.values.swapaxes(1, 2)
+
+    def dense(self) -> np.ndarray:
+        return self.values
+
+
+class SparseCoupling:
+    """A_12 by compressed rows of levels: entry i couples level l with column `indices[i]` by K numbers `values[i]`."""
+
+    def __init__(self, indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, shape: tuple[int, int, int]) -> None:
+        self.indptr, self.indices, self.values, self.shape = indptr, indices, values, shape
+        levels, k, q_rest = shape
+        counts = np.diff(indptr)
+        pointer = np.concatenate([[0], np.cumsum(np.repeat(counts, k))])
+        # Row (level, a) of A_12 holds column a of the level's values.
+        starts = np.repeat(indptr[:-1], k)
+        source = np.arange(pointer[-1]) - np.repeat(pointer[:-1], np.repeat(counts, k)) + np.repeat(starts, np.repeat(counts, k))
+        effect = np.repeat(np.tile(np.arange(k), levels), np.repeat(counts, k))
+        self.matrix = sparse.csr_matrix((values[source, effect], indices[source], pointer), shape=(levels * k, q_rest))
+        self.transposed = self.matrix.T.tocsr()
+
+    @classmethod
+    def of(cls, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int, int]) -> SparseCoupling:
+        """Sort the entries by level and column."""
+        order = np.lexsort((columns, rows))
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
+        return cls(indptr, columns[order].astype(np.int32), np.ascontiguousarray(values[order]), shape)
+
+    def to_rest(self, first: np.ndarray) -> np.ndarray:
+        return np.asarray(self.transposed @ first.reshape(self.matrix.shape[0], -1))
+
+    def to_first(self, rest: np.ndarray) -> np.ndarray:
+        return np.asarray(self.matrix @ rest).reshape(*self.shape[:2], -1)
+
+    def schur(self, inner: np.ndarray, cov: np.ndarray) -> np.ndarray:
+        from mixedsparse.core import kernels
+
+        return kernels.schur(inner, self.indptr, self.indices, self.values, np.ascontiguousarray(cov))
+
+    def quadratic(self, matrix: np.ndarray) -> np.ndarray:
+        from mixedsparse.core import kernels
+
+        return kernels.quadratic(matrix, self.indptr, self.indices, self.values)
+
+    def dense(self) -> np.ndarray:
+        return self.matrix.toarray().reshape(self.shape)

@@ -1,0 +1,119 @@
+"""Exact gradient and average-information Hessian of the profiled criterion in theta.
+
+Sources: Gilmour, Thompson & Cullis (1995), Biometrics 51, 1440-1450 (average information); Johnson & Thompson
+(1995), J. Dairy Sci. 78, 449-456. With zeta = Z'V_0^-1 (y - X beta), H = Z'V_0^-1 X, K = (X'V_0^-1 X)^-1 and
+df = n or n - p, block b of the gradient is 2 G_b Lambda_b with
+
+    G_b = sum over levels of [Z'V_0^-1 Z]_ll - (REML) H_l K H_l' - (df / r^2) zeta_l zeta_l'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedsparse.core.engine import Engine
+from mixedsparse.core.pls import Pls
+
+__all__ = ["Derivatives", "differentiate"]
+
+Vectors = list[np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Derivatives:
+    """First and second derivatives at one theta, of the whitened bases.
+
+    Attributes
+    ----------
+    gradient : ndarray, shape (m,)
+        Exact.
+    hessian : ndarray, shape (m, m)
+        Exact or average information plus curvature, as `kind` says; None when only the gradient was asked for.
+    kind : str
+        ``"exact"`` or ``"average information"``.
+    """
+
+    gradient: np.ndarray
+    hessian: np.ndarray | None
+    kind: str = "average information"
+
+
+def differentiate(engine: Engine, pls: Pls, second: bool = True) -> Derivatives:
+    """Derivatives of the criterion at `pls`.
+
+    The curvature needs G_b itself, which is G_b Lambda_b times Lambda_b^-1: a diagonal entry that is exactly 0 must
+    be moved off it by the caller (`optimize` keeps 1e-7 away), or the rows that belong to it are left at 0.
+    """
+    problem, layout = engine.problem, engine.problem.layout
+    scale = problem.degrees(pls.reml) / pls.pwrss
+    scores, slopes = [], []
+    for lam, trace, zeta, hx in zip(pls.factors, pls.factor.traces(), pls.zeta, pls.Hx, strict=True):
+        outer = scale * (zeta.T @ zeta)
+        if pls.reml and hx.shape[2]:
+            half = hx @ pls.K
+            outer = outer + np.tensordot(half, hx, axes=((0, 2), (0, 2)))
+        slopes.append(trace - outer @ lam)
+        scores.append(outer)
+    gradient = 2.0 * layout.gather(slopes)
+    if not second:
+        return Derivatives(gradient, None)
+    hessian = _average_information(engine, pls, scale)
+    for b, (slope, lam) in enumerate(zip(slopes, pls.factors, strict=True)):
+        _add_curvature(hessian, layout, b, _right_divide(slope, lam))
+    return Derivatives(gradient, hessian)
+
+
+def _right_divide(slope: np.ndarray, lam: np.ndarray) -> np.ndarray:
+    """G = (G Lambda) Lambda^-1, symmetrised; columns of a zero pivot are taken as 0."""
+    diagonal = np.diagonal(lam)
+    if (diagonal == 0).any():
+        lam = lam + np.diag(np.where(diagonal == 0, np.inf, 0.0))
+    k = len(lam)
+    out = np.zeros((k, k))
+    for j in range(k - 1, -1, -1):
+        out[:, j] = (slope[:, j] - out[:, j + 1 :] @ lam[j + 1 :, j]) / lam[j, j]
+    return 0.5 * (out + out.T)
+
+
+def _add_curvature(hessian: np.ndarray, layout, b: int, score: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+    """Add 2 G_rr' between entries (r, s) and (r', s) of the same column s."""
+    mine = np.flatnonzero(layout.block == b)
+    row, col = layout.row[mine], layout.col[mine]
+    hessian[np.ix_(mine, mine)] += 2.0 * score[row[:, None], row] * (col[:, None] == col)
+
+
+def _average_information(engine: Engine, pls: Pls, scale: float) -> np.ndarray:
+    """(df / r^2) F'Z'P_0 Z F - s s' / df, with the columns of F = [c_1 .. c_m]: c_i = (I x D_i) zeta."""
+    problem = engine.problem
+    directions = working_vectors(problem.layout, pls)
+    projected = pls.factor.project(engine.times(directions))
+    m = problem.n_theta
+    inner = np.zeros((m, m))
+    cross = np.zeros((m, problem.p))
+    score = np.zeros(m)
+    for f, w, hx, zeta in zip(directions, projected, pls.Hx, pls.zeta, strict=True):
+        flat = f.reshape(-1, m)
+        inner += flat.T @ w.reshape(-1, m)
+        cross += flat.T @ hx.reshape(len(flat), -1)
+        score += flat.T @ zeta.reshape(-1)
+    inner -= cross @ pls.K @ cross.T
+    score *= scale
+    information = scale * inner - np.outer(score, score) / problem.degrees(pls.reml)
+    return 0.5 * (information + information.T)
+
+
+def working_vectors(layout, pls: Pls) -> Vectors:  # type: ignore[no-untyped-def]
+    """F as block vectors (levels, K, m): D_i zeta_l with D_i = E_rs Lambda' + Lambda E_sr."""
+    m = len(layout.block)
+    out = []
+    for b, (zeta, lam) in enumerate(zip(pls.zeta, pls.factors, strict=True)):
+        f = np.zeros((*zeta.shape, m))
+        weighted = zeta @ lam
+        for i in np.flatnonzero(layout.block == b):
+            r, s = layout.row[i], layout.col[i]
+            f[:, :, i] = zeta[:, r, None] * lam[:, s]
+            f[:, r, i] += weighted[:, s]
+        out.append(f)
+    return out

@@ -1,0 +1,125 @@
+"""The fixed-effects side: rank, scaling and centring of X and y, and the way back.
+
+The engines work on an orthonormal basis Q of the columns of X that are kept and on the residual of y
+after least squares on it, so that a response of 1e8 + noise or a covariate in millionths loses no digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack, solve_triangular
+
+__all__ = ["FixedBasis", "make_basis"]
+
+# lme4 (LINPACK's dqrdc2) drops a column whose part that is new is below 1e-7 of its length.
+_RANK_TOL = 1e-7
+# Cross-products square the condition number: above this one the columns are orthogonalised themselves.
+_GRAM_PIVOT = 1e-3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FixedBasis:
+    """X[:, kept] = Q root, y = Q shift + residual.
+
+    Attributes
+    ----------
+    kept : ndarray of int, shape (p,)
+        Columns of X that are kept, in their order.
+    q, residual : ndarray, shapes (n, p) and (n,)
+        Orthonormal basis; least-squares residual of y (both times the root weights).
+    root : ndarray, shape (p, p), upper triangular
+        beta = root^-1 (gamma + shift), where gamma belongs to Q and the residual.
+    shift : ndarray, shape (p,)
+        Least-squares coefficients of y on Q.
+    log_det : float
+        log |X'X| = 2 log |det root|, which REML on Q leaves out.
+    """
+
+    kept: np.ndarray
+    q: np.ndarray
+    residual: np.ndarray
+    root: np.ndarray
+    shift: np.ndarray
+    log_det: float
+
+    def beta(self, gamma: np.ndarray) -> np.ndarray:
+        """Coefficients of X[:, kept] from those of Q on the residual."""
+        return solve_triangular(self.root, gamma + self.shift) if len(gamma) else gamma
+
+    def covariance(self, matrix: np.ndarray) -> np.ndarray:
+        """Covariance of beta from the covariance `matrix` of gamma, both (p, p)."""
+        if not len(matrix):
+            return matrix
+        half = solve_triangular(self.root, matrix)
+        return np.asarray(solve_triangular(self.root, half.T))
+
+
+def make_basis(X: np.ndarray, y: np.ndarray) -> FixedBasis:
+    """Orthonormalise the columns of X (n, p) in order, dropping those that depend on earlier ones.
+
+    Columns are first centred against a constant column where there is one, then scaled; a Cholesky factor of
+    their cross-products serves while it is well conditioned, Householder QR otherwise.
+    """
+    n, p = X.shape
+    if p == 0:
+        return FixedBasis(np.arange(0), np.empty((n, 0)), y, np.empty((0, 0)), np.empty(0), 0.0)
+    centred, means, scale, constant = _centre(X)
+    gram = centred.T @ centred
+    root, info = lapack.dpotrf(gram, lower=0)
+    if info == 0 and np.diag(root).min() > _GRAM_PIVOT:
+        kept = np.arange(p)
+        inverse, _ = lapack.dtrtri(root, lower=0)
+        q = centred @ inverse
+    else:
+        q, root, kept = _independent_columns(centred)
+    root = root * scale[kept]
+    if constant >= 0:
+        # Undo the centring: x = (x - mean) + mean * 1, and 1 is (to scale) column `constant` of the basis.
+        root = root + np.outer(root[:, constant] / X[0, constant], means[kept])
+    residual = y - y.mean() if constant >= 0 else y
+    offset = y - residual
+    first = q.T @ residual
+    residual = residual - q @ first
+    second = q.T @ residual
+    residual = residual - q @ second
+    shift = first + second + (q.T @ offset if constant >= 0 else 0.0)
+    return FixedBasis(kept, q, residual, root, shift, 2.0 * float(np.log(np.abs(np.diag(root))).sum()))
+
+
+def _centre(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Columns centred (all but the constant one) and scaled to length 1; means, lengths, constant column or -1."""
+    flat = np.flatnonzero((X == X[0]).all(axis=0) & (X[0] != 0))
+    constant = int(flat[0]) if len(flat) and flat[0] == 0 else -1
+    means = np.zeros(X.shape[1])
+    if constant >= 0:
+        means = X.mean(axis=0)
+        means[constant] = 0.0
+    centred = X - means
+    scale = np.sqrt(np.einsum("ij,ij->j", centred, centred))
+    # A column that centring leaves with rounding noise only is constant: it has no part that is new.
+    noise = scale <= _RANK_TOL * np.sqrt(np.einsum("ij,ij->j", X, X))
+    centred[:, noise] = 0.0
+    scale[noise | (scale == 0)] = 1.0
+    centred /= scale
+    return centred, means, scale, constant
+
+
+def _independent_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Q, R and the kept columns: a column is dropped when its new part is below `_RANK_TOL` of its length."""
+    triangle = np.linalg.qr(columns, mode="r")
+    kept: list[int] = []
+    basis = np.empty((len(triangle), 0))
+    for j in range(columns.shape[1]):
+        new = triangle[:, j]
+        length = np.linalg.norm(new)
+        for _ in range(2):
+            new = new - basis @ (basis.T @ new)
+        if length > 0 and np.linalg.norm(new) > _RANK_TOL * length:
+            kept.append(j)
+            basis = np.column_stack([basis, new / np.linalg.norm(new)])
+    index = np.array(kept, dtype=np.intp)
+    q, root = np.linalg.qr(columns[:, index])
+    sign = np.where(np.diag(root) < 0, -1.0, 1.0)
+    return q * sign, root * sign[:, None], index

@@ -1,0 +1,109 @@
+"""Penalised least squares at one theta: the criterion, and all that its derivatives start from.
+
+Source: Bates, Maechler, Bolker & Walker (2015), J. Stat. Softw. 67(1), section 3, in the projected form
+V_0^-1 = I - Z Lambda M^-1 Lambda' Z', V_0 = I + Z Lambda Lambda' Z'.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack
+
+from mixedsparse.core.engine import Factor
+from mixedsparse.core.problem import Problem
+from mixedsparse.errors import NotPositiveDefiniteError
+
+__all__ = ["Pls", "criterion_value", "solve_pls"]
+
+Vectors = list[np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pls:
+    """Penalised least squares at one theta (of the whitened bases).
+
+    Attributes
+    ----------
+    criterion : float
+        REML criterion or -2 log-likelihood, profiled over beta and sigma.
+    gamma : ndarray, shape (p,)
+        Coefficients of the orthonormal basis Q of X.
+    K : ndarray, shape (p, p)
+        (Q'V_0^-1 Q)^-1.
+    pwrss : float
+        Penalised weighted residual sum of squares r^2, in y^2.
+    Hx : list of ndarray (levels, K, p)
+        Z'V_0^-1 Q.
+    zeta : list of ndarray (levels, K)
+        Z'V_0^-1 (y - X beta).
+    factor : Factor
+        M(theta), factorised.
+    reml : bool
+        Which criterion.
+    """
+
+    criterion: float
+    gamma: np.ndarray
+    K: np.ndarray
+    pwrss: float
+    Hx: Vectors
+    zeta: Vectors
+    factor: Factor
+    reml: bool
+
+    @property
+    def factors(self) -> Sequence[np.ndarray]:
+        """Lambda of each block."""
+        return self.factor.factors
+
+    @property
+    def modes(self) -> Vectors:
+        """Conditional modes b = Lambda Lambda' zeta of the whitened bases, (levels, K) per block."""
+        return [zeta @ (lam @ lam.T) for zeta, lam in zip(self.zeta, self.factors, strict=True)]
+
+
+def solve_pls(problem: Problem, factor: Factor, reml: bool) -> Pls:
+    """Profile beta and sigma out at the factorised theta.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        The residual sum of squares or Q'V_0^-1 Q is not positive (a perfect fit, or an absurd theta).
+    """
+    p = problem.p
+    projected = factor.project(list(problem.Zxy))
+    # V_0^-1 = I - Z (Lambda Lambda') Z'V_0^-1
+    inner = problem.xy.copy()
+    for lam, own, other in zip(factor.factors, problem.Zxy, projected, strict=True):
+        spread = other.swapaxes(1, 2) @ (lam @ lam.T) if len(lam) > 1 else other.swapaxes(1, 2) * lam[0, 0] ** 2
+        rows = own.shape[0] * own.shape[1]
+        inner -= own.reshape(rows, -1).T @ spread.swapaxes(1, 2).reshape(rows, -1)
+    root, info = lapack.dpotrf(inner, lower=0)
+    if info != 0:
+        raise NotPositiveDefiniteError("The residual sum of squares is not positive at this theta.")
+    diagonal = np.diagonal(root)
+    inverse, _ = lapack.dtrtri(root[:p, :p], lower=0) if p else (np.empty((0, 0)), 0)
+    gamma = inverse @ root[:p, p]
+    pwrss = float(root[p, p]) ** 2
+    log_det_x = 2.0 * float(np.log(diagonal[:p]).sum())
+    return Pls(
+        criterion=criterion_value(problem, factor.logdet, log_det_x, pwrss, reml),
+        gamma=gamma,
+        K=inverse @ inverse.T,
+        pwrss=pwrss,
+        Hx=[h[:, :, :p] for h in projected],
+        zeta=[h[:, :, p] - h[:, :, :p] @ gamma for h in projected],
+        factor=factor,
+        reml=reml,
+    )
+
+
+def criterion_value(problem: Problem, logdet: float, log_det_x: float, pwrss: float, reml: bool) -> float:
+    """-2 log-likelihood or REML criterion, with lme4's constants."""
+    df = problem.degrees(reml)
+    value = logdet + df * (1.0 + math.log(2.0 * math.pi * pwrss / df)) - problem.sum_log_weights
+    return value + log_det_x + problem.basis.log_det if reml else value

@@ -1,0 +1,117 @@
+"""The problem: every cross-product that the criterion needs, built once and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from mixedsparse.core.blocks import Block, BlockLayout, make_blocks
+from mixedsparse.core.crossproducts import Pairs, cross_pairs, level_grams, level_sums
+from mixedsparse.core.fixed import FixedBasis, make_basis
+from mixedsparse.core.terms import RandomTerm, ThetaLayout, theta_order
+
+__all__ = ["Problem", "make_problem"]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Cross-products of the whitened Z, the orthonormal basis Q of X and the residual of y on it.
+
+    Attributes
+    ----------
+    terms : tuple of RandomTerm
+        In theta order; `order` gives the position of each in the formula.
+    basis : FixedBasis
+        Q, the residual of y, and the way back to X.
+    layout : BlockLayout
+        Where theta stands in the blocks.
+    grams : tuple of ndarray (levels, K, K)
+        Diagonal blocks of Z'Z.
+    pairs : dict (s, t) -> Pairs, s < t
+        Off-diagonal blocks of Z'Z.
+    Zxy : tuple of ndarray (levels, K, p + 1)
+        Z'[Q r].
+    xy : ndarray, shape (p + 1, p + 1)
+        [Q r]'[Q r].
+    sum_log_weights : float
+        Sum of log w, which enters the likelihood.
+    """
+
+    n: int
+    terms: tuple[RandomTerm, ...]
+    order: tuple[int, ...]
+    theta_layout: ThetaLayout
+    basis: FixedBasis
+    layout: BlockLayout
+    grams: tuple[np.ndarray, ...]
+    pairs: dict[tuple[int, int], Pairs]
+    Zxy: tuple[np.ndarray, ...]
+    xy: np.ndarray
+    sum_log_weights: float
+    root_weights: np.ndarray | None = field(repr=False, default=None)
+
+    @property
+    def p(self) -> int:
+        """Number of fixed effects that are estimated."""
+        return len(self.basis.kept)
+
+    @property
+    def n_theta(self) -> int:
+        """Number of covariance parameters."""
+        return self.theta_layout.size
+
+    def degrees(self, reml: bool) -> int:
+        """Divisor of the residual sum of squares: n - p for REML, n for ML."""
+        return self.n - self.p if reml else self.n
+
+    @cached_property
+    def from_block(self) -> np.ndarray:
+        """Inverse of the whitening of theta, shape (m, m)."""
+        return np.linalg.inv(self.layout.to_block)
+
+
+def make_problem(
+    y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], weights: np.ndarray | None = None
+) -> Problem:
+    """Build the cross-products of y (n,), X (n, p) and `terms`.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Response, offset already subtracted.
+    X : ndarray, shape (n, p)
+        Fixed-effects design; dependent columns are dropped.
+    terms : sequence of RandomTerm
+        In formula order.
+    weights : ndarray, shape (n,), optional
+        Positive prior weights: Var(e_i) = sigma^2 / w_i.
+    """
+    order = theta_order(terms)
+    ordered = tuple(terms[i] for i in order)
+    root_weights = None if weights is None else np.sqrt(weights)
+    if root_weights is not None:
+        y, X = y * root_weights, X * root_weights[:, None]
+    basis = make_basis(X, y)
+    blocks, layout = make_blocks(ordered, root_weights)
+    columns = np.column_stack([basis.q, basis.residual])
+    return Problem(
+        n=len(y),
+        terms=ordered,
+        order=tuple(order),
+        theta_layout=ThetaLayout.of(ordered),
+        basis=basis,
+        layout=layout,
+        grams=tuple(level_grams(b) for b in blocks),
+        pairs=_all_pairs(blocks),
+        Zxy=tuple(level_sums(b, columns) for b in blocks),
+        xy=columns.T @ columns,
+        sum_log_weights=0.0 if weights is None else float(np.log(weights).sum()),
+        root_weights=root_weights,
+    )
+
+
+def _all_pairs(blocks: Sequence[Block]) -> dict[tuple[int, int], Pairs]:
+    return {(s, t): cross_pairs(blocks[s], blocks[t]) for s in range(len(blocks)) for t in range(s + 1, len(blocks))}

@@ -1,0 +1,36 @@
+"""Starting values: one variance per effect by the method of moments, each effect on its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedsparse.core.problem import Problem
+
+__all__ = ["moment_start"]
+
+# Share of the total variance that the residual keeps at least, and the smallest variance ratio to start from:
+# a start at 0 would be stationary.
+_RESIDUAL_SHARE = 0.2
+_SMALLEST_RATIO = 0.01
+
+
+def moment_start(problem: Problem) -> np.ndarray:
+    """Return theta (m,) of the whitened bases, no correlations.
+
+    With the least-squares residual r and a_l = z_l'z_l, the sum over levels of (z_l'r)^2 / a_l exceeds the number
+    of levels times the total variance by about the effect's variance times (n - sum a_l^2 / n): the one-way analysis of
+    variance (Searle, Casella & McCulloch 1992, section 3.6), other effects counted as noise.
+    """
+    layout = problem.layout
+    total = float(problem.xy[-1, -1]) / problem.n
+    variances = np.zeros(len(layout.block))
+    for i in np.flatnonzero(layout.is_diagonal):
+        sizes = problem.grams[layout.block[i]][:, layout.row[i], layout.row[i]]
+        sums = problem.Zxy[layout.block[i]][:, layout.row[i], -1]
+        used = sizes > 0
+        between = float((sums[used] ** 2 / sizes[used]).sum()) - used.sum() * total
+        spread = float(sizes.sum() - (sizes**2).sum() / max(sizes.sum(), 1e-300))
+        variances[i] = max(between / spread, 0.0) if spread > 0 else 0.0
+    residual = max(total - variances.sum(), _RESIDUAL_SHARE * total)
+    ratios = np.maximum(variances / residual, _SMALLEST_RATIO) if residual > 0 else np.ones_like(variances)
+    return np.where(layout.is_diagonal, np.sqrt(ratios), 0.0)

@@ -1,0 +1,143 @@
+"""Random-effects terms, and the place of their parameters in theta."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mixedsparse.errors import DataError
+
+__all__ = ["RandomTerm", "ThetaLayout", "theta_order"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RandomTerm:
+    """One random-effects term ``(z | group)`` as arrays.
+
+    Parameters
+    ----------
+    group : str
+        Name of the grouping factor, ``"Subject"`` or ``"a:b"``.
+    codes : ndarray of int, shape (n,)
+        Level of each row, ``0 .. n_levels - 1``; every level must occur.
+    z : ndarray, shape (n, k)
+        Basis of the term: one column per random effect (all ones for an intercept).
+    columns : tuple of str, length k
+        Names of the effects; ``("Intercept",)`` and so on when not given.
+    levels : ndarray, shape (n_levels,)
+        Labels of the levels; ``0 .. n_levels - 1`` when not given.
+
+    Raises
+    ------
+    DataError
+        The shapes of `codes`, `z`, `columns` and `levels` do not agree, or a code is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> term = RandomTerm("g", np.array([0, 0, 1, 1]), np.ones((4, 1)))
+    >>> term.n_levels, term.k, term.n_theta
+    (2, 1, 1)
+    """
+
+    group: str
+    codes: np.ndarray
+    z: np.ndarray
+    columns: tuple[str, ...] = ()
+    levels: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        z = np.asarray(self.z, dtype=float)
+        z = z[:, None] if z.ndim == 1 else z
+        codes = np.asarray(self.codes)
+        if codes.ndim != 1 or z.ndim != 2 or len(codes) != len(z):
+            raise DataError(
+                f"Random term on {self.group!r}: codes {codes.shape} and z {z.shape} must have one row per observation."
+            )
+        if codes.dtype.kind not in "iu":
+            raise DataError(f"Random term on {self.group!r}: codes must be integers, not {codes.dtype}.")
+        if len(codes) and codes.min() < 0:
+            raise DataError(f"Random term on {self.group!r}: codes must not be negative (drop missing levels first).")
+        columns = tuple(self.columns) or _default_columns(z.shape[1])
+        n_levels = len(self.levels) or (int(codes.max()) + 1 if len(codes) else 0)
+        levels = np.asarray(self.levels) if len(self.levels) else np.arange(n_levels)
+        if len(columns) != z.shape[1]:
+            raise DataError(f"Random term on {self.group!r}: {z.shape[1]} columns of z but {len(columns)} names.")
+        if len(codes) and codes.max() >= n_levels:
+            raise DataError(f"Random term on {self.group!r}: code {codes.max()} but only {n_levels} levels.")
+        object.__setattr__(self, "z", z)
+        object.__setattr__(self, "codes", codes.astype(np.intp, copy=False))
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "levels", levels)
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels of the grouping factor."""
+        return len(self.levels)
+
+    @property
+    def k(self) -> int:
+        """Number of random effects per level."""
+        return int(self.z.shape[1])
+
+    @property
+    def n_theta(self) -> int:
+        """Number of entries of the lower triangle."""
+        return self.k * (self.k + 1) // 2
+
+
+def _default_columns(k: int) -> tuple[str, ...]:
+    return ("Intercept",) if k == 1 else tuple(f"z{i}" for i in range(k))
+
+
+def theta_order(terms: Sequence[RandomTerm]) -> list[int]:
+    """Positions of `terms` in theta: by decreasing number of levels, ties in formula order."""
+    return sorted(range(len(terms)), key=lambda i: -terms[i].n_levels)
+
+
+@dataclass(frozen=True, slots=True)
+class ThetaLayout:
+    """Where each entry of theta stands: term, row and column of that term's lower triangle.
+
+    Theta stacks the lower triangles column by column (lme4's order), terms as they are given.
+    """
+
+    widths: tuple[int, ...]
+    term: np.ndarray
+    row: np.ndarray
+    col: np.ndarray
+
+    @classmethod
+    def of(cls, terms: Sequence[RandomTerm]) -> ThetaLayout:
+        """Layout of `terms`, already in theta order."""
+        widths = tuple(t.k for t in terms)
+        pieces = [np.triu_indices(k) for k in widths]
+        return cls(
+            widths=widths,
+            term=np.repeat(np.arange(len(widths)), [len(p[0]) for p in pieces]),
+            row=np.concatenate([p[1] for p in pieces]),
+            col=np.concatenate([p[0] for p in pieces]),
+        )
+
+    @property
+    def size(self) -> int:
+        """Length of theta."""
+        return len(self.term)
+
+    @property
+    def is_diagonal(self) -> np.ndarray:
+        """Mask of the entries on a diagonal, shape (m,)."""
+        return self.row == self.col
+
+    def templates(self, theta: np.ndarray) -> list[np.ndarray]:
+        """Lower triangles Lambda_t, one (k, k) array per term."""
+        out = [np.zeros((k, k)) for k in self.widths]
+        for value, t, r, c in zip(theta, self.term, self.row, self.col, strict=True):
+            out[t][r, c] = value
+        return out
+
+    def flatten(self, templates: Sequence[np.ndarray]) -> np.ndarray:
+        """Theta (m,) of the lower triangles `templates`."""
+        return np.array([templates[t][r, c] for t, r, c in zip(self.term, self.row, self.col, strict=True)])

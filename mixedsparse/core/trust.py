@@ -1,0 +1,77 @@
+"""One trust-region step on a quadratic model whose Hessian may be indefinite.
+
+Source: Conn, Gould & Toint (2000), Trust-Region Methods, section 7.3. The matrices are small (one row per
+covariance parameter), so the eigen-decomposition is taken outright and the hard case is handled exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+
+__all__ = ["Step", "trust_step"]
+
+# Eigenvalues within this share of the largest count as zero.
+_FLAT = 1e-11
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A step, the fall of the quadratic model over it, and whether the radius limited it.
+
+    Attributes
+    ----------
+    move : ndarray, shape (m,)
+    predicted : float
+        Fall of the model, at least 0.
+    limited : bool
+    lowest : float
+        Smallest eigenvalue of the Hessian.
+    scaled_gradient : float
+        sqrt(g' |H|^-1 g) over the directions that are not flat: the gradient in units that no rescaling changes.
+    """
+
+    move: np.ndarray
+    predicted: float
+    limited: bool
+    lowest: float
+    scaled_gradient: float
+
+
+def trust_step(gradient: np.ndarray, hessian: np.ndarray, radius: float) -> Step:
+    """Minimise g's + s'Hs / 2 over |s| <= radius."""
+    values, vectors = np.linalg.eigh(hessian)
+    g = vectors.T @ gradient
+    size = np.abs(values)
+    floor = _FLAT * max(float(size.max()), 1e-300)
+    curved = size > floor
+    scaled = float(np.sqrt((g[curved] ** 2 / size[curved]).sum()))
+    if values[0] > floor:
+        newton = -g / values
+        if np.linalg.norm(newton) <= radius:
+            return Step(vectors @ newton, 0.5 * scaled**2, False, float(values[0]), scaled)
+    move = _boundary_step(g, values, radius, floor)
+    predicted = -float(g @ move + 0.5 * (values * move**2).sum())
+    limited = bool(np.linalg.norm(move) > 0.99 * radius)
+    return Step(vectors @ move, max(predicted, 0.0), limited, float(values[0]), scaled)
+
+
+def _boundary_step(g: np.ndarray, values: np.ndarray, radius: float, floor: float) -> np.ndarray:
+    """Step in eigen-coordinates with a shift that makes the Hessian positive and meets the radius."""
+    least = max(0.0, -float(values[0])) + floor
+
+    def excess(shift: float) -> float:
+        return float(np.linalg.norm(g / (values + shift))) / radius - 1.0
+
+    if excess(least) <= 0.0:
+        move = -g / (values + least)
+        if values[0] < -floor:
+            # Hard case: the gradient has no part along the negative curvature, which still leads down.
+            rest = np.sqrt(max(radius**2 - float(move @ move), 0.0))
+            move[0] += rest if move[0] >= 0 else -rest
+        return move
+    upper = least + float(np.linalg.norm(g)) / radius
+    shift = brentq(excess, least, upper, xtol=1e-12 * upper, rtol=1e-6)
+    return -g / (values + shift)

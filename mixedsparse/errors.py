@@ -1,0 +1,96 @@
+"""Exceptions and warnings: one class per remedy, each also the fitting builtin.
+
+::
+
+    MixedSparseError(Exception)
+    ├── FormulaError(ValueError)         the formula cannot be read
+    ├── DataError(ValueError)            the data cannot support the requested model
+    │   └── ColumnError(KeyError)        a column that the call names is not there
+    ├── OptionError(ValueError)          an option has a value that is not known
+    ├── BackendError(RuntimeError)       the model needs software or memory that is missing
+    └── NotPositiveDefiniteError(ArithmeticError)   a factorisation broke down
+
+    MixedSparseWarning(UserWarning)
+    ├── ConvergenceWarning               the search stopped early
+    ├── SingularFitWarning               the optimum lies on the boundary
+    ├── DroppedRowsWarning               rows with missing values were left out
+    └── DroppedColumnsWarning            columns of X were linear combinations of others
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = [
+    "BackendError",
+    "ColumnError",
+    "ConvergenceWarning",
+    "DataError",
+    "DroppedColumnsWarning",
+    "DroppedRowsWarning",
+    "FormulaError",
+    "MixedSparseError",
+    "MixedSparseWarning",
+    "NotPositiveDefiniteError",
+    "OptionError",
+    "SingularFitWarning",
+]
+
+
+class MixedSparseError(Exception):
+    """Base class of every error that mixedsparse raises on purpose."""
+
+
+class FormulaError(MixedSparseError, ValueError):
+    """The formula cannot be read; the message quotes the part and a spelling that works."""
+
+
+class DataError(MixedSparseError, ValueError):
+    """The data cannot support the requested model."""
+
+
+class ColumnError(DataError, KeyError):
+    """A column that the call names is not in the data."""
+
+    @classmethod
+    def missing(cls, names: Iterable[str], available: Iterable[object], used: str) -> ColumnError:
+        """Build the message from the missing `names`, what is `available` and where they are `used`."""
+        wanted = ", ".join(repr(n) for n in sorted(names))
+        present = ", ".join(repr(str(a)) for a in available)
+        return cls(f"The data have no column {wanted}, used in {used}. Columns present: {present}.")
+
+    def __str__(self) -> str:
+        """Return the sentence itself (KeyError would show its repr)."""
+        return str(self.args[0]) if self.args else ""
+
+
+class OptionError(MixedSparseError, ValueError):
+    """An option has a value that is not known; the message lists the known ones."""
+
+
+class BackendError(MixedSparseError, RuntimeError):
+    """The model needs software or memory that this machine does not have."""
+
+
+class NotPositiveDefiniteError(MixedSparseError, ArithmeticError):
+    """A Cholesky factorisation broke down: the numbers are not finite, or theta is absurd."""
+
+
+class MixedSparseWarning(UserWarning):
+    """Base class of every warning that mixedsparse issues."""
+
+
+class ConvergenceWarning(MixedSparseWarning):
+    """The search for theta stopped before it met its tolerance."""
+
+
+class SingularFitWarning(MixedSparseWarning):
+    """The optimum lies on the boundary: some random direction has no variance."""
+
+
+class DroppedRowsWarning(MixedSparseWarning):
+    """Rows with missing values were left out of the fit."""
+
+
+class DroppedColumnsWarning(MixedSparseWarning):
+    """Columns of the fixed-effects design were linear combinations of earlier ones."""

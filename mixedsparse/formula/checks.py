@@ -1,0 +1,113 @@
+"""What data must be like before a model is fitted; every failure is one message that names the column and the mend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.core.terms import RandomTerm
+from mixedsparse.errors import DataError, FormulaError
+
+__all__ = ["check_duplicates", "check_finite", "check_size", "numbers", "response", "weights"]
+
+
+def numbers(values: Any, what: str) -> np.ndarray:
+    """Column `values` (natural, nothing missing) as float64 (n,), or a DataError about `what`."""
+    dtype = values.dtype
+    if isinstance(values, np.ndarray) and dtype.kind in "biuf":
+        return values.astype(np.float64, copy=False)
+    if dtype.kind == "c":
+        raise DataError(f"{what} is complex: give its real part, its modulus or another real number.")
+    if dtype.kind in "mM":
+        raise DataError(f"{what} holds dates or times: convert it to a number, e.g. the days since the first.")
+    example = ", ".join(repr(v) for v in pd.unique(values)[:3])
+    raise DataError(f"{what} is not numeric (it holds {example}): convert it, e.g. with pandas.to_numeric.")
+
+
+def response(values: Any, label: str) -> np.ndarray:
+    """Response (n,) as float64; refused when not numeric, not finite or constant."""
+    if np.ndim(values) != 1:
+        raise FormulaError(f"The response {label!r} has {np.ndim(values)} dimensions: write one column.")
+    y = numbers(values, f"The response {label!r}")
+    _finite_vector(y, f"The response {label!r}")
+    if y.min() == y.max():
+        raise DataError(f"The response {label!r} is constant ({y[0]:g} in all {len(y)} rows): there is nothing to fit.")
+    return y
+
+
+def weights(values: Any, label: str) -> np.ndarray:
+    """Weights (n,): positive and finite."""
+    w = numbers(values, label)
+    bad = np.flatnonzero(~((w > 0) & np.isfinite(w)))
+    if len(bad):
+        raise DataError(
+            f"{label} must be positive and finite, but {len(bad)} of {len(w)} are not (e.g. {w[bad[0]]:g}): "
+            "remove these rows or correct them."
+        )
+    return w
+
+
+def offset(values: Any, label: str) -> np.ndarray:
+    """Offset (n,): finite."""
+    o = numbers(values, label)
+    _finite_vector(o, label)
+    return o
+
+
+def _finite_vector(values: np.ndarray, what: str) -> None:
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        kind = "infinite" if np.isinf(values[bad[0]]) else "NaN"
+        raise DataError(
+            f"{what} is {kind} in {len(bad)} of {len(values)} rows (first in row {bad[0]} of those used): remove or "
+            "correct these rows (the logarithm of zero is infinite, that of a negative number NaN)."
+        )
+
+
+def check_finite(matrix: np.ndarray, names: Sequence[str]) -> None:
+    """Refuse a matrix (n, p) with NaN or infinite values, naming the column."""
+    with np.errstate(all="ignore"):
+        if np.isfinite(matrix.sum()):  # one pass; a sum is finite only if nothing in it is NaN or infinite
+            return
+    for name, column in zip(names, matrix.T, strict=True):
+        _finite_vector(column, f"The term {name!r}")
+
+
+def check_duplicates(terms: Sequence[RandomTerm], keys: Sequence[frozenset[str]]) -> None:
+    """Refuse two terms that give the same effect to the same grouping factor (`keys`: its columns)."""
+    seen: set[tuple[frozenset[str], str]] = set()
+    for term, key in zip(terms, keys, strict=True):
+        for column in term.columns:
+            if (key, column) in seen:
+                effect = "1" if column == "Intercept" else column
+                raise FormulaError(
+                    f"Duplicate terms: the effect {column!r} of the grouping factor {term.group!r} is there twice, so its "
+                    f"variance is not determined. Write each effect once: '(1 + x | {term.group})', or uncorrelated "
+                    f"'(1 | {term.group}) + (0 + x | {term.group})'"
+                    + ("." if effect == "1" else f" with x for {effect!r}.")
+                )
+        seen.update((key, column) for column in term.columns)
+
+
+def check_size(term: RandomTerm) -> None:
+    """Refuse a term whose variance cannot be told from the residual's, or that has a single level.
+
+    A term is refused when it has at least as many effects as there are rows (levels times columns) and acts in every
+    row. With rows where all its columns are zero, the others still determine the residual: ``(0 + tT | row)`` with a
+    dummy ``tT`` is a second residual variance for the rows where it is 1.
+    """
+    n, q = len(term.codes), term.n_levels * term.k
+    if term.n_levels < 2:
+        raise DataError(
+            f"The grouping factor {term.group!r} has one level ({term.levels[0]!r}) in the rows used, so its variance "
+            "cannot be estimated: use a factor with several levels, or remove the term."
+        )
+    if q >= n and (term.z != 0).any(axis=1).all():
+        effects = f"{term.n_levels} levels" + (f" times {term.k} effects" if term.k > 1 else "")
+        raise DataError(
+            f"The grouping factor {term.group!r} has {effects}, not fewer than the {n} rows: its variance cannot be told "
+            "from the residual's. Use a factor with several rows per level, or fewer effects."
+        )

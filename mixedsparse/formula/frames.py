@@ -1,0 +1,183 @@
+"""Data frames of any kind to columns: NumPy arrays, pandas Categoricals or pandas extension arrays of text."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.errors import ColumnError, DataError
+
+__all__ = ["Table", "column_error", "missing_rows", "natural", "open_table", "take"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Columns of a data frame, each converted when it is asked for."""
+
+    names: Collection[str]
+    n: int
+    index: pd.Index
+    column: Callable[[str], Any]
+
+    def read(self, names: Iterable[str], used: str) -> dict[str, Any]:
+        """Columns `names` as arrays; `used` says where the call names them."""
+        absent = [name for name in names if name not in self.names]
+        if absent:
+            raise column_error(absent, self.names, used)
+        return {name: self.column(name) for name in names}
+
+
+def column_error(absent: Collection[str], available: Iterable[object], used: str) -> ColumnError:
+    """Error for columns that are not there, with the nearest names that are."""
+    present = [str(a) for a in available]
+    folded = {p.casefold(): p for p in reversed(present)}
+    nearest = [folded[m] for a in absent for m in difflib.get_close_matches(a.casefold(), folded, n=1)]
+    hint = f" Did you mean {', '.join(repr(n) for n in nearest)}?" if nearest else ""
+    return ColumnError(f"{ColumnError.missing(absent, present, used)}{hint}")
+
+
+def open_table(data: Any) -> Table:
+    """Open a pandas, polars or pyarrow table, a dict of columns, or anything else that narwhals reads.
+
+    Raises
+    ------
+    DataError
+        `data` is not a table, or its columns differ in length.
+    """
+    if isinstance(data, Table):
+        return data
+    if isinstance(data, pd.DataFrame):
+        return Table(data.columns, len(data), data.index, lambda name: _pandas_column(data, name))
+    if isinstance(data, Mapping):
+        return _open_mapping(data)
+    if isinstance(data, np.ndarray) and data.dtype.names:
+        return _open_mapping({name: data[name] for name in data.dtype.names})
+    return _open_narwhals(data)
+
+
+def _pandas_column(data: pd.DataFrame, name: str) -> Any:
+    column = data[name]
+    if isinstance(column, pd.DataFrame):
+        raise DataError(f"The data have {column.shape[1]} columns called {name!r}: rename or drop all but one.")
+    return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
+
+
+def _open_mapping(data: Mapping[Any, Any]) -> Table:
+    columns = {name: _mapping_column(name, values) for name, values in data.items()}
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise DataError(f"The columns of the data differ in length: {lengths}. Give one value per row in each.")
+    n = next(iter(lengths.values()), 0)
+    return Table(tuple(columns), n, pd.RangeIndex(n), columns.__getitem__)
+
+
+def _mapping_column(name: Any, values: Any) -> Any:
+    if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
+        raise DataError(f"The column {name!r} is the single value {values!r}: give one value per row.")
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        raise DataError(f"The column {name!r} has shape {values.shape}: give one value per row.")
+    if isinstance(values, (np.ndarray, pd.Categorical)):
+        return values
+    if type(values).__module__.split(".")[0] in ("polars", "pyarrow"):
+        import narwhals as nw
+
+        return _narwhals_column(nw.from_native(values, series_only=True))
+    series = pd.Series(values)
+    return series.to_numpy() if isinstance(series.dtype, np.dtype) else series.array
+
+
+def _open_narwhals(data: Any) -> Table:
+    import narwhals as nw
+
+    try:
+        frame = nw.from_native(data)
+    except TypeError as err:
+        raise DataError(
+            f"The data are a {type(data).__name__}, not a table: give a pandas, polars or pyarrow table, "
+            "or a dict of columns."
+        ) from err
+    if isinstance(frame, nw.LazyFrame):
+        frame = frame.collect()
+    n = len(frame)
+    return Table(tuple(frame.columns), n, pd.RangeIndex(n), lambda name: _narwhals_column(frame[name]))
+
+
+def _narwhals_column(series: Any) -> Any:
+    """Array of a narwhals series; polars text goes through a list, since `to_pandas` would need pyarrow."""
+    import narwhals as nw
+
+    if series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == nw.Boolean:
+        return series.to_numpy()
+    if not series.implementation.is_polars():
+        column = series.to_pandas()
+        return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
+    text = np.array(series.to_list(), dtype=object)
+    if isinstance(series.dtype, nw.Enum):
+        return pd.Categorical(text, categories=list(series.dtype.categories))
+    # The order of a polars Categorical depends on what else the process has read: levels are sorted instead.
+    return text
+
+
+def missing_rows(values: Any) -> np.ndarray | None:
+    """Mask of missing values (n,), or None when there are none."""
+    if isinstance(values, np.ndarray):
+        kind = values.dtype.kind
+        if kind in "iubUS":
+            return None
+        if kind == "f":
+            mask = np.isnan(values)
+        else:
+            mask = pd.isna(values)
+    else:
+        mask = np.asarray(pd.isna(values))
+    return mask if mask.any() else None
+
+
+def take(values: Any, keep: np.ndarray | None) -> Any:
+    """Rows `keep` of a column; all of them for None."""
+    return values if keep is None else values[keep]
+
+
+def natural(values: Any) -> Any:
+    """Column without missing values in its widest plain type.
+
+    Integers become int64 (small ones would overflow in ``x**2``), other real numbers float64, whatever they were
+    stored as; text and mixed objects stay as they are; a Categorical loses the categories that do not occur.
+    """
+    if isinstance(values, pd.Categorical):
+        return values.remove_unused_categories()
+    dtype = values.dtype
+    if not isinstance(values, np.ndarray):
+        if pd.api.types.is_bool_dtype(dtype):
+            return np.asarray(values, dtype=bool)
+        if pd.api.types.is_integer_dtype(dtype):
+            return np.asarray(values, dtype=np.int64)
+        if pd.api.types.is_float_dtype(dtype):
+            return np.asarray(values, dtype=np.float64)
+        return values if pd.api.types.is_string_dtype(dtype) else natural(np.asarray(values))
+    if dtype.kind == "i":
+        return values.astype(np.int64, copy=False)
+    if dtype.kind == "u" and dtype.itemsize < 8:
+        return values.astype(np.int64)
+    if dtype.kind == "f":
+        return values.astype(np.float64, copy=False)
+    if dtype.kind == "O":
+        return _from_objects(values)
+    return values.astype(object) if dtype.kind in "US" else values
+
+
+def _from_objects(values: np.ndarray) -> np.ndarray:
+    """Numbers and booleans that were stored as Python objects, as an array of their own kind."""
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind == "boolean":
+        return values.astype(bool)
+    if kind == "integer":
+        return values.astype(np.int64)
+    if kind in ("floating", "mixed-integer-float", "decimal"):
+        return values.astype(np.float64)
+    return values

@@ -1,0 +1,1 @@
+"""New data in the encoding of a fit."""

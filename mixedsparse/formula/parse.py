@@ -1,0 +1,123 @@
+"""A formula, read once for given column names and cached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mixedsparse.errors import FormulaError
+from mixedsparse.formula.bars import split_formula
+from mixedsparse.formula.encoders import Side, parse_side
+from mixedsparse.formula.grouping import Atom, expand_grouping
+from mixedsparse.formula.names import Token, text_of
+from mixedsparse.formula.translate import Translator, aliases_in, shown
+
+__all__ = ["Expression", "ParsedBar", "ParsedFormula", "UnknownNames", "parse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """Python `code` over aliases; `alias` when it is one column and nothing else; `label` as typed."""
+
+    label: str
+    code: str
+    alias: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedBar:
+    """One bar: its effects and the grouping terms it expands to."""
+
+    effects: Side
+    groups: tuple[tuple[Atom, ...], ...]
+    uncorrelated: bool
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedFormula:
+    """Everything about a formula that needs no data.
+
+    Parameters
+    ----------
+    formula : str
+        As typed.
+    names : Mapping
+        Column of each alias.
+    outer : tuple of str
+        Names taken from the caller's namespace.
+    """
+
+    formula: str
+    names: Mapping[str, str]
+    outer: tuple[str, ...]
+    response: Expression
+    fixed: Side
+    bars: tuple[ParsedBar, ...]
+    offsets: tuple[Expression, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that the formula uses."""
+        return tuple(dict.fromkeys(self.names.values()))
+
+    def right_side_columns(self, groups: bool = True) -> tuple[str, ...]:
+        """Columns that rows without a response need; `groups` says whether grouping factors and effects count."""
+        texts = [self.fixed.text, *(o.code for o in self.offsets)]
+        if groups:
+            texts += [bar.effects.text for bar in self.bars]
+            texts += [atom.code for bar in self.bars for group in bar.groups for atom in group]
+        return tuple(dict.fromkeys(self.names[alias] for text in texts for alias in aliases_in(text)))
+
+
+class UnknownNames(Exception):  # noqa: N818 - never leaves this package
+    """Names in a formula that are neither columns nor known otherwise; `make_design` says which columns there are."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(names)
+        self.names = names
+
+
+@lru_cache(maxsize=256)
+def parse(formula: str, columns: tuple[str, ...], outer: tuple[str, ...]) -> ParsedFormula:
+    """Read `formula`; `columns` and `outer` are its names that the data and the caller's namespace have.
+
+    Raises
+    ------
+    FormulaError
+        The formula cannot be read.
+    UnknownNames
+        A name is neither in `columns` nor in `outer`, nor known to formulas.
+    """
+    parts = split_formula(formula)
+    translator = Translator(formula, frozenset(columns), frozenset(outer))
+    response = _expression(parts.response, translator)
+    fixed = translator.terms(parts.fixed)
+    effects = [translator.terms(bar.effects) for bar in parts.bars]
+    groups = [tuple(expand_grouping(bar.grouping, translator, bar.text)) for bar in parts.bars]
+    offsets = tuple(_expression(tokens, translator) for tokens in parts.offsets)
+    if translator.unknown:
+        raise UnknownNames(tuple(translator.unknown))
+    names = translator.names
+    labels = {text: text_of(bar.effects) for text, bar in zip(effects, parts.bars, strict=True)}
+    sides = {text: parse_side(text, label, names) for text, label in labels.items()}  # equal left sides are shared
+    bars = tuple(
+        ParsedBar(sides[text], group, bar.uncorrelated, bar.text)
+        for text, group, bar in zip(effects, groups, parts.bars, strict=True)
+    )
+    _check_effects(bars)
+    return ParsedFormula(
+        formula, names, tuple(outer), response, parse_side(fixed, text_of(parts.fixed), names), bars, offsets
+    )
+
+
+def _expression(tokens: Sequence[Token], translator: Translator) -> Expression:
+    alias = translator.column_of(tokens)
+    return Expression(shown(tokens), alias or translator.expression(tokens), alias)
+
+
+def _check_effects(bars: Sequence[ParsedBar]) -> None:
+    for bar in bars:
+        if not len(bar.effects.formula):
+            raise FormulaError(f"The random-effects term {bar.text!r} has no effects: write '(1 | group)'.")

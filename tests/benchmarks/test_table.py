@@ -1,0 +1,104 @@
+"""The table of the README, from a small results file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.rows import ColdRow, Row, write_rows
+from benchmarks.table import BEGIN, END, main, render, replace_between_markers
+
+GOLDEN = Path(__file__).with_name("golden_table.md")
+
+
+def row(problem: str, engine: str, seconds: float | None, **changes: object) -> Row:
+    base = Row(
+        date="2026-11-21",
+        machine="Test CPU",
+        cores=2,
+        problem=problem,
+        engine=engine,
+        version={"mixedsparse": "0.1.0 (Python 3.12.1)", "lme4": "1.1-31 (R 4.2.2)"}.get(engine, "1.3.0"),
+        n=180,
+        q=36,
+        p=2,
+        n_theta=3,
+        threads=2,
+        repetitions=3,
+        seconds=seconds,
+        seconds_min=seconds,
+        seconds_max=seconds,
+        cpu_seconds=seconds,
+        evaluations=9,
+        criterion=100.0,
+        excess=0.0,
+        peak_mb=150.4,
+    )
+    return replace(base, **changes)
+
+
+@pytest.fixture
+def rows() -> list[Row]:
+    return [
+        row("sleepstudy", "mixedsparse", 0.002),
+        row("sleepstudy", "lme4", 0.0119, evaluations=43, peak_mb=215.0),
+        row("sleepstudy", "mixedlm", 0.00171, evaluations=18, peak_mb=116.0),
+        row("kb07", "mixedsparse", 0.6123, evaluations=38, peak_mb=260.0),
+        row("kb07", "lme4", 119.4, evaluations=1765, excess=5.381, peak_mb=223.0),
+        row("kb07", "mixedlm", None, evaluations=None, peak_mb=None, error="not finished within 600 s"),
+        row("psych60", "mixedsparse", 0.2, excess=0.25),
+        row("psych60", "lme4", 38.31, evaluations=561, peak_mb=284.0),
+    ]
+
+
+@pytest.fixture
+def cold() -> list[ColdRow]:
+    sample = ColdRow(
+        date="2026-11-21",
+        machine="Test CPU",
+        measure="`import mixedsparse`",
+        repetitions=5,
+        seconds=0.345,
+        seconds_min=0.3,
+        seconds_max=0.4,
+    )
+    return [sample]
+
+
+def test_table_is_the_golden_one(rows, cold):
+    assert render(rows, cold) + "\n" == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_rivals_alone_make_a_table_too(rows):
+    table = render([r for r in rows if r.engine != "mixedsparse"])
+    assert "| – |" in table
+
+
+def test_no_results_is_an_error():
+    with pytest.raises(ValueError, match=r"Run 'python -m benchmarks\.run' first"):
+        render([])
+
+
+def test_only_the_text_between_the_markers_changes():
+    text = f"# Title\n\n{BEGIN}\nold\n{END}\n\nmore\n"
+    once = replace_between_markers(text, "| new |\n")
+    assert once == f"# Title\n\n{BEGIN}\n| new |\n{END}\n\nmore\n"
+    assert replace_between_markers(once, "| new |") == once
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, f"{END}\n{BEGIN}", f"{BEGIN}{END}{END}", f"{BEGIN}{BEGIN}{END}"])
+def test_missing_or_repeated_markers_are_an_error(text):
+    with pytest.raises(ValueError, match="once each"):
+        replace_between_markers(text, "table")
+
+
+def test_command_line_rewrites_the_readme_and_checks_it(rows, tmp_path, capsys):
+    csv, readme = tmp_path / "rows.csv", tmp_path / "README.md"
+    write_rows(rows, csv)
+    readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n", encoding="utf-8")
+    arguments = ["--csv", str(csv), "--cold", str(tmp_path / "none.csv"), "--readme", str(readme)]
+    assert main([*arguments, "--check"]) == 1
+    assert "out of date" in capsys.readouterr().err
+    assert main(arguments) == 0
+    assert render(rows) in readme.read_text(encoding="utf-8")
+    assert main([*arguments, "--check"]) == 0
