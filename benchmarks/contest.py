@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -94,6 +95,8 @@ class Contestant:
         fitted, expected = (reply.p, len(reply.theta)), (self.problem.p, self.problem.n_theta)
         if fitted != expected:
             raise WorkerError(f"fitted another model: p and number of theta are {fitted}, expected {expected}")
+        if not math.isfinite(reply.criterion):
+            raise WorkerError(f"the criterion at the solution is {reply.criterion}")
         return reply
 
 

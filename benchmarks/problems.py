@@ -21,7 +21,7 @@ __all__ = ["PROBLEMS", "Problem", "select"]
 Structure = Literal["single-vector", "crossed", "crossed-vector", "nested"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
     """A model and its data, with what is asked of mixedsparse on it.
 
@@ -159,6 +159,7 @@ PROBLEMS: tuple[Problem, ...] = (
         q=5256,
         p=2,
         n_theta=7,
+        best_known=237305.742021,
         targets={"lme4": 20, "mixedlm": 5},
     ),
     Problem(
@@ -171,6 +172,7 @@ PROBLEMS: tuple[Problem, ...] = (
         q=480,
         p=4,
         n_theta=20,
+        best_known=774190.528909,
         targets={"lme4": 50, "mixedlm": 2},
         max_evaluations=15,
     ),
@@ -199,6 +201,7 @@ PROBLEMS: tuple[Problem, ...] = (
         q=9740,
         p=1,
         n_theta=2,
+        best_known=2581530.886087,
         targets={"lme4": 5, "mixedlm": 8},
         max_evaluations=10,
         quick_repetitions=0,

@@ -107,4 +107,5 @@ def _distinct_pairs(rng: np.random.Generator, size: int, n_user: int, n_item: in
 def _power_law(rng: np.random.Generator, n_levels: int, size: int) -> np.ndarray:
     """Draw `size` codes, the smallest most often."""
     cumulative = np.cumsum(1.0 / (np.arange(n_levels) + n_levels / LEVELS_PER_SHIFT))
-    return np.searchsorted(cumulative, cumulative[-1] * rng.random(size), side="right")
+    codes: np.ndarray = np.searchsorted(cumulative, cumulative[-1] * rng.random(size), side="right")
+    return codes

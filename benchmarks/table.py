@@ -133,7 +133,8 @@ def _notes(problem: Problem, found: dict[str, Row]) -> list[str]:
     if own.stops_above:
         notes.append(f"{OWN} on {problem.name} stops {own.excess:.2g} above the best known criterion.")
     if problem.max_evaluations is not None and (own.evaluations or 0) > problem.max_evaluations:
-        notes.append(f"{OWN} on {problem.name}: {own.evaluations} evaluations, at most {problem.max_evaluations} asked.")
+        asked = f"at most {problem.max_evaluations} asked"
+        notes.append(f"{OWN} on {problem.name}: {own.evaluations} evaluations, {asked}.")
     if lme4 is not None and (own.peak_mb or 0.0) > (lme4.peak_mb or float("inf")):
         notes.append(f"{OWN} on {problem.name}: {own.peak_mb:.0f} MB, more than lme4's {lme4.peak_mb:.0f} MB.")
     return notes

@@ -22,11 +22,11 @@ class Mixedsparse:
     compiles = True
 
     def prepare(self) -> None:
-        """Check that the package imports."""
+        """Check that the package is installed."""
         try:
-            import mixedsparse  # noqa: F401
-        except ImportError as err:
-            raise EngineUnavailableError(f"mixedsparse does not import: {err}. Run 'pip install -e .' first.") from err
+            metadata.version(self.name)
+        except metadata.PackageNotFoundError as err:
+            raise EngineUnavailableError("mixedsparse is not installed here. Run 'pip install -e .' first.") from err
 
     def command(self, job: Job) -> list[str]:
         """Return the command line of a worker for `job`."""

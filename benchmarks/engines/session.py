@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 from benchmarks.engines.base import Reply
@@ -56,7 +55,8 @@ class Session:
 
     def __init__(self, command: list[str], *, threads: int, limit: float) -> None:
         self._limit = limit
-        self._stderr: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        # A file, not a pipe: nobody reads it while the worker runs. `close` closes it.
+        self._stderr: IO[str] = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         self._process = subprocess.Popen(
             command,
             cwd=REPOSITORY,
@@ -102,7 +102,7 @@ class Session:
         """Return the session itself."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *raised: object) -> None:
         """Stop the worker."""
         self.close()
 
@@ -121,7 +121,10 @@ class Session:
             raise WorkerError(f"not finished within {self._limit:g} s") from None
         if line is None:
             raise WorkerError(self._last_words())
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except json.JSONDecodeError as err:
+            raise WorkerError(f"answered what is not JSON: {line.strip()}") from err
         if "error" in answer:
             raise WorkerError(answer["error"])
         return answer

@@ -13,6 +13,8 @@ __all__ = ["Certificate", "certify"]
 
 # A relative direction whose standard deviation, over the largest of its term, is below this has no variance.
 _NO_VARIANCE = 1e-6
+# Directions that the message spells out; `Certificate.boundary` has them all.
+_SHOWN = 2
 # Slack, relative to the largest eigenvalue, before negative curvature counts.
 _NEGATIVE = 1e-7
 
@@ -65,7 +67,7 @@ def certify(problem: Problem, search: Search, templates: list[np.ndarray]) -> Ce
         )
     elif boundary:
         verdict = "converged on the boundary"
-        message = f"Converged on the boundary: no variance for {'; '.join(boundary)}."
+        message = f"Converged on the boundary: no variance for {_summarise(boundary)}."
     else:
         verdict = "converged"
         message = "Converged: the gradient vanishes and the curvature is positive in every direction."
@@ -86,19 +88,25 @@ def _flat_directions(problem: Problem, position: int, lam: np.ndarray) -> list[s
     size = np.sqrt(np.einsum("ij,ij->j", term.z, term.z) / max(len(term.z), 1))
     size[size == 0] = 1.0
     scaled = lam * size[:, None]
-    spread = np.abs(scaled).max()
+    spread = float(np.abs(scaled).max())
+    still = np.linalg.norm(scaled, axis=1) <= _NO_VARIANCE * spread
     if spread < _NO_VARIANCE:
-        return [f"{name} in {term.group}" for name in term.columns]
-    still = np.linalg.norm(scaled, axis=1) < _NO_VARIANCE * spread
+        still[:] = True
     phrases = [f"{name} in {term.group}" for name, zero in zip(term.columns, still, strict=True) if zero]
     moving = np.flatnonzero(~still)
+    if not len(moving):
+        return phrases
     rows = scaled[moving] / np.linalg.norm(scaled[moving], axis=1)[:, None]
     values, vectors = np.linalg.eigh(rows @ rows.T)
-    for value, vector in zip(values, vectors.T, strict=True):
-        if value < _NO_VARIANCE * len(moving):
-            weights = vector / np.abs(vector).max()
-            parts = [
-                f"{w:+.2f} {term.columns[j]}" for w, j in zip(weights, moving, strict=True) if abs(w) > 0.05
-            ]
-            phrases.append(f"the combination {' '.join(parts)} (in SD units) in {term.group}")
+    for vector in vectors.T[values < _NO_VARIANCE * len(moving)]:
+        weights = vector / vector[np.abs(vector).argmax()]
+        parts = [f"{w:+.2f} {term.columns[j]}" for w, j in zip(weights, moving, strict=True) if abs(w) > 0.05]
+        phrases.append(f"{' '.join(parts)} (SD units) in {term.group}")
     return phrases
+
+
+def _summarise(boundary: tuple[str, ...]) -> str:
+    """The first directions, and how many more there are."""
+    shown = "; ".join(boundary[:_SHOWN])
+    more = len(boundary) - _SHOWN
+    return f"{shown}; and {more} more direction{'s' * (more > 1)}" if more > 0 else shown

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedsparse.core.engine import Engine
+from mixedsparse.core.exact import affordable, trace_products
 from mixedsparse.core.pls import Pls
 
 __all__ = ["Derivatives", "differentiate"]
@@ -40,8 +41,18 @@ class Derivatives:
     kind: str = "average information"
 
 
-def differentiate(engine: Engine, pls: Pls, second: bool = True) -> Derivatives:
+def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = True) -> Derivatives:
     """Derivatives of the criterion at `pls`.
+
+    Parameters
+    ----------
+    engine : Engine
+    pls : Pls
+    second : bool
+        Whether the Hessian is wanted too.
+    exact : bool
+        Whether an exact Hessian is wanted where it is affordable. Average information is the better guide far from
+        the optimum (it leaves out the curvature that is noise there), the exact Hessian close to it.
 
     The curvature needs G_b itself, which is G_b Lambda_b times Lambda_b^-1: a diagonal entry that is exactly 0 must
     be moved off it by the caller (`optimize` keeps 1e-7 away), or the rows that belong to it are left at 0.
@@ -59,10 +70,16 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True) -> Derivatives:
     gradient = 2.0 * layout.gather(slopes)
     if not second:
         return Derivatives(gradient, None)
-    hessian = _average_information(engine, pls, scale)
+    information, score = _information(engine, pls, scale)
+    if exact and affordable(engine):
+        # The information of the residuals counts twice in the exact Hessian, the trace once with a minus.
+        hessian, kind = 2.0 * information - trace_products(engine, pls), "exact"
+    else:
+        hessian, kind = information, "average information"
+    hessian -= np.outer(score, score) / problem.degrees(pls.reml)
     for b, (slope, lam) in enumerate(zip(slopes, pls.factors, strict=True)):
         _add_curvature(hessian, layout, b, _right_divide(slope, lam))
-    return Derivatives(gradient, hessian)
+    return Derivatives(gradient, 0.5 * (hessian + hessian.T), kind)
 
 
 def _right_divide(slope: np.ndarray, lam: np.ndarray) -> np.ndarray:
@@ -84,8 +101,8 @@ def _add_curvature(hessian: np.ndarray, layout, b: int, score: np.ndarray) -> No
     hessian[np.ix_(mine, mine)] += 2.0 * score[row[:, None], row] * (col[:, None] == col)
 
 
-def _average_information(engine: Engine, pls: Pls, scale: float) -> np.ndarray:
-    """(df / r^2) F'Z'P_0 Z F - s s' / df, with the columns of F = [c_1 .. c_m]: c_i = (I x D_i) zeta."""
+def _information(engine: Engine, pls: Pls, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """(df / r^2) F'Z'P_0 Z F and s = (df / r^2) F'zeta, with F = [c_1 .. c_m], c_i = (I x D_i) zeta."""
     problem = engine.problem
     directions = working_vectors(problem.layout, pls)
     projected = pls.factor.project(engine.times(directions))
@@ -98,10 +115,7 @@ def _average_information(engine: Engine, pls: Pls, scale: float) -> np.ndarray:
         inner += flat.T @ w.reshape(-1, m)
         cross += flat.T @ hx.reshape(len(flat), -1)
         score += flat.T @ zeta.reshape(-1)
-    inner -= cross @ pls.K @ cross.T
-    score *= scale
-    information = scale * inner - np.outer(score, score) / problem.degrees(pls.reml)
-    return 0.5 * (information + information.T)
+    return scale * (inner - cross @ pls.K @ cross.T), scale * score
 
 
 def working_vectors(layout, pls: Pls) -> Vectors:  # type: ignore[no-untyped-def]

@@ -18,6 +18,7 @@ from scipy.optimize import minimize
 
 from mixedsparse.core.derivatives import Derivatives, differentiate
 from mixedsparse.core.engine import Engine
+from mixedsparse.core.exact import affordable
 from mixedsparse.core.pls import Pls, solve_pls
 from mixedsparse.core.start import moment_start
 from mixedsparse.core.trust import Step, trust_step
@@ -31,6 +32,10 @@ _OFF_ZERO = 1e-7
 _ZERO = 1e-5
 # Rounding noise of the criterion, relative.
 _NOISE = 2e-15
+# First radius, in whitened theta: moment estimates are rarely further off.
+_FIRST_RADIUS = 0.5
+# Scaled gradient below which the exact Hessian takes over.
+_CLOSE = 1.0
 # The radius below which Newton cannot progress.
 _SMALLEST_RADIUS = 1e-9
 
@@ -166,8 +171,8 @@ def _newton(
     walk: _Walk, theta: np.ndarray, pls: Pls, max_evals: int, tolerance: float
 ) -> tuple[np.ndarray, Pls, Derivatives, Step, Stop]:
     """Trust-region Newton from an evaluated point."""
-    derivatives = differentiate(walk.engine, pls)
-    radius = float(np.sqrt(len(theta)))
+    derivatives = differentiate(walk.engine, pls, exact=False)
+    radius = _FIRST_RADIUS * max(1.0, float(np.abs(theta).max(initial=0.0)))
     length = 0.0
     stop = Stop.CONVERGED
     fresh = True
@@ -177,7 +182,11 @@ def _newton(
             walk.note(pls, step.scaled_gradient, length)
         noise = _NOISE * (abs(pls.criterion) + walk.engine.problem.n)
         if step.predicted <= max(tolerance, noise):
-            break
+            if derivatives.kind == "exact" or not affordable(walk.engine):
+                break
+            # Only the exact Hessian shows a saddle whose negative curvature average information leaves out.
+            derivatives, fresh = differentiate(walk.engine, pls), False
+            continue
         if radius < _SMALLEST_RADIUS:
             stop = Stop.NO_PROGRESS
             break
@@ -191,7 +200,7 @@ def _newton(
         fresh = trial is not None and (gain > 0 or (step.predicted < 10 * noise and gain > -10 * noise))
         if fresh and trial is not None:
             theta, pls = trial
-            derivatives = differentiate(walk.engine, pls)
+            derivatives = differentiate(walk.engine, pls, exact=step.scaled_gradient < _CLOSE)
     return theta, pls, derivatives, step, stop
 
 

@@ -104,6 +104,7 @@ class SplitFactor:
     def __init__(self, engine: SplitEngine, factors: Sequence[np.ndarray]) -> None:
         self.engine = engine
         self.factors = factors
+        self._inverse = self._covariance = None
         self.logdet = self._eliminate(engine.gram, factors[engine.first])
         if engine.coupling is not None:
             self.logdet += self._factorize_rest(engine.coupling)
@@ -195,6 +196,13 @@ class SplitFactor:
             raise NotPositiveDefiniteError(f"LAPACK potri stopped at row {info}.")
         return symmetrized(inverse)
 
+    def covariance(self) -> np.ndarray:
+        """Lambda_2 M_2^-1 Lambda_2', kept: derivatives and conditional covariances both start from it."""
+        if self._covariance is None:
+            self._inverse = self.inverse()
+            self._covariance = self._left_lambda(self._left_lambda(self._inverse).T)
+        return self._covariance
+
     def traces(self) -> list[np.ndarray]:
         """Return T_b = sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, one (K, K) array per block.
 
@@ -205,14 +213,13 @@ class SplitFactor:
         own = engine.gram
         if engine.coupling is None:
             return [(self.shrink @ own).sum(axis=0) @ lam]
-        inverse = self.inverse()
+        covariance, inverse = self.covariance(), self._inverse
         out: list[np.ndarray] = [lam] * len(self.factors)
         for b in engine.rest:
             k = len(self.factors[b])
             slabs = [engine.slabs[b, a] for a in range(k)]
             # (S Lambda_2 M_2^-1)_ll: the inverse is symmetric, so row times row.
             out[b] = np.array([[np.vdot(self.schur_lam[s], inverse[t]) for t in slabs] for s in slabs])
-        covariance = self._left_lambda(self._left_lambda(inverse).T)
         own = own - engine.coupling.quadratic(covariance) @ self.shrink.swapaxes(1, 2)
         out[engine.first] = (self.shrink @ own).sum(axis=0) @ lam
         return out
@@ -222,7 +229,7 @@ class SplitFactor:
         engine = self.engine
         if engine.coupling is None:
             return [self.cov]
-        covariance = self._left_lambda(self._left_lambda(self.inverse()).T)
+        covariance = self.covariance()
         out: list[np.ndarray] = [self.cov] * len(self.factors)
         for b in engine.rest:
             slabs = [engine.slabs[b, a] for a in range(len(self.factors[b]))]

@@ -42,26 +42,25 @@ def split_formula(formula: str) -> Parts:
     FormulaError
         A side is missing, a ``|`` stands outside brackets, or there is no random-effects term.
     """
-    tokens = [t for t in tokenise(formula)]
+    tokens = tokenise(formula)
     tildes = [i for i, level in enumerate(_levels(tokens)) if level == 0 and tokens[i].text == "~"]
     if len(tildes) != 1:
         what = "no '~'" if not tildes else f"{len(tildes)} '~'"
         raise FormulaError(f"The formula {formula!r} has {what}: write 'response ~ fixed + (effects | group)'.")
-    left, right = _strip(tokens[: tildes[0]]), _strip(tokens[tildes[0] + 1 :])
+    left, right = tokens[: tildes[0]], tokens[tildes[0] + 1 :]
     if not left:
         raise FormulaError(f"The formula {formula!r} has no response: write a column's name before '~'.")
     if not right:
         raise FormulaError(f"The formula {formula!r} has nothing after '~': write e.g. '~ x + (1 | g)'.")
     if _has_bar(left):
         raise FormulaError(f"A '|' stands before '~' in {formula!r}: random-effects terms belong after it.")
-    parts = Parts(tuple(left), (), (), ())
     fixed, bars, offsets = _summands(formula, right)
     if not bars:
         raise FormulaError(
-            f"The formula {formula!r} has no random-effects term, and this fits mixed models: add one such as '(1 | g)', "
-            "or use OLS, e.g. statsmodels' ols()."
+            f"The formula {formula!r} has no random-effects term, and this fits mixed models: add one such as "
+            "'(1 | g)', or fit it by ordinary least squares, e.g. with statsmodels' OLS."
         )
-    return Parts(parts.response, tuple(fixed) or (Token("number", "1"),), tuple(bars), tuple(offsets))
+    return Parts(tuple(left), tuple(fixed) or (Token("number", "1"),), tuple(bars), tuple(offsets))
 
 
 def _levels(tokens: Sequence[Token]) -> list[int]:
@@ -75,15 +74,11 @@ def _levels(tokens: Sequence[Token]) -> list[int]:
     return out
 
 
-def _strip(tokens: Sequence[Token]) -> list[Token]:
-    return [t for t in tokens if t.kind != "space"]
-
-
 def _has_bar(tokens: Sequence[Token]) -> bool:
     return any(t.kind == "op" and t.text in ("|", "||") for t in tokens)
 
 
-def _summands(formula: str, tokens: list[Token]) -> tuple[list[Token], list[Bar], list[tuple[Token, ...]]]:
+def _summands(formula: str, tokens: Sequence[Token]) -> tuple[list[Token], list[Bar], list[tuple[Token, ...]]]:
     """Sort the summands of a sum into fixed part, bars and offsets."""
     fixed: list[Token] = []
     bars: list[Bar] = []
@@ -98,7 +93,7 @@ def _summands(formula: str, tokens: list[Token]) -> tuple[list[Token], list[Bar]
                 "matrix or '(x || g)' for a diagonal one."
             )
         elif not _misplaced_bar(term):
-            fixed += [Token("op", sign), *term] if fixed or sign == "-" else term
+            fixed += [Token("op", sign, True), *term] if fixed or sign == "-" else term
         elif not bracketed:
             raise FormulaError(_bar_outside(formula, term))
         elif sign == "-":
@@ -107,7 +102,7 @@ def _summands(formula: str, tokens: list[Token]) -> tuple[list[Token], list[Bar]
             bars.append(_bar(term))
         else:
             inner = _summands(formula, term[1:-1])
-            fixed += [Token("op", "+"), *inner[0]] if fixed and inner[0] else inner[0]
+            fixed += [Token("op", "+", True), *inner[0]] if fixed and inner[0] else inner[0]
             bars += inner[1]
             offsets += inner[2]
     return fixed, bars, offsets
@@ -164,20 +159,16 @@ def _bar_outside(formula: str, term: Sequence[Token]) -> str:
     if any(t.text in ("|", "||") and level == 0 for t, level in _leveled(term)):
         return (
             f"'|' stands outside brackets in {formula!r}. A random-effects term needs brackets: "
-            f"write '({_spaced(term)})'."
+            f"write '({text_of(term)})'."
         )
     return f"A random-effects term can only be added, but {text_of(term)!r} does more: separate it with '+'."
-
-
-def _spaced(tokens: Sequence[Token]) -> str:
-    return " ".join(t.text for t in tokens).replace("( ", "(").replace(" )", ")")
 
 
 def _bar(term: Sequence[Token]) -> Bar:
     """Cut ``( effects | grouping )`` at its bar."""
     inner = list(term[1:-1])
     cuts = [i for i, (t, level) in enumerate(_leveled(inner)) if level == 0 and t.text in ("|", "||")]
-    text = f"({_spaced(inner)})"
+    text = text_of(term)
     if len(cuts) > 1:
         raise FormulaError(f"The random-effects term {text!r} has {len(cuts)} bars: write one, '(effects | group)'.")
     effects, grouping = inner[: cuts[0]], inner[cuts[0] + 1 :]

@@ -11,7 +11,7 @@ import pandas as pd
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, FormulaError
 
-__all__ = ["check_duplicates", "check_finite", "check_size", "numbers", "response", "weights"]
+__all__ = ["check_duplicates", "check_finite", "check_size", "numbers", "offset", "response", "weights"]
 
 
 def numbers(values: Any, what: str) -> np.ndarray:
@@ -38,22 +38,22 @@ def response(values: Any, label: str) -> np.ndarray:
     return y
 
 
-def weights(values: Any, label: str) -> np.ndarray:
-    """Weights (n,): positive and finite."""
-    w = numbers(values, label)
+def weights(values: Any, what: str) -> np.ndarray:
+    """Weights (n,): positive and finite; `what` names them in messages."""
+    w = numbers(values, what)
     bad = np.flatnonzero(~((w > 0) & np.isfinite(w)))
     if len(bad):
         raise DataError(
-            f"{label} must be positive and finite, but {len(bad)} of {len(w)} are not (e.g. {w[bad[0]]:g}): "
-            "remove these rows or correct them."
+            f"{what} must be positive and finite, but {len(bad)} of {len(w)} are not "
+            f"(e.g. {w[bad[0]]:g}): remove these rows or correct them."
         )
     return w
 
 
-def offset(values: Any, label: str) -> np.ndarray:
-    """Offset (n,): finite."""
-    o = numbers(values, label)
-    _finite_vector(o, label)
+def offset(values: Any, what: str) -> np.ndarray:
+    """Offset (n,): finite; `what` names it in messages."""
+    o = numbers(values, what)
+    _finite_vector(o, what)
     return o
 
 
@@ -82,22 +82,22 @@ def check_duplicates(terms: Sequence[RandomTerm], keys: Sequence[frozenset[str]]
     for term, key in zip(terms, keys, strict=True):
         for column in term.columns:
             if (key, column) in seen:
-                effect = "1" if column == "Intercept" else column
+                g = term.group
                 raise FormulaError(
-                    f"Duplicate terms: the effect {column!r} of the grouping factor {term.group!r} is there twice, so its "
-                    f"variance is not determined. Write each effect once: '(1 + x | {term.group})', or uncorrelated "
-                    f"'(1 | {term.group}) + (0 + x | {term.group})'"
-                    + ("." if effect == "1" else f" with x for {effect!r}.")
+                    f"Duplicate terms: the effect {column!r} of the grouping factor {g!r} is there twice: its variance "
+                    f"is not determined. Keep each effect in one term: '(1 + x | {g})' for correlated effects, "
+                    f"'(1 | {g}) + (0 + x | {g})' for uncorrelated ones."
                 )
         seen.update((key, column) for column in term.columns)
 
 
-def check_size(term: RandomTerm) -> None:
+def check_size(term: RandomTerm, weights: np.ndarray | None) -> None:
     """Refuse a term whose variance cannot be told from the residual's, or that has a single level.
 
     A term is refused when it has at least as many effects as there are rows (levels times columns) and acts in every
-    row. With rows where all its columns are zero, the others still determine the residual: ``(0 + tT | row)`` with a
-    dummy ``tT`` is a second residual variance for the rows where it is 1.
+    row, unless weights tell the residual variances of the rows apart. With rows where all its columns are zero, the
+    others still determine the residual: ``(0 + tT | row)`` with a dummy ``tT`` is a second residual variance for the
+    rows where it is 1.
     """
     n, q = len(term.codes), term.n_levels * term.k
     if term.n_levels < 2:
@@ -105,9 +105,10 @@ def check_size(term: RandomTerm) -> None:
             f"The grouping factor {term.group!r} has one level ({term.levels[0]!r}) in the rows used, so its variance "
             "cannot be estimated: use a factor with several levels, or remove the term."
         )
-    if q >= n and (term.z != 0).any(axis=1).all():
+    equal_weights = weights is None or weights.min() == weights.max()
+    if q >= n and equal_weights and (term.z != 0).any(axis=1).all():
         effects = f"{term.n_levels} levels" + (f" times {term.k} effects" if term.k > 1 else "")
         raise DataError(
-            f"The grouping factor {term.group!r} has {effects}, not fewer than the {n} rows: its variance cannot be told "
-            "from the residual's. Use a factor with several rows per level, or fewer effects."
+            f"The grouping factor {term.group!r} has {effects}, not fewer than the {n} rows: its variance cannot be "
+            "told from the residual's. Use a factor with several rows per level, or fewer effects."
         )

@@ -12,13 +12,14 @@ import pandas as pd
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, FormulaError
 from mixedsparse.formula import checks
-from mixedsparse.formula.contrasts import Contrast, Coding, read_contrasts
-from mixedsparse.formula.encoders import Encoder, evaluate, fit_encoder
-from mixedsparse.formula.frames import Table, column_error, missing_rows, natural, open_table, take
-from mixedsparse.formula.grouping import Grouping, factorise
+from mixedsparse.formula.columns import Columns, complete_rows
+from mixedsparse.formula.contrasts import Coding, Contrast, read_contrasts
+from mixedsparse.formula.encoders import Encoder, fit_encoder
+from mixedsparse.formula.frames import Table, column_error, natural, open_table, take
+from mixedsparse.formula.grouping import Atom, Grouping
 from mixedsparse.formula.names import caller_names, candidates
 from mixedsparse.formula.newdata import Encoding, NewMatrices, TermEncoding, encode_new
-from mixedsparse.formula.parse import Expression, ParsedFormula, UnknownNames, parse
+from mixedsparse.formula.parse import ParsedFormula, UnknownNames, parse
 
 __all__ = ["Design", "make_design"]
 
@@ -89,3 +90,198 @@ class Design:
             A fixed factor has a level that the fit has not seen, or a column is absent or of another kind.
         """
         return encode_new(self.encoding, newdata, groups)
+
+
+def make_design(
+    formula: str,
+    data: Any,
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    env: Mapping[str, Any] | None = None,
+) -> Design:
+    """Turn `formula` and `data` into the arrays of a linear mixed model.
+
+    Parameters
+    ----------
+    formula : str
+        ``response ~ fixed + (effects | group)``; see `Notes`.
+    data : data frame
+        pandas, polars or pyarrow table, dict of columns, or what narwhals reads; only the columns used are converted.
+    weights, offset : str or array_like of shape (rows of data,), optional
+        Column name or values: prior weights (positive), and a known summand of the mean in units of y.
+    contrasts : dict, optional
+        ``{"column": "treatment" | "sum" | "helmert" | "poly" | array (levels, levels - 1)}`` for the fixed part and
+        the left of every bar. A numeric column named here becomes a factor.
+    env : Mapping, optional
+        Names of the caller that the formula may use: functions, constants, and arrays with a value per row.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    FormulaError
+        The formula cannot be read, or has duplicate terms.
+    ColumnError
+        A column is not in the data.
+    DataError
+        The data cannot support the model: nothing left, constant or non-numeric response, values that are not finite,
+        a factor with one level, as many random effects as rows.
+
+    Notes
+    -----
+    The fixed part and the left of each bar are formulaic's language; grouping factors never reach formulaic. Rows
+    with a missing value in any variable used are dropped before transforms such as ``poly(x, 2)`` are fitted.
+
+    Examples
+    --------
+    >>> data = {"y": [1.0, 2.0, 4.0, 3.0], "x": [0, 1, 0, 1], "g": ["a", "a", "b", "b"]}
+    >>> design = make_design("y ~ x + (1 | g)", data)
+    >>> design.x_names, design.terms[0].levels.tolist()
+    (('Intercept', 'x'), ['a', 'b'])
+    """
+    table = open_table(data)
+    parsed, outer = _parse(formula, table, env or {})
+    arrays = {name: np.asarray(outer[name]) for name in parsed.columns if name in outer}
+    functions = {name: value for name, value in outer.items() if name not in arrays}
+    raw = table.read([c for c in parsed.columns if c not in arrays], f"the formula {formula!r}") | arrays
+    given = {what: value for what, value in (("weights", weights), ("offset", offset)) if value is not None}
+    keys = {what: value if isinstance(value, str) else f"{what}=" for what, value in given.items()}
+    extra = {keys[what]: _argument(what, value, table) for what, value in given.items()}
+    keep, missing = complete_rows(raw | extra, table.n)
+    n = table.n if keep is None else int(keep.sum())
+    if n == 0:
+        raise DataError(_nothing_left(table.n, missing))
+    columns = Columns({c: take(v, keep) for c, v in raw.items()}, parsed.names, n, functions)
+    known = {what: natural(take(extra[key], keep)) for what, key in keys.items()}
+    values, codings = _code_bare(parsed, columns, read_contrasts(contrasts), table)
+    fixed, X = fit_encoder(parsed.fixed, values, codings, n, functions)
+    checks.check_finite(X, fixed.names)
+    terms, encodings = _random_terms(parsed, columns, values, codings)
+    prior = checks.weights(known["weights"], _phrase("weights", weights)) if "weights" in known else None
+    for term in terms:
+        checks.check_size(term, prior)
+    return Design(
+        formula=formula,
+        response=parsed.response.label,
+        y=checks.response(columns.expression(parsed.response), parsed.response.label),
+        X=X,
+        x_names=fixed.names,
+        x_terms=fixed.terms,
+        terms=terms,
+        weights=prior,
+        offset=_offset(parsed, columns, known.get("offset"), _phrase("offset", offset)),
+        index=table.index if keep is None else table.index[keep],
+        nmissing=table.n - n,
+        missing=missing,
+        encoding=Encoding(parsed, fixed, encodings, offset if isinstance(offset, str) else None, functions),
+    )
+
+
+def _parse(formula: Any, table: Table, env: Mapping[str, Any]) -> tuple[ParsedFormula, dict[str, Any]]:
+    """Read `formula` for the columns of `table`; also return the names it takes from `env`.
+
+    An array of the caller with one value per row counts as a column.
+    """
+    if not isinstance(formula, str):
+        raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not of type {type(formula).__name__}.")
+    present = tuple(name for name in candidates(formula) if name in table.names)
+    outer = caller_names(formula, present, env)
+    arrays = tuple(name for name, value in outer.items() if np.ndim(value) == 1 and len(value) == table.n)
+    try:
+        return parse(formula, present + arrays, tuple(name for name in outer if name not in arrays)), outer
+    except UnknownNames as err:
+        raise column_error(err.names, table.names, f"the formula {formula!r}") from None
+
+
+def _argument(what: str, value: Any, table: Table) -> Any:
+    """Column (rows of the data,) that `weights` or `offset` names or gives."""
+    if isinstance(value, str):
+        return table.read([value], f"{what}={value!r}")[value]
+    values = np.asarray(value)
+    if values.ndim == 0 and what == "offset":
+        return np.full(table.n, values)
+    if values.shape != (table.n,):
+        raise DataError(f"{what} has shape {values.shape}, but the data have {table.n} rows: give one value per row.")
+    return values
+
+
+def _phrase(what: str, given: Any) -> str:
+    """Subject of a message about the argument `what`."""
+    return f"The {what} {given!r}" if isinstance(given, str) else f"The {what}"
+
+
+def _nothing_left(n: int, missing: Mapping[str, int]) -> str:
+    if n == 0:
+        return "The data have no rows: give at least a few per level of each grouping factor."
+    counts = ", ".join(f"{count} in {name!r}" for name, count in sorted(missing.items(), key=lambda item: -item[1]))
+    return (
+        f"No rows are left: each of the {n} rows has a missing value in a variable used ({counts}). "
+        "Leave out the variable that is missing most, or fill it in."
+    )
+
+
+def _code_bare(
+    parsed: ParsedFormula, columns: Columns, contrasts: Mapping[str, Contrast], table: Table
+) -> tuple[dict[str, Any], dict[str, Coding]]:
+    """Values of every alias on the fixed side and left of the bars, and the codings of factors."""
+    absent = [column for column in contrasts if column not in columns.raw and column not in table.names]
+    if absent:
+        raise column_error(absent, table.names, "contrasts")
+    for column in contrasts:
+        if column not in columns.raw:
+            raise FormulaError(
+                f"contrasts names {column!r}, which the formula {parsed.formula!r} does not use: drop it."
+            )
+    values: dict[str, Any] = {}
+    codings: dict[str, Coding] = {}
+    for side in (parsed.fixed, *(bar.effects for bar in parsed.bars)):
+        for alias in side.aliases:
+            if alias in values:
+                continue
+            if alias not in side.bare:
+                values[alias] = columns.natural(alias)
+                continue
+            values[alias], coding = columns.code(alias, contrasts.get(parsed.names[alias]))
+            if coding is not None:
+                codings[alias] = coding
+    return values, codings
+
+
+def _random_terms(
+    parsed: ParsedFormula, columns: Columns, values: Mapping[str, Any], codings: Mapping[str, Coding]
+) -> tuple[tuple[RandomTerm, ...], tuple[TermEncoding, ...]]:
+    """All random-effects terms in formula order, checked, and how to repeat them."""
+    sides: dict[int, tuple[Encoder, np.ndarray]] = {}
+    factors: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    groupings: dict[tuple[Atom, ...], tuple[Grouping, np.ndarray]] = {}
+    terms, encodings = [], []
+    for bar in parsed.bars:
+        if id(bar.effects) not in sides:
+            sides[id(bar.effects)] = fit_encoder(bar.effects, values, codings, columns.n, columns.env)
+        encoder, matrix = sides[id(bar.effects)]
+        checks.check_finite(matrix, encoder.names)
+        for atoms in bar.groups:
+            if atoms not in groupings:
+                for atom in atoms:
+                    if atom.code not in factors:
+                        factors[atom.code] = columns.factor(atom.code, atom.label, atom.alias)
+                groupings[atoms] = Grouping.fit(atoms, factors)
+            grouping, codes = groupings[atoms]
+            for j in range(matrix.shape[1]) if bar.uncorrelated else (None,):
+                encodings.append(TermEncoding(encoder, j, grouping))
+                z = matrix if j is None else matrix[:, [j]]
+                terms.append(RandomTerm(grouping.name, codes, z, encodings[-1].names, grouping.levels))
+    checks.check_duplicates(terms, [frozenset(atom.code for atom in e.grouping.atoms) for e in encodings])
+    return tuple(terms), tuple(encodings)
+
+
+def _offset(parsed: ParsedFormula, columns: Columns, given: Any, what: str) -> np.ndarray | None:
+    """Sum of the offset argument and the formula's ``offset(...)`` terms, None when there is none."""
+    parts = [checks.offset(columns.expression(e), _phrase("offset", e.label)) for e in parsed.offsets]
+    if given is not None:
+        parts.append(checks.offset(given, what))
+    return np.sum(parts, axis=0) if parts else None

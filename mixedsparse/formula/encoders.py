@@ -81,8 +81,10 @@ def readable_errors(label: str, names: Mapping[str, str]):
     except MixedSparseError:
         raise
     except Exception as err:
-        reason = restore(str(err).strip().split("\n")[0] or type(err).__name__, names)
-        raise FormulaError(f"{label!r} cannot be evaluated: {reason.rstrip('.')}. Correct this part.") from err
+        reason = restore(str(err).strip().split("\n")[0] or type(err).__name__, names).rstrip(".")
+        text = isinstance(err, TypeError) or isinstance(err.__cause__, TypeError)
+        mend = "Correct this part" + ("; text needs C(...) to be a factor." if text else ".")
+        raise FormulaError(f"{label!r} cannot be evaluated: {reason}. {mend}") from err
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +234,7 @@ def _materialise(
     trained = matrix.model_spec
     X = np.asarray(matrix)
     if X.dtype.kind not in "biuf":
-        raise TypeError("a term gives values that are not real numbers; wrap text in C(...) to make it a factor")
+        raise TypeError("a term gives values that are not real numbers")
     return np.asarray(X, dtype=float), trained
 
 

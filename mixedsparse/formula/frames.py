@@ -64,6 +64,11 @@ def _pandas_column(data: pd.DataFrame, name: str) -> Any:
     column = data[name]
     if isinstance(column, pd.DataFrame):
         raise DataError(f"The data have {column.shape[1]} columns called {name!r}: rename or drop all but one.")
+    return _array(column)
+
+
+def _array(column: pd.Series) -> Any:
+    """NumPy array of a column, or pandas' own array where NumPy has no such type."""
     return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
 
 
@@ -83,12 +88,12 @@ def _mapping_column(name: Any, values: Any) -> Any:
         raise DataError(f"The column {name!r} has shape {values.shape}: give one value per row.")
     if isinstance(values, (np.ndarray, pd.Categorical)):
         return values
-    if type(values).__module__.split(".")[0] in ("polars", "pyarrow"):
+    library = type(values).__module__.split(".")[0]
+    if library == "polars":
         import narwhals as nw
 
         return _narwhals_column(nw.from_native(values, series_only=True))
-    series = pd.Series(values)
-    return series.to_numpy() if isinstance(series.dtype, np.dtype) else series.array
+    return _array(values.to_pandas() if library == "pyarrow" else pd.Series(values))
 
 
 def _open_narwhals(data: Any) -> Table:
@@ -98,7 +103,7 @@ def _open_narwhals(data: Any) -> Table:
         frame = nw.from_native(data)
     except TypeError as err:
         raise DataError(
-            f"The data are a {type(data).__name__}, not a table: give a pandas, polars or pyarrow table, "
+            f"The data are of type {type(data).__name__}, not a table: give a pandas, polars or pyarrow table, "
             "or a dict of columns."
         ) from err
     if isinstance(frame, nw.LazyFrame):
@@ -113,9 +118,11 @@ def _narwhals_column(series: Any) -> Any:
 
     if series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == nw.Boolean:
         return series.to_numpy()
+    if series.implementation.is_pyarrow():
+        # narwhals 2.28 gives missing values of a dictionary column the last category in Series.to_pandas
+        return _array(series.to_native().to_pandas())
     if not series.implementation.is_polars():
-        column = series.to_pandas()
-        return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
+        return _array(series.to_pandas())
     text = np.array(series.to_list(), dtype=object)
     if isinstance(series.dtype, nw.Enum):
         return pd.Categorical(text, categories=list(series.dtype.categories))
@@ -129,10 +136,7 @@ def missing_rows(values: Any) -> np.ndarray | None:
         kind = values.dtype.kind
         if kind in "iubUS":
             return None
-        if kind == "f":
-            mask = np.isnan(values)
-        else:
-            mask = pd.isna(values)
+        mask = np.isnan(values) if kind == "f" else pd.isna(values)
     else:
         mask = np.asarray(pd.isna(values))
     return mask if mask.any() else None

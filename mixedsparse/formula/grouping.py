@@ -13,7 +13,7 @@ from mixedsparse.errors import FormulaError
 from mixedsparse.formula.names import Token, text_of
 from mixedsparse.formula.translate import Translator, shown
 
-__all__ = ["Atom", "Grouping", "NewCodes", "expand_grouping", "factorise"]
+__all__ = ["Atom", "Grouping", "NewCodes", "expand_grouping", "factorise", "match_levels"]
 
 # Integers are counted rather than hashed when they span at most this many times their number (or this number at all).
 _DENSE_SPAN = 4
@@ -34,13 +34,13 @@ def expand_grouping(tokens: Sequence[Token], translator: Translator, text: str) 
 
     Precedence as in R: ``:`` and ``%in%`` before ``*`` and ``/`` before ``+``.
     """
-    return _GroupParser([t for t in tokens if t.kind != "space"], translator, text).parse()
+    return _GroupParser(tokens, translator, text).parse()
 
 
 class _GroupParser:
     """Recursive descent over the grouping side; every rule returns a list of tuples of atoms."""
 
-    def __init__(self, tokens: list[Token], translator: Translator, text: str) -> None:
+    def __init__(self, tokens: Sequence[Token], translator: Translator, text: str) -> None:
         self.tokens, self.translator, self.text, self.position = tokens, translator, text, 0
 
     def parse(self) -> list[tuple[Atom, ...]]:
@@ -175,7 +175,10 @@ class Grouping:
 
     def encode(self, values: Mapping[str, Any]) -> NewCodes:
         """Codes of new `values` (raw columns, one per atom's code) among the training levels."""
-        parts = [_match(values[atom.code], lev) for atom, lev in zip(self.atoms, self.atom_levels, strict=True)]
+        parts = [
+            match_levels(values[atom.code], pd.Index(lev))
+            for atom, lev in zip(self.atoms, self.atom_levels, strict=True)
+        ]
         missing = np.logical_or.reduce([found < 0 for _, found, _ in parts])
         if self.keys is None:
             codes = parts[0][0]
@@ -206,13 +209,11 @@ def factorise(values: Any) -> tuple[np.ndarray, np.ndarray]:
     """
     if isinstance(values, pd.Categorical):
         codes, used = _count_or_hash(values.codes, len(values.categories))
-        return codes, np.asarray(values.categories)[used]
+        return codes, _whole(np.asarray(values.categories)[used])
     kind = values.dtype.kind if isinstance(values, np.ndarray) else "O"
     if kind == "f":
-        with np.errstate(invalid="ignore"):
-            whole = values.astype(np.int64)
-        if np.array_equal(whole, values):
-            values, kind = whole, "i"
+        values = _whole(values)
+        kind = values.dtype.kind
     if kind in "iu" and len(values):
         low, high = int(values.min()), int(values.max())
         if high - low <= max(_DENSE_SPAN * len(values), _DENSE_ALWAYS):
@@ -220,6 +221,15 @@ def factorise(values: Any) -> tuple[np.ndarray, np.ndarray]:
             return codes, used + low
     codes, levels = pd.factorize(values, sort=True)
     return codes.astype(np.intp, copy=False), np.asarray(levels)
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Floating-point numbers that are all whole as integers: a level is called ``3``, not ``3.0``."""
+    if values.dtype.kind != "f":
+        return values
+    with np.errstate(invalid="ignore"):
+        whole = values.astype(np.int64)
+    return whole if np.array_equal(whole, values) else values
 
 
 def _count_or_hash(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -233,8 +243,8 @@ def _count_or_hash(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray
     return new.astype(np.intp, copy=False), used
 
 
-def _match(values: Any, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Codes of `values` among `levels` (-1 where absent), codes among their own labels (-1 missing), and these labels."""
+def match_levels(values: Any, levels: pd.Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes of `values` among `levels` (-1: absent), codes among their own labels (-1: missing), and these labels."""
     if isinstance(values, pd.Categorical):
         found, labels = values.codes, np.asarray(values.categories)
     else:
@@ -242,5 +252,5 @@ def _match(values: Any, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.
         labels = np.asarray(labels)
     if len(labels) == 0:
         return np.full(len(found), -1), found, labels
-    place = pd.Index(levels).get_indexer(pd.Index(labels))
+    place = levels.get_indexer(pd.Index(labels))
     return np.where(found < 0, -1, place[found]), found, labels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +47,7 @@ R_FUNCTIONS = {
 R_CONSTANTS = {"TRUE": "True", "FALSE": "False", "NULL": "None"}
 # R functions with no counterpart of the same meaning: what to write instead.
 R_HINTS = {
-    "ns": "write 'cr(x, df=3)', formulaic's natural cubic spline",
+    "ns": "write \"cr(x, df=3, constraints='center')\", formulaic's spelling of the same space of splines",
     "s": "write a spline basis such as 'bs(x, df=5)' or 'cr(x, df=5)'",
     "te": "write products of spline bases such as 'bs(x, df=4):bs(z, df=4)'",
     "relevel": "write 'C(x, contr.treatment(base=\"b\"))'",
@@ -66,10 +65,11 @@ R_HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One piece of a formula; `kind` is space, quoted, string, number, name or op."""
+    """One piece of a formula; `kind` is quoted, string, number, name or op; `spaced`: a space stands before it."""
 
     kind: str
     text: str
+    spaced: bool = False
 
     @property
     def name(self) -> str:
@@ -86,13 +86,14 @@ def tokenise(formula: str) -> tuple[Token, ...]:
     FormulaError
         A character, a quotation mark or a bracket has no meaning where it stands.
     """
-    tokens, position = [], 0
+    tokens, position, spaced = [], 0, False
     while position < len(formula):
         match = _TOKEN.match(formula, position)
         if match is None:
             raise FormulaError(_unreadable(formula, position))
-        tokens.append(Token(str(match.lastgroup), match.group()))
-        position = match.end()
+        if match.lastgroup != "space":
+            tokens.append(Token(str(match.lastgroup), match.group(), spaced))
+        spaced, position = match.lastgroup == "space", match.end()
     _check_brackets(formula, tokens)
     return tuple(tokens)
 
@@ -125,7 +126,7 @@ def _check_brackets(formula: str, tokens: Sequence[Token]) -> None:
 
 def text_of(tokens: Sequence[Token]) -> str:
     """Join `tokens` as they were typed, outer spaces removed."""
-    return "".join(t.text for t in tokens).strip()
+    return "".join(f" {t.text}" if t.spaced else t.text for t in tokens).strip()
 
 
 def prefixes(name: str) -> Iterator[tuple[str, str]]:
@@ -143,7 +144,7 @@ def candidates(formula: str) -> tuple[str, ...]:
     for token in tokenise(formula):
         if token.kind == "quoted":
             found[token.name] = None
-        elif token.kind == "name" and not keyword.iskeyword(token.text):
+        elif token.kind == "name":
             found.update((head, None) for head, _ in prefixes(token.text))
         elif token.kind == "string":  # Q("name") quotes a column
             found[token.text[1:-1]] = None

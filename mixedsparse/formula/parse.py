@@ -11,7 +11,7 @@ from mixedsparse.formula.bars import split_formula
 from mixedsparse.formula.encoders import Side, parse_side
 from mixedsparse.formula.grouping import Atom, expand_grouping
 from mixedsparse.formula.names import Token, text_of
-from mixedsparse.formula.translate import Translator, aliases_in, shown
+from mixedsparse.formula.translate import Translator, shown
 
 __all__ = ["Expression", "ParsedBar", "ParsedFormula", "UnknownNames", "parse"]
 
@@ -62,16 +62,8 @@ class ParsedFormula:
         """Columns that the formula uses."""
         return tuple(dict.fromkeys(self.names.values()))
 
-    def right_side_columns(self, groups: bool = True) -> tuple[str, ...]:
-        """Columns that rows without a response need; `groups` says whether grouping factors and effects count."""
-        texts = [self.fixed.text, *(o.code for o in self.offsets)]
-        if groups:
-            texts += [bar.effects.text for bar in self.bars]
-            texts += [atom.code for bar in self.bars for group in bar.groups for atom in group]
-        return tuple(dict.fromkeys(self.names[alias] for text in texts for alias in aliases_in(text)))
 
-
-class UnknownNames(Exception):  # noqa: N818 - never leaves this package
+class UnknownNames(Exception):
     """Names in a formula that are neither columns nor known otherwise; `make_design` says which columns there are."""
 
     def __init__(self, names: tuple[str, ...]) -> None:

@@ -65,13 +65,11 @@ class Translator:
 
     def column_of(self, tokens: Sequence[Token]) -> str | None:
         """Alias (of the values themselves) when `tokens` are nothing but one column's name, else None."""
-        words = [t for t in tokens if t.kind != "space"]
-        if len(words) == 1 and words[0].kind in ("name", "quoted") and words[0].name in self.columns:
-            return self.alias(words[0].name, inside=True)
+        if len(tokens) == 1 and tokens[0].kind in ("name", "quoted") and tokens[0].name in self.columns:
+            return self.alias(tokens[0].name, inside=True)
         return None
 
-    def _translate(self, tokens: Sequence[Token], depth: int) -> str:
-        words = [t for t in tokens if t.kind != "space"]
+    def _translate(self, words: Sequence[Token], depth: int) -> str:
         out: list[str] = []
         inside = [depth > 0]  # one entry per open bracket: does it belong to a call?
         skip = 0
@@ -129,6 +127,8 @@ class Translator:
 
     def _variable(self, token: Token, before: Token | None, after: str, inside: bool) -> str:
         name = token.name
+        if inside and token.kind == "name" and keyword.iskeyword(name):
+            return name
         if token.kind == "quoted" or name in self.columns:
             keyword_argument = inside and after == "=" and token.kind == "name"
             return name if keyword_argument else self._column(name, inside)
@@ -137,7 +137,7 @@ class Translator:
         if name in R_CONSTANTS:
             return R_CONSTANTS[name]
         root = name.split(".", 1)[0]
-        if _is_attribute(name, before) or after == "=" or keyword.iskeyword(name):
+        if _is_attribute(name, before) or after == "=":
             return name
         if root in namespace() or root in self.outer:
             return name
@@ -187,5 +187,4 @@ def aliases_in(text: str) -> tuple[str, ...]:
 
 def shown(tokens: Sequence[Token]) -> str:
     """Text of `tokens` as a label: as typed, single names without their backticks."""
-    words = [t for t in tokens if t.kind != "space"]
-    return words[0].name if len(words) == 1 else text_of(tokens)
+    return tokens[0].name if len(tokens) == 1 else text_of(tokens)

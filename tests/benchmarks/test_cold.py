@@ -9,7 +9,8 @@ from benchmarks.cold import time_processes
 
 def test_seconds_that_the_script_prints_are_summarised():
     row = time_processes("fixed", "print(0.25)", 3, inside=True)
-    assert (row.measure, row.repetitions, row.seconds, row.seconds_min, row.seconds_max) == ("fixed", 3, 0.25, 0.25, 0.25)
+    assert (row.measure, row.repetitions) == ("fixed", 3)
+    assert (row.seconds, row.seconds_min, row.seconds_max) == (0.25, 0.25, 0.25)
 
 
 def test_whole_processes_are_timed():

@@ -11,9 +11,11 @@ import pytest
 from benchmarks import run
 from benchmarks.contest import LONG_CALL, judge, measure
 from benchmarks.engines.base import EngineUnavailableError, Job
+from benchmarks.engines.lme4 import Lme4
+from benchmarks.engines.mixedsparse import Mixedsparse
 from benchmarks.engines.registry import ENGINES
 from benchmarks.engines.session import Session, WorkerError
-from benchmarks.problems import PROBLEMS, Problem
+from benchmarks.problems import PROBLEMS, Problem, select
 from benchmarks.rows import Row, read_rows
 
 WORKER = Template("""
@@ -39,7 +41,7 @@ class Fake:
     name: str
     log: Path
     behaviour: str = "pass"
-    criterion: float = 100.0
+    criterion: float | str = 100.0
     seconds: float = 1.0
     theta: str = "[1.0, 0.5]"
     compiles: bool = False
@@ -97,6 +99,7 @@ def test_a_long_first_call_counts_unless_the_engine_compiles(problem, log):
         ("sys.exit('out of memory')", "worker ended with status 1: out of memory"),
         ("return {'error': 'singular matrix'}", "singular matrix"),
         ("if number: sys.exit('died later')", "worker ended with status 1: died later"),
+        ("print('{half', flush=True)", "answered what is not JSON: {half"),
     ],
 )
 def test_a_failing_engine_gets_an_error_row_and_the_others_go_on(problem, log, behaviour, message):
@@ -121,6 +124,11 @@ def test_another_model_is_an_error(problem, log):
     assert row.error == "fitted another model: p and number of theta are (1, 1), expected (1, 2)"
 
 
+def test_a_criterion_that_is_no_number_is_an_error(problem, log):
+    (row,) = measure(problem, [Fake("a", log, criterion="float('nan')")], repetitions=1, threads=2)
+    assert row.error == "the criterion at the solution is nan"
+
+
 def test_other_data_are_an_error(problem, log):
     (row,) = measure(replace(problem, n=4), [Fake("a", log)], repetitions=1, threads=2)
     assert row.error == "read 3 rows instead of 4"
@@ -143,6 +151,21 @@ def test_the_best_known_criterion_may_be_an_engine_s_or_the_table_s(problem, log
 def test_session_reports_a_worker_that_does_not_start():
     with pytest.raises(WorkerError, match="worker ended with status 3: no message"):
         Session([sys.executable, "-c", "raise SystemExit(3)"], threads=1, limit=60.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [Lme4(), Mixedsparse()], ids=lambda engine: engine.name)
+def test_real_engines_reach_the_optimum_of_sleepstudy(engine):
+    try:
+        engine.prepare()
+    except EngineUnavailableError as err:
+        pytest.skip(str(err))
+    (row,) = measure(*select(["sleepstudy"]), [engine], repetitions=1, threads=1)
+    assert row.error is None
+    assert not row.stops_above
+    assert 0 < row.seconds
+    assert 10 < row.peak_mb
+    assert 1 < row.evaluations
 
 
 def test_job_survives_the_command_line():

@@ -1,0 +1,112 @@
+"""Exact Hessian where the random effects are few enough to write W = Z'V_0^-1 Z out.
+
+The second derivative differs from twice the average information by tr(P V_i P V_j), P = V_0^-1 for ML and
+P_0 = V_0^-1 - V_0^-1 X K X'V_0^-1 for REML. In q-space that is
+
+    tr(D_i W D_j W) summed over pairs of levels = vec(D_i)' Gram_st vec(D_j),
+    Gram_st[(a, b), (c, d)] = sum over l, l' of W[la, l'c] W[lb, l'd]
+
+so that one K^2 x K^2 table per pair of blocks serves all parameters (derived from Lindstrom & Bates 1988, section 3).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedsparse.core.pls import Pls
+from mixedsparse.core.split import SplitEngine, SplitFactor
+
+__all__ = ["affordable", "trace_products"]
+
+# W is written out up to this many random effects: then it costs less than the evaluations that it saves.
+_LARGEST = 1500
+
+
+def affordable(engine: object) -> bool:
+    """Whether `engine` can write W out at little cost."""
+    return isinstance(engine, SplitEngine) and engine.problem.layout.q <= _LARGEST
+
+
+def trace_products(engine: SplitEngine, pls: Pls) -> np.ndarray:
+    """Return tr(P V_i P V_j) for all pairs of parameters, shape (m, m)."""
+    layout = engine.problem.layout
+    assert isinstance(pls.factor, SplitFactor)
+    projection = _projection(engine, pls.factor)
+    if pls.reml and engine.problem.p:
+        half = np.concatenate([_effect_major(h) for h in _in_order(engine, pls.Hx)]) @ np.linalg.cholesky(pls.K)
+        projection -= half @ half.T
+    directions = [_directions(layout, b, lam) for b, lam in enumerate(pls.factors)]
+    starts = _starts(engine)
+    out = np.zeros((len(layout.block), len(layout.block)))
+    for s in range(len(layout.widths)):
+        for t in range(s + 1):
+            gram = _gram(projection, starts[s], starts[t], layout.widths, layout.n_levels, s, t)
+            mine, other = np.flatnonzero(layout.block == s), np.flatnonzero(layout.block == t)
+            values = directions[s].reshape(len(mine), -1) @ gram @ directions[t].reshape(len(other), -1).T
+            out[np.ix_(mine, other)] = values
+            out[np.ix_(other, mine)] = values.T
+    return out
+
+
+def _in_order(engine: SplitEngine, vectors: list[np.ndarray]) -> list[np.ndarray]:
+    return [vectors[b] for b in (engine.first, *engine.rest)]
+
+
+def _effect_major(vectors: np.ndarray) -> np.ndarray:
+    return vectors.swapaxes(0, 1).reshape(-1, vectors.shape[2])
+
+
+def _starts(engine: SplitEngine) -> list[int]:
+    """First row of each block in the projection: the eliminated block, then the rest."""
+    layout = engine.problem.layout
+    own = layout.widths[engine.first] * layout.n_levels[engine.first]
+    out = [0] * len(layout.widths)
+    for b in engine.rest:
+        out[b] = own + engine.slabs[b, 0].start
+    return out
+
+
+def _projection(engine: SplitEngine, factor: SplitFactor) -> np.ndarray:
+    """W = Z'V_0^-1 Z, dense (q, q): the eliminated block effect-major, then the rest as it is stacked.
+
+    W_22 = S J and W_12 = R A_12 J with J = I - Lambda_2 M_2^-1 Lambda_2'S;
+    W_11 = R A_11 - (R A_12) Lambda_2 M_2^-1 Lambda_2' (R A_12)'.
+    """
+    levels, k = len(engine.gram), engine.gram.shape[1]
+    own = levels * k
+    out = np.zeros((own + engine.q_rest, own + engine.q_rest))
+    within = factor.shrink @ engine.gram
+    for a in range(k):
+        for b in range(k):
+            np.fill_diagonal(out[a * levels : (a + 1) * levels, b * levels : (b + 1) * levels], within[:, a, b])
+    if engine.coupling is None:
+        return out
+    covariance = factor.covariance()
+    coupled = _effect_major(factor.shrink @ engine.coupling.dense())
+    keep = -covariance @ factor.schur
+    keep.flat[:: len(keep) + 1] += 1.0
+    out[:own, :own] -= coupled @ covariance @ coupled.T
+    out[:own, own:] = coupled @ keep
+    out[own:, :own] = out[:own, own:].T
+    out[own:, own:] = factor.schur @ keep
+    return out
+
+
+def _directions(layout, b: int, lam: np.ndarray) -> np.ndarray:  # type: ignore[no-untyped-def]
+    """D_i = E_rs Lambda' + Lambda E_sr of the parameters of block b, shape (m_b, K, K)."""
+    mine = np.flatnonzero(layout.block == b)
+    out = np.zeros((len(mine), len(lam), len(lam)))
+    index = np.arange(len(mine))
+    out[index, layout.row[mine]] = lam[:, layout.col[mine]].T
+    return out + out.swapaxes(1, 2)
+
+
+def _gram(
+    projection: np.ndarray, row: int, column: int, widths: tuple[int, ...], levels: tuple[int, ...], s: int, t: int
+) -> np.ndarray:
+    """Gram_st as a matrix (K_s^2, K_t^2)."""
+    ks, kt = widths[s], widths[t]
+    block = projection[row : row + ks * levels[s], column : column + kt * levels[t]]
+    rows = block.reshape(ks, levels[s], kt, levels[t]).swapaxes(1, 2).reshape(ks * kt, -1)
+    gram = (rows @ rows.T).reshape(ks, kt, ks, kt)
+    return gram.swapaxes(1, 2).reshape(ks * ks, kt * kt)

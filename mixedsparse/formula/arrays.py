@@ -1,0 +1,103 @@
+"""A `Design` from arrays, for users who build their own matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.core.terms import RandomTerm
+from mixedsparse.errors import DataError
+from mixedsparse.formula import checks
+from mixedsparse.formula.design import Design
+
+__all__ = ["array_design"]
+
+
+def array_design(
+    y: Any,
+    X: Any,
+    terms: Sequence[RandomTerm],
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    x_names: Sequence[str] | None = None,
+) -> Design:
+    """Check arrays and label them.
+
+    Parameters
+    ----------
+    y : array_like, shape (n,)
+    X : array_like, shape (n, p)
+        p may be 0.
+    terms : sequence of RandomTerm
+    weights, offset : array_like, shape (n,), optional
+    x_names : sequence of str, optional
+        Taken from the columns of a DataFrame, ``x0, x1, ...`` otherwise.
+
+    Raises
+    ------
+    DataError
+        Lengths differ, values are missing or not finite, or there is no random term.
+    """
+    response = str(getattr(y, "name", None) or "y")
+    index = y.index if isinstance(y, pd.Series) else None
+    response_values = checks.response(_vector(y, response), response)
+    n = len(response_values)
+    matrix, names = _matrix(X, n, x_names)
+    if not terms:
+        raise DataError("There is no random-effects term: give at least one RandomTerm.")
+    for term in terms:
+        if len(term.codes) != n:
+            raise DataError(f"The term on {term.group!r} has {len(term.codes)} rows, the response has {n}.")
+        checks.check_finite(term.z, [f"{c} | {term.group}" for c in term.columns])
+    weight_values = None if weights is None else checks.weights(_vector(weights, "weights", n), "weights")
+    for term in terms:
+        checks.check_size(term, weight_values)
+    return Design(
+        formula=_spelled(response, names, terms),
+        response=response,
+        y=response_values,
+        X=matrix,
+        x_names=names,
+        x_terms={name: slice(i, i + 1) for i, name in enumerate(names)},
+        terms=tuple(terms),
+        weights=weight_values,
+        offset=None if offset is None else checks.offset(_vector(offset, "offset", n), "offset"),
+        index=pd.RangeIndex(n) if index is None else index,
+    )
+
+
+def _vector(values: Any, what: str, n: int | None = None) -> np.ndarray:
+    out = np.asarray(values)
+    if out.ndim == 2 and out.shape[1] == 1:
+        out = out[:, 0]
+    if out.ndim != 1 or len(out) == 0 or (n is not None and len(out) != n):
+        wanted = "one number per row" if n is None else f"{n} numbers, one per row"
+        raise DataError(f"{what!r} has shape {out.shape}: give {wanted}.")
+    return out
+
+
+def _matrix(X: Any, n: int, x_names: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    try:
+        matrix = np.asarray(X, dtype=float)
+    except (TypeError, ValueError) as err:
+        raise DataError("X is not numeric: give an array of numbers, factors as dummy columns.") from err
+    matrix = matrix[:, None] if matrix.ndim == 1 else matrix
+    if matrix.ndim != 2 or len(matrix) != n:
+        raise DataError(f"X has shape {matrix.shape}: give a matrix with {n} rows, one per value of the response.")
+    if x_names is None:
+        columns = getattr(X, "columns", None)
+        x_names = [f"x{i}" for i in range(matrix.shape[1])] if columns is None else [str(c) for c in columns]
+    if len(x_names) != matrix.shape[1]:
+        raise DataError(f"x_names has {len(x_names)} names for the {matrix.shape[1]} columns of X.")
+    checks.check_finite(matrix, list(x_names))
+    return matrix, tuple(x_names)
+
+
+def _spelled(response: str, names: Sequence[str], terms: Sequence[RandomTerm]) -> str:
+    """Return a formula that describes the arrays, for printing."""
+    bars = [f"({' + '.join(t.columns)} | {t.group})" for t in terms]
+    return f"{response} ~ {' + '.join([*names, *bars])}"

@@ -1,0 +1,121 @@
+"""The columns of one call: read once, rows with missing values dropped, coded for the encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.errors import DataError
+from mixedsparse.formula.checks import numbers
+from mixedsparse.formula.contrasts import Coding, Contrast
+from mixedsparse.formula.encoders import evaluate
+from mixedsparse.formula.frames import missing_rows, natural
+from mixedsparse.formula.grouping import factorise, match_levels
+from mixedsparse.formula.parse import Expression
+
+__all__ = ["Columns", "complete_rows"]
+
+
+def complete_rows(raw: Mapping[str, Any], n: int) -> tuple[np.ndarray | None, dict[str, int]]:
+    """Mask of the rows without a missing value (None: all of them), and the number missing in each column."""
+    masks = {name: mask for name, values in raw.items() if (mask := missing_rows(values)) is not None}
+    if not masks:
+        return None, {}
+    keep = ~np.logical_or.reduce(list(masks.values()))
+    return keep, {name: int(mask.sum()) for name, mask in masks.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Complete columns under their aliases.
+
+    Parameters
+    ----------
+    raw : Mapping
+        Columns by name, nothing missing, all of length `n`.
+    names : Mapping
+        Column of each alias.
+    n : int
+        Number of rows.
+    env : Mapping
+        Functions and constants of the caller.
+    """
+
+    raw: Mapping[str, Any]
+    names: Mapping[str, str]
+    n: int
+    env: Mapping[str, Any]
+    _natural: dict[str, Any] = field(default_factory=dict)
+
+    def natural(self, alias: str) -> Any:
+        """Values of the column itself."""
+        column = self.names[alias]
+        if column not in self._natural:
+            self._natural[column] = natural(self.raw[column])
+        return self._natural[column]
+
+    def expression(self, expression: Expression) -> Any:
+        """Values (n,) of a column or of a Python expression."""
+        if expression.alias:
+            return self.natural(expression.alias)
+        found = expression_values(expression.code, expression.label, self)
+        if np.ndim(found) == 0:
+            raise DataError(f"{expression.label!r} gives one value instead of {self.n}: use a column in it.")
+        if len(found) != self.n:
+            raise DataError(f"{expression.label!r} gives {len(found)} values for {self.n} rows: one per row is needed.")
+        return found
+
+    def factor(self, code: str, label: str, alias: str | None) -> tuple[np.ndarray, np.ndarray]:
+        """Codes (n,) and levels of a grouping factor."""
+        values = self.expression(Expression(label, code, alias))
+        if alias is None and missing_rows(values) is not None:
+            raise DataError(f"The grouping factor {label!r} is missing in some rows: remove these rows first.")
+        return factorise(values)
+
+    def code(self, alias: str, contrast: Contrast | None) -> tuple[np.ndarray, Coding | None]:
+        """Numbers (n,) of a bare column, or codes and coding when it is a factor."""
+        values, column = self.natural(alias), self.names[alias]
+        if contrast is None and isinstance(values, np.ndarray) and values.dtype.kind != "O":
+            return numbers(values, f"The column {column!r}"), None
+        codes, levels = factorise(values)
+        coding = Coding(tuple(levels.tolist()), contrast or Contrast())
+        coding.check(column)
+        return codes, coding
+
+    def recode(self, alias: str, coding: Coding | None) -> np.ndarray:
+        """Numbers (n,) or codes of new rows by the `coding` of the fit.
+
+        Raises
+        ------
+        DataError
+            A factor has a level that the fit has not seen.
+        """
+        values, column = self.natural(alias), self.names[alias]
+        if coding is None:
+            return numbers(values, f"The column {column!r}")
+        codes, found, labels = match_levels(values, pd.Index(list(coding.levels)))
+        if (codes < 0).any():
+            unseen = [str(labels[i]) for i in np.unique(found[codes < 0])]
+            raise DataError(
+                f"The factor {column!r} has levels that the fit has not seen: {_listed(unseen)}. "
+                f"Levels of the fit: {_listed(map(str, coding.levels))}. Leave these rows out, or refit with them."
+            )
+        return codes
+
+
+def expression_values(code: str, label: str, columns: Columns) -> Any:
+    """Array that the Python expression `code` gives on `columns`."""
+    values = {alias: columns.natural(alias) for alias in columns.names if alias in code}
+    found = evaluate(code, label, values, columns.names, columns.env)
+    if isinstance(found, pd.Series):
+        found = found.array if isinstance(found.dtype, pd.api.extensions.ExtensionDtype) else found.to_numpy()
+    return found if np.ndim(found) == 0 else natural(found if hasattr(found, "dtype") else np.asarray(found))
+
+
+def _listed(labels: Iterable[str], most: int = 8) -> str:
+    labels = list(labels)
+    return ", ".join(repr(label) for label in labels[:most]) + (", ..." if len(labels) > most else "")

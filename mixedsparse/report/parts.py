@@ -1,0 +1,135 @@
+"""Results to the parts of a report: facts, tables of cells, notes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.report import numbers
+from mixedsparse.report.table import Table
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = [
+    "Term",
+    "correlation_tables",
+    "criteria_table",
+    "facts",
+    "fixed_table",
+    "notes",
+    "quantile_table",
+    "random_table",
+    "terms_of",
+]
+
+
+def facts(results: MixedResults) -> dict[str, str]:
+    """Return the formula and the sizes."""
+    n = results.nmissing
+    left_out = f" ({n} row{'s' * (n > 1)} with missing values left out)" if n else ""
+    return {
+        "Formula": results.formula,
+        "Observations": f"{results.nobs}{left_out}",
+        "Groups": ", ".join(f"{group} {levels}" for group, levels in results.ngroups.items()),
+    }
+
+
+def criteria_table(criteria: pd.Series) -> Table:
+    """Criterion, log-likelihood and information criteria, one row."""
+    return Table.of("", criteria.index, [[f"{value:.2f}" for value in criteria]], labels=0)
+
+
+def quantile_table(quantiles: pd.Series) -> Table:
+    """Quantiles of the scaled residuals, one row."""
+    return Table.of("Scaled residuals", quantiles.index, [[f"{value:.4f}" for value in quantiles]], labels=0)
+
+
+def fixed_table(coefficients: pd.DataFrame) -> Table:
+    """Lay out the fixed effects, a row per coefficient."""
+    rows = []
+    for row in coefficients.itertuples():
+        value, error = numbers.estimate(row.Estimate, row.SE)
+        rows.append((str(row.Index), value, error, numbers.degrees(row.df), f"{row.t:.3f}", numbers.p_value(row.p)))
+    return Table.of("Fixed effects", ["Name", "Estimate", "Std. Error", "df", "t", "p"], rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One random-effects term as printed: variances and standard deviations (k), correlations below the diagonal."""
+
+    group: str
+    names: tuple[str, ...]
+    variances: tuple[float, ...]
+    deviations: tuple[float, ...]
+    correlations: dict[tuple[int, int], float]
+
+    def row_of_correlations(self, row: int, start: int, stop: int) -> list[str]:
+        """Cells of the correlations of effect `row` with the effects `start` .. `stop` - 1."""
+        return [numbers.correlation(self.correlations.get((row, col))) for col in range(start, stop)]
+
+
+def terms_of(varcorr: pd.DataFrame) -> list[Term]:
+    """Terms of the table that `MixedResults.varcorr` returns, the residual last."""
+    terms = []
+    # The last row is the residual, even if a grouping factor has that name.
+    for group, part in varcorr.iloc[:-1].groupby("grp", sort=False):
+        own = part["var2"].isna()
+        names = part.loc[own, "var1"]
+        below = zip(*np.triu_indices(len(names), 1), strict=True)
+        terms.append(
+            Term(
+                group=str(group),
+                names=tuple(names),
+                variances=tuple(part.loc[own, "vcov"]),
+                deviations=tuple(part.loc[own, "sdcor"]),
+                correlations={(row, col): r for (col, row), r in zip(below, part.loc[~own, "sdcor"], strict=True)},
+            )
+        )
+    residual = varcorr.iloc[-1]
+    terms.append(Term(str(residual["grp"]), ("",), (residual["vcov"],), (residual["sdcor"],), {}))
+    return terms
+
+
+def random_table(terms: list[Term], correlations: bool) -> Table:
+    """Variances and standard deviations, with or without the correlations beside them."""
+    extra = max(len(t.names) if t.correlations else 1 for t in terms) - 1 if correlations else 0
+    rows = []
+    for term in terms:
+        for i, name in enumerate(term.names):
+            cells = [term.group if i == 0 else "", name]
+            cells += [numbers.significant(term.variances[i]), numbers.significant(term.deviations[i])]
+            rows.append(cells + term.row_of_correlations(i, 0, extra))
+    header = ["Groups", "Name", "Variance", "Std.Dev."] + ["Corr", *[""] * (extra - 1)] * (extra > 0)
+    return Table.of("Random effects", header, rows, labels=2)
+
+
+def correlation_tables(term: Term, per_table: int) -> list[Table]:
+    """Correlations of one term, at most `per_table` columns each; columns carry the numbers of the effects."""
+    if not term.correlations:
+        return []
+    k = len(term.names)
+    # As many columns in each table, so that none is left with a last one.
+    per_table = math.ceil((k - 1) / math.ceil((k - 1) / per_table))
+    tables = []
+    for start in range(0, k - 1, per_table):
+        stop = min(start + per_table, k - 1)
+        rows = [[str(i + 1), term.names[i], *term.row_of_correlations(i, start, stop)] for i in range(start, k)]
+        caption = f"Correlations of {term.group}" + " (continued)" * (start > 0)
+        tables.append(Table.of(caption, ["", "Name", *map(str, range(start + 1, stop + 1))], rows, labels=2))
+    return tables
+
+
+def notes(results: MixedResults, ddf: str) -> list[str]:
+    """Sentences below the tables; the verdict last."""
+    out = []
+    if len(results.params) and ddf == "normal":
+        out.append("p-values: two-sided, normal reference distribution.")
+    if results.dropped_columns:
+        dropped = ", ".join(results.dropped_columns)
+        out.append(f"Dropped columns (linear combinations of earlier ones): {dropped}.")
+    return [*out, results.certificate.message]

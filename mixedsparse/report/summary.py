@@ -1,0 +1,117 @@
+"""The summary of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mixedsparse.report import html, parts, text
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Summary", "summarize"]
+
+_WIDTH = 88
+# A correlation and the space before it: "  -0.12".
+_CORRELATION = 7
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Summary:
+    """Summary of a fit: ``print`` it, show it in a notebook, or read its numbers from `tables`.
+
+    Attributes
+    ----------
+    title : str
+    facts : dict
+        Formula, observations and groups, as sentences.
+    tables : dict of DataFrame or Series
+        ``"criteria"``, ``"residuals"`` (quantiles), ``"random"`` (as `MixedResults.varcorr`), ``"fixed"`` (as
+        `MixedResults.coef_table`).
+    notes : tuple of str
+        The last one is the verdict on convergence.
+
+    Examples
+    --------
+    >>> import mixedsparse as ms
+    >>> fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
+    >>> print(fit.summary())
+    Linear mixed model fitted by REML
+    ...
+    Converged: the gradient vanishes and the curvature is positive in every direction.
+    """
+
+    title: str
+    facts: dict[str, str]
+    tables: dict[str, pd.DataFrame | pd.Series]
+    notes: tuple[str, ...]
+
+    def as_text(self, width: int = _WIDTH) -> str:
+        """Text, wrapped to `width` characters where names allow."""
+        indent = max(map(len, self.facts)) + 3
+        sections = [
+            self.title,
+            "\n".join(text.paragraph(value, width, label, indent) for label, value in self.facts.items()),
+            text.lay_out(parts.criteria_table(self.tables["criteria"]), width),
+            text.lay_out(parts.quantile_table(self.tables["residuals"]), width),
+            *self._random_effects(width),
+        ]
+        if len(self.tables["fixed"]):
+            sections.append(text.lay_out(parts.fixed_table(self.tables["fixed"]), width))
+        sections.append("\n".join(text.paragraph(note, width) for note in self.notes))
+        return "\n\n".join(sections)
+
+    def _random_effects(self, width: int) -> list[str]:
+        """Variances with correlations beside them if they fit, in tables of their own otherwise."""
+        terms = parts.terms_of(self.tables["random"])
+        inline = parts.random_table(terms, correlations=True)
+        if text.width_of(inline) <= width:
+            return [text.lay_out(inline, width)]
+        tables = [parts.random_table(terms, correlations=False)]
+        for term in terms:
+            names = min(4 + max(map(len, term.names)), width // 2)
+            tables += parts.correlation_tables(term, per_table=max(1, (width - names) // _CORRELATION))
+        return [text.lay_out(table, width) for table in tables]
+
+    def _repr_html_(self) -> str:
+        terms = parts.terms_of(self.tables["random"])
+        tables = [
+            parts.criteria_table(self.tables["criteria"]),
+            parts.quantile_table(self.tables["residuals"]),
+            parts.random_table(terms, correlations=True),
+        ]
+        if len(self.tables["fixed"]):
+            tables.append(parts.fixed_table(self.tables["fixed"]))
+        body = [html.facts_table(self.facts), *map(html.html_table, tables), *map(html.html_paragraph, self.notes)]
+        return html.document(self.title, body)
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+    def __repr__(self) -> str:
+        return self.as_text()
+
+
+def summarize(results: MixedResults, ddf: str = "normal") -> Summary:
+    """Collect what a summary shows; see `MixedResults.summary`."""
+    criterion = "REML criterion" if results.reml else "-2 log L"
+    criteria = {
+        criterion: results.criterion,
+        "log L": results.llf,
+        "AIC": results.aic,
+        "BIC": results.bic,
+    }
+    return Summary(
+        title=f"Linear mixed model fitted by {results.method}",
+        facts=parts.facts(results),
+        tables={
+            "criteria": pd.Series(criteria),
+            "residuals": results.resid_quantiles(),
+            "random": results.varcorr(),
+            "fixed": results.coef_table(ddf=ddf),
+        },
+        notes=tuple(parts.notes(results, ddf)),
+    )

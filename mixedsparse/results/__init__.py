@@ -1,0 +1,22 @@
+"""Results of a fit: labels on the arrays of `mixedsparse.core.fit.Fit`, one mixin per topic.
+
+========================  ==========================================================================
+``results.MixedResults``  the class itself: model, fit, summary
+``base``                  what the mixins share: the fields, and properties that are computed once
+``estimates``             fixed effects: params, bse, coef_table, cov_params
+``covariance``            covariance parameters: theta, sigma, varcorr, cov_re, vcomp
+``effects``               random effects: random_effects, random_effects_cov, ngroups
+``criteria``              criterion, llf, aic, bic, degrees of freedom, nobs
+``fitted``                fittedvalues, resid, marginal_cov
+``outcome``               converged, singular, optim, certificate
+``internals``             get(name): the matrices of the model
+========================  ==========================================================================
+
+A topic that computes something new (inference, prediction, plots) is a package of its own, and its mixin
+imports that package inside the method.
+"""
+
+from mixedsparse.results.outcome import OptimResult
+from mixedsparse.results.results import MixedResults
+
+__all__ = ["MixedResults", "OptimResult"]

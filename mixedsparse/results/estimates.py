@@ -1,0 +1,128 @@
+"""Fixed effects: estimates, standard errors, tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtr
+
+from mixedsparse.errors import OptionError
+from mixedsparse.results.base import ResultsBase, read_only, table_property
+
+__all__ = ["EstimatesMixin"]
+
+_DDF_TO_COME = ("satterthwaite", "kenward-roger")
+
+
+class EstimatesMixin(ResultsBase):
+    """Fixed-effects side of `MixedResults`."""
+
+    @property
+    def _x_names(self) -> list[str]:
+        return [self.model.design.x_names[i] for i in self._problem.basis.kept]
+
+    def _per_coefficient(self, values: np.ndarray, name: str) -> pd.Series:
+        return pd.Series(read_only(values), index=self._x_names, name=name)
+
+    @table_property
+    def params(self) -> pd.Series:
+        """Coefficients beta of the fixed effects, in y per x; columns dropped for rank are left out.
+
+        statsmodels' MixedLM appends variance parameters to its `params`; here they are in `vcomp` and `cov_re`.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.params.round(3).to_dict()
+        {'Intercept': 251.405, 'Days': 10.467}
+        """
+        return self._per_coefficient(self.fit.beta, "params")
+
+    @property
+    def fe_params(self) -> pd.Series:
+        """The same as `params`."""
+        return self.params
+
+    def fixef(self) -> pd.Series:
+        """Return `params` under lme4's name."""
+        return self.params
+
+    @table_property
+    def bse(self) -> pd.Series:
+        """SE of `params`, from sigma^2 (X'V_0^-1 X)^-1.
+
+        statsmodels' MixedLM inverts the joint Hessian of all parameters instead, and differs by about 1e-3.
+        """
+        return self._per_coefficient(np.sqrt(np.diagonal(self.fit.cov_beta)), "bse")
+
+    @property
+    def bse_fe(self) -> pd.Series:
+        """The same as `bse`."""
+        return self.bse
+
+    @table_property
+    def tvalues(self) -> pd.Series:
+        """`params` / `bse`."""
+        return (self.params / self.bse).rename("tvalues")
+
+    @table_property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p-values of ``params == 0``: the column ``p`` of `coef_table` as it comes by default."""
+        return self.coef_table()["p"].rename("pvalues")
+
+    def cov_params(self) -> pd.DataFrame:
+        """Covariance of `params`, (p, p): sigma^2 (X'V_0^-1 X)^-1 with V_0 = V / sigma^2."""
+        names = self._x_names
+        return pd.DataFrame(self.fit.cov_beta.copy(), index=names, columns=names)
+
+    def coef_table(self, ddf: str = "normal") -> pd.DataFrame:
+        """Table of the fixed effects: estimates, standard errors and t-tests of ``params == 0``.
+
+        Parameters
+        ----------
+        ddf : {"normal"}
+            Denominator degrees of freedom; ``"normal"`` has infinitely many.
+
+        Returns
+        -------
+        DataFrame, index as `params`
+            Columns ``Estimate``, ``SE``, ``df``, ``t``, ``p`` (two-sided).
+
+        Raises
+        ------
+        OptionError
+            `ddf` is not known, or not available.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.coef_table()[["Estimate", "SE", "t"]].round(3)
+                   Estimate     SE       t
+        Intercept   251.405  6.825  36.838
+        Days         10.467  1.546   6.771
+        """
+        df = self._denominator_df(ddf)
+        return pd.DataFrame(
+            {
+                "Estimate": self.params,
+                "SE": self.bse,
+                "df": df,
+                "t": self.tvalues,
+                "p": 2.0 * stdtr(df, -np.abs(self.tvalues.to_numpy())),
+            },
+            index=self._x_names,
+        )
+
+    def _denominator_df(self, ddf: str) -> np.ndarray:
+        """Degrees of freedom (p,) of each coefficient's t-test."""
+        if ddf != "normal":
+            state = "is not available yet" if ddf in _DDF_TO_COME else "is not known"
+            raise OptionError(f"ddf={ddf!r} {state}; use ddf='normal'.")
+        return np.full(len(self.fit.beta), np.inf)
+
+    @property
+    def dropped_columns(self) -> list[str]:
+        """Columns of X left out because they are linear combinations of earlier ones, in formula order."""
+        return list(self.model.dropped_columns)

@@ -1,0 +1,69 @@
+"""How the search for theta ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mixedsparse.core.certificate import Certificate
+from mixedsparse.core.optimize import Iteration
+from mixedsparse.results.base import ResultsBase
+
+__all__ = ["OptimResult", "OutcomeMixin"]
+
+
+@dataclass(frozen=True, slots=True)
+class OptimResult:
+    """Course of the search for theta.
+
+    Attributes
+    ----------
+    nfev, nit : int
+        Evaluations of the criterion; accepted steps.
+    grad_norm : float
+        Scaled gradient sqrt(g' H^-1 g) where the search ended: half its square is the fall that is left.
+    message : str
+        Verdict as a sentence.
+    seconds : float
+        Wall-clock time of the search.
+    path : tuple of Iteration
+        Number, evaluations, criterion, gradient and step of each accepted point.
+    """
+
+    nfev: int
+    nit: int
+    grad_norm: float
+    message: str
+    seconds: float
+    path: tuple[Iteration, ...] = field(repr=False)
+
+
+class OutcomeMixin(ResultsBase):
+    """Convergence side of `MixedResults`."""
+
+    @property
+    def certificate(self) -> Certificate:
+        """Evidence for the optimum: gradient, curvature, directions without variance, verdict in words."""
+        return self.fit.certificate
+
+    @property
+    def converged(self) -> bool:
+        """Whether the search ended at an optimum, inside or on the boundary."""
+        return self.fit.certificate.converged
+
+    @property
+    def singular(self) -> bool:
+        """Whether some direction of the random effects has no variance; `certificate` names it."""
+        return bool(self.fit.certificate.boundary)
+
+    @property
+    def optim(self) -> OptimResult:
+        """Course of the search: evaluations, steps, gradient, message, seconds, path."""
+        search, certificate = self.fit.search, self.fit.certificate
+        return OptimResult(
+            nfev=search.nfev,
+            nit=search.nit,
+            grad_norm=certificate.scaled_gradient,
+            message=certificate.message,
+            seconds=search.seconds,
+            path=search.path,
+        )

@@ -1,0 +1,85 @@
+"""`MixedResults`: what a fit gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mixedsparse.results.covariance import CovarianceMixin
+from mixedsparse.results.criteria import CriteriaMixin
+from mixedsparse.results.effects import EffectsMixin
+from mixedsparse.results.estimates import EstimatesMixin
+from mixedsparse.results.fitted import FittedMixin
+from mixedsparse.results.internals import InternalsMixin
+from mixedsparse.results.outcome import OutcomeMixin
+
+if TYPE_CHECKING:
+    from mixedsparse.core.fit import Fit
+    from mixedsparse.model import LinearMixedModel
+    from mixedsparse.report import Summary
+
+__all__ = ["MixedResults"]
+
+# Characters of the formula that a repr shows.
+_LONG = 80
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MixedResults(
+    EstimatesMixin,
+    CovarianceMixin,
+    EffectsMixin,
+    CriteriaMixin,
+    FittedMixin,
+    OutcomeMixin,
+    InternalsMixin,
+):
+    """Results of a fit: immutable, and made by `LinearMixedModel.fit` or `lmer` only.
+
+    Names follow statsmodels, values follow lme4. Tables are made when first asked for; what is handed out can be
+    changed without changing the results.
+
+    Attributes
+    ----------
+    model : LinearMixedModel
+        That was fitted; fitting does not change it.
+    fit : mixedsparse.core.fit.Fit
+        The optimum as arrays.
+
+    Examples
+    --------
+    >>> import mixedsparse as ms
+    >>> ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+    <MixedResults: Reaction ~ Days + (Days | Subject), REML, 180 observations, converged>
+    """
+
+    model: LinearMixedModel
+    fit: Fit
+
+    def summary(self, ddf: str = "normal") -> Summary:
+        """Summary of the fit, as text and as HTML.
+
+        Parameters
+        ----------
+        ddf : {"normal"}
+            Degrees of freedom of the tests of fixed effects; see `coef_table`.
+
+        Returns
+        -------
+        Summary
+            ``str()`` is the text, ``_repr_html_()`` the HTML, ``.tables`` the numbers as DataFrames.
+        """
+        from mixedsparse.report import summarize
+
+        return summarize(self, ddf=ddf)
+
+    def __repr__(self) -> str:
+        formula = self.formula if len(self.formula) <= _LONG else f"{self.formula[: _LONG - 3]}..."
+        return f"<MixedResults: {formula}, {self.method}, {self.nobs} observations, {self.certificate.verdict}>"
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
+
+    def __reduce__(self) -> tuple[type, tuple[LinearMixedModel, Fit]]:
+        # Tables are cheap to make again, and pickles stay readable when their form changes.
+        return type(self), (self.model, self.fit)
