@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Coupling", "DenseCoupling", "SparseCoupling", "make_coupling"]
 
-# The dense form multiplies with BLAS, the sparse one visits pairs of entries: one visit costs about as much
-# as this many multiply-adds, and below `_SMALL` multiply-adds the kernels are not worth importing.
+# The dense form multiplies with BLAS, the sparse ones visit pairs of entries: one visit costs about as much
+# as this many multiply-adds, and below `_SMALL` multiply-adds the dense form is as good as any.
 _FLOPS_PER_VISIT = 25.0
-_SMALL = 2e8
+_SMALL = 1e6
+# Up to this many visits, and numbers in A_12 written out, scipy's sparse products do without the compiled kernels.
+_FEW_VISITS = 2e5
+_FEW_NUMBERS = 2e6
 
 
 class Coupling(Protocol):
@@ -54,7 +57,8 @@ def make_coupling(engine: SplitEngine, problem: Problem) -> Coupling:
     rows = np.concatenate([pairs.rows for _, pairs, _ in entries])
     columns = np.concatenate([slab.start + pairs.indices for slab, pairs, _ in entries])
     values = np.concatenate([pairs.data[:, :, a] for _, pairs, a in entries])
-    return SparseCoupling.of(rows, columns, values, shape)
+    form = ListedCoupling if visits < _FEW_VISITS and np.prod(shape, dtype=float) < _FEW_NUMBERS else SparseCoupling
+    return form.of(rows, columns, values, shape)
 
 
 def _oriented(problem: Problem, e: int, b: int):  # type: ignore[no-untyped-def]
@@ -86,23 +90,20 @@ class DenseCoupling:
         return self.values
 
 
-class SparseCoupling:
+class ListedCoupling:
     """A_12 by compressed rows of levels: entry i couples level l with column `indices[i]` by K numbers `values[i]`."""
 
     def __init__(self, indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, shape: tuple[int, int, int]) -> None:
         self.indptr, self.indices, self.values, self.shape = indptr, indices, values, shape
         levels, k, q_rest = shape
-        counts = np.diff(indptr)
-        pointer = np.concatenate([[0], np.cumsum(np.repeat(counts, k))])
-        # Row (level, a) of A_12 holds column a of the level's values.
-        starts = np.repeat(indptr[:-1], k)
-        source = np.arange(pointer[-1]) - np.repeat(pointer[:-1], np.repeat(counts, k)) + np.repeat(starts, np.repeat(counts, k))
-        effect = np.repeat(np.tile(np.arange(k), levels), np.repeat(counts, k))
-        self.matrix = sparse.csr_matrix((values[source, effect], indices[source], pointer), shape=(levels * k, q_rest))
+        self.level = np.repeat(np.arange(levels), np.diff(indptr))
+        columns = self.level[:, None] * k + np.arange(k)
+        positions = (columns.ravel(), np.repeat(indices, k))
+        self.matrix = sparse.csr_matrix((values.ravel(), positions), shape=(levels * k, q_rest))
         self.transposed = self.matrix.T.tocsr()
 
     @classmethod
-    def of(cls, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int, int]) -> SparseCoupling:
+    def of(cls, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int, int]) -> ListedCoupling:
         """Sort the entries by level and column."""
         order = np.lexsort((columns, rows))
         indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
@@ -115,6 +116,26 @@ class SparseCoupling:
         return np.asarray(self.matrix @ rest).reshape(*self.shape[:2], -1)
 
     def schur(self, inner: np.ndarray, cov: np.ndarray) -> np.ndarray:
+        scaled = self.values * cov[self.level, 0] if self.shape[1] == 1 else (self.values[:, None] @ cov[self.level])[:, 0]
+        columns = self.level[:, None] * self.shape[1] + np.arange(self.shape[1])
+        positions = (np.repeat(self.indices, self.shape[1]), columns.ravel())
+        weighted = sparse.csr_matrix((scaled.ravel(), positions), shape=self.transposed.shape)
+        return inner - (weighted @ self.matrix).toarray()
+
+    def quadratic(self, matrix: np.ndarray) -> np.ndarray:
+        left = (self.matrix @ matrix).reshape(self.shape)[self.level, :, self.indices]
+        out = np.zeros((self.shape[0], self.shape[1], self.shape[1]))
+        np.add.at(out, self.level, left[:, :, None] * self.values[:, None, :])
+        return out
+
+    def dense(self) -> np.ndarray:
+        return self.matrix.toarray().reshape(self.shape)
+
+
+class SparseCoupling(ListedCoupling):
+    """The same lists, visited by compiled loops."""
+
+    def schur(self, inner: np.ndarray, cov: np.ndarray) -> np.ndarray:
         from mixedsparse.core import kernels
 
         return kernels.schur(inner, self.indptr, self.indices, self.values, np.ascontiguousarray(cov))
@@ -123,6 +144,3 @@ class SparseCoupling:
         from mixedsparse.core import kernels
 
         return kernels.quadratic(matrix, self.indptr, self.indices, self.values)
-
-    def dense(self) -> np.ndarray:
-        return self.matrix.toarray().reshape(self.shape)

@@ -113,6 +113,12 @@ class CholmodEngine:
         self.stamp += 1
         return self.stamp
 
+    def flops(self) -> float:
+        """Multiply-adds of one factorisation, from the column counts of L at theta = 1."""
+        self.refill([np.eye(k) for k in self.problem.layout.widths])
+        counts = np.diff(self.cholesky.lower_factor().indptr)
+        return float(np.square(counts, dtype=float).sum())
+
     def selected_inverse(self) -> tuple[list[np.ndarray], dict[tuple[int, int], np.ndarray]]:
         """Blocks of M^-1 on the pattern of Z'Z, for the factorisation in place."""
         factor = self.cholesky.lower_factor()

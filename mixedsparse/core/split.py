@@ -30,7 +30,6 @@ class SplitEngine:
     """Factorises M(theta) of one `problem`; see the module docstring."""
 
     name = "split"
-    analyses = 0
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -45,6 +44,7 @@ class SplitEngine:
                 self.slabs[b, a] = slice(start, start + layout.n_levels[b])
                 start += layout.n_levels[b]
         self.q_rest = start
+        self.analyses = 1
         self.gram = problem.grams[self.first]
         self.coupling = make_coupling(self, problem) if self.rest else None
         self.inner = self._rest_products()
@@ -86,7 +86,7 @@ class SplitEngine:
     def times(self, vectors: Vectors) -> Vectors:
         """Z'Z times block vectors."""
         first = vectors[self.first]
-        mine = self.gram @ first
+        mine = _apply(self.gram, first)
         if self.coupling is None:
             return [mine]
         rest = self.stack(vectors)
@@ -182,11 +182,11 @@ class SplitFactor:
         engine = self.engine
         first = vectors[engine.first]
         if engine.coupling is None:
-            return [self.shrink @ first]
-        rest = engine.stack(vectors) - engine.coupling.to_rest(self.cov @ first)
+            return [_apply(self.shrink, first)]
+        rest = engine.stack(vectors) - engine.coupling.to_rest(_apply(self.cov, first))
         solved, _ = lapack.dpotrs(self.chol, self._left_lambda_t(rest), lower=1)
         modes = self._left_lambda(solved)
-        mine = self.shrink @ (first - engine.coupling.to_first(modes))
+        mine = _apply(self.shrink, first - engine.coupling.to_first(modes))
         return engine.unstack(mine, rest - self.schur @ modes)
 
     def inverse(self) -> np.ndarray:
@@ -212,7 +212,7 @@ class SplitFactor:
         lam = self.factors[engine.first]
         own = engine.gram
         if engine.coupling is None:
-            return [(self.shrink @ own).sum(axis=0) @ lam]
+            return [_apply(self.shrink, own).sum(axis=0) @ lam]
         covariance, inverse = self.covariance(), self._inverse
         out: list[np.ndarray] = [lam] * len(self.factors)
         for b in engine.rest:
@@ -220,8 +220,8 @@ class SplitFactor:
             slabs = [engine.slabs[b, a] for a in range(k)]
             # (S Lambda_2 M_2^-1)_ll: the inverse is symmetric, so row times row.
             out[b] = np.array([[np.vdot(self.schur_lam[s], inverse[t]) for t in slabs] for s in slabs])
-        own = own - engine.coupling.quadratic(covariance) @ self.shrink.swapaxes(1, 2)
-        out[engine.first] = (self.shrink @ own).sum(axis=0) @ lam
+        own = own - _apply(engine.coupling.quadratic(covariance), self.shrink.swapaxes(1, 2))
+        out[engine.first] = _apply(self.shrink, own).sum(axis=0) @ lam
         return out
 
     def conditional_covariances(self) -> list[np.ndarray]:
@@ -236,6 +236,11 @@ class SplitFactor:
             out[b] = np.array([[np.diagonal(covariance[s, t]) for t in slabs] for s in slabs]).transpose(2, 0, 1)
         out[engine.first] = self.cov + self.cov @ engine.coupling.quadratic(covariance) @ self.cov
         return out
+
+
+def _apply(blocks: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Level by level, blocks (levels, K, K) times vectors (levels, K, r); K = 1 needs no matrix product."""
+    return blocks * vectors if blocks.shape[1] == 1 else blocks @ vectors
 
 
 # Above this size the compiled mirror pays for importing the kernels.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mixedsparse.errors import FormulaError
 from mixedsparse.formula.names import Token, text_of, tokenise
@@ -93,7 +93,7 @@ def _summands(formula: str, tokens: Sequence[Token]) -> tuple[list[Token], list[
                 "matrix or '(x || g)' for a diagonal one."
             )
         elif not _misplaced_bar(term):
-            fixed += [Token("op", sign, True), *term] if fixed or sign == "-" else term
+            _append(fixed, sign, term)
         elif not bracketed:
             raise FormulaError(_bar_outside(formula, term))
         elif sign == "-":
@@ -102,10 +102,17 @@ def _summands(formula: str, tokens: Sequence[Token]) -> tuple[list[Token], list[
             bars.append(_bar(term))
         else:
             inner = _summands(formula, term[1:-1])
-            fixed += [Token("op", "+", True), *inner[0]] if fixed and inner[0] else inner[0]
+            _append(fixed, sign, inner[0])
             bars += inner[1]
             offsets += inner[2]
     return fixed, bars, offsets
+
+
+def _append(terms: list[Token], sign: str, more: Sequence[Token]) -> None:
+    """Add the summands `more` to `terms`, with their sign where one is needed."""
+    if more and (terms or sign == "-"):
+        more = [Token("op", sign, True), replace(more[0], spaced=True), *more[1:]]
+    terms.extend(more)
 
 
 def _leveled(tokens: Sequence[Token]) -> list[tuple[Token, int]]:

@@ -154,7 +154,8 @@ def natural(values: Any) -> Any:
     stored as; text and mixed objects stay as they are; a Categorical loses the categories that do not occur.
     """
     if isinstance(values, pd.Categorical):
-        return values.remove_unused_categories()
+        counts = np.bincount(values.codes, minlength=len(values.categories))  # pandas would sort the column
+        return values if counts.all() else values.remove_unused_categories()
     dtype = values.dtype
     if not isinstance(values, np.ndarray):
         if pd.api.types.is_bool_dtype(dtype):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.errors import FormulaError
+from mixedsparse.formula.frames import missing_rows, natural
 from mixedsparse.formula.names import Token, text_of
 from mixedsparse.formula.translate import Translator, shown
 
@@ -167,7 +169,7 @@ class Grouping:
         if len(atoms) == 1:
             return cls(name, atoms, levels, None, levels[0]), codes[0]
         combined, sizes = _combine(codes, levels)
-        new_codes, keys = _count_or_hash(combined, int(np.prod(sizes)))
+        new_codes, keys = _count_or_hash(combined, math.prod(sizes))
         parts = np.unravel_index(keys, sizes)
         labels = [np.asarray(lev).astype(str)[part] for lev, part in zip(levels, parts, strict=True)]
         joined = np.array([":".join(row) for row in zip(*labels, strict=True)], dtype=object)
@@ -184,9 +186,10 @@ class Grouping:
             codes = parts[0][0]
         else:
             known = np.logical_and.reduce([c >= 0 for c, _, _ in parts])
-            combined, _ = _combine([np.maximum(c, 0) for c, _, _ in parts], self.atom_levels)
-            place = np.minimum(np.searchsorted(self.keys, combined), len(self.keys) - 1)
-            codes = np.where(known & (self.keys[place] == combined), place, -1)
+            combined, sizes = _combine([np.maximum(c, 0) for c, _, _ in parts], self.atom_levels)
+            at, keys = _count_or_hash(combined, math.prod(sizes))
+            place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+            codes = np.where(known, np.where(self.keys[place] == keys, place, -1)[at], -1)
         rows = np.flatnonzero((codes < 0) & ~missing)
         labels = zip(*(labels[found[rows]].tolist() for _, found, labels in parts), strict=True)
         return NewCodes(codes, missing, tuple(dict.fromkeys(":".join(map(str, row)) for row in labels)))
@@ -245,8 +248,8 @@ def _count_or_hash(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray
 
 def match_levels(values: Any, levels: pd.Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes of `values` among `levels` (-1: absent), codes among their own labels (-1: missing), and these labels."""
-    if isinstance(values, pd.Categorical):
-        found, labels = values.codes, np.asarray(values.categories)
+    if missing_rows(values) is None:
+        found, labels = factorise(natural(values))
     else:
         found, labels = pd.factorize(values)
         labels = np.asarray(labels)

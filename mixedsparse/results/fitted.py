@@ -108,7 +108,7 @@ def _positions(index: pd.Index, rows: Any) -> np.ndarray:
         outside = wanted[~wanted.isin(index)]
     if len(outside):
         raise DataError(
-            f"Row {outside[0]!r} is not among the {len(index)} rows that were fitted; rows with missing values are "
+            f"Row {outside.tolist()[0]!r} is not among the {len(index)} rows that were fitted; rows with missing values are "
             "left out. Use labels of fittedvalues.index."
         )
     return at
