@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mixedsparse.caller import CallerNames, user_level
 from mixedsparse.core.derivatives import differentiate
 from mixedsparse.core.engine import Engine, make_engine
 from mixedsparse.core.fit import Fit, fit_problem
 from mixedsparse.core.hessian import observed_hessian
-from mixedsparse.core.optimize import Iteration
 from mixedsparse.core.pls import Pls, solve_pls
 from mixedsparse.core.problem import Problem, make_problem
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import (
     ConvergenceWarning,
-    DataError,
     DroppedColumnsWarning,
     DroppedRowsWarning,
     OptionError,
     SingularFitWarning,
 )
+from mixedsparse.estimable import check_estimable, is_perfect, perfect_fit
 from mixedsparse.options import METHODS, FitOptions
+from mixedsparse.progress import ProgressOption, reporter
 
 if TYPE_CHECKING:
     from mixedsparse.formula.design import Design
     from mixedsparse.results import MixedResults
 
 __all__ = ["LinearMixedModel", "lmer"]
-
-ProgressOption = bool | Callable[[Iteration], None] | None
-# A residual variance below this share of the variance of y is a perfect fit.
-_PERFECT = 1e-20
 
 
 class LinearMixedModel:
@@ -77,7 +73,7 @@ class LinearMixedModel:
     ) -> None:
         from mixedsparse.formula.design import make_design
 
-        env = _Caller(1) if env is None else env
+        env = CallerNames(1) if env is None else env
         self._set_design(make_design(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env))
 
     @classmethod
@@ -124,7 +120,7 @@ class LinearMixedModel:
         y = design.y if design.offset is None else design.y - design.offset
         self.problem: Problem = make_problem(y, design.X, design.terms, design.weights)
         self._engines: dict[str, Engine] = {}
-        _check_problem(self.problem, design)
+        check_estimable(self.problem, design)
 
     def __getstate__(self) -> dict[str, Any]:
         """State without the engines, which hold factors of a foreign library."""
@@ -188,10 +184,10 @@ class LinearMixedModel:
             start=None if start is None else self._check_theta(start, "start"),
             max_evals=options.max_evals,
             tolerance=options.tolerance,
-            progress=_reporter(progress),
+            progress=reporter(progress),
         )
-        if fit.sigma2 * self.problem.n <= _PERFECT * float(self.problem.xy[-1, -1]):
-            raise _perfect_fit(self.design)
+        if is_perfect(fit, self.problem):
+            raise perfect_fit(self.design)
         self._warn(fit)
         return MixedResults(self, fit)
 
@@ -237,7 +233,7 @@ class LinearMixedModel:
 
     def _warn(self, fit: Fit) -> None:
         """Warn once of each thing that the user can act on, at the line that asked for the fit."""
-        level = _user_level()
+        level = user_level()
         certificate = fit.certificate
         if self.design.nmissing:
             n = self.design.nmissing
@@ -256,7 +252,7 @@ class LinearMixedModel:
             warnings.warn(certificate.message, SingularFitWarning, stacklevel=level)
 
     def __repr__(self) -> str:
-        """Formula and sizes."""
+        """Show formula and sizes."""
         return f"LinearMixedModel({self.formula!r}, n={self.problem.n}, q={self.problem.layout.q})"
 
 
@@ -293,33 +289,8 @@ def lmer(
     >>> fit.params.round(3).to_dict()
     {'Intercept': 251.405, 'Days': 10.467}
     """
-    model = LinearMixedModel(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=_Caller(1))
+    model = LinearMixedModel(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=CallerNames(1))
     return model.fit(reml, start=start, method=method, options=options, progress=progress)
-
-
-class _Caller(Mapping[str, Any]):
-    """Names of the calling frame, looked up when a formula needs them."""
-
-    def __init__(self, depth: int) -> None:
-        frame = sys._getframe(depth + 1)
-        self.locals, self.globals = frame.f_locals, frame.f_globals
-
-    def __getitem__(self, name: str) -> Any:
-        return self.locals[name] if name in self.locals else self.globals[name]
-
-    def __iter__(self) -> Any:
-        return iter({**self.globals, **self.locals})
-
-    def __len__(self) -> int:
-        return len({**self.globals, **self.locals})
-
-
-def _user_level() -> int:
-    """Stack level of the nearest frame outside the package, for `warnings.warn` two frames up."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("mixedsparse"):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def _check_method(method: str) -> None:
@@ -327,36 +298,3 @@ def _check_method(method: str) -> None:
         raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}.")
     if method == "iterative":
         raise OptionError("method='iterative' is not available yet; use method='direct', which is exact.")
-
-
-def _check_problem(problem: Problem, design: Design) -> None:
-    """Refuse what has no estimate: no residual degrees of freedom, or nothing left for the random effects."""
-    if problem.n <= problem.p:
-        raise DataError(
-            f"{problem.n} rows cannot estimate {problem.p} fixed effects and a residual variance; "
-            "use fewer terms or more data."
-        )
-    if problem.xy[-1, -1] <= _PERFECT * float(np.square(design.y - design.y.mean()).sum()):
-        raise _perfect_fit(design)
-
-
-def _perfect_fit(design: Design) -> DataError:
-    return DataError(
-        f"The model fits {design.response!r} perfectly: no residual variance is left to estimate. "
-        "Check that the response is not a function of the predictors or constant within groups."
-    )
-
-
-def _reporter(progress: ProgressOption) -> Callable[[Iteration], None] | None:
-    if callable(progress):
-        return progress
-    return _print_iteration if progress else None
-
-
-def _print_iteration(line: Iteration) -> None:
-    print(
-        f"iteration {line.number:3d}  evaluations {line.nfev:4d}  criterion {line.criterion:.6f}  "
-        f"gradient {line.gradient:.2e}  step {line.step:.2e}",
-        file=sys.stderr,
-        flush=True,
-    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mixedsparse.errors import OptionError
 
-__all__ = ["BACKENDS", "FitOptions", "METHODS"]
+__all__ = ["BACKENDS", "METHODS", "FitOptions"]
 
 BACKENDS = ("auto", "cholmod", "split")
 METHODS = ("auto", "direct", "iterative")

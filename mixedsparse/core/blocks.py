@@ -98,7 +98,9 @@ class BlockLayout:
 
     def positive(self, theta: np.ndarray) -> np.ndarray:
         """Flip the columns of Lambda whose diagonal entry is negative: the same covariance."""
-        flipped = {(b, c) for b, c in zip(*(x[self.is_diagonal & (theta < 0)] for x in (self.block, self.col)), strict=True)}
+        flipped = {
+            (b, c) for b, c in zip(*(x[self.is_diagonal & (theta < 0)] for x in (self.block, self.col)), strict=True)
+        }
         if not flipped:
             return theta
         sign = [-1.0 if key in flipped else 1.0 for key in zip(self.block, self.col, strict=True)]

@@ -106,7 +106,7 @@ def _flat_directions(problem: Problem, position: int, lam: np.ndarray) -> list[s
 
 
 def _summarise(boundary: tuple[str, ...]) -> str:
-    """The first directions, and how many more there are."""
+    """Spell out the first directions, and count the others."""
     shown = "; ".join(boundary[:_SHOWN])
     more = len(boundary) - _SHOWN
     return f"{shown}; and {more} more direction{'s' * (more > 1)}" if more > 0 else shown

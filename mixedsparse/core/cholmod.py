@@ -1,8 +1,8 @@
 """The only module that imports sksparse: CHOLMOD behind an interface that cannot be misused.
 
 Traps that are closed here (all silent in scikit-sparse 0.4): callers never see the permutation of a solve; the LL'
-factor is taken, never that of LDL'; a log-determinant that is not finite is an error; the pattern never changes, so only
-numbers are refilled; indices are 32-bit throughout.
+factor is taken, never that of LDL'; a log-determinant that is not finite is an error; the pattern never changes, only
+numbers are refilled; indices are 32-bit.
 """
 
 from __future__ import annotations

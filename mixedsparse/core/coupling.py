@@ -1,3 +1,4 @@
+# ruff: noqa: D102 - the module docstring says what each method of the interface computes
 """A_12 = Z_1'Z_2 between the eliminated block and the rest, dense or sparse, behind one small interface.
 
 ``to_rest(x)``      A_21 x          x (levels, K, r) -> (q_rest, r)
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from scipy import sparse
 
+from mixedsparse.core.crossproducts import Pairs
 from mixedsparse.core.problem import Problem
 
 if TYPE_CHECKING:
@@ -33,11 +35,11 @@ _FEW_NUMBERS = 2e6
 class Coupling(Protocol):
     """What the split needs of A_12."""
 
-    def to_rest(self, first: np.ndarray) -> np.ndarray: ...  # noqa: D102 - see the module docstring
-    def to_first(self, rest: np.ndarray) -> np.ndarray: ...  # noqa: D102
-    def schur(self, inner: np.ndarray, cov: np.ndarray) -> np.ndarray: ...  # noqa: D102
-    def quadratic(self, matrix: np.ndarray) -> np.ndarray: ...  # noqa: D102
-    def dense(self) -> np.ndarray: ...  # noqa: D102
+    def to_rest(self, first: np.ndarray) -> np.ndarray: ...
+    def to_first(self, rest: np.ndarray) -> np.ndarray: ...
+    def schur(self, inner: np.ndarray, cov: np.ndarray) -> np.ndarray: ...
+    def quadratic(self, matrix: np.ndarray) -> np.ndarray: ...
+    def dense(self) -> np.ndarray: ...
 
 
 def make_coupling(engine: SplitEngine, problem: Problem) -> Coupling:
@@ -61,7 +63,8 @@ def make_coupling(engine: SplitEngine, problem: Problem) -> Coupling:
     return form.of(rows, columns, values, shape)
 
 
-def _oriented(problem: Problem, e: int, b: int):  # type: ignore[no-untyped-def]
+def _oriented(problem: Problem, e: int, b: int) -> Pairs:
+    """Blocks of Z_e'Z_b."""
     return problem.pairs[e, b] if e < b else problem.pairs[b, e].transposed()
 
 
@@ -93,7 +96,9 @@ class DenseCoupling:
 class ListedCoupling:
     """A_12 by compressed rows of levels: entry i couples level l with column `indices[i]` by K numbers `values[i]`."""
 
-    def __init__(self, indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, shape: tuple[int, int, int]
+    ) -> None:
         self.indptr, self.indices, self.values, self.shape = indptr, indices, values, shape
         levels, k, q_rest = shape
         self.level = np.repeat(np.arange(levels), np.diff(indptr))
@@ -103,7 +108,9 @@ class ListedCoupling:
         self.transposed = self.matrix.T.tocsr()
 
     @classmethod
-    def of(cls, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int, int]) -> ListedCoupling:
+    def of(
+        cls, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int, int]
+    ) -> ListedCoupling:
         """Sort the entries by level and column."""
         order = np.lexsort((columns, rows))
         indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
@@ -116,7 +123,9 @@ class ListedCoupling:
         return np.asarray(self.matrix @ rest).reshape(*self.shape[:2], -1)
 
     def schur(self, inner: np.ndarray, cov: np.ndarray) -> np.ndarray:
-        scaled = self.values * cov[self.level, 0] if self.shape[1] == 1 else (self.values[:, None] @ cov[self.level])[:, 0]
+        scaled = (
+            self.values * cov[self.level, 0] if self.shape[1] == 1 else (self.values[:, None] @ cov[self.level])[:, 0]
+        )
         columns = self.level[:, None] * self.shape[1] + np.arange(self.shape[1])
         positions = (np.repeat(self.indices, self.shape[1]), columns.ravel())
         weighted = sparse.csr_matrix((scaled.ravel(), positions), shape=self.transposed.shape)

@@ -55,7 +55,7 @@ class Pairs:
 
     def dense(self) -> np.ndarray:
         """Return the array (levels_s, K_s, K_t, levels_t)."""
-        nnz, width_s, width_t = self.data.shape
+        _, width_s, width_t = self.data.shape
         out = np.zeros((len(self.indptr) - 1, width_s, width_t, self.n_columns))
         out[self.rows, :, :, self.indices] = self.data
         return out

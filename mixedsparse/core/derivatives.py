@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixedsparse.core.blocks import BlockLayout
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.exact import affordable, trace_products
 from mixedsparse.core.pls import Pls
@@ -42,7 +43,7 @@ class Derivatives:
 
 
 def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = True) -> Derivatives:
-    """Derivatives of the criterion at `pls`.
+    """Differentiate the criterion at `pls`.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def _right_divide(slope: np.ndarray, lam: np.ndarray) -> np.ndarray:
     return 0.5 * (out + out.T)
 
 
-def _add_curvature(hessian: np.ndarray, layout, b: int, score: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+def _add_curvature(hessian: np.ndarray, layout: BlockLayout, b: int, score: np.ndarray) -> None:
     """Add 2 G_rr' between entries (r, s) and (r', s) of the same column s."""
     mine = np.flatnonzero(layout.block == b)
     row, col = layout.row[mine], layout.col[mine]
@@ -104,7 +105,7 @@ def _add_curvature(hessian: np.ndarray, layout, b: int, score: np.ndarray) -> No
 def _information(engine: Engine, pls: Pls, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """(df / r^2) F'Z'P_0 Z F and s = (df / r^2) F'zeta, with F = [c_1 .. c_m], c_i = (I x D_i) zeta."""
     problem = engine.problem
-    directions = working_vectors(problem.layout, pls)
+    directions = _working_vectors(problem.layout, pls)
     projected = pls.factor.project(engine.times(directions))
     m = problem.n_theta
     inner = np.zeros((m, m))
@@ -118,7 +119,7 @@ def _information(engine: Engine, pls: Pls, scale: float) -> tuple[np.ndarray, np
     return scale * (inner - cross @ pls.K @ cross.T), scale * score
 
 
-def working_vectors(layout, pls: Pls) -> Vectors:  # type: ignore[no-untyped-def]
+def _working_vectors(layout: BlockLayout, pls: Pls) -> Vectors:
     """F as block vectors (levels, K, m): D_i zeta_l with D_i = E_rs Lambda' + Lambda E_sr."""
     m = len(layout.block)
     out = []

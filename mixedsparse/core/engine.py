@@ -42,6 +42,11 @@ class Engine(Protocol):
     analyses: int
     problem: Problem
 
+    @property
+    def work(self) -> float:
+        """Multiply-adds of the largest dense operation of an evaluation."""
+        ...
+
     def factorize(self, factors: Sequence[np.ndarray]) -> Factor:
         """Factorise at the block factors Lambda_b (K, K)."""
         ...

@@ -11,8 +11,11 @@ so that one K^2 x K^2 table per pair of blocks serves all parameters (derived fr
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import numpy as np
 
+from mixedsparse.core.blocks import BlockLayout
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.split import SplitEngine, SplitFactor
 
@@ -22,7 +25,7 @@ __all__ = ["affordable", "trace_products"]
 _LARGEST = 1500
 
 
-def affordable(engine: object) -> bool:
+def affordable(engine: object) -> TypeGuard[SplitEngine]:
     """Whether `engine` can write W out at little cost."""
     return isinstance(engine, SplitEngine) and engine.problem.layout.q <= _LARGEST
 
@@ -92,7 +95,7 @@ def _projection(engine: SplitEngine, factor: SplitFactor) -> np.ndarray:
     return out
 
 
-def _directions(layout, b: int, lam: np.ndarray) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _directions(layout: BlockLayout, b: int, lam: np.ndarray) -> np.ndarray:
     """D_i = E_rs Lambda' + Lambda E_sr of the parameters of block b, shape (m_b, K, K)."""
     mine = np.flatnonzero(layout.block == b)
     out = np.zeros((len(mine), len(lam), len(lam)))

@@ -12,6 +12,7 @@ from mixedsparse.core.engine import Engine
 from mixedsparse.core.optimize import Progress, Search, search
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.problem import Problem
+from mixedsparse.core.threads import blas_threads
 
 __all__ = ["Fit", "conditional_covariances", "fit_problem"]
 
@@ -77,7 +78,8 @@ def fit_problem(
     """
     problem = engine.problem
     inner = None if start is None else problem.layout.to_block @ start
-    found = search(engine, reml, start=inner, max_evals=max_evals, tolerance=tolerance, progress=progress)
+    with blas_threads(engine.work):
+        found = search(engine, reml, start=inner, max_evals=max_evals, tolerance=tolerance, progress=progress)
     theta = problem.from_block @ found.theta
     templates = problem.theta_layout.templates(theta)
     sigma2 = found.pls.pwrss / problem.degrees(reml)

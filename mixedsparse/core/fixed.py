@@ -108,9 +108,9 @@ def _centre(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
 
 def _independent_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Q, R and the kept columns: a column is dropped when its new part is below `_RANK_TOL` of its length."""
-    triangle = np.linalg.qr(columns, mode="r")
+    triangle = np.asarray(np.linalg.qr(columns, mode="r"))
     kept: list[int] = []
-    basis = np.empty((len(triangle), 0))
+    basis: np.ndarray = np.empty((len(triangle), 0))
     for j in range(columns.shape[1]):
         new = triangle[:, j]
         length = np.linalg.norm(new)

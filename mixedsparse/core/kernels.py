@@ -147,7 +147,7 @@ def _mirror(matrix, upper):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def gather_inverse(rows, indptr, indices, starts, owner, inverse):  # type: ignore[no-untyped-def]
-    """Return the symmetric matrix N[rows, rows] from N on the pattern of L; `rows` is the structure below a supernode."""
+    """Return N[rows, rows], symmetric, from N on the pattern of L; `rows` is the structure below a supernode."""
     size = len(rows)
     out = np.empty((size, size))
     place = np.empty(size, dtype=np.int64)
@@ -173,7 +173,7 @@ def gather_inverse(rows, indptr, indices, starts, owner, inverse):  # type: igno
 
 @njit(cache=True)
 def invert_narrow(first, last, indptr, indices, starts, owner, values, out):  # type: ignore[no-untyped-def]
-    """Selected inverse of the supernodes `first` to `last` - 1, from the last to the first, into `out`."""
+    """Invert the supernodes `first` to `last` - 1, from the last to the first, into `out`."""
     for node in range(last - 1, first - 1, -1):
         start = starts[node]
         width = starts[node + 1] - start

@@ -153,7 +153,15 @@ def search(
         theta, pls, derivatives, step, stop = _newton(walk, theta, pls, max_evals, tolerance)
     theta, pls = _snap(walk, theta, pls)
     return Search(
-        theta, pls, derivatives, step, stop, walk.nfev, len(walk.path) - 1, time.perf_counter() - began, tuple(walk.path)
+        theta,
+        pls,
+        derivatives,
+        step,
+        stop,
+        walk.nfev,
+        len(walk.path) - 1,
+        time.perf_counter() - began,
+        tuple(walk.path),
     )
 
 

@@ -12,6 +12,7 @@ from mixedsparse.core.blocks import Block, BlockLayout, make_blocks
 from mixedsparse.core.crossproducts import Pairs, cross_pairs, level_grams, level_sums
 from mixedsparse.core.fixed import FixedBasis, make_basis
 from mixedsparse.core.terms import RandomTerm, ThetaLayout, theta_order
+from mixedsparse.core.threads import blas_threads
 
 __all__ = ["Problem", "make_problem"]
 
@@ -89,6 +90,11 @@ def make_problem(
     weights : ndarray, shape (n,), optional
         Positive prior weights: Var(e_i) = sigma^2 / w_i.
     """
+    with blas_threads(float(X.size) * X.shape[1]):
+        return _make_problem(y, X, terms, weights)
+
+
+def _make_problem(y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], weights: np.ndarray | None) -> Problem:
     order = theta_order(terms)
     ordered = tuple(terms[i] for i in order)
     root_weights = None if weights is None else np.sqrt(weights)

@@ -43,6 +43,7 @@ class CholmodEngine:
         self.gram = (lower + sparse.tril(lower, -1).T).tocsr()
         self.cholesky = SparseCholesky(lower)
         self.analyses = 1
+        self.work = float("inf")
         self.stamp = 0
         self._selected: tuple[SelectedInverse, np.ndarray] | None = None
 

@@ -49,6 +49,11 @@ class SplitEngine:
         self.coupling = make_coupling(self, problem) if self.rest else None
         self.inner = self._rest_products()
 
+    @property
+    def work(self) -> float:
+        """Multiply-adds of the largest dense operation of an evaluation."""
+        return float(max(self.q_rest, 1)) ** 3
+
     def _rest_products(self) -> np.ndarray:
         """Z_2'Z_2, dense (q_rest, q_rest)."""
         problem, widths = self.problem, self.problem.layout.widths
@@ -104,7 +109,7 @@ class SplitFactor:
     def __init__(self, engine: SplitEngine, factors: Sequence[np.ndarray]) -> None:
         self.engine = engine
         self.factors = factors
-        self._inverse = self._covariance = None
+        self._inverted: tuple[np.ndarray, np.ndarray] | None = None
         self.logdet = self._eliminate(engine.gram, factors[engine.first])
         if engine.coupling is not None:
             self.logdet += self._factorize_rest(engine.coupling)
@@ -132,7 +137,7 @@ class SplitFactor:
         self.schur_lam = self._right_lambda(self.schur)
         matrix = self._left_lambda_t(self.schur_lam)
         matrix.flat[:: len(matrix) + 1] += 1.0
-        # The matrix is symmetric and C-ordered: its transpose is the same matrix, Fortran-ordered, so potrf works in place.
+        # Symmetric and C-ordered: the transpose is the same matrix, Fortran-ordered, so that potrf works in place.
         self.chol, info = lapack.dpotrf(matrix.T, lower=1, overwrite_a=1, clean=0)
         if info != 0:
             raise NotPositiveDefiniteError(f"LAPACK potrf stopped at row {info} of {len(matrix)}.")
@@ -197,11 +202,15 @@ class SplitFactor:
         return symmetrized(inverse)
 
     def covariance(self) -> np.ndarray:
-        """Lambda_2 M_2^-1 Lambda_2', kept: derivatives and conditional covariances both start from it."""
-        if self._covariance is None:
-            self._inverse = self.inverse()
-            self._covariance = self._left_lambda(self._left_lambda(self._inverse).T)
-        return self._covariance
+        """Lambda_2 M_2^-1 Lambda_2'."""
+        return self._inverses()[1]
+
+    def _inverses(self) -> tuple[np.ndarray, np.ndarray]:
+        """M_2^-1 and Lambda_2 M_2^-1 Lambda_2', kept: derivatives and conditional covariances both start from them."""
+        if self._inverted is None:
+            inverse = self.inverse()
+            self._inverted = inverse, self._left_lambda(self._left_lambda(inverse).T)
+        return self._inverted
 
     def traces(self) -> list[np.ndarray]:
         """Return T_b = sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, one (K, K) array per block.
@@ -213,7 +222,7 @@ class SplitFactor:
         own = engine.gram
         if engine.coupling is None:
             return [_apply(self.shrink, own).sum(axis=0) @ lam]
-        covariance, inverse = self.covariance(), self._inverse
+        inverse, covariance = self._inverses()
         out: list[np.ndarray] = [lam] * len(self.factors)
         for b in engine.rest:
             k = len(self.factors[b])

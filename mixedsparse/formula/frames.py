@@ -116,7 +116,7 @@ def _narwhals_column(series: Any) -> Any:
     """Array of a narwhals series; polars text goes through a list, since `to_pandas` would need pyarrow."""
     import narwhals as nw
 
-    if series.dtype.is_numeric() or series.dtype.is_temporal() or series.dtype == nw.Boolean:
+    if series.dtype.is_numeric() or isinstance(series.dtype, (nw.Boolean, nw.Date, nw.Datetime, nw.Duration)):
         return series.to_numpy()
     if series.implementation.is_pyarrow():
         # narwhals 2.28 gives missing values of a dictionary column the last category in Series.to_pandas

@@ -11,6 +11,8 @@ __all__ = ["align_points", "correlation", "degrees", "estimate", "p_value", "sig
 _SMALLEST, _LARGEST = 1e-5, 1e8
 # Significant digits of a standard error; the estimate gets as many decimals.
 _ERROR_DIGITS = 4
+# Digits of an estimate in all.
+_WIDEST = 12
 
 
 def significant(value: float, digits: int = 5) -> str:
@@ -38,12 +40,13 @@ def estimate(value: float, error: float) -> tuple[str, str]:
     """Estimate and standard error with the same decimals, as many as the error's leading digits ask for.
 
     >>> estimate(251.4051048, 6.824556), estimate(0.0000321, 0.00000123456)
-    (('251.405', '6.825'), ('3.210e-05', '1.235e-06'))
+    (('251.405', '6.825'), ('3.2100e-05', '1.235e-06'))
     """
-    if not (_SMALLEST <= error < _LARGEST and abs(value) < _LARGEST):
-        return f"{value:.3e}", f"{error:.3e}"
     decimals = max(0, _decimals(error, _ERROR_DIGITS))
-    return f"{value:.{decimals}f}", f"{error:.{decimals}f}"
+    if _SMALLEST <= error < _LARGEST and abs(value) < 10.0 ** (_WIDEST - decimals):
+        return f"{value:.{decimals}f}", f"{error:.{decimals}f}"
+    smaller = _decimals(error, 1) - _decimals(value, 1) if value else 0
+    return f"{value:.{min(max(smaller, 0) + _ERROR_DIGITS - 1, _WIDEST)}e}", f"{error:.{_ERROR_DIGITS - 1}e}"
 
 
 def p_value(p: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -46,7 +46,7 @@ class Summary:
 
     title: str
     facts: dict[str, str]
-    tables: dict[str, pd.DataFrame | pd.Series]
+    tables: dict[str, Any]
     notes: tuple[str, ...]
 
     def as_text(self, width: int = _WIDTH) -> str:

@@ -54,7 +54,7 @@ class CovarianceMixin(ResultsBase):
         >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
         >>> fit.varcorr()[["grp", "var1", "sdcor"]].round(3)
                 grp       var1   sdcor
-        0   Subject  Intercept  24.741
+        0   Subject  Intercept  24.740
         1   Subject       Days   5.922
         2   Subject  Intercept   0.066
         3  Residual       None  25.592

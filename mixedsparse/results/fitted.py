@@ -74,7 +74,7 @@ class FittedMixin(ResultsBase):
         >>> import mixedsparse as ms
         >>> fit = ms.lmer("Reaction ~ Days + (1 | Subject)", ms.datasets.load("sleepstudy"))
         >>> fit.marginal_cov([0, 1, 10]).round(0).to_numpy().tolist()
-        [[2338.0, 1378.0, 0.0], [1378.0, 2338.0, 0.0], [0.0, 0.0, 2338.0]]
+        [[2339.0, 1378.0, 0.0], [1378.0, 2339.0, 0.0], [0.0, 0.0, 2339.0]]
         """
         index = self.model.design.index
         at = _positions(index, rows)
@@ -101,14 +101,14 @@ def _positions(index: pd.Index, rows: Any) -> np.ndarray:
         return np.flatnonzero(wanted)
     if pd.api.types.is_integer_dtype(wanted.dtype) and not pd.api.types.is_any_real_numeric_dtype(index.dtype):
         at = np.asarray(wanted)
-        outside = at[(at < -len(index)) | (at >= len(index))]
+        outside = wanted[(at < -len(index)) | (at >= len(index))]
         at = at % len(index)
     else:
         at = index.get_indexer_for(wanted)
         outside = wanted[~wanted.isin(index)]
     if len(outside):
         raise DataError(
-            f"Row {outside.tolist()[0]!r} is not among the {len(index)} rows that were fitted; rows with missing values are "
-            "left out. Use labels of fittedvalues.index."
+            f"Row {outside.tolist()[0]!r} is not among the {len(index)} fitted rows; rows with missing values "
+            "are left out. Use labels of fittedvalues.index."
         )
     return at

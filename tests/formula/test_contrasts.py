@@ -89,7 +89,7 @@ def test_contrasts_reach_interactions_and_numeric_columns(frame):
 
 def test_contrasts_beside_a_transform_of_the_same_column(frame):
     design = make_design("y ~ z + I(z**2) + a * log(w) + (1 | g)", frame, contrasts={"z": "sum", "a": "helmert"})
-    assert design.x_names[5] == "I(z ** 2)" or "I(z ** 2)" in design.x_names
+    assert design.x_names[1:5] == ("z[S.0]", "z[S.1]", "z[S.2]", "z[S.3]")
     np.testing.assert_array_equal(design.X[:, design.x_names.index("I(z ** 2)")], frame["z"] ** 2)
     np.testing.assert_array_equal(np.unique(design.X[:, design.x_names.index("a[H.w]")]), [-1, 2])
 

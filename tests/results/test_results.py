@@ -204,7 +204,7 @@ class TestMarginalCov:
         data.index = range(180, 0, -1)
         results = ms.lmer("Reaction ~ Days + (1 | Subject)", data)
         assert results.marginal_cov([180]).index.tolist() == [180]
-        with pytest.raises(ms.DataError, match="Row 0 is not among the 180 rows"):
+        with pytest.raises(ms.DataError, match="Row 0 is not among the 180 fitted rows"):
             results.marginal_cov([0])
 
     def test_mask_and_slice(self, sleep):
@@ -216,7 +216,7 @@ class TestMarginalCov:
             sleep.marginal_cov([True, False, True])
 
     def test_row_that_was_left_out(self, awkward):
-        with pytest.raises(ms.DataError, match="'row4' is not among the 89 rows that were fitted"):
+        with pytest.raises(ms.DataError, match="'row4' is not among the 89 fitted rows"):
             awkward.marginal_cov(["row3", "row4"])
         with pytest.raises(ms.DataError, match="Row 89 is not among"):
             awkward.marginal_cov([89])
