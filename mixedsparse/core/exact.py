@@ -52,7 +52,7 @@ def trace_products(engine: SplitEngine, pls: Pls) -> np.ndarray:
 
 
 def _in_order(engine: SplitEngine, vectors: list[np.ndarray]) -> list[np.ndarray]:
-    return [vectors[b] for b in (engine.first, *engine.rest)]
+    return [vectors[b] for b in (engine.first, *engine.rest.blocks)]
 
 
 def _effect_major(vectors: np.ndarray) -> np.ndarray:
@@ -64,8 +64,8 @@ def _starts(engine: SplitEngine) -> list[int]:
     layout = engine.problem.layout
     own = layout.widths[engine.first] * layout.n_levels[engine.first]
     out = [0] * len(layout.widths)
-    for b in engine.rest:
-        out[b] = own + engine.slabs[b, 0].start
+    for b in engine.rest.blocks:
+        out[b] = own + engine.rest.slabs[b, 0].start
     return out
 
 
@@ -77,21 +77,21 @@ def _projection(engine: SplitEngine, factor: SplitFactor) -> np.ndarray:
     """
     levels, k = len(engine.gram), engine.gram.shape[1]
     own = levels * k
-    out = np.zeros((own + engine.q_rest, own + engine.q_rest))
+    out = np.zeros((own + engine.rest.size, own + engine.rest.size))
     within = factor.shrink @ engine.gram
     for a in range(k):
         for b in range(k):
             np.fill_diagonal(out[a * levels : (a + 1) * levels, b * levels : (b + 1) * levels], within[:, a, b])
     if engine.coupling is None:
         return out
-    covariance = factor.covariance()
+    covariance, schur = factor.covariance(), factor.schur()
     coupled = _effect_major(factor.shrink @ engine.coupling.dense())
-    keep = -covariance @ factor.schur
+    keep = -covariance @ schur
     keep.flat[:: len(keep) + 1] += 1.0
     out[:own, :own] -= coupled @ covariance @ coupled.T
     out[:own, own:] = coupled @ keep
     out[own:, :own] = out[:own, own:].T
-    out[own:, own:] = factor.schur @ keep
+    out[own:, own:] = schur @ keep
     return out
 
 

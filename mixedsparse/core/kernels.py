@@ -5,51 +5,40 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-__all__ = ["gather_inverse", "invert_narrow", "mirror", "quadratic", "schur"]
+__all__ = ["gather_inverse", "invert_narrow", "quadratic", "subtract"]
 
 # More stripes than threads even out the work; the triangle makes the last rows the longest.
 _STRIPES = 16
 
 
-def schur(
-    inner: np.ndarray, indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, cov: np.ndarray
-) -> np.ndarray:
-    """Return inner - sum_l v_l C_l v_l', symmetric and full.
+def subtract(matrix: np.ndarray, indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, cov: np.ndarray) -> None:
+    """Subtract sum_l g_l C_l g_l' from the lower triangle of `matrix`, in place.
 
     Parameters
     ----------
-    inner : ndarray, shape (q, q)
-        Symmetric; not changed.
+    matrix : ndarray, shape (q, q), C-ordered
     indptr, indices : ndarray of int
         Columns met by each level, increasing inside a level.
     values : ndarray, shape (nnz, K)
-        K numbers per entry.
+        K numbers g per entry.
     cov : ndarray, shape (levels, K, K)
         Symmetric blocks C_l.
     """
-    out = inner.copy()
-    bounds = _stripe_bounds(len(inner))
+    bounds = _stripe_bounds(len(matrix))
     if values.shape[1] == 1:
-        _scatter_scalar(out, indptr, indices, values[:, 0], cov[:, 0, 0], bounds)
+        _scatter_scalar(matrix, indptr, indices, values[:, 0], cov[:, 0, 0], bounds)
     else:
-        _scatter_block(out, indptr, indices, values, cov, bounds)
-    mirror(out)
-    return out
+        _scatter_block(matrix, indptr, indices, values, cov, bounds)
 
 
-def quadratic(matrix: np.ndarray, indptr: np.ndarray, indices: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return v_l' P_l v_l for every level l, shape (levels, K, K); P is symmetric and full."""
+def quadratic(lower: np.ndarray, indptr: np.ndarray, indices: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return g_l N g_l' for every level l, shape (levels, K, K), from the lower triangle of a C-ordered N."""
     out = np.zeros((len(indptr) - 1, values.shape[1], values.shape[1]))
     if values.shape[1] == 1:
-        _gather_scalar(matrix, indptr, indices, values[:, 0], out[:, 0, 0])
+        _gather_scalar(lower, indptr, indices, values[:, 0], out[:, 0, 0])
     else:
-        _gather_block(matrix, indptr, indices, values, out)
+        _gather_block(lower, indptr, indices, values, out)
     return out
-
-
-def mirror(matrix: np.ndarray, upper: bool = False) -> None:
-    """Copy the lower triangle of a C-ordered square matrix to its upper one (or the reverse), in place."""
-    _mirror(matrix, upper)
 
 
 def _stripe_bounds(q: int) -> np.ndarray:
@@ -119,30 +108,18 @@ def _gather_block(matrix, indptr, indices, values, out):  # type: ignore[no-unty
         start, stop = indptr[level], indptr[level + 1]
         part = np.empty(k)
         for i in range(start, stop):
+            source = matrix[indices[i]]
+            # Half of the diagonal entry: the sum below adds its transpose.
+            half = 0.5 * source[indices[i]]
             for b in range(k):
-                part[b] = 0.0
-            for j in range(start, stop):
-                entry = matrix[indices[i], indices[j]]
+                part[b] = half * values[i, b]
+            for j in range(start, i):
+                entry = source[indices[j]]
                 for b in range(k):
                     part[b] += entry * values[j, b]
             for a in range(k):
                 for b in range(k):
-                    out[level, a, b] += values[i, a] * part[b]
-
-
-@njit(cache=True, parallel=True)
-def _mirror(matrix, upper):  # type: ignore[no-untyped-def]
-    n = len(matrix)
-    tile = 64
-    tiles = (n + tile - 1) // tile
-    for block in prange(tiles):
-        for other in range(block + 1):
-            for i in range(block * tile, min(n, (block + 1) * tile)):
-                for j in range(other * tile, min(i, (other + 1) * tile)):
-                    if upper:
-                        matrix[i, j] = matrix[j, i]
-                    else:
-                        matrix[j, i] = matrix[i, j]
+                    out[level, a, b] += values[i, a] * part[b] + values[i, b] * part[a]
 
 
 @njit(cache=True)

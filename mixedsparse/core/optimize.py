@@ -72,7 +72,7 @@ class Search:
     derivatives : Derivatives
         At the last point of the search (entries that were set to 0 are still 1e-7 there).
     step : Step
-        The next Newton step, which was not taken.
+        The last Newton step, shorter than the criterion can show.
     stop : Stop
     nfev, nit : int
         Evaluations of the criterion; accepted steps.
@@ -151,6 +151,8 @@ def search(
     if stop is Stop.NO_PROGRESS:
         theta, pls = _derivative_free(walk, theta, pls, max_evals)
         theta, pls, derivatives, step, stop = _newton(walk, theta, pls, max_evals, tolerance)
+    if stop is Stop.CONVERGED and derivatives.kind == "exact":
+        theta, pls = _closing_step(walk, theta, pls, step)
     theta, pls = _snap(walk, theta, pls)
     return Search(
         theta,
@@ -188,7 +190,7 @@ def _newton(
         step = trust_step(derivatives.gradient, _second(derivatives), radius)
         if fresh:
             walk.note(pls, step.scaled_gradient, length)
-        noise = _NOISE * (abs(pls.criterion) + walk.engine.problem.n)
+        noise = _noise(walk, pls)
         if step.predicted <= max(tolerance, noise):
             if derivatives.kind == "exact" or not affordable(walk.engine):
                 break
@@ -243,6 +245,19 @@ def _derivative_free(walk: _Walk, theta: np.ndarray, pls: Pls, max_evals: int) -
     if found.fun < pls.criterion:
         return walk.evaluate_off_zero(found.x)
     return theta, pls
+
+
+def _closing_step(walk: _Walk, theta: np.ndarray, pls: Pls, step: Step) -> tuple[np.ndarray, Pls]:
+    """Take the last Newton step, too short for the criterion to show: it squares the error that is left in theta."""
+    trial = _try(walk, theta + step.move)
+    if trial is not None and trial[1].criterion <= pls.criterion + 10 * _noise(walk, pls):
+        return trial
+    return theta, pls
+
+
+def _noise(walk: _Walk, pls: Pls) -> float:
+    """Return the rounding noise of the criterion."""
+    return _NOISE * (abs(pls.criterion) + walk.engine.problem.n)
 
 
 def _snap(walk: _Walk, theta: np.ndarray, pls: Pls) -> tuple[np.ndarray, Pls]:

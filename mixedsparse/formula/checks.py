@@ -17,7 +17,7 @@ __all__ = ["check_duplicates", "check_finite", "check_size", "numbers", "offset"
 def numbers(values: Any, what: str) -> np.ndarray:
     """Column `values` (natural, nothing missing) as float64 (n,), or a DataError about `what`."""
     dtype = values.dtype
-    if isinstance(values, np.ndarray) and dtype.kind in "biuf":
+    if dtype.kind in "biuf":
         return values.astype(np.float64, copy=False)
     if dtype.kind == "c":
         raise DataError(f"{what} is complex: give its real part, its modulus or another real number.")
@@ -35,7 +35,7 @@ def response(values: Any, label: str) -> np.ndarray:
     _finite_vector(y, f"The response {label!r}")
     if y.min() == y.max():
         raise DataError(f"The response {label!r} is constant ({y[0]:g} in all {len(y)} rows): there is nothing to fit.")
-    return y
+    return y.copy()  # it may be the user's own column
 
 
 def weights(values: Any, what: str) -> np.ndarray:
@@ -47,7 +47,7 @@ def weights(values: Any, what: str) -> np.ndarray:
             f"{what} must be positive and finite, but {len(bad)} of {len(w)} are not "
             f"(e.g. {w[bad[0]]:g}): remove these rows or correct them."
         )
-    return w
+    return w.copy()
 
 
 def offset(values: Any, what: str) -> np.ndarray:

@@ -74,14 +74,14 @@ class Columns:
         values = self.expression(Expression(label, code, alias))
         if alias is None and missing_rows(values) is not None:
             raise DataError(f"The grouping factor {label!r} is missing in some rows: remove these rows first.")
-        return factorise(values)
+        return factorise(values, label)
 
     def code(self, alias: str, contrast: Contrast | None) -> tuple[np.ndarray, Coding | None]:
         """Numbers (n,) of a bare column, or codes and coding when it is a factor."""
         values, column = self.natural(alias), self.names[alias]
-        if contrast is None and isinstance(values, np.ndarray) and values.dtype.kind != "O":
+        if contrast is None and values.dtype.kind in "biufcmM":
             return numbers(values, f"The column {column!r}"), None
-        codes, levels = factorise(values)
+        codes, levels = factorise(values, column)
         coding = Coding(tuple(levels.tolist()), contrast or Contrast())
         coding.check(column)
         return codes, coding
@@ -97,7 +97,7 @@ class Columns:
         values, column = self.natural(alias), self.names[alias]
         if coding is None:
             return numbers(values, f"The column {column!r}")
-        codes, found, labels = match_levels(values, pd.Index(list(coding.levels)))
+        codes, found, labels = match_levels(values, pd.Index(list(coding.levels)), column)
         if (codes < 0).any():
             unseen = [str(labels[i]) for i in np.unique(found[codes < 0])]
             raise DataError(

@@ -89,6 +89,10 @@ class Design:
         DataError
             A fixed factor has a level that the fit has not seen, or a column is absent or of another kind.
         """
+        if self.encoding is None:
+            raise DataError(
+                "The model was made from arrays, so new data have no meaning for it: give matrices instead."
+            )
         return encode_new(self.encoding, newdata, groups)
 
 
@@ -144,7 +148,7 @@ def make_design(
     (('Intercept', 'x'), ['a', 'b'])
     """
     table = open_table(data)
-    parsed, outer = _parse(formula, table, env or {})
+    parsed, outer = _parse(formula, table, {} if env is None else env)
     arrays = {name: np.asarray(outer[name]) for name in parsed.columns if name in outer}
     functions = {name: value for name, value in outer.items() if name not in arrays}
     raw = table.read([c for c in parsed.columns if c not in arrays], f"the formula {formula!r}") | arrays

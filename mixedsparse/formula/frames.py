@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ def _narwhals_column(series: Any) -> Any:
         return _array(series.to_pandas())
     text = np.array(series.to_list(), dtype=object)
     if isinstance(series.dtype, nw.Enum):
-        return pd.Categorical(text, categories=list(series.dtype.categories))
+        return pd.Categorical(text, categories=list(series.to_native().dtype.categories))
     # The order of a polars Categorical depends on what else the process has read: levels are sorted instead.
     return text
 
@@ -164,7 +165,8 @@ def natural(values: Any) -> Any:
             return np.asarray(values, dtype=np.int64)
         if pd.api.types.is_float_dtype(dtype):
             return np.asarray(values, dtype=np.float64)
-        return values if pd.api.types.is_string_dtype(dtype) else natural(np.asarray(values))
+        keep = pd.api.types.is_string_dtype(dtype) or dtype.kind in "mM"
+        return values if keep else natural(np.asarray(values))
     if dtype.kind == "i":
         return values.astype(np.int64, copy=False)
     if dtype.kind == "u" and dtype.itemsize < 8:
@@ -182,7 +184,9 @@ def _from_objects(values: np.ndarray) -> np.ndarray:
     if kind == "boolean":
         return values.astype(bool)
     if kind == "integer":
-        return values.astype(np.int64)
+        with contextlib.suppress(OverflowError):
+            return values.astype(np.int64)
+        return values.astype(np.float64)
     if kind in ("floating", "mixed-integer-float", "decimal"):
         return values.astype(np.float64)
     return values

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.errors import FormulaError
+from mixedsparse.errors import DataError, FormulaError
 from mixedsparse.formula.frames import missing_rows, natural
 from mixedsparse.formula.names import Token, text_of
 from mixedsparse.formula.translate import Translator, shown
@@ -178,7 +178,7 @@ class Grouping:
     def encode(self, values: Mapping[str, Any]) -> NewCodes:
         """Codes of new `values` (raw columns, one per atom's code) among the training levels."""
         parts = [
-            match_levels(values[atom.code], pd.Index(lev))
+            match_levels(values[atom.code], pd.Index(lev), atom.label)
             for atom, lev in zip(self.atoms, self.atom_levels, strict=True)
         ]
         missing = np.logical_or.reduce([found < 0 for _, found, _ in parts])
@@ -204,11 +204,16 @@ def _combine(codes: Sequence[np.ndarray], levels: Sequence[np.ndarray]) -> tuple
     return combined, sizes
 
 
-def factorise(values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (n,) and levels of a column without missing values.
+def factorise(values: Any, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """Codes (n,) and levels of the column `label`, which has no missing values.
 
     Levels come sorted, or in the order of the categories of a categorical; levels that do not occur are left out.
     The column itself is never sorted.
+
+    Raises
+    ------
+    DataError
+        The column holds objects that cannot be levels, such as lists.
     """
     if isinstance(values, pd.Categorical):
         codes, used = _count_or_hash(values.codes, len(values.categories))
@@ -222,7 +227,13 @@ def factorise(values: Any) -> tuple[np.ndarray, np.ndarray]:
         if high - low <= max(_DENSE_SPAN * len(values), _DENSE_ALWAYS):
             codes, used = _count_or_hash(values - low if low else values, high - low + 1)
             return codes, used + low
-    codes, levels = pd.factorize(values, sort=True)
+    try:
+        codes, levels = pd.factorize(values, sort=True)
+    except TypeError as err:
+        kind = type(values[0]).__name__
+        raise DataError(
+            f"The factor {label!r} holds objects of type {kind}, which cannot be put in order: convert it to text."
+        ) from err
     return codes.astype(np.intp, copy=False), np.asarray(levels)
 
 
@@ -240,16 +251,16 @@ def _count_or_hash(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray
     if size <= max(_DENSE_SPAN * len(codes), _DENSE_ALWAYS):
         present = np.bincount(codes, minlength=size) > 0
         if present.all():
-            return codes.astype(np.intp, copy=False), np.arange(size)
+            return codes.astype(np.intp), np.arange(size)  # a copy: `codes` may be the user's own column
         return (np.cumsum(present) - 1)[codes], np.flatnonzero(present)
     new, used = pd.factorize(codes, sort=True)
     return new.astype(np.intp, copy=False), used
 
 
-def match_levels(values: Any, levels: pd.Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def match_levels(values: Any, levels: pd.Index, label: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes of `values` among `levels` (-1: absent), codes among their own labels (-1: missing), and these labels."""
     if missing_rows(values) is None:
-        found, labels = factorise(natural(values))
+        found, labels = factorise(natural(values), label)
     else:
         found, labels = pd.factorize(values)
         labels = np.asarray(labels)

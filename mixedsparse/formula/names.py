@@ -60,6 +60,7 @@ R_HINTS = {
     "as.character": "convert the column before fitting, e.g. data['x'].astype(str)",
     "cbind": "a linear mixed model has one response column",
     "c": "write a Python list, e.g. [1, 2]",
+    "offset": "add it as a summand of its own, '+ offset(x)'",
 }
 
 

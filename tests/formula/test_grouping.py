@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mixedsparse.errors import FormulaError
+from mixedsparse.errors import DataError, FormulaError
 from mixedsparse.formula import make_design
 from mixedsparse.formula.grouping import factorise
 
@@ -55,10 +55,26 @@ def test_a_grouping_side_that_is_no_factor_is_refused(frame, side):
     ],
 )
 def test_codes_and_levels(values, levels):
-    codes, found = factorise(values)
+    codes, found = factorise(values, "g")
     assert codes.dtype == np.intp
     assert list(found) == levels
     assert [found[c] for c in codes] == list(values)
+
+
+@pytest.mark.parametrize("thing", [[1], {"a": 1}])
+def test_objects_without_an_order_are_no_levels(frame, thing):
+    data = frame.assign(odd=[thing] * 60)
+    for formula in ["y ~ x + (1 | odd)", "y ~ odd + (1 | g)"]:
+        with pytest.raises(DataError, match=r"'odd' holds objects of type (list|dict).*convert it to text"):
+            make_design(formula, data)
+
+
+def test_design_and_data_do_not_share_memory(frame):
+    data = {k: frame[k].to_numpy(copy=True) for k in ("y", "w", "x", "row")}
+    data["g"] = np.arange(60) % 6
+    design = make_design("y ~ x + (1 + x | g)", data, weights="w")
+    for mine in (design.y, design.weights, design.X, design.terms[0].codes, design.terms[0].z):
+        assert not any(np.shares_memory(mine, theirs) for theirs in data.values())
 
 
 def test_interaction_drops_combinations_that_do_not_occur(frame):

@@ -1,0 +1,76 @@
+"""The model by its definition: dense matrices, no identity used. Slow, short, obviously right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import block_diag
+
+from mixedsparse import RandomTerm
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Everything at one theta: modes (levels, k) and covariances (levels, k, k), one array per term in theta order."""
+
+    criterion: float
+    beta: np.ndarray
+    cov_beta: np.ndarray
+    sigma2: float
+    modes: list[np.ndarray]
+    cov_modes: list[np.ndarray]
+
+
+def dense(
+    y: np.ndarray,
+    X: np.ndarray,
+    terms: Sequence[RandomTerm],
+    theta: np.ndarray,
+    *,
+    reml: bool,
+    weights: np.ndarray | None = None,
+) -> Dense:
+    """y ~ N(X beta, sigma2 (W^-1 + Z Lambda Lambda'Z')) for an X of full column rank; theta in lme4's order."""
+    (n, p), terms = X.shape, sorted(terms, key=lambda t: -t.n_levels)
+    Z = np.hstack([one_hot(term) for term in terms])
+    Lam = block_diag(*(np.kron(np.eye(t.n_levels), lam) for t, lam in zip(terms, triangles(terms, theta), strict=True)))
+    G = Lam @ Lam.T
+    V = Z @ G @ Z.T + np.diag(np.ones(n) if weights is None else 1.0 / weights)
+    Vinv = np.linalg.inv(V)
+    information = X.T @ Vinv @ X
+    beta = np.linalg.solve(information, X.T @ Vinv @ y)
+    residual = y - X @ beta
+    df = n - p if reml else n
+    sigma2 = residual @ Vinv @ residual / df
+    log_dets = np.linalg.slogdet(V)[1] + (np.linalg.slogdet(information)[1] if reml else 0.0)
+    b, cov = G @ Z.T @ Vinv @ residual, sigma2 * (G - G @ Z.T @ Vinv @ Z @ G)
+    places = np.split(np.arange(len(b)), np.cumsum([t.n_levels * t.k for t in terms])[:-1])
+    places = [place.reshape(t.n_levels, t.k) for place, t in zip(places, terms, strict=True)]
+    return Dense(
+        criterion=log_dets + df * (1.0 + np.log(2.0 * np.pi * sigma2)),
+        beta=beta,
+        cov_beta=sigma2 * np.linalg.inv(information),
+        sigma2=sigma2,
+        modes=[b[place] for place in places],
+        cov_modes=[cov[place[:, :, None], place[:, None, :]] for place in places],
+    )
+
+
+def one_hot(term: RandomTerm) -> np.ndarray:
+    """Z of one term, (n, levels * k), levels outermost."""
+    return np.hstack([term.z * (term.codes == level)[:, None] for level in range(term.n_levels)])
+
+
+def triangles(terms: Sequence[RandomTerm], theta: np.ndarray) -> list[np.ndarray]:
+    """Lower triangles (k, k), filled column by column."""
+    values, out = iter(theta), []
+    for term in terms:
+        lam = np.zeros((term.k, term.k))
+        for column in range(term.k):
+            for row in range(column, term.k):
+                lam[row, column] = next(values)
+        out.append(lam)
+    assert next(values, None) is None
+    return out
