@@ -24,7 +24,7 @@ from mixedsparse.errors import (
     SingularFitWarning,
 )
 from mixedsparse.estimable import check_estimable, is_perfect, perfect_fit
-from mixedsparse.options import METHODS, FitOptions
+from mixedsparse.options import FitOptions, check_method
 from mixedsparse.progress import ProgressOption, reporter
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class LinearMixedModel:
         from mixedsparse.results import MixedResults
 
         options = options or FitOptions()
-        _check_method(method)
+        check_method(method)
         fit = fit_problem(
             self.engine(options.backend),
             bool(reml),
@@ -291,10 +291,3 @@ def lmer(
     """
     model = LinearMixedModel(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=CallerNames(1))
     return model.fit(reml, start=start, method=method, options=options, progress=progress)
-
-
-def _check_method(method: str) -> None:
-    if method not in METHODS:
-        raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}.")
-    if method == "iterative":
-        raise OptionError("method='iterative' is not available yet; use method='direct', which is exact.")

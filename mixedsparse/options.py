@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mixedsparse.errors import OptionError
 
-__all__ = ["BACKENDS", "METHODS", "FitOptions"]
+__all__ = ["BACKENDS", "METHODS", "FitOptions", "check_method"]
 
 BACKENDS = ("auto", "cholmod", "split")
 METHODS = ("auto", "direct", "iterative")
@@ -45,3 +45,11 @@ class FitOptions:
             raise OptionError(f"max_evals={self.max_evals!r} must be a whole number of at least 1.")
         if not 0 < self.tolerance < 1:
             raise OptionError(f"tolerance={self.tolerance!r} must lie between 0 and 1.")
+
+
+def check_method(method: str) -> None:
+    """Refuse a `method` that is not known, or not there yet."""
+    if method not in METHODS:
+        raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}.")
+    if method == "iterative":
+        raise OptionError("method='iterative' is not available yet; use method='direct', which is exact.")

@@ -15,8 +15,9 @@ import numpy as np
 
 from mixedsparse.core.blocks import BlockLayout
 from mixedsparse.core.engine import Engine
-from mixedsparse.core.exact import affordable, trace_products
+from mixedsparse.core.exact import affordable, rest_trace_products, trace_products
 from mixedsparse.core.pls import Pls
+from mixedsparse.core.split import SplitEngine
 
 __all__ = ["Derivatives", "differentiate"]
 
@@ -77,6 +78,9 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
         hessian, kind = 2.0 * information - trace_products(engine, pls), "exact"
     else:
         hessian, kind = information, "average information"
+        if exact and isinstance(engine, SplitEngine) and engine.rest.blocks:
+            traces, known = rest_trace_products(engine, pls)
+            hessian = np.where(known, 2.0 * information - traces, information)
     hessian -= np.outer(score, score) / problem.degrees(pls.reml)
     for b, (slope, lam) in enumerate(zip(slopes, pls.factors, strict=True)):
         _add_curvature(hessian, layout, b, _right_divide(slope, lam))

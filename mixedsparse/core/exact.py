@@ -14,13 +14,18 @@ from __future__ import annotations
 from typing import TypeGuard
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from mixedsparse.core.blocks import BlockLayout
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.split import SplitEngine, SplitFactor
 
-__all__ = ["affordable", "trace_products"]
+__all__ = ["affordable", "rest_trace_products", "trace_products"]
 
+# Effects per level up to which the traces among the rest are worth their pass.
+_WIDEST = 4
+# Diagonal entries of Lambda from which on dividing by them is safe for a Hessian.
+_SAFE_PIVOT = 1e-3
 # W is written out up to this many random effects: then it costs less than the evaluations that it saves.
 _LARGEST = 1500
 
@@ -49,6 +54,70 @@ def trace_products(engine: SplitEngine, pls: Pls) -> np.ndarray:
             out[np.ix_(mine, other)] = values
             out[np.ix_(other, mine)] = values.T
     return out
+
+
+def rest_trace_products(engine: SplitEngine, pls: Pls) -> tuple[np.ndarray, np.ndarray]:
+    """Return tr(P V_i P V_j) among parameters of the rest, (m, m), and the mask of the entries that are known.
+
+    Lambda'W Lambda = I - M_2^-1 (less H H' for REML, H = Lambda'Z'V_0^-1 X K^(1/2)) is at hand after the gradient, so
+    these traces cost one pass over it. In its terms D_i becomes Lambda^-1 e_r e_s' + transpose. Blocks with a pivot
+    near 0, or many effects, are left to average information.
+    """
+    from mixedsparse.core import kernels
+
+    layout = engine.problem.layout
+    assert isinstance(pls.factor, SplitFactor)
+    inverse = pls.factor.inverse()
+    size = len(layout.block)
+    out, known = np.zeros((size, size)), np.zeros((size, size), dtype=bool)
+    good = [
+        b
+        for b in engine.rest.blocks
+        if layout.widths[b] <= _WIDEST and np.abs(np.diagonal(pls.factors[b])).min() > _SAFE_PIVOT
+    ]
+    starts = {b: np.array([engine.rest.slabs[b, a].start for a in range(layout.widths[b])]) for b in good}
+    scaled = {b: _scaled_directions(layout, b, pls.factors[b]) for b in good}
+    half = np.zeros((engine.rest.size, 0))
+    if pls.reml and engine.problem.p:
+        half = engine.rest.times_factor_t(pls.factors, engine.rest.stack(pls.Hx)) @ np.linalg.cholesky(pls.K)
+    sums = _block_sums(engine, inverse, half)
+    for s in good:
+        for t in good:
+            ks, kt = layout.widths[s], layout.widths[t]
+            gram = kernels.slab_gram(inverse, half, starts[s], starts[t], layout.n_levels[s], layout.n_levels[t])
+            if s == t:
+                gram = gram + _identity_terms(sums[s], layout.n_levels[s])
+            gram = gram.reshape(ks, kt, ks, kt).swapaxes(1, 2).reshape(ks * ks, kt * kt)
+            mine, other = np.flatnonzero(layout.block == s), np.flatnonzero(layout.block == t)
+            left, right = scaled[s].reshape(len(mine), -1), scaled[t].reshape(len(other), -1)
+            out[np.ix_(mine, other)] = left @ gram @ right.T
+            known[np.ix_(mine, other)] = True
+    return out, known
+
+
+def _block_sums(engine: SplitEngine, inverse: np.ndarray, half: np.ndarray) -> dict[int, np.ndarray]:
+    """Sum over levels of the diagonal blocks of M_2^-1 + H H', (K, K) per block of the rest."""
+    out = engine.rest.block_sums(inverse)
+    for b, total in out.items():
+        slabs = [half[engine.rest.slabs[b, a]] for a in range(len(total))]
+        total += np.array([[np.vdot(s, t) for t in slabs] for s in slabs])
+    return out
+
+
+def _identity_terms(sums: np.ndarray, levels: int) -> np.ndarray:
+    """Return what I adds to the Gram matrix of -N in I - N, S the sum of the diagonal blocks of N."""
+    one = np.eye(len(sums)).ravel()
+    cross = np.outer(sums.ravel(), one)
+    return levels * np.outer(one, one) - cross - cross.T
+
+
+def _scaled_directions(layout: BlockLayout, b: int, lam: np.ndarray) -> np.ndarray:
+    """Lambda^-1 D_i Lambda^-T of the parameters of block b, shape (m_b, K, K)."""
+    mine = np.flatnonzero(layout.block == b)
+    inverse = solve_triangular(lam, np.eye(len(lam)), lower=True)
+    out = np.zeros((len(mine), len(lam), len(lam)))
+    out[np.arange(len(mine)), :, layout.col[mine]] = inverse[:, layout.row[mine]].T
+    return out + out.swapaxes(1, 2)
 
 
 def _in_order(engine: SplitEngine, vectors: list[np.ndarray]) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-__all__ = ["gather_inverse", "invert_narrow", "quadratic", "subtract"]
+__all__ = ["gather_inverse", "invert_narrow", "quadratic", "slab_gram", "subtract"]
 
 # More stripes than threads even out the work; the triangle makes the last rows the longest.
 _STRIPES = 16
@@ -120,6 +120,52 @@ def _gather_block(matrix, indptr, indices, values, out):  # type: ignore[no-unty
             for a in range(k):
                 for b in range(k):
                     out[level, a, b] += values[i, a] * part[b] + values[i, b] * part[a]
+
+
+def slab_gram(
+    lower: np.ndarray, half: np.ndarray, rows: np.ndarray, columns: np.ndarray, n_rows: int, n_columns: int
+) -> np.ndarray:
+    """Sum over l, l' of x x' with x_ac = (N + H H')[rows[a] + l, columns[c] + l'].
+
+    Parameters
+    ----------
+    lower : ndarray, shape (q, q), C-ordered
+        Lower triangle of N.
+    half : ndarray, shape (q, p)
+        H; p may be 0.
+    rows, columns : ndarray of int, shapes (K_s,) and (K_t,)
+        First row, or column, of each slab.
+    n_rows, n_columns : int
+        Lengths of the slabs.
+
+    Returns
+    -------
+    ndarray, shape (K_s K_t, K_s K_t)
+    """
+    return _slab_gram(lower, half, rows, columns, n_rows, n_columns).sum(axis=0)
+
+
+@njit(cache=True, parallel=True, fastmath={"contract"})
+def _slab_gram(lower, half, rows, columns, n_rows, n_columns):  # type: ignore[no-untyped-def]
+    size = len(rows) * len(columns)
+    out = np.zeros((_STRIPES, size, size))
+    for stripe in prange(_STRIPES):
+        entry = np.empty(size)
+        for i in range(stripe, n_rows, _STRIPES):
+            for j in range(n_columns):
+                at = 0
+                for a in range(len(rows)):
+                    for c in range(len(columns)):
+                        row, column = rows[a] + i, columns[c] + j
+                        value = lower[row, column] if row >= column else lower[column, row]
+                        for k in range(half.shape[1]):
+                            value += half[row, k] * half[column, k]
+                        entry[at] = value
+                        at += 1
+                for a in range(size):
+                    for c in range(size):
+                        out[stripe, a, c] += entry[a] * entry[c]
+    return out
 
 
 @njit(cache=True)

@@ -1,0 +1,34 @@
+"""Calls of other packages on this engine: statsmodels' ``mixedlm`` and ``MixedLM``, same arguments, same shapes.
+
+==============  ==================================================================
+``mixedlm``     `mixedlm` and `MixedLM`: the calls
+``formulas``    formula, re_formula, vc_formula to one formula with bars
+``components``  exog_vc: matrices of variance components to random terms
+``structure``   which term is what to statsmodels: groups, components, names
+``results``     `MixedLMResults`
+``errors_of``   standard errors of covariance parameters
+``ranef``       random effects by group
+``profile``     `MixedLMResults.profile_re`
+``summary``     `MixedLMResults.summary`
+``specs``       `VCSpec` and `MixedLMParams`, arguments of the calls
+==============  ==================================================================
+
+Where the numbers differ from statsmodels 0.15, on purpose:
+
+- The optimum is exact whatever the optimiser's arguments, which are accepted and not used.
+- ``bse`` of fixed effects is sigma (X'V_0^-1 X)^-1/2; statsmodels inverts the joint Hessian, 1e-3 away.
+- ``bse_re`` and the summary hold standard errors of the variances themselves; statsmodels multiplies those of
+  variance / scale by the root of the scale, which has other units.
+- ``aic`` and ``bic`` after REML are numbers (from the restricted likelihood, as in lme4), not NaN.
+- ``subset`` selects rows; statsmodels takes the argument and fits all rows.
+- ``random_effects`` has no entries for levels of a component that do not occur in the group.
+- ``fit_regularized`` and the penalties ``fe_pen`` and ``cov_pen`` are not there; ``free`` may ask for uncorrelated
+  random effects only.
+- A variance component whose columns overlap, ``"0 + x1 + x2"``, is refused.
+"""
+
+from mixedsparse.compat.mixedlm import MixedLM, mixedlm
+from mixedsparse.compat.results import MixedLMResults
+from mixedsparse.compat.specs import MixedLMParams, VCSpec
+
+__all__ = ["MixedLM", "MixedLMParams", "MixedLMResults", "VCSpec", "mixedlm"]

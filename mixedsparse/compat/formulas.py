@@ -1,0 +1,215 @@
+"""statsmodels' three formulas to one with bars: ``y ~ x``, ``1``, ``{"c": "0 + C(c)"}`` to ``y ~ x + (1|g) + (1|g:c)``.
+
+A variance component gives every column of its design, in every group, an independent effect of one common variance.
+Columns that never meet in a row are levels of a factor: ``0 + C(c)`` is (1 | g:c), ``0 + C(c):x`` is (0 + x | g:c).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.errors import FormulaError
+from mixedsparse.formula.frames import Table, missing_rows, natural, take
+from mixedsparse.formula.names import Token, text_of, tokenise
+
+__all__ = ["FormulaComponent", "Translation", "holds_levels", "translate"]
+
+_OPEN, _CLOSE = ("(", "[", "{"), (")", "]", "}")
+# Random effects of a group when there is but one group: `what` they are, and what to do.
+_ONE_GROUP = (
+    "groups has one value, so {what} have a single level and no variance that could be estimated: {mend}, or give "
+    "groups with several values."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One factor of a component's term: its label, and the text of its grouping factor (None: a number)."""
+
+    label: str
+    grouping: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FormulaComponent:
+    """One variance component: the factors of its single term, none for an intercept."""
+
+    name: str
+    text: str
+    factors: tuple[Factor, ...]
+
+    @property
+    def groupings(self) -> list[str]:
+        """Texts of its own grouping factors."""
+        return [factor.grouping for factor in self.factors if factor.grouping is not None]
+
+    def bar(self, group: str | None) -> str:
+        """Random-effects term of the component within `group`."""
+        numbers = [factor.label for factor in self.factors if factor.grouping is None]
+        grouping = ":".join(([group] if group else []) + self.groupings)
+        return f"({'0 + ' + ':'.join(numbers) if numbers else '1'} | {grouping})"
+
+    def label(self, levels: Mapping[str, Any]) -> str:
+        """Statsmodels' name of the effect at `levels`, level by grouping text."""
+        parts = [f.label if f.grouping is None else f"{f.label}[{levels[f.grouping]}]" for f in self.factors]
+        return f"{self.name}[{':'.join(parts) or 'Intercept'}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """The formula with bars.
+
+    Attributes
+    ----------
+    formula : str
+    group : str or None
+        Text of the groups' factor, None when there is one group.
+    has_re : bool
+        Whether the first bar holds the groups' own random effects.
+    components : tuple of FormulaComponent
+        One bar each, by name.
+    """
+
+    formula: str
+    group: str | None
+    has_re: bool
+    components: tuple[FormulaComponent, ...]
+
+    @property
+    def n_bars(self) -> int:
+        """Number of bars that are ours."""
+        return self.has_re + len(self.components)
+
+
+def translate(
+    formula: str, group: str, table: Table, re_formula: str | None, vc_formula: Mapping[str, str] | None
+) -> Translation:
+    """Write one formula with bars.
+
+    Parameters
+    ----------
+    formula : str
+    group : str
+        Column of `table` that holds the groups.
+    table : Table
+    re_formula, vc_formula
+        As in `mixedsparse.mixedlm`.
+
+    Raises
+    ------
+    FormulaError
+        A component's columns overlap in a row, or the groups are one and the effects theirs.
+    """
+    for what, text in {"formula": formula, "re_formula": re_formula or "1"}.items():
+        if not isinstance(text, str):
+            raise FormulaError(f"{what} must be text, not of type {type(text).__name__}.")
+    components = tuple(_component(name, (vc_formula or {})[name], table) for name in sorted(vc_formula or {}))
+    has_re = re_formula is not None or not components
+    effects = (re_formula or "1").strip().removeprefix("~").strip()
+    nested = pd.unique(table.column(group)).size > 1
+    if not nested:
+        _check_one_group(has_re, effects, components)
+    outer = quoted(group)
+    bars = [f"({effects} | {outer})"] if has_re else []
+    bars += [component.bar(outer if nested else None) for component in components]
+    text = f"{formula.strip()} + {' + '.join(bars)}"
+    return Translation(text, outer if nested else None, has_re, components)
+
+
+def quoted(name: str) -> str:
+    """`name` as it may stand in a formula."""
+    return name if name.isidentifier() else f"`{name}`"
+
+
+def holds_levels(values: Any) -> bool:
+    """Whether a bare column is a factor to patsy: text, categories or truth values."""
+    missing = missing_rows(values)
+    plain = natural(take(values, None if missing is None else ~missing))
+    return not isinstance(plain, np.ndarray) or plain.dtype.kind in "Ob"
+
+
+def _check_one_group(has_re: bool, effects: str, components: Sequence[FormulaComponent]) -> None:
+    if has_re:
+        what = f"the random effects {effects!r} of re_formula"
+        raise FormulaError(_ONE_GROUP.format(what=what, mend="leave re_formula out and give vc_formula"))
+    for component in components:
+        if not component.groupings:
+            what = f"the effects {component.text!r} of vc_formula[{component.name!r}]"
+            raise FormulaError(_ONE_GROUP.format(what=what, mend="leave the component out"))
+
+
+def _component(name: str, text: Any, table: Table) -> FormulaComponent:
+    """Read one entry of vc_formula."""
+    if not isinstance(text, str):
+        raise FormulaError(f"vc_formula[{name!r}] must be text, not of type {type(text).__name__}.")
+    tokens = tokenise(text)
+    tokens = tokens[1:] if tokens and tokens[0].text == "~" else tokens
+    intercept, terms = True, []
+    for sign, piece in _split(tokens, "+-"):
+        if text_of(piece) in ("0", "1"):
+            intercept = (text_of(piece) == "1") == (sign == "+")
+        elif piece:
+            terms.append(piece)
+    crossed = [term for term in terms if len(_split(term, "*/")) > 1]
+    if intercept + len(terms) != 1 or crossed:
+        raise FormulaError(_overlapping(name, text, intercept, [text_of(term) for term in terms], bool(crossed)))
+    factors = [_factor(piece, table) for term in terms for _, piece in _split(term, ":")]
+    return FormulaComponent(name, text, tuple(factors))
+
+
+def _overlapping(name: str, text: str, intercept: bool, terms: Sequence[str], crossed: bool) -> str:
+    """Message for a component with more than one column in a row, or none."""
+    what = f"vc_formula[{name!r}] = {text!r}"
+    if not intercept and not terms:
+        return f"{what} has no columns: write e.g. '0 + C(x)'."
+    if intercept and len(terms) == 1 and not crossed:
+        return (
+            f"{what} has an intercept beside {terms[0]!r}, with which it would share one variance: "
+            f"write '0 + {terms[0]}', and the intercept as re_formula='1'."
+        )
+    mend = "joined by ':' alone" if crossed else "like {" + ", ".join(f"{t!r}: '0 + {t}'" for t in terms) + "}"
+    return (
+        f"{what} gives several effects of one row a common variance, which is not supported: "
+        f"write each term as a component of its own, {mend}."
+    )
+
+
+def _split(tokens: Sequence[Token], separators: str) -> list[tuple[str, list[Token]]]:
+    """Pieces of `tokens` between separators outside brackets, each with the separator before it."""
+    pieces: list[tuple[str, list[Token]]] = [(separators[0], [])]
+    depth = 0
+    for token in tokens:
+        depth += (token.text in _OPEN) - (token.text in _CLOSE)
+        if depth == 0 and token.kind == "op" and token.text in separators:
+            pieces.append((token.text, []))
+        else:
+            pieces[-1][1].append(token)
+    return pieces
+
+
+def _factor(tokens: Sequence[Token], table: Table) -> Factor:
+    """One factor: ``C(...)`` and columns of text or truth values are levels, everything else is a number."""
+    label = text_of(tokens)
+    words = [token.text for token in tokens]
+    if words[:2] in (["C", "("], ["factor", "("]) and words[-1] == ")":
+        inner = _split(tokens[2:-1], ",")[0][1]
+        column = _column(inner)
+        return Factor(label, quoted(column) if column else f"I({text_of(inner)})")
+    column = _column(tokens)
+    if column in table.names and holds_levels(table.column(column)):
+        return Factor(label, quoted(column))
+    return Factor(label, None)
+
+
+def _column(tokens: Sequence[Token]) -> str | None:
+    """Column that a name, a name in backticks or ``Q("name")`` stands for."""
+    if len(tokens) == 1 and tokens[0].kind in ("name", "quoted"):
+        return tokens[0].name
+    if len(tokens) == 4 and [tokens[i].text for i in (0, 1, 3)] == ["Q", "(", ")"]:
+        return tokens[2].text[1:-1]
+    return None
