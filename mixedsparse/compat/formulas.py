@@ -111,7 +111,7 @@ def translate(
     components = tuple(_component(name, (vc_formula or {})[name], table) for name in sorted(vc_formula or {}))
     has_re = re_formula is not None or not components
     effects = (re_formula or "1").strip().removeprefix("~").strip()
-    nested = pd.unique(table.column(group)).size > 1
+    nested = pd.Series(table.column(group), copy=False).nunique() > 1
     if not nested:
         _check_one_group(has_re, effects, components)
     outer = quoted(group)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from mixedsparse.model import LinearMixedModel
 if TYPE_CHECKING:
     from mixedsparse.formula.design import Design
 
-__all__ = ["Component", "Structure", "make_model", "permuted", "uncorrelated"]
+__all__ = ["Component", "Structure", "covariance_names", "make_model", "permuted", "uncorrelated"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +71,11 @@ class Structure:
     def parameter_names(self) -> list[str]:
         """Names of the covariance parameters."""
         return [*self.re_params, *(f"{component.name} Var" for component in self.components)]
+
+    def with_kept(self, kept: Sequence[int]) -> Structure:
+        """Structure when only the columns `kept` of the fixed part are estimated: `fe_order` counts these."""
+        place = {column: i for i, column in enumerate(kept)}
+        return replace(self, fe_order=np.array([place[j] for j in self.fe_order if j in place], dtype=np.intp))
 
 
 def covariance_names(re_names: tuple[str, ...]) -> tuple[str, ...]:

@@ -41,6 +41,15 @@ class SparseCholesky:
         self.permutation: np.ndarray = np.asarray(self._factor.P())
         self.logdet = np.nan
 
+    def __getstate__(self) -> dict[str, sparse.csc_matrix]:
+        """Keep the matrix: CHOLMOD's own objects do not pickle."""
+        return {"lower": self._matrix}
+
+    def __setstate__(self, state: dict[str, sparse.csc_matrix]) -> None:
+        """Analyse and factorise again."""
+        self.__init__(state["lower"])  # type: ignore[misc]
+        self.factorize(state["lower"].data.copy())
+
     def factorize(self, values: np.ndarray) -> None:
         """Refill the numbers of the lower triangle (CSC order) and factorise."""
         from sksparse.cholmod import CholmodError

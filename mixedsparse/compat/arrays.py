@@ -1,0 +1,87 @@
+"""Arrays of `MixedLM` to a design and its structure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.compat.arguments import check_missing, refuse_missing
+from mixedsparse.compat.components import component_terms, matrix_names, random_term, read_components
+from mixedsparse.compat.structure import Structure
+from mixedsparse.errors import DataError
+from mixedsparse.formula.arrays import array_design
+from mixedsparse.formula.design import Design
+from mixedsparse.formula.grouping import factorise
+
+__all__ = ["read_arrays"]
+
+
+def read_arrays(
+    endog: Any, exog: Any, groups: Any, exog_re: Any, exog_vc: Any, missing: str
+) -> tuple[Design, Structure]:
+    """Design and structure of statsmodels' arrays; see `MixedLM` for the arguments."""
+    check_missing(missing)
+    endog = endog.squeeze(axis=1) if isinstance(endog, pd.DataFrame) else endog
+    given = {"endog": endog, "exog": exog, "groups": groups, "exog_re": exog_re}
+    n, given = _complete({name: _rows(name, value) for name, value in given.items() if value is not None}, missing)
+    codes, labels = factorise(np.asarray(given["groups"]))
+    spec = read_components(exog_vc, labels)
+    has_re = exog_re is not None or spec is None
+    if has_re and len(labels) == 1:
+        raise DataError(
+            f"groups has one value, {labels[0]!r}, so random effects of the groups have no variance that could be "
+            "estimated: give groups with several values, or exog_vc alone."
+        )
+    term, re_names, re_params = random_term(given.get("exog_re"), codes, labels)
+    terms, components = component_terms(spec, codes, labels) if spec else ([], ())
+    X = given["exog"]
+    design = array_design(given["endog"], X, [term, *terms] if has_re else terms, x_names=_exog_names(X))
+    structure = Structure(
+        groups=labels,
+        sizes=np.bincount(codes),
+        re_names=re_names if has_re else (),
+        re_params=re_params if has_re else (),
+        components=components,
+        fe_order=np.arange(design.X.shape[1]),
+    )
+    return replace(design, nmissing=n - len(codes)), structure
+
+
+def _rows(name: str, value: Any) -> Any:
+    """`value` as an array or pandas object, one row per observation."""
+    out = value if isinstance(value, pd.Series | pd.DataFrame) else np.asarray(value)
+    if out.ndim not in ((1, 2) if name in ("exog", "exog_re") else (1,)):
+        raise DataError(f"{name} has shape {out.shape}: give one row per observation.")
+    return out
+
+
+def _complete(given: dict[str, Any], missing: str) -> tuple[int, dict[str, Any]]:
+    """Number of rows, and arrays without the rows in which a value is missing, or DataError unless `missing` is drop."""
+    n = len(given["endog"])
+    lengths = {name: len(value) for name, value in given.items()}
+    if set(lengths.values()) != {n}:
+        raise DataError(f"The arrays differ in length: {lengths}. Give one row per observation in each.")
+    masks = {name: np.asarray(pd.isna(value)) for name, value in given.items()}
+    masks = {name: mask.any(axis=1) if mask.ndim > 1 else mask for name, mask in masks.items()}
+    keep = ~np.logical_or.reduce(list(masks.values()))
+    if keep.all():
+        return n, given
+    if missing != "drop":
+        refuse_missing({name: int(mask.sum()) for name, mask in masks.items() if mask.any()}, n)
+    if not keep.any():
+        raise DataError(f"No rows are left: each of the {n} rows has a missing value.")
+    return n, {name: value[keep] for name, value in given.items()}
+
+
+def _exog_names(X: Any) -> list[str]:
+    """Names of the columns of X: its own, or statsmodels' ``const``, ``x1``, ``x2``, ..."""
+    matrix = np.asarray(X)
+    width = matrix.shape[1] if matrix.ndim > 1 else 1
+    constant = np.flatnonzero((matrix == matrix[:1]).reshape(len(matrix), width).all(axis=0))
+    default = [f"x{j}" for j in range(1, width + (len(constant) == 0))]
+    if len(constant):
+        default.insert(int(constant[0]), "const")
+    return matrix_names(X, default)

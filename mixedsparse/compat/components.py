@@ -1,0 +1,148 @@
+"""Arrays of statsmodels' `MixedLM` to random terms and their structure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from mixedsparse.compat.specs import VCSpec
+from mixedsparse.compat.structure import Component, covariance_names
+from mixedsparse.core.terms import RandomTerm
+from mixedsparse.errors import DataError, OptionError
+
+__all__ = ["GROUP", "component_terms", "matrix_names", "random_term", "read_components"]
+
+# Name of the groups, when they have none.
+GROUP = "Group"
+
+
+def read_components(exog_vc: Any, groups: np.ndarray) -> VCSpec | None:
+    """Components of `exog_vc`, sorted by name when it is a dict of dicts; None for none.
+
+    Raises
+    ------
+    OptionError
+        It is neither a VCSpec nor a dict of dicts.
+    """
+    if exog_vc is None:
+        return None
+    if isinstance(exog_vc, Mapping):
+        return _from_dicts(exog_vc, groups) if exog_vc else None
+    if not all(hasattr(exog_vc, field) for field in ("names", "colnames", "mats")):
+        raise OptionError(
+            f"exog_vc of type {type(exog_vc).__name__} is not known: give a VCSpec, or a dict name -> dict "
+            "group -> matrix."
+        )
+    return exog_vc if len(exog_vc.names) else None
+
+
+def _from_dicts(exog_vc: Mapping[str, Mapping[Any, Any]], groups: np.ndarray) -> VCSpec:
+    names = sorted(exog_vc)
+    for name in names:
+        absent = [group for group in groups.tolist() if group not in exog_vc[name]]
+        if absent:
+            raise DataError(f"exog_vc[{name!r}] has no matrix for the group {absent[0]!r}: give one for each group.")
+    mats = [[exog_vc[name][group] for group in groups.tolist()] for name in names]
+    return VCSpec(names, [[_columns(mat) for mat in row] for row in mats], mats)
+
+
+def _columns(mat: Any) -> list[str]:
+    columns = getattr(mat, "columns", None)
+    width = np.shape(mat)[1] if len(np.shape(mat)) > 1 else 1
+    return [str(j) for j in range(width)] if columns is None else [str(column) for column in columns]
+
+
+def matrix_names(values: Any, default: Sequence[str]) -> list[str]:
+    """Names of the columns of a DataFrame or a Series, else `default`."""
+    if isinstance(values, pd.DataFrame):
+        return [str(column) for column in values.columns]
+    return [str(values.name)] if isinstance(values, pd.Series) and values.name is not None else list(default)
+
+
+def random_term(
+    exog_re: Any, codes: np.ndarray, groups: np.ndarray
+) -> tuple[RandomTerm, tuple[str, ...], tuple[str, ...]]:
+    """Term of the groups' random effects, statsmodels' names of them and of the entries of cov_re.
+
+    `exog_re` None is a random intercept.
+    """
+    if exog_re is None:
+        intercept = RandomTerm(GROUP, codes, np.ones(len(codes)), ("Intercept",), groups)
+        return intercept, (f"{GROUP} Var",), (f"{GROUP} Var",)
+    z = np.asarray(exog_re, dtype=float)
+    z = z[:, None] if z.ndim == 1 else z
+    names = tuple(matrix_names(exog_re, [f"x_re{j + 1}" for j in range(z.shape[1])]))
+    return RandomTerm(GROUP, codes, z, names, groups), names, covariance_names(names)
+
+
+def component_terms(
+    spec: VCSpec, codes: np.ndarray, groups: np.ndarray
+) -> tuple[list[RandomTerm], tuple[Component, ...]]:
+    """Random term and labels of each component.
+
+    Raises
+    ------
+    DataError
+        A matrix has not the rows of its group, or two columns act in one row.
+    """
+    rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=len(groups)))[:-1])
+    pairs = [
+        _component_term(name, mats, colnames, rows, groups)
+        for name, mats, colnames in zip(spec.names, spec.mats, spec.colnames, strict=True)
+    ]
+    return [term for term, _ in pairs], tuple(component for _, component in pairs)
+
+
+def _component_term(
+    name: str, mats: Sequence[Any], colnames: Sequence[Sequence[str]], rows: Sequence[np.ndarray], groups: np.ndarray
+) -> tuple[RandomTerm, Component]:
+    if len(mats) != len(groups):
+        raise DataError(f"exog_vc: component {name!r} has {len(mats)} matrices for {len(groups)} groups.")
+    n = sum(map(len, rows))
+    codes, z = np.zeros(n, dtype=np.intp), np.zeros(n)
+    owner: list[int] = []
+    columns: list[str] = []
+    for g, (mat, names, at) in enumerate(zip(mats, colnames, rows, strict=True)):
+        active, column, value = _single_entries(mat, at, f"exog_vc: component {name!r} in group {groups[g]!r}")
+        used, place = np.unique(column, return_inverse=True)
+        # A row without entry may stand at any level: its z is 0.
+        codes[at] = len(columns) if len(used) else 0
+        codes[at[active]] = len(columns) + place
+        z[at[active]] = value
+        owner += [g] * len(used)
+        columns += [names[j] for j in used]
+    if not columns:
+        raise DataError(f"exog_vc: component {name!r} is zero everywhere: leave it out.")
+    one_each = owner == list(range(len(groups)))
+    levels = groups if one_each else np.array(_joined(owner, columns, groups), dtype=object)
+    group = GROUP if one_each else name if len(groups) == 1 else f"{GROUP}:{name}"
+    effect = "Intercept" if not one_each and np.isin(z, (0.0, 1.0)).all() else name
+    labels = np.array([f"{name}[{column}]" for column in columns], dtype=object)
+    return RandomTerm(group, codes, z, (effect,), levels), Component(name, np.array(owner), labels)
+
+
+def _joined(owner: Sequence[int], columns: Sequence[str], groups: np.ndarray) -> list[str]:
+    return list(columns) if len(groups) == 1 else [f"{groups[g]}:{c}" for g, c in zip(owner, columns, strict=True)]
+
+
+def _single_entries(mat: Any, at: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows with an entry (mask), and the column and value of it, of a matrix with at most one per row."""
+    if not sparse.issparse(mat):
+        mat = np.asarray(mat, dtype=float)
+        mat = mat[:, None] if mat.ndim == 1 else mat
+    if mat.shape[0] != len(at):
+        raise DataError(f"{what}: the matrix has {mat.shape[0]} rows, the group {len(at)}. Give one row per row.")
+    entries = sparse.csr_array(mat)
+    entries.sum_duplicates()
+    entries.eliminate_zeros()
+    per_row = np.diff(entries.indptr)
+    if per_row.max(initial=0) > 1:
+        raise DataError(
+            f"{what}: {per_row.max()} columns act in one row, and their effects would have a common variance, which is "
+            "not supported. Give each column as a component of its own."
+        )
+    return per_row == 1, entries.indices, entries.data

@@ -1,0 +1,80 @@
+"""Data frames and formulas of `mixedlm` to a design and its structure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.compat.arguments import check_missing, refuse_missing
+from mixedsparse.compat.components import GROUP
+from mixedsparse.compat.formulas import translate
+from mixedsparse.compat.labels import formula_structure
+from mixedsparse.compat.structure import Structure
+from mixedsparse.errors import DataError
+from mixedsparse.formula.design import Design, make_design
+from mixedsparse.formula.frames import Table, open_table, take
+from mixedsparse.formula.names import candidates
+
+__all__ = ["read_frame"]
+
+
+def read_frame(
+    formula: str,
+    data: Any,
+    groups: Any,
+    re_formula: str | None,
+    vc_formula: Mapping[str, str] | None,
+    subset: Any,
+    missing: str,
+    env: Mapping[str, Any],
+) -> tuple[Design, Structure]:
+    """Design and structure of statsmodels' formulas; see `mixedsparse.mixedlm` for the arguments."""
+    check_missing(missing)
+    table, column, name = _with_groups(open_table(data), groups)
+    table = _chosen(table, subset)
+    translation = translate(formula, column, table, re_formula, vc_formula)
+    # To patsy truth values are a factor, to formulaic numbers.
+    used = [c for c in candidates(translation.formula) if c in table.names]
+    contrasts = {c: "treatment" for c in used if pd.api.types.is_bool_dtype(table.column(c).dtype)}
+    design = make_design(translation.formula, table, contrasts=contrasts, env=env)
+    if missing != "drop":
+        refuse_missing(design.missing, table.n)
+    only = None if translation.group else table.column(column)[0]
+    return design, formula_structure(design, translation, name, only)
+
+
+def _with_groups(table: Table, groups: Any) -> tuple[Table, str, str]:
+    """`table` with the groups in it, their column, and their name: that of the column, or ``Group`` for an array."""
+    if isinstance(groups, str):
+        table.read([groups], f"groups={groups!r}")
+        return table, groups, groups
+    values = np.asarray(groups)
+    if values.shape != (table.n,):
+        raise DataError(
+            f"groups has shape {values.shape}, but the data have {table.n} rows: give one label per row, or the name of "
+            "a column."
+        )
+    column = GROUP
+    while column in table.names:
+        column += "_"
+
+    def read_column(name: str) -> Any:
+        return values if name == column else table.column(name)
+
+    return Table((*table.names, column), table.n, table.index, read_column), column, GROUP
+
+
+def _chosen(table: Table, subset: Any) -> Table:
+    """Rows of `table` that `subset` selects, as ``data.loc[subset]`` does."""
+    if subset is None:
+        return table
+    try:
+        rows = pd.Series(np.arange(table.n), index=table.index).loc[subset].to_numpy()
+    except (KeyError, IndexError, TypeError, ValueError, pd.errors.IndexingError) as err:
+        raise DataError(
+            f"subset does not select rows of the data ({err}): give one truth value per row, or labels of the index."
+        ) from err
+    return Table(table.names, len(rows), table.index[rows], lambda name: take(table.column(name), rows))

@@ -1,0 +1,306 @@
+"""statsmodels' `mixedlm` and `MixedLM` on this engine."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.compat.arguments import check_fit, environment, reads_independent
+from mixedsparse.compat.arrays import read_arrays
+from mixedsparse.compat.frames import read_frame
+from mixedsparse.compat.results import MixedLMResults
+from mixedsparse.compat.structure import Structure, make_model, uncorrelated
+from mixedsparse.errors import DroppedRowsWarning
+from mixedsparse.formula.design import Design
+from mixedsparse.model import LinearMixedModel
+from mixedsparse.options import FitOptions
+from mixedsparse.progress import ProgressOption
+
+__all__ = ["MixedLM", "mixedlm"]
+
+
+class MixedLM:
+    """statsmodels' ``MixedLM`` for arrays: random effects by group, and variance components within groups.
+
+    Parameters
+    ----------
+    endog : array_like, shape (n,)
+        Response.
+    exog : array_like, shape (n, k_fe)
+        Fixed-effects design, with a column of ones if there is to be an intercept.
+    groups : array_like, shape (n,)
+        Label of each row's group.
+    exog_re : array_like, shape (n, k_re), optional
+        Design of the groups' correlated random effects; a random intercept when there is no `exog_vc` either.
+    exog_vc : VCSpec or dict of dict, optional
+        ``exog_vc[name][group]``: matrix of the variance component `name` in `group`. Each column has an independent
+        effect, all of one variance. At most one column may act (differ from 0) in a row.
+    use_sqrt : bool
+        Accepted, not used.
+    missing : {"none", "drop", "raise"}
+        What to do with rows where a value is missing; ``"none"`` and ``"raise"`` refuse them.
+
+    Raises
+    ------
+    DataError, OptionError
+        The arrays differ in length, hold missing values, or cannot support the model.
+
+    Examples
+    --------
+    >>> import numpy as np, mixedsparse as ms
+    >>> pigs = ms.datasets.load("dietox")
+    >>> X = np.column_stack([np.ones(len(pigs)), pigs["Time"]])
+    >>> ms.MixedLM(pigs["Weight"].to_numpy(), X, groups=pigs["Pig"]).fit().fe_params.round(3)
+    array([15.724,  6.943])
+    """
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any,
+        groups: Any,
+        exog_re: Any = None,
+        exog_vc: Any = None,
+        use_sqrt: bool = True,
+        missing: str = "none",
+    ) -> None:
+        design, structure = read_arrays(endog, exog, groups, exog_re, exog_vc, missing)
+        labelled = isinstance(endog, pd.Series | pd.DataFrame) or isinstance(exog, pd.Series | pd.DataFrame)
+        self._set(design, structure, labelled)
+
+    def _set(self, design: Design, structure: Structure, labelled: bool) -> None:
+        self.labelled = labelled
+        self._models = {False: make_model(design)}
+        self.structure = structure.with_kept(self.linear.problem.basis.kept.tolist())
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        re_formula: str | None = None,
+        vc_formula: Mapping[str, str] | None = None,
+        subset: Any = None,
+        use_sparse: bool = False,
+        missing: str = "none",
+        *,
+        groups: Any,
+        use_sqrt: bool = True,
+        eval_env: Any = None,
+    ) -> MixedLM:
+        """Make a model from formulas: `mixedsparse.mixedlm`, which has the description."""
+        env = environment(eval_env, depth=1)
+        return cls._from_formula(formula, data, groups, re_formula, vc_formula, subset, missing, env)
+
+    @classmethod
+    def _from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        groups: Any,
+        re_formula: str | None,
+        vc_formula: Mapping[str, str] | None,
+        subset: Any,
+        missing: str,
+        env: Mapping[str, Any],
+    ) -> MixedLM:
+        model = cls.__new__(cls)
+        design, structure = read_frame(formula, data, groups, re_formula, vc_formula, subset, missing, env)
+        model._set(design, structure, labelled=True)
+        return model
+
+    @property
+    def linear(self) -> LinearMixedModel:
+        """The same model as `mixedsparse.LinearMixedModel`."""
+        return self._models[False]
+
+    @property
+    def formula(self) -> str:
+        """Formula with bars, as `mixedsparse.lmer` reads it (made up for a model from arrays)."""
+        return self.linear.formula
+
+    @property
+    def endog(self) -> np.ndarray:
+        """Response (n,)."""
+        return self.linear.design.y
+
+    @property
+    def exog(self) -> np.ndarray:
+        """Fixed-effects design (n, k_fe), columns that are linear combinations of others left out."""
+        return self.linear.design.X[:, self.linear.problem.basis.kept[self.structure.fe_order]]
+
+    @property
+    def endog_names(self) -> str:
+        """Name of the response."""
+        return self.linear.design.response
+
+    @property
+    def exog_names(self) -> list[str]:
+        """Names of the columns of `exog`."""
+        return [self.linear.design.x_names[j] for j in self.linear.problem.basis.kept[self.structure.fe_order]]
+
+    @property
+    def group_labels(self) -> list[Any]:
+        """Labels of the groups."""
+        return self.structure.groups.tolist()
+
+    @property
+    def n_groups(self) -> int:
+        """Number of groups."""
+        return len(self.structure.groups)
+
+    @property
+    def nobs(self) -> int:
+        """Number of observations."""
+        return self.linear.problem.n
+
+    @property
+    def k_fe(self) -> int:
+        """Number of fixed effects."""
+        return self.linear.problem.p
+
+    @property
+    def k_re(self) -> int:
+        """Number of random effects of a group, components apart."""
+        return self.structure.k_re
+
+    @property
+    def k_re2(self) -> int:
+        """Number of parameters of cov_re."""
+        return len(self.structure.re_params)
+
+    @property
+    def k_vc(self) -> int:
+        """Number of variance components."""
+        return len(self.structure.components)
+
+    def fit(
+        self,
+        start_params: Any = None,
+        reml: bool = True,
+        niter_sa: int = 0,
+        do_cg: bool = True,
+        fe_pen: Any = None,
+        cov_pen: Any = None,
+        free: Any = None,
+        full_output: bool = False,
+        method: Any = None,
+        *,
+        options: FitOptions | None = None,
+        progress: ProgressOption = None,
+        **fit_kwargs: Any,
+    ) -> MixedLMResults:
+        """Fit the model.
+
+        Parameters
+        ----------
+        start_params, niter_sa, do_cg, full_output, method, **fit_kwargs
+            Steer statsmodels' optimisers; accepted and not used, as the engine finds the optimum without them.
+        reml : bool
+            Restricted maximum likelihood (default) or maximum likelihood.
+        fe_pen, cov_pen : None
+            Penalties are not supported.
+        free : MixedLMParams, optional
+            Ones, but for `cov_re`, which may be the identity matrix: random effects without correlations.
+        options : FitOptions, optional
+            Of this engine.
+        progress : bool or callable, optional
+            See `LinearMixedModel.fit`.
+
+        Returns
+        -------
+        MixedLMResults
+
+        Raises
+        ------
+        OptionError
+            An argument is not known, or asks for another model.
+        """
+        check_fit(start_params, (fe_pen, cov_pen), fit_kwargs)
+        independent = reads_independent(free, self.k_re)
+        with warnings.catch_warnings():
+            # missing="drop" asked for it.
+            warnings.simplefilter("ignore", DroppedRowsWarning)
+            mixed = self._model(independent).fit(bool(reml), options=options, progress=progress)
+        return MixedLMResults(self, mixed, independent)
+
+    def _model(self, independent: bool) -> LinearMixedModel:
+        """Model with or without correlations of the groups' random effects."""
+        if independent not in self._models:
+            self._models[independent] = make_model(uncorrelated(self.linear.design))
+        return self._models[independent]
+
+    def __repr__(self) -> str:
+        """Formula and sizes."""
+        return f"MixedLM({self.formula!r}, n={self.nobs}, groups={self.n_groups})"
+
+
+def mixedlm(
+    formula: str,
+    data: Any,
+    re_formula: str | None = None,
+    vc_formula: Mapping[str, str] | None = None,
+    subset: Any = None,
+    use_sparse: bool = False,
+    missing: str = "none",
+    *,
+    groups: Any,
+    use_sqrt: bool = True,
+    eval_env: Any = None,
+) -> MixedLM:
+    """Make statsmodels' mixed model from formulas: a script changes its import and nothing else.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ x"``, fixed effects.
+    data : data frame
+        pandas, polars or pyarrow table, or a dict of columns.
+    re_formula : str, optional
+        Random effects of each group, correlated: ``"~Time"`` (an intercept is implied), ``"1"``, ``"0 + x"``. A random
+        intercept when there is no `vc_formula` either; with `vc_formula` alone the groups have none.
+    vc_formula : dict, optional
+        Variance components, name -> formula. Within each group the columns of the formula's design have independent
+        effects, all of one variance: ``{"classroom": "0 + C(classroom)"}`` has an effect of each classroom of each
+        group, ``"0 + C(classroom):x"`` a slope. With one constant group the components are crossed factors.
+    subset : array_like, optional
+        Rows to use, as in ``data.loc[subset]``.
+    use_sparse, use_sqrt : bool
+        Accepted, not used: everything is sparse.
+    missing : {"none", "drop", "raise"}
+        What to do with rows where a variable is missing; ``"none"`` and ``"raise"`` refuse them.
+    groups : str or array_like, shape (rows of data,)
+        Column of `data`, or label of each row's group.
+    eval_env : int, optional
+        Frames above the caller's own whose names the formulas may use; -1 for none.
+
+    Returns
+    -------
+    MixedLM
+        ``.fit()`` gives `MixedLMResults`.
+
+    Raises
+    ------
+    FormulaError, DataError, ColumnError, OptionError
+        The message names the formula or the column, and the mend.
+
+    Notes
+    -----
+    The model is `mixedsparse.lmer`'s ``formula + (re_formula | groups) + (1 | groups:classroom) + ...``; see
+    `MixedLM.formula`.
+
+    Examples
+    --------
+    >>> import mixedsparse as ms
+    >>> model = ms.mixedlm("Weight ~ Time", ms.datasets.load("dietox"), groups="Pig", re_formula="~Time")
+    >>> model.fit().cov_re.round(2)
+            Pig  Time
+    Pig   19.49  0.29
+    Time   0.29  0.42
+    """
+    env = environment(eval_env, depth=1)
+    return MixedLM._from_formula(formula, data, groups, re_formula, vc_formula, subset, missing, env)
