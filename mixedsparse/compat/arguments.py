@@ -13,10 +13,7 @@ from mixedsparse.errors import DataError, OptionError
 __all__ = ["check_fit", "check_missing", "environment", "reads_independent", "refuse_missing"]
 
 # Arguments of statsmodels' fit that steer its optimisers.
-_OPTIMISER = (
-    "avextol callback disp eps epsilon factr ftol gtol iprint m maxcor maxfev maxfun maxiter maxls norm pgtol retall "
-    "skip_hessian tol warn_convergence xtol"
-).split()
+_OPTIMISER = ["avextol", "callback", "disp", "eps", "epsilon", "factr", "ftol", "gtol", "iprint", "m", "maxcor", "maxfev", "maxfun", "maxiter", "maxls", "norm", "pgtol", "retall", "skip_hessian", "tol", "warn_convergence", "xtol"]
 _MISSING = ("none", "drop", "raise")
 
 
