@@ -20,12 +20,22 @@ from scipy import sparse
 from mixedsparse.core.crossproducts import Pairs
 from mixedsparse.core.rest import Rest
 
-__all__ = ["Coupling", "DenseCoupling", "ListedCoupling", "SparseCoupling", "make_coupling", "symmetrized"]
+__all__ = [
+    "Coupling",
+    "DenseCoupling",
+    "ListedCoupling",
+    "PairedCoupling",
+    "SparseCoupling",
+    "make_coupling",
+    "symmetrized",
+]
 
 # The dense form multiplies with BLAS, the sparse ones visit pairs of entries: one visit costs about as much
 # as this many multiply-adds, and below `_SMALL` multiply-adds the dense form is as good as any.
 _FLOPS_PER_VISIT = 25.0
 _SMALL = 1e6
+# Up to this many visits, pairs of entries are listed once and NumPy sums over the lists.
+_MANY_PAIRS = 4e6
 # Up to this many visits, and numbers in A_12 written out, scipy's sparse products do without the compiled kernels.
 _FEW_VISITS = 2e5
 _FEW_NUMBERS = 2e6
@@ -52,6 +62,8 @@ def make_coupling(rest: Rest) -> Coupling:
     flops = float(shape[0] * shape[1]) * shape[2] ** 2
     if flops < max(_FLOPS_PER_VISIT * visits, _SMALL):
         return DenseCoupling(rest, oriented)
+    if shape[1] == 1 and visits < _MANY_PAIRS:
+        return PairedCoupling(rest, oriented)
     few = visits < _FEW_VISITS and np.prod(shape, dtype=float) < _FEW_NUMBERS
     return ListedCoupling(rest, oriented) if few else SparseCoupling(rest, oriented)
 
@@ -145,6 +157,41 @@ class ListedCoupling:
 
     def dense(self) -> np.ndarray:
         return self.matrix.toarray().reshape(self.shape)
+
+
+class PairedCoupling(ListedCoupling):
+    """The same lists for one effect per level, with every pair of entries of a level listed beforehand.
+
+    NumPy's sums over the list take about twice as long as the compiled loops, whose import takes longer than a fit.
+    """
+
+    def __init__(self, rest: Rest, oriented: dict[int, Pairs]) -> None:
+        super().__init__(rest, oriented)
+        counts = np.diff(self.indptr)
+        # Entry i meets the entries of its level up to and including itself.
+        before = np.arange(len(self.level)) - np.repeat(self.indptr[:-1], counts) + 1
+        self.high = np.repeat(np.arange(len(self.level), dtype=np.int32), before)
+        starts = np.concatenate([[0], np.cumsum(before)[:-1]])
+        offset = np.arange(len(self.high)) - np.repeat(starts, before)
+        self.low = (np.repeat(np.repeat(self.indptr[:-1], counts), before) + offset).astype(np.int32)
+        self.cell = self.indices[self.high].astype(np.int64) * rest.size + self.indices[self.low]
+        # First pair of each level that has entries.
+        self.present = np.flatnonzero(counts)
+        self.first = starts[self.indptr[self.present]]
+
+    def subtract(self, matrix: np.ndarray, scaled: np.ndarray, cov: np.ndarray) -> None:
+        values = scaled[:, 0]
+        products = (values * cov[self.level, 0, 0])[self.high] * values[self.low]
+        matrix -= np.bincount(self.cell, products, minlength=matrix.size).reshape(matrix.shape)
+
+    def quadratic(self, lower: np.ndarray, scaled: np.ndarray) -> np.ndarray:
+        values = scaled[:, 0]
+        products = lower.ravel()[self.cell] * values[self.high] * values[self.low]
+        diagonal = np.square(values) * np.diagonal(lower)[self.indices]
+        out = np.zeros((self.shape[0], 1, 1))
+        own = np.add.reduceat(diagonal, self.indptr[self.present])
+        out[self.present, 0, 0] = 2.0 * np.add.reduceat(products, self.first) - own
+        return out
 
 
 class SparseCoupling(ListedCoupling):

@@ -61,30 +61,34 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
     """
     problem, layout = engine.problem, engine.problem.layout
     scale = problem.degrees(pls.reml) / pls.pwrss
-    scores, slopes = [], []
+    # Solves come first: the inverse takes the place of the factor.
+    information, score = _information(engine, pls, scale) if second else (None, None)
+    slopes = []
     for lam, trace, zeta, hx in zip(pls.factors, pls.factor.traces(), pls.zeta, pls.Hx, strict=True):
         outer = scale * (zeta.T @ zeta)
         if pls.reml and hx.shape[2]:
-            half = hx @ pls.K
-            outer = outer + np.tensordot(half, hx, axes=((0, 2), (0, 2)))
+            outer = outer + np.tensordot(hx @ pls.K, hx, axes=((0, 2), (0, 2)))
         slopes.append(trace - outer @ lam)
-        scores.append(outer)
     gradient = 2.0 * layout.gather(slopes)
-    if not second:
+    if information is None or score is None:
+        pls.factor.release()
         return Derivatives(gradient, None)
-    information, score = _information(engine, pls, scale)
-    if exact and affordable(engine):
-        # The information of the residuals counts twice in the exact Hessian, the trace once with a minus.
-        hessian, kind = 2.0 * information - trace_products(engine, pls), "exact"
-    else:
-        hessian, kind = information, "average information"
-        if exact and isinstance(engine, SplitEngine) and engine.rest.blocks:
-            traces, known = rest_trace_products(engine, pls)
-            hessian = np.where(known, 2.0 * information - traces, information)
+    hessian, kind = _complete(engine, pls, information, exact)
+    pls.factor.release()
     hessian -= np.outer(score, score) / problem.degrees(pls.reml)
     for b, (slope, lam) in enumerate(zip(slopes, pls.factors, strict=True)):
         _add_curvature(hessian, layout, b, _right_divide(slope, lam))
     return Derivatives(gradient, 0.5 * (hessian + hessian.T), kind)
+
+
+def _complete(engine: Engine, pls: Pls, information: np.ndarray, exact: bool) -> tuple[np.ndarray, str]:
+    """Second derivatives but for the curvature, and their kind: information, or twice it less the traces known."""
+    if exact and affordable(engine):
+        return 2.0 * information - trace_products(engine, pls), "exact"
+    if exact and isinstance(engine, SplitEngine) and engine.rest.blocks:
+        traces, known = rest_trace_products(engine, pls)
+        return np.where(known, 2.0 * information - traces, information), "average information"
+    return information, "average information"
 
 
 def _right_divide(slope: np.ndarray, lam: np.ndarray) -> np.ndarray:

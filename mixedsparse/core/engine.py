@@ -30,6 +30,10 @@ class Factor(Protocol):
         """Sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, (K, K) per block."""
         ...
 
+    def release(self) -> None:
+        """Free large arrays; what needs them later computes them again."""
+        ...
+
     def conditional_covariances(self) -> list[np.ndarray]:
         """Diagonal blocks of Lambda M^-1 Lambda', (levels, K, K) per block."""
         ...

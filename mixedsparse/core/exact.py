@@ -11,12 +11,14 @@ so that one K^2 x K^2 table per pair of blocks serves all parameters (derived fr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeGuard
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedsparse.core.blocks import BlockLayout
+from mixedsparse.core.coupling import symmetrized
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.split import SplitEngine, SplitFactor
 
@@ -24,6 +26,8 @@ __all__ = ["affordable", "rest_trace_products", "trace_products"]
 
 # Effects per level up to which the traces among the rest are worth their pass.
 _WIDEST = 4
+# Size of the rest from which on compiled loops are worth their import.
+_COMPILED = 1500
 # Diagonal entries of Lambda from which on dividing by them is safe for a Hessian.
 _SAFE_PIVOT = 1e-3
 # W is written out up to this many random effects: then it costs less than the evaluations that it saves.
@@ -63,11 +67,8 @@ def rest_trace_products(engine: SplitEngine, pls: Pls) -> tuple[np.ndarray, np.n
     these traces cost one pass over it. In its terms D_i becomes Lambda^-1 e_r e_s' + transpose. Blocks with a pivot
     near 0, or many effects, are left to average information.
     """
-    from mixedsparse.core import kernels
-
     layout = engine.problem.layout
     assert isinstance(pls.factor, SplitFactor)
-    inverse = pls.factor.inverse()
     size = len(layout.block)
     out, known = np.zeros((size, size)), np.zeros((size, size), dtype=bool)
     good = [
@@ -75,24 +76,50 @@ def rest_trace_products(engine: SplitEngine, pls: Pls) -> tuple[np.ndarray, np.n
         for b in engine.rest.blocks
         if layout.widths[b] <= _WIDEST and np.abs(np.diagonal(pls.factors[b])).min() > _SAFE_PIVOT
     ]
-    starts = {b: np.array([engine.rest.slabs[b, a].start for a in range(layout.widths[b])]) for b in good}
-    scaled = {b: _scaled_directions(layout, b, pls.factors[b]) for b in good}
     half = np.zeros((engine.rest.size, 0))
     if pls.reml and engine.problem.p:
         half = engine.rest.times_factor_t(pls.factors, engine.rest.stack(pls.Hx)) @ np.linalg.cholesky(pls.K)
-    sums = _block_sums(engine, inverse, half)
-    for s in good:
-        for t in good:
-            ks, kt = layout.widths[s], layout.widths[t]
-            gram = kernels.slab_gram(inverse, half, starts[s], starts[t], layout.n_levels[s], layout.n_levels[t])
-            if s == t:
-                gram = gram + _identity_terms(sums[s], layout.n_levels[s])
-            gram = gram.reshape(ks, kt, ks, kt).swapaxes(1, 2).reshape(ks * ks, kt * kt)
-            mine, other = np.flatnonzero(layout.block == s), np.flatnonzero(layout.block == t)
-            left, right = scaled[s].reshape(len(mine), -1), scaled[t].reshape(len(other), -1)
-            out[np.ix_(mine, other)] = left @ gram @ right.T
-            known[np.ix_(mine, other)] = True
+    table = _dense_grams if engine.rest.size <= _COMPILED else _compiled_grams
+    scaled = {b: _scaled_directions(layout, b, pls.factors[b]) for b in good}
+    for (s, t), gram in table(engine, pls.factor.inverse(), half, good):
+        mine, other = np.flatnonzero(layout.block == s), np.flatnonzero(layout.block == t)
+        values = scaled[s].reshape(len(mine), -1) @ gram @ scaled[t].reshape(len(other), -1).T
+        out[np.ix_(mine, other)], out[np.ix_(other, mine)] = values, values.T
+        known[np.ix_(mine, other)] = known[np.ix_(other, mine)] = True
     return out, known
+
+
+Grams = Iterator[tuple[tuple[int, int], np.ndarray]]
+
+
+def _dense_grams(engine: SplitEngine, inverse: np.ndarray, half: np.ndarray, blocks: list[int]) -> Grams:
+    """Gram_st of I - M_2^-1 - H H' for the pairs of `blocks`, by NumPy."""
+    layout, slabs = engine.problem.layout, engine.rest.slabs
+    projection = symmetrized(inverse) + half @ half.T
+    np.negative(projection, out=projection)
+    projection.flat[:: len(projection) + 1] += 1.0
+    for s in blocks:
+        for t in blocks:
+            if s >= t:
+                starts = slabs[s, 0].start, slabs[t, 0].start
+                yield (s, t), _gram(projection, *starts, layout.widths, layout.n_levels, s, t)
+
+
+def _compiled_grams(engine: SplitEngine, inverse: np.ndarray, half: np.ndarray, blocks: list[int]) -> Grams:
+    """Yield the same by compiled loops over the lower triangle, without a second array of its size."""
+    from mixedsparse.core import kernels
+
+    layout, slabs = engine.problem.layout, engine.rest.slabs
+    sums = _block_sums(engine, inverse, half)
+    starts = {b: np.array([slabs[b, a].start for a in range(layout.widths[b])]) for b in blocks}
+    for s in blocks:
+        for t in blocks:
+            if s >= t:
+                ks, kt = layout.widths[s], layout.widths[t]
+                gram = kernels.slab_gram(inverse, half, starts[s], starts[t], layout.n_levels[s], layout.n_levels[t])
+                if s == t:
+                    gram = gram + _identity_terms(sums[s], layout.n_levels[s])
+                yield (s, t), gram.reshape(ks, kt, ks, kt).swapaxes(1, 2).reshape(ks * ks, kt * kt)
 
 
 def _block_sums(engine: SplitEngine, inverse: np.ndarray, half: np.ndarray) -> dict[int, np.ndarray]:

@@ -154,6 +154,7 @@ def search(
     if stop is Stop.CONVERGED and derivatives.kind == "exact":
         theta, pls = _closing_step(walk, theta, pls, step)
     theta, pls = _snap(walk, theta, pls)
+    pls.factor.release()
     return Search(
         theta,
         pls,

@@ -170,6 +170,9 @@ class CholmodFactor:
             out[t] = out[t] + np.tensordot(other, pairs[s, t], axes=((0, 2), (0, 1)))
         return out
 
+    def release(self) -> None:
+        """Do nothing: the one factor belongs to the engine."""
+
     def conditional_covariances(self) -> list[np.ndarray]:
         """Return the diagonal blocks of Lambda M^-1 Lambda', (levels, K, K) per block."""
         self._restore()

@@ -67,6 +67,7 @@ class SplitFactor:
     def __init__(self, engine: SplitEngine, factors: Sequence[np.ndarray]) -> None:
         self.engine = engine
         self.factors = factors
+        self._factor: np.ndarray | None = None
         self._inverse: np.ndarray | None = None
         self.logdet = self._eliminate(engine.gram, factors[engine.first])
         if engine.coupling is not None:
@@ -95,10 +96,10 @@ class SplitFactor:
         self.scaled = coupling.scaled(self.factors)
         coupling.subtract(matrix, self.scaled, self.cov)
         # The lower triangle of a C-ordered array is the upper one of its Fortran-ordered transpose: no copy.
-        self.chol, info = lapack.dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
+        self._factor, info = lapack.dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
         if info != 0:
             raise NotPositiveDefiniteError(f"LAPACK potrf stopped at row {info} of {len(matrix)}.")
-        return 2.0 * float(np.log(np.diagonal(self.chol)).sum())
+        return 2.0 * float(np.log(np.diagonal(self._factor)).sum())
 
     def project(self, vectors: Vectors) -> Vectors:
         """Z' V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
@@ -108,20 +109,32 @@ class SplitFactor:
             return [apply_blocks(self.shrink, first)]
         stacked = rest.stack(vectors)
         reduced = stacked - engine.coupling.to_rest(apply_blocks(self.cov, first))
-        solved, _ = lapack.dpotrs(self.chol, rest.times_factor_t(self.factors, reduced), lower=0)
+        solved, _ = lapack.dpotrs(self._chol(), rest.times_factor_t(self.factors, reduced), lower=0)
         modes = rest.times_factor(self.factors, solved)
         left = first - engine.coupling.to_first(modes)
         other = stacked - engine.coupling.to_rest(apply_blocks(self.cov, left)) - rest.gram @ modes
         return rest.unstack(apply_blocks(self.shrink, left), other)
 
     def inverse(self) -> np.ndarray:
-        """M_2^-1 (q_rest, q_rest), C-ordered, lower triangle only; kept."""
+        """M_2^-1 (q_rest, q_rest), C-ordered, lower triangle only; it takes the place of the factor in memory."""
         if self._inverse is None:
-            upper, info = lapack.dpotri(self.chol, lower=0)
+            upper, info = lapack.dpotri(self._chol(), lower=0, overwrite_c=1)
             if info != 0:
                 raise NotPositiveDefiniteError(f"LAPACK potri stopped at row {info}.")
-            self._inverse = upper.T
+            self._inverse, self._factor = upper.T, None
         return self._inverse
+
+    def _chol(self) -> np.ndarray:
+        """Upper factor of M_2, Fortran-ordered; factorised again when its memory was taken or released."""
+        if self._factor is None:
+            assert self.engine.coupling is not None
+            self._factorize_rest(self.engine.coupling)
+        assert self._factor is not None
+        return self._factor
+
+    def release(self) -> None:
+        """Free the dense arrays; they are computed again when they are needed."""
+        self._factor = self._inverse = None
 
     def traces(self) -> list[np.ndarray]:
         """Return T_b = sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, one (K, K) array per block.
