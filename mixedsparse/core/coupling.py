@@ -52,11 +52,13 @@ class Coupling(Protocol):
     def dense(self) -> np.ndarray: ...
 
 
-def make_coupling(rest: Rest) -> Coupling:
-    """Choose the form that costs fewer operations per evaluation."""
+def make_coupling(rest: Rest, form: type[DenseCoupling] | type[ListedCoupling] | None = None) -> Coupling:
+    """Make A_12 in the given form, or in the one that costs fewer operations per evaluation."""
     layout, e = rest.problem.layout, rest.first
     shape = (layout.n_levels[e], layout.widths[e], rest.size)
     oriented = {b: _oriented(rest, b) for b in rest.blocks}
+    if form is not None:
+        return form(rest, oriented)
     per_level = sum(np.diff(oriented[b].indptr) * layout.widths[b] for b in rest.blocks)
     visits = float(np.square(per_level, dtype=float).sum()) * shape[1]
     flops = float(shape[0] * shape[1]) * shape[2] ** 2
