@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["check_estimable", "is_perfect", "perfect_fit"]
 
-# A residual sum of squares below this share of that of y is rounding noise.
-_PERFECT = 1e-20
+# A residual sum of squares below this share of that of y is rounding noise: cross-products keep 16 digits.
+_PERFECT = 1e-12
+# The same when the search could not end.
+_PERFECT_IF_STUCK = 1e-7
+# Least squares leave this share of the sum of squares of y behind as rounding.
+_ROUNDING = 1e-28
+# Sizes of y whose squares stay far from overflow and underflow.
+_SMALLEST, _LARGEST = 1e-100, 1e100
 
 
 def check_estimable(problem: Problem, design: Design) -> None:
@@ -26,7 +32,13 @@ def check_estimable(problem: Problem, design: Design) -> None:
             f"{problem.n} rows cannot estimate {problem.p} fixed effects and a residual variance; "
             "use fewer terms or more data."
         )
-    if problem.xy[-1, -1] <= _PERFECT * float(np.square(design.y - design.y.mean()).sum()):
+    size = float(np.abs(design.y).max())
+    if not _SMALLEST < size < _LARGEST:
+        raise DataError(
+            f"The response {design.response!r} has values of size {size:.0e}, whose squares leave the range of "
+            "numbers; change its unit."
+        )
+    if problem.xy[-1, -1] <= _ROUNDING * float(np.square(design.y).sum()):
         raise perfect_fit(design)
 
 
@@ -40,4 +52,5 @@ def perfect_fit(design: Design) -> DataError:
 
 def is_perfect(fit: Fit, problem: Problem) -> bool:
     """Whether the residual variance vanished beside the variation that X leaves."""
-    return fit.sigma2 * problem.n <= _PERFECT * float(problem.xy[-1, -1])
+    limit = _PERFECT if fit.certificate.converged else _PERFECT_IF_STUCK
+    return fit.sigma2 * problem.n <= limit * float(problem.xy[-1, -1])

@@ -60,7 +60,7 @@ def certify(problem: Problem, search: Search, templates: list[np.ndarray]) -> Ce
     saddle = step.lowest < -_NEGATIVE * highest
     if search.stop is not Stop.CONVERGED or saddle:
         verdict = "stopped early"
-        why = "negative curvature is left" if saddle else search.stop.value
+        why = "negative curvature is left" if search.stop is Stop.CONVERGED else search.stop.value
         message = (
             f"Stopped early after {search.nfev} evaluations: {why} (scaled gradient {step.scaled_gradient:.1e}). "
             "Estimates are not at an optimum; raise options.max_evals, or simplify the random effects."

@@ -42,6 +42,11 @@ class Derivatives:
     hessian: np.ndarray | None
     kind: str = "average information"
 
+    @property
+    def finite(self) -> bool:
+        """Whether every number is."""
+        return bool(np.isfinite(self.gradient).all() and (self.hessian is None or np.isfinite(self.hessian).all()))
+
 
 def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = True) -> Derivatives:
     """Differentiate the criterion at `pls`.

@@ -46,6 +46,7 @@ class Stop(Enum):
     CONVERGED = "converged"
     MAX_EVALS = "the limit on evaluations was reached"
     NO_PROGRESS = "no step lowers the criterion"
+    NOT_FINITE = "the derivatives are not finite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,9 @@ def _newton(
         if fresh and trial is not None:
             theta, pls = trial
             derivatives = differentiate(walk.engine, pls, exact=step.scaled_gradient < _CLOSE)
+            if not derivatives.finite:
+                stop = Stop.NOT_FINITE
+                break
     return theta, pls, derivatives, step, stop
 
 

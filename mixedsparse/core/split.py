@@ -86,7 +86,10 @@ class SplitFactor:
         inflation = gram @ sigma
         index = np.arange(len(sigma))
         inflation[:, index, index] += 1.0
-        self.shrink = np.linalg.inv(inflation)
+        try:
+            self.shrink = np.linalg.inv(inflation)
+        except np.linalg.LinAlgError as err:
+            raise NotPositiveDefiniteError("A level of the eliminated factor is singular at this theta.") from err
         self.cov = sigma @ self.shrink
         return float(np.linalg.slogdet(inflation)[1].sum())
 

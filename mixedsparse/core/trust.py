@@ -72,6 +72,6 @@ def _boundary_step(g: np.ndarray, values: np.ndarray, radius: float, floor: floa
             rest = np.sqrt(max(radius**2 - float(move @ move), 0.0))
             move[0] += rest if move[0] >= 0 else -rest
         return move
-    upper = least + float(np.linalg.norm(g)) / radius
+    upper = least + 2.0 * float(np.linalg.norm(g)) / radius
     shift = brentq(excess, least, upper, xtol=1e-12 * upper, rtol=1e-6)
     return -g / (values + shift)

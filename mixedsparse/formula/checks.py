@@ -102,8 +102,14 @@ def check_size(term: RandomTerm, weights: np.ndarray | None) -> None:
     n, q = len(term.codes), term.n_levels * term.k
     if term.n_levels < 2:
         raise DataError(
-            f"The grouping factor {term.group!r} has one level ({term.levels[0]!r}) in the rows used, so its variance "
-            "cannot be estimated: use a factor with several levels, or remove the term."
+            f"The grouping factor {term.group!r} has one level ({str(term.levels[0])!r}) in the rows used, so its "
+            "variance cannot be estimated: use a factor with several levels, or remove the term."
+        )
+    empty = np.flatnonzero(~term.z.any(axis=0))
+    if len(empty):
+        raise DataError(
+            f"The effect {term.columns[empty[0]]!r} of the grouping factor {term.group!r} is zero in all rows used, so "
+            "its variance cannot be estimated: remove it from the term."
         )
     equal_weights = weights is None or weights.min() == weights.max()
     if q >= n and equal_weights and (term.z != 0).any(axis=1).all():

@@ -20,6 +20,7 @@ from mixedsparse.formula.grouping import Atom, Grouping
 from mixedsparse.formula.names import caller_names, candidates
 from mixedsparse.formula.newdata import Encoding, NewMatrices, TermEncoding, encode_new
 from mixedsparse.formula.parse import ParsedFormula, UnknownNames, parse
+from mixedsparse.formula.source import Source
 
 __all__ = ["Design", "make_design"]
 
@@ -53,6 +54,8 @@ class Design:
         Number of missing values in each column that has any.
     encoding : Encoding
         What `matrices` needs.
+    source : Source
+        Columns and arguments that the design was made from.
     """
 
     formula: str
@@ -68,6 +71,7 @@ class Design:
     nmissing: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
     encoding: Encoding | None = None
+    source: Source | None = None
 
     def matrices(self, newdata: Any, *, groups: Sequence[str] | None = None) -> NewMatrices:
         """Encode `newdata` exactly as the training data were encoded.
@@ -161,6 +165,9 @@ def make_design(
         raise DataError(_nothing_left(table.n, missing))
     columns = Columns({c: take(v, keep) for c, v in raw.items()}, parsed.names, n, functions)
     known = {what: natural(take(extra[key], keep)) for what, key in keys.items()}
+    named = {value: take(extra[value], keep) for value in given.values() if isinstance(value, str)}
+    arguments = [v if isinstance(v, str) else known.get(w) for w, v in (("weights", weights), ("offset", offset))]
+    index = table.index if keep is None else table.index[keep]
     values, codings = _code_bare(parsed, columns, read_contrasts(contrasts), table)
     fixed, X = fit_encoder(parsed.fixed, values, codings, n, functions)
     checks.check_finite(X, fixed.names)
@@ -178,10 +185,11 @@ def make_design(
         terms=terms,
         weights=prior,
         offset=_offset(parsed, columns, known.get("offset"), _phrase("offset", offset)),
-        index=table.index if keep is None else table.index[keep],
+        index=index,
         nmissing=table.n - n,
         missing=missing,
         encoding=Encoding(parsed, fixed, encodings, offset if isinstance(offset, str) else None, functions),
+        source=Source(named | columns.raw, index, *arguments, contrasts, functions),
     )
 
 
