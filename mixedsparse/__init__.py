@@ -1,6 +1,7 @@
 """mixedsparse: linear mixed models for crossed and nested designs, treated as one global sparse problem."""
 
 from mixedsparse import datasets
+from mixedsparse.compat import MixedLM, MixedLMResults, mixedlm
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import (
     BackendError,
@@ -32,6 +33,8 @@ __all__ = [
     "FitOptions",
     "FormulaError",
     "LinearMixedModel",
+    "MixedLM",
+    "MixedLMResults",
     "MixedResults",
     "MixedSparseError",
     "MixedSparseWarning",
@@ -42,4 +45,5 @@ __all__ = [
     "__version__",
     "datasets",
     "lmer",
+    "mixedlm",
 ]

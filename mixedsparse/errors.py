@@ -13,6 +13,7 @@
     MixedSparseWarning(UserWarning)
     ├── ConvergenceWarning               the search stopped early
     ├── SingularFitWarning               the optimum lies on the boundary
+    ├── RefitWarning                     the model was refitted by the other criterion (ML or REML)
     ├── DroppedRowsWarning               rows with missing values were left out
     └── DroppedColumnsWarning            columns of X were linear combinations of others
 """
@@ -33,6 +34,7 @@ __all__ = [
     "MixedSparseWarning",
     "NotPositiveDefiniteError",
     "OptionError",
+    "RefitWarning",
     "SingularFitWarning",
 ]
 
@@ -86,6 +88,10 @@ class ConvergenceWarning(MixedSparseWarning):
 
 class SingularFitWarning(MixedSparseWarning):
     """The optimum lies on the boundary: some random direction has no variance."""
+
+
+class RefitWarning(MixedSparseWarning):
+    """What was asked for needs the other criterion (ML or REML): the model was refitted by it."""
 
 
 class DroppedRowsWarning(MixedSparseWarning):

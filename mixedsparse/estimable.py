@@ -22,7 +22,7 @@ _PERFECT_IF_STUCK = 1e-7
 # Least squares leave this share of the sum of squares of y behind as rounding.
 _ROUNDING = 1e-28
 # Sizes of y whose squares stay far from overflow and underflow.
-_SMALLEST, _LARGEST = 1e-100, 1e100
+_SMALLEST, _LARGEST = 1e-140, 1e140
 
 
 def check_estimable(problem: Problem, design: Design) -> None:

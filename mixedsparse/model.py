@@ -24,7 +24,7 @@ from mixedsparse.errors import (
     SingularFitWarning,
 )
 from mixedsparse.estimable import check_estimable, is_perfect, perfect_fit
-from mixedsparse.options import FitOptions, check_method
+from mixedsparse.options import FitOptions, check_method, check_options
 from mixedsparse.progress import ProgressOption, reporter
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class LinearMixedModel:
         """
         from mixedsparse.results import MixedResults
 
-        options = options or FitOptions()
+        options = check_options(options)
         check_method(method)
         fit = fit_problem(
             self.engine(options.backend),
@@ -216,7 +216,8 @@ class LinearMixedModel:
     def _pls(self, theta: Any, reml: bool) -> Pls:
         layout = self.problem.layout
         inner = layout.to_block @ self._check_theta(theta, "theta")
-        return solve_pls(self.problem, self.engine().factorize(layout.factors(inner)), bool(reml))
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return solve_pls(self.problem, self.engine().factorize(layout.factors(inner)), bool(reml))
 
     def _check_theta(self, theta: Any, name: str) -> np.ndarray:
         try:

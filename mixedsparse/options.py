@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mixedsparse.errors import OptionError
 
-__all__ = ["BACKENDS", "METHODS", "FitOptions", "check_method"]
+__all__ = ["BACKENDS", "METHODS", "FitOptions", "check_method", "check_options"]
 
 BACKENDS = ("auto", "cholmod", "split")
 METHODS = ("auto", "direct", "iterative")
@@ -43,7 +43,7 @@ class FitOptions:
             raise OptionError(f"backend={self.backend!r} is not known; use one of {', '.join(map(repr, BACKENDS))}.")
         if not isinstance(self.max_evals, int) or self.max_evals < 1:
             raise OptionError(f"max_evals={self.max_evals!r} must be a whole number of at least 1.")
-        if not 0 < self.tolerance < 1:
+        if not isinstance(self.tolerance, (int, float)) or not 0 < self.tolerance < 1:
             raise OptionError(f"tolerance={self.tolerance!r} must lie between 0 and 1.")
 
 
@@ -53,3 +53,12 @@ def check_method(method: str) -> None:
         raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}.")
     if method == "iterative":
         raise OptionError("method='iterative' is not available yet; use method='direct', which is exact.")
+
+
+def check_options(options: object) -> FitOptions:
+    """Return the options, the default ones for None; refuse anything else, such as a dict."""
+    if options is None:
+        return FitOptions()
+    if not isinstance(options, FitOptions):
+        raise OptionError(f"options={options!r} must be a FitOptions: write options=FitOptions(backend='split').")
+    return options

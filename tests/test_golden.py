@@ -1,4 +1,4 @@
-"""Every reference fit by lme4: criterion at given theta (no optimiser in the comparison), then everything at the optimum."""
+"""Every reference fit by lme4: criterion at given theta (no optimiser involved), then everything at the optimum."""
 
 from __future__ import annotations
 

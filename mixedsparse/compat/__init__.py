@@ -2,10 +2,16 @@
 
 ==============  ==================================================================
 ``mixedlm``     `mixedlm` and `MixedLM`: the calls
+``facts``       arrays, names and counts of a model
+``arguments``   what is checked or ignored of their arguments
+``frames``      data frames and formulas to a design
 ``formulas``    formula, re_formula, vc_formula to one formula with bars
-``components``  exog_vc: matrices of variance components to random terms
+``labels``      names and order of what that formula gives
+``arrays``      arrays to a design
+``components``  matrices of variance components to random terms
 ``structure``   which term is what to statsmodels: groups, components, names
 ``results``     `MixedLMResults`
+``estimates``   its parameters and their errors
 ``errors_of``   standard errors of covariance parameters
 ``ranef``       random effects by group
 ``profile``     `MixedLMResults.profile_re`

@@ -13,7 +13,11 @@ from mixedsparse.errors import DataError, OptionError
 __all__ = ["check_fit", "check_missing", "environment", "reads_independent", "refuse_missing"]
 
 # Arguments of statsmodels' fit that steer its optimisers.
-_OPTIMISER = ["avextol", "callback", "disp", "eps", "epsilon", "factr", "ftol", "gtol", "iprint", "m", "maxcor", "maxfev", "maxfun", "maxiter", "maxls", "norm", "pgtol", "retall", "skip_hessian", "tol", "warn_convergence", "xtol"]
+_OPTIMISER = {
+    *("avextol", "callback", "disp", "eps", "epsilon", "factr", "ftol", "gtol", "iprint", "m", "maxcor", "maxfev"),
+    *("maxfun", "maxiter", "maxls", "norm", "pgtol", "retall", "skip_hessian", "tol", "warn_convergence", "xtol"),
+    *("do_cg", "full_output", "method", "niter_sa"),
+}
 _MISSING = ("none", "drop", "raise")
 
 
@@ -41,11 +45,11 @@ def environment(eval_env: int | None, depth: int) -> Mapping[str, Any]:
 
 def check_fit(start_params: Any, penalties: Collection[Any], others: Collection[str]) -> None:
     """Refuse arguments of fit that are not known or ask for another model; `others` are not in its signature."""
-    unknown = sorted(set(others) - set(_OPTIMISER))
+    unknown = sorted(set(others) - _OPTIMISER)
     if unknown:
         raise OptionError(
-            f"fit has no argument {', '.join(map(repr, unknown))}. It takes those of statsmodels' fit, and of its "
-            f"optimisers: {', '.join(_OPTIMISER)}."
+            f"A fit has no argument {', '.join(map(repr, unknown))}. It takes those of statsmodels' fit, and of its "
+            f"optimisers: {', '.join(sorted(_OPTIMISER))}."
         )
     if isinstance(start_params, bool):
         raise OptionError("The first argument of fit is start_params, as in statsmodels: write reml=True or False.")

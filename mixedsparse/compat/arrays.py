@@ -27,7 +27,7 @@ def read_arrays(
     endog = endog.squeeze(axis=1) if isinstance(endog, pd.DataFrame) else endog
     given = {"endog": endog, "exog": exog, "groups": groups, "exog_re": exog_re}
     n, given = _complete({name: _rows(name, value) for name, value in given.items() if value is not None}, missing)
-    codes, labels = factorise(np.asarray(given["groups"]))
+    codes, labels = factorise(np.asarray(given["groups"]), "groups")
     spec = read_components(exog_vc, labels)
     has_re = exog_re is not None or spec is None
     if has_re and len(labels) == 1:
@@ -59,7 +59,7 @@ def _rows(name: str, value: Any) -> Any:
 
 
 def _complete(given: dict[str, Any], missing: str) -> tuple[int, dict[str, Any]]:
-    """Number of rows, and arrays without the rows in which a value is missing, or DataError unless `missing` is drop."""
+    """Return the number of rows, and arrays without the incomplete ones; refuse these unless `missing` is drop."""
     n = len(given["endog"])
     lengths = {name: len(value) for name, value in given.items()}
     if set(lengths.values()) != {n}:

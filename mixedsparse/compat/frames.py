@@ -54,8 +54,8 @@ def _with_groups(table: Table, groups: Any) -> tuple[Table, str, str]:
     values = np.asarray(groups)
     if values.shape != (table.n,):
         raise DataError(
-            f"groups has shape {values.shape}, but the data have {table.n} rows: give one label per row, or the name of "
-            "a column."
+            f"groups has shape {values.shape}, but the data have {table.n} rows: give one label per row, or the name "
+            "of a column."
         )
     column = GROUP
     while column in table.names:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from mixedsparse.compat.arguments import check_fit, environment, reads_independent
-from mixedsparse.compat.arrays import read_arrays
-from mixedsparse.compat.frames import read_frame
+from mixedsparse.compat.facts import FactsMixin
 from mixedsparse.compat.results import MixedLMResults
 from mixedsparse.compat.structure import Structure, make_model, uncorrelated
 from mixedsparse.errors import DroppedRowsWarning
-from mixedsparse.formula.design import Design
 from mixedsparse.model import LinearMixedModel
 from mixedsparse.options import FitOptions
 from mixedsparse.progress import ProgressOption
 
+if TYPE_CHECKING:
+    from mixedsparse.formula.design import Design
+
 __all__ = ["MixedLM", "mixedlm"]
 
 
-class MixedLM:
+class MixedLM(FactsMixin):
     """statsmodels' ``MixedLM`` for arrays: random effects by group, and variance components within groups.
 
     Parameters
@@ -68,9 +68,10 @@ class MixedLM:
         use_sqrt: bool = True,
         missing: str = "none",
     ) -> None:
-        design, structure = read_arrays(endog, exog, groups, exog_re, exog_vc, missing)
-        labelled = isinstance(endog, pd.Series | pd.DataFrame) or isinstance(exog, pd.Series | pd.DataFrame)
-        self._set(design, structure, labelled)
+        from mixedsparse.compat.arrays import read_arrays
+
+        labelled = any(isinstance(given, pd.Series | pd.DataFrame) for given in (endog, exog))
+        self._set(*read_arrays(endog, exog, groups, exog_re, exog_vc, missing), labelled)
 
     def _set(self, design: Design, structure: Structure, labelled: bool) -> None:
         self.labelled = labelled
@@ -93,23 +94,14 @@ class MixedLM:
         eval_env: Any = None,
     ) -> MixedLM:
         """Make a model from formulas: `mixedsparse.mixedlm`, which has the description."""
+        from mixedsparse.compat.frames import read_frame
+
         env = environment(eval_env, depth=1)
-        return cls._from_formula(formula, data, groups, re_formula, vc_formula, subset, missing, env)
+        return cls._of(*read_frame(formula, data, groups, re_formula, vc_formula, subset, missing, env))
 
     @classmethod
-    def _from_formula(
-        cls,
-        formula: str,
-        data: Any,
-        groups: Any,
-        re_formula: str | None,
-        vc_formula: Mapping[str, str] | None,
-        subset: Any,
-        missing: str,
-        env: Mapping[str, Any],
-    ) -> MixedLM:
+    def _of(cls, design: Design, structure: Structure) -> MixedLM:
         model = cls.__new__(cls)
-        design, structure = read_frame(formula, data, groups, re_formula, vc_formula, subset, missing, env)
         model._set(design, structure, labelled=True)
         return model
 
@@ -117,66 +109,6 @@ class MixedLM:
     def linear(self) -> LinearMixedModel:
         """The same model as `mixedsparse.LinearMixedModel`."""
         return self._models[False]
-
-    @property
-    def formula(self) -> str:
-        """Formula with bars, as `mixedsparse.lmer` reads it (made up for a model from arrays)."""
-        return self.linear.formula
-
-    @property
-    def endog(self) -> np.ndarray:
-        """Response (n,)."""
-        return self.linear.design.y
-
-    @property
-    def exog(self) -> np.ndarray:
-        """Fixed-effects design (n, k_fe), columns that are linear combinations of others left out."""
-        return self.linear.design.X[:, self.linear.problem.basis.kept[self.structure.fe_order]]
-
-    @property
-    def endog_names(self) -> str:
-        """Name of the response."""
-        return self.linear.design.response
-
-    @property
-    def exog_names(self) -> list[str]:
-        """Names of the columns of `exog`."""
-        return [self.linear.design.x_names[j] for j in self.linear.problem.basis.kept[self.structure.fe_order]]
-
-    @property
-    def group_labels(self) -> list[Any]:
-        """Labels of the groups."""
-        return self.structure.groups.tolist()
-
-    @property
-    def n_groups(self) -> int:
-        """Number of groups."""
-        return len(self.structure.groups)
-
-    @property
-    def nobs(self) -> int:
-        """Number of observations."""
-        return self.linear.problem.n
-
-    @property
-    def k_fe(self) -> int:
-        """Number of fixed effects."""
-        return self.linear.problem.p
-
-    @property
-    def k_re(self) -> int:
-        """Number of random effects of a group, components apart."""
-        return self.structure.k_re
-
-    @property
-    def k_re2(self) -> int:
-        """Number of parameters of cov_re."""
-        return len(self.structure.re_params)
-
-    @property
-    def k_vc(self) -> int:
-        """Number of variance components."""
-        return len(self.structure.components)
 
     def fit(
         self,
@@ -235,7 +167,7 @@ class MixedLM:
         return self._models[independent]
 
     def __repr__(self) -> str:
-        """Formula and sizes."""
+        """Show formula and sizes."""
         return f"MixedLM({self.formula!r}, n={self.nobs}, groups={self.n_groups})"
 
 
@@ -302,5 +234,7 @@ def mixedlm(
     Pig   19.49  0.29
     Time   0.29  0.42
     """
+    from mixedsparse.compat.frames import read_frame
+
     env = environment(eval_env, depth=1)
-    return MixedLM._from_formula(formula, data, groups, re_formula, vc_formula, subset, missing, env)
+    return MixedLM._of(*read_frame(formula, data, groups, re_formula, vc_formula, subset, missing, env))

@@ -1,4 +1,4 @@
-"""Arguments of statsmodels' calls that are objects: plain holders, interchangeable with statsmodels' own."""
+"""Arguments of statsmodels' calls that are objects: plain holders, in whose place statsmodels' own do as well."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from mixedsparse.core.terms import RandomTerm, ThetaLayout
 __all__ = ["Block", "BlockLayout", "make_blocks"]
 
 # A pivot below this share of its diagonal means that the term's columns are linearly dependent.
-_PIVOT_TOL = 1e-10
+_PIVOT_TOL = 1e-13
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,12 +11,15 @@ from mixedsparse.core.problem import Problem
 
 __all__ = ["Certificate", "certify"]
 
-# A relative direction whose standard deviation, over the largest of its term, is below this has no variance.
+# A direction whose standard deviation over sigma (whitened, so without units) is below this has no variance.
 _NO_VARIANCE = 1e-6
+_ROUNDING = 1e-12
+# Slack for an effect that lies in the null space by itself.
+_ALONE = 1e-6
 # Directions that the message spells out; `Certificate.boundary` has them all.
 _SHOWN = 2
 # Slack, relative to the largest eigenvalue, before negative curvature counts.
-_NEGATIVE = 1e-7
+_NEGATIVE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,12 @@ class Certificate:
         return self.verdict != "stopped early"
 
 
-def certify(problem: Problem, search: Search, templates: list[np.ndarray]) -> Certificate:
-    """Judge the end of `search`; `templates` are the lower triangles in the user's basis, theta order."""
-    boundary = tuple(phrase for i, lam in enumerate(templates) for phrase in _flat_directions(problem, i, lam))
+def certify(problem: Problem, search: Search) -> Certificate:
+    """Judge the end of `search`."""
+    factors = search.pls.factors
+    boundary = tuple(
+        phrase for i, b in enumerate(problem.layout.term_block) for phrase in _flat_directions(problem, i, factors[b])
+    )
     step = search.step
     highest = float(np.abs(search.derivatives.hessian).max()) if search.derivatives.hessian is not None else 1.0
     saddle = step.lowest < -_NEGATIVE * highest
@@ -81,26 +87,29 @@ def certify(problem: Problem, search: Search, templates: list[np.ndarray]) -> Ce
     )
 
 
-def _flat_directions(problem: Problem, position: int, lam: np.ndarray) -> list[str]:
-    """Phrases for the combinations of effects of one term that have no variance."""
-    term = problem.terms[position]
-    # Scaled by the size of each basis column, so that units do not decide what counts as zero.
-    size = np.sqrt(np.einsum("ij,ij->j", term.z, term.z) / max(len(term.z), 1))
-    size[size == 0] = 1.0
-    scaled = lam * size[:, None]
-    spread = float(np.abs(scaled).max())
-    still = np.linalg.norm(scaled, axis=1) <= _NO_VARIANCE * spread
-    if spread < _NO_VARIANCE:
-        still[:] = True
-    phrases = [f"{name} in {term.group}" for name, zero in zip(term.columns, still, strict=True) if zero]
-    moving = np.flatnonzero(~still)
-    if not len(moving):
-        return phrases
-    rows = scaled[moving] / np.linalg.norm(scaled[moving], axis=1)[:, None]
-    values, vectors = np.linalg.eigh(rows @ rows.T)
-    for vector in vectors.T[values < _NO_VARIANCE * len(moving)]:
+def _flat_directions(problem: Problem, position: int, factor: np.ndarray) -> list[str]:
+    """Phrases for the combinations of effects of one term that have no variance.
+
+    The null space is taken of Lambda in the whitened basis, where a covariate far from zero is harmless, and carried
+    over to the user's: v'b = 0 there is (T'v)'b = 0 here. Weights are in units of each effect's SD over the rows.
+    """
+    term, layout = problem.terms[position], problem.layout
+    start = layout.term_start[position]
+    inside = slice(start, start + term.k)
+    left, sizes, _ = np.linalg.svd(factor[inside, inside])
+    null = layout.whiten[position].T @ left[:, sizes < _NO_VARIANCE + _ROUNDING * sizes[0]]
+    if not null.shape[1]:
+        return []
+    spread = np.sqrt(np.einsum("ij,ij->j", term.z, term.z) / len(term.z))
+    basis, _ = np.linalg.qr(null / spread[:, None])
+    alone = np.linalg.norm(basis, axis=1) > 1.0 - _ALONE
+    phrases = [f"{name} in {term.group}" for name, flag in zip(term.columns, alone, strict=True) if flag]
+    mixed = basis.copy()
+    mixed[alone] = 0.0
+    left, sizes, _ = np.linalg.svd(mixed, full_matrices=False)
+    for vector in left.T[sizes > 0.5]:
         weights = vector / vector[np.abs(vector).argmax()]
-        parts = [f"{w:+.2f} {term.columns[j]}" for w, j in zip(weights, moving, strict=True) if abs(w) > 0.05]
+        parts = [f"{w:+.2f} {name}" for w, name in zip(weights, term.columns, strict=True) if abs(w) > 0.05]
         phrases.append(f"{' '.join(parts)} (SD units) in {term.group}")
     return phrases
 

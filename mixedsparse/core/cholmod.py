@@ -57,7 +57,8 @@ class SparseCholesky:
         self._matrix.data[:] = values
         try:
             self._factor.cholesky_inplace(self._matrix)
-            self.logdet = float(self._factor.logdet())
+            with np.errstate(invalid="ignore", divide="ignore"):
+                self.logdet = float(self._factor.logdet())
         except CholmodError as err:
             raise NotPositiveDefiniteError("The penalised system is not positive definite at this theta.") from err
         if not np.isfinite(self.logdet):

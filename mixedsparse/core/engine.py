@@ -22,6 +22,10 @@ class Factor(Protocol):
     logdet: float
     factors: Sequence[np.ndarray]
 
+    def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
+        """Lambda M^-1 Lambda'Z'Y (modes) and Z'V_0^-1 Y = Z'Y - Z'Z modes from Z'Y."""
+        ...
+
     def project(self, vectors: Vectors) -> Vectors:
         """Z'V_0^-1 Y from Z'Y."""
         ...

@@ -93,7 +93,7 @@ def fit_problem(
         modes=_modes(problem, found.pls),
         criterion=found.pls.criterion,
         search=found,
-        certificate=certify(problem, found, templates),
+        certificate=certify(problem, found),
     )
 
 

@@ -34,6 +34,10 @@ _ZERO = 1e-5
 _NOISE = 2e-15
 # First radius, in whitened theta: moment estimates are rarely further off.
 _FIRST_RADIUS = 0.5
+# A start further out than `_FURTHEST` (in whitened theta) is cut to it, then tried at tenths down to `_FAR`.
+_FURTHEST = 1e5
+_FAR = 10.0
+_FIRST_TRIES = 8
 # Scaled gradient below which the exact Hessian takes over.
 _CLOSE = 1.0
 # The radius below which Newton cannot progress.
@@ -106,7 +110,9 @@ class _Walk:
 
     def evaluate(self, theta: np.ndarray) -> Pls:
         self.nfev += 1
-        return solve_pls(self.engine.problem, self.engine.factorize(self.layout.factors(theta)), self.reml)
+        # Absurd theta overflow; the checks that follow turn what is not finite into an error.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return solve_pls(self.engine.problem, self.engine.factorize(self.layout.factors(theta)), self.reml)
 
     def evaluate_off_zero(self, theta: np.ndarray) -> tuple[np.ndarray, Pls]:
         theta = self.layout.positive(theta)
@@ -170,13 +176,19 @@ def search(
 
 
 def _first_point(walk: _Walk, theta: np.ndarray) -> tuple[np.ndarray, Pls]:
-    """Evaluate the start, pulled towards 0 until the factorisation succeeds."""
-    for _ in range(60):
-        try:
-            return walk.evaluate_off_zero(theta)
-        except NotPositiveDefiniteError:
-            theta = 0.25 * theta
-    raise NotPositiveDefiniteError("The criterion cannot be evaluated anywhere near the start.")
+    """Evaluate the start, scaled down while that helps: a start in the wrong units costs a few evaluations only."""
+    theta = theta * min(1.0, _FURTHEST / max(float(np.abs(theta).max(initial=0.0)), 1e-300))
+    best = None
+    for _ in range(_FIRST_TRIES):
+        trial = _try(walk, theta)
+        if trial is not None and (best is None or trial[1].criterion < best[1].criterion):
+            best = trial
+        if float(np.abs(theta).max(initial=0.0)) <= _FAR:
+            break
+        theta = 0.1 * theta
+    if best is None:
+        raise NotPositiveDefiniteError("The criterion cannot be evaluated anywhere near the start.")
+    return best
 
 
 def _newton(
@@ -261,8 +273,10 @@ def _closing_step(walk: _Walk, theta: np.ndarray, pls: Pls, step: Step) -> tuple
 
 
 def _noise(walk: _Walk, pls: Pls) -> float:
-    """Return the rounding noise of the criterion."""
-    return _NOISE * (abs(pls.criterion) + walk.engine.problem.n)
+    """Return the rounding noise of the criterion: r^2 is what is left of the sum of squares of y."""
+    problem = walk.engine.problem
+    cancelled = float(problem.xy[-1, -1]) / pls.pwrss
+    return _NOISE * (abs(pls.criterion) + problem.n * (1.0 + cancelled))
 
 
 def _snap(walk: _Walk, theta: np.ndarray, pls: Pls) -> tuple[np.ndarray, Pls]:

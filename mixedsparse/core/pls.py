@@ -40,6 +40,8 @@ class Pls:
         Z'V_0^-1 Q.
     zeta : list of ndarray (levels, K)
         Z'V_0^-1 (y - X beta).
+    modes : list of ndarray (levels, K)
+        Conditional modes b of the whitened bases.
     factor : Factor
         M(theta), factorised.
     reml : bool
@@ -52,6 +54,7 @@ class Pls:
     pwrss: float
     Hx: Vectors
     zeta: Vectors
+    modes: Vectors
     factor: Factor
     reml: bool
 
@@ -59,11 +62,6 @@ class Pls:
     def factors(self) -> Sequence[np.ndarray]:
         """Lambda of each block."""
         return self.factor.factors
-
-    @property
-    def modes(self) -> Vectors:
-        """Conditional modes b = Lambda Lambda' zeta of the whitened bases, (levels, K) per block."""
-        return [zeta @ (lam @ lam.T) for zeta, lam in zip(self.zeta, self.factors, strict=True)]
 
 
 def solve_pls(problem: Problem, factor: Factor, reml: bool) -> Pls:
@@ -75,13 +73,10 @@ def solve_pls(problem: Problem, factor: Factor, reml: bool) -> Pls:
         The residual sum of squares or Q'V_0^-1 Q is not positive (a perfect fit, or an absurd theta).
     """
     p = problem.p
-    projected = factor.project(list(problem.Zxy))
-    # V_0^-1 = I - Z (Lambda Lambda') Z'V_0^-1
+    modes, projected = factor.solve(list(problem.Zxy))
     inner = problem.xy.copy()
-    for lam, own, other in zip(factor.factors, problem.Zxy, projected, strict=True):
-        spread = other.swapaxes(1, 2) @ (lam @ lam.T) if len(lam) > 1 else other.swapaxes(1, 2) * lam[0, 0] ** 2
-        rows = own.shape[0] * own.shape[1]
-        inner -= own.reshape(rows, -1).T @ spread.swapaxes(1, 2).reshape(rows, -1)
+    for own, mode in zip(problem.Zxy, modes, strict=True):
+        inner -= own.reshape(-1, p + 1).T @ mode.reshape(-1, p + 1)
     root, info = lapack.dpotrf(inner, lower=0)
     if info != 0:
         raise NotPositiveDefiniteError("The residual sum of squares is not positive at this theta.")
@@ -97,6 +92,7 @@ def solve_pls(problem: Problem, factor: Factor, reml: bool) -> Pls:
         pwrss=pwrss,
         Hx=[h[:, :, :p] for h in projected],
         zeta=[h[:, :, p] - h[:, :, :p] @ gamma for h in projected],
+        modes=[m[:, :, p] - m[:, :, :p] @ gamma for m in modes],
         factor=factor,
         reml=reml,
     )

@@ -146,14 +146,18 @@ class CholmodFactor:
         if self.engine.stamp != self._stamp:
             self._stamp = self.engine.refill(self.factors)
 
-    def project(self, vectors: Vectors) -> Vectors:
-        """Z'V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
+    def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
+        """Lambda M^-1 Lambda'Z'Y and Z'V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
         self._restore()
         engine = self.engine
         rotated = [lam.T @ v for lam, v in zip(self.factors, vectors, strict=True)]
         solved = engine.blocks(engine.cholesky.solve(engine.flat(rotated)))
-        taken = engine.times([lam @ v for lam, v in zip(self.factors, solved, strict=True)])
-        return [v - w for v, w in zip(vectors, taken, strict=True)]
+        modes = [lam @ v for lam, v in zip(self.factors, solved, strict=True)]
+        return modes, [v - w for v, w in zip(vectors, engine.times(modes), strict=True)]
+
+    def project(self, vectors: Vectors) -> Vectors:
+        """Z'V_0^-1 Y from Z'Y."""
+        return self.solve(vectors)[1]
 
     def traces(self) -> list[np.ndarray]:
         """Sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda = Z'Z Lambda M^-1, (K, K) per block."""

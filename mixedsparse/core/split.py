@@ -104,19 +104,24 @@ class SplitFactor:
             raise NotPositiveDefiniteError(f"LAPACK potrf stopped at row {info} of {len(matrix)}.")
         return 2.0 * float(np.log(np.diagonal(self._factor)).sum())
 
-    def project(self, vectors: Vectors) -> Vectors:
-        """Z' V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
+    def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
+        """Lambda M^-1 Lambda'Z'Y and Z'V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
         engine, rest = self.engine, self.engine.rest
         first = vectors[engine.first]
         if engine.coupling is None:
-            return [apply_blocks(self.shrink, first)]
+            return [apply_blocks(self.cov, first)], [apply_blocks(self.shrink, first)]
         stacked = rest.stack(vectors)
         reduced = stacked - engine.coupling.to_rest(apply_blocks(self.cov, first))
         solved, _ = lapack.dpotrs(self._chol(), rest.times_factor_t(self.factors, reduced), lower=0)
         modes = rest.times_factor(self.factors, solved)
         left = first - engine.coupling.to_first(modes)
-        other = stacked - engine.coupling.to_rest(apply_blocks(self.cov, left)) - rest.gram @ modes
-        return rest.unstack(apply_blocks(self.shrink, left), other)
+        mine = apply_blocks(self.cov, left)
+        other = stacked - engine.coupling.to_rest(mine) - rest.gram @ modes
+        return rest.unstack(mine, modes), rest.unstack(apply_blocks(self.shrink, left), other)
+
+    def project(self, vectors: Vectors) -> Vectors:
+        """Z'V_0^-1 Y from Z'Y."""
+        return self.solve(vectors)[1]
 
     def inverse(self) -> np.ndarray:
         """M_2^-1 (q_rest, q_rest), C-ordered, lower triangle only; it takes the place of the factor in memory."""

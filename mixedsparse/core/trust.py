@@ -53,6 +53,8 @@ def trust_step(gradient: np.ndarray, hessian: np.ndarray, radius: float) -> Step
         if np.linalg.norm(newton) <= radius:
             return Step(vectors @ newton, 0.5 * scaled**2, False, float(values[0]), scaled)
     move = _boundary_step(g, values, radius, floor)
+    # Beside huge curvatures the shift is lost in rounding, and the step can come out too long.
+    move *= min(1.0, radius / max(float(np.linalg.norm(move)), 1e-300))
     predicted = -float(g @ move + 0.5 * (values * move**2).sum())
     limited = bool(np.linalg.norm(move) > 0.99 * radius)
     return Step(vectors @ move, max(predicted, 0.0), limited, float(values[0]), scaled)

@@ -50,6 +50,8 @@ def array_design(
     if not terms:
         raise DataError("There is no random-effects term: give at least one RandomTerm.")
     for term in terms:
+        if not isinstance(term, RandomTerm):
+            raise DataError(f"terms holds {term!r}: give RandomTerm(group, codes, z) objects.")
         if len(term.codes) != n:
             raise DataError(f"The term on {term.group!r} has {len(term.codes)} rows, the response has {n}.")
         checks.check_finite(term.z, [f"{c} | {term.group}" for c in term.columns])

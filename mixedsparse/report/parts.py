@@ -27,6 +27,12 @@ __all__ = [
     "terms_of",
 ]
 
+_REFERENCE = {
+    "satterthwaite": "t with Satterthwaite's degrees of freedom",
+    "kenward-roger": "t with Kenward-Roger's standard errors and degrees of freedom",
+    "normal": "normal reference distribution",
+}
+
 
 def facts(results: MixedResults) -> dict[str, str]:
     """Return the formula and the sizes."""
@@ -127,8 +133,8 @@ def correlation_tables(term: Term, per_table: int) -> list[Table]:
 def notes(results: MixedResults, ddf: str) -> list[str]:
     """Sentences below the tables; the verdict last."""
     out = []
-    if len(results.params) and ddf == "normal":
-        out.append("p-values: two-sided, normal reference distribution.")
+    if len(results.params):
+        out.append(f"p-values: two-sided, {_REFERENCE[ddf]}.")
     if results.dropped_columns:
         dropped = ", ".join(results.dropped_columns)
         out.append(f"Dropped columns (linear combinations of earlier ones): {dropped}.")

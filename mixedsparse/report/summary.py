@@ -95,7 +95,7 @@ class Summary:
         return self.as_text()
 
 
-def summarize(results: MixedResults, ddf: str = "normal") -> Summary:
+def summarize(results: MixedResults, ddf: str = "satterthwaite") -> Summary:
     """Collect what a summary shows; see `MixedResults.summary`."""
     criterion = "REML criterion" if results.reml else "-2 log L"
     criteria = {

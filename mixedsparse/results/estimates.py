@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr
 
-from mixedsparse.errors import OptionError
 from mixedsparse.results.base import ResultsBase, read_only, table_property
 
 __all__ = ["EstimatesMixin"]
-
-_DDF_TO_COME = ("satterthwaite", "kenward-roger")
 
 
 class EstimatesMixin(ResultsBase):
@@ -76,13 +72,14 @@ class EstimatesMixin(ResultsBase):
         names = self._x_names
         return pd.DataFrame(self.fit.cov_beta.copy(), index=names, columns=names)
 
-    def coef_table(self, ddf: str = "normal") -> pd.DataFrame:
+    def coef_table(self, ddf: str = "satterthwaite") -> pd.DataFrame:
         """Table of the fixed effects: estimates, standard errors and t-tests of ``params == 0``.
 
         Parameters
         ----------
-        ddf : {"normal"}
-            Denominator degrees of freedom; ``"normal"`` has infinitely many.
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+            Denominator degrees of freedom. ``"kenward-roger"`` adjusts the standard errors too, and refits an ML fit
+            by REML, with a warning; ``"normal"`` has infinitely many.
 
         Returns
         -------
@@ -92,35 +89,24 @@ class EstimatesMixin(ResultsBase):
         Raises
         ------
         OptionError
-            `ddf` is not known, or not available.
+            `ddf` is not known.
+        BackendError
+            Kenward-Roger needs more memory than there is.
 
         Examples
         --------
         >>> import mixedsparse as ms
         >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
-        >>> fit.coef_table()[["Estimate", "SE", "t"]].round(3)
-                   Estimate     SE       t
-        Intercept   251.405  6.825  36.838
-        Days         10.467  1.546   6.771
+        >>> fit.coef_table()[["Estimate", "SE", "df", "t"]].round(3)
+                   Estimate     SE    df       t
+        Intercept   251.405  6.825  17.0  36.838
+        Days         10.467  1.546  17.0   6.771
         """
-        df = self._denominator_df(ddf)
-        return pd.DataFrame(
-            {
-                "Estimate": self.params,
-                "SE": self.bse,
-                "df": df,
-                "t": self.tvalues,
-                "p": 2.0 * stdtr(df, -np.abs(self.tvalues.to_numpy())),
-            },
-            index=self._x_names,
-        )
+        from mixedsparse.inference.contrast import contrast_tests
 
-    def _denominator_df(self, ddf: str) -> np.ndarray:
-        """Degrees of freedom (p,) of each coefficient's t-test."""
-        if ddf != "normal":
-            state = "is not available yet" if ddf in _DDF_TO_COME else "is not known"
-            raise OptionError(f"ddf={ddf!r} {state}; use ddf='normal'.")
-        return np.full(len(self.fit.beta), np.inf)
+        tests = contrast_tests(self, np.eye(len(self.fit.beta)), ddf)
+        columns = {"Estimate": tests.estimate, "SE": tests.se, "df": tests.df, "t": tests.t, "p": tests.p}
+        return pd.DataFrame(columns, index=self._x_names)
 
     @property
     def dropped_columns(self) -> list[str]:

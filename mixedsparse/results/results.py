@@ -11,7 +11,9 @@ from mixedsparse.results.effects import EffectsMixin
 from mixedsparse.results.estimates import EstimatesMixin
 from mixedsparse.results.fitted import FittedMixin
 from mixedsparse.results.internals import InternalsMixin
+from mixedsparse.results.means import MeansMixin
 from mixedsparse.results.outcome import OutcomeMixin
+from mixedsparse.results.testing import TestingMixin
 
 if TYPE_CHECKING:
     from mixedsparse.core.fit import Fit
@@ -32,7 +34,9 @@ class MixedResults(
     CriteriaMixin,
     FittedMixin,
     OutcomeMixin,
+    MeansMixin,
     InternalsMixin,
+    TestingMixin,
 ):
     """Results of a fit: immutable, and made by `LinearMixedModel.fit` or `lmer` only.
 
@@ -56,12 +60,12 @@ class MixedResults(
     model: LinearMixedModel
     fit: Fit
 
-    def summary(self, ddf: str = "normal") -> Summary:
+    def summary(self, ddf: str = "satterthwaite") -> Summary:
         """Summary of the fit, as text and as HTML.
 
         Parameters
         ----------
-        ddf : {"normal"}
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
             Degrees of freedom of the tests of fixed effects; see `coef_table`.
 
         Returns

@@ -1,0 +1,15 @@
+"""Inference on a fit: functions on results and arrays; the mixins of `mixedsparse.results` call them.
+
+==================  ==================================================================================
+``contrast``        tests of linear functions of the fixed effects, shared by everything that tests them
+``satterthwaite``   denominator degrees of freedom from exact derivatives (``curvature``: the Hessian)
+``kenward_roger``   adjusted covariance and degrees of freedom, in q-space
+``linear``          what a user means by L: arrays, weights by coefficient, text
+``hypotheses``      hypotheses of type I, II and III for the terms of the fixed part
+``anova``           F tables by term, t-tests and F tests of linear functions
+``refit``           reduced models from the columns of a fit
+``lrt``             likelihood-ratio table of several fits
+``ranova``          likelihood-ratio tests of random effects
+``drop1``           single-term deletions of the fixed part
+==================  ==================================================================================
+"""

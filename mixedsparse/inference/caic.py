@@ -1,0 +1,135 @@
+"""Conditional Akaike information: the criterion for predictions of the levels that were observed.
+
+Source: Greven & Kneib (2010), Biometrika 97, 773-789; Saefken et al. (2014) and R's cAIC4.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from mixedsparse.core.pls import Pls
+from mixedsparse.core.problem import Problem
+from mixedsparse.errors import OptionError
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["METHODS", "caic", "effective_df"]
+
+METHODS = ("greven-kneib", "vaida-blanchard")
+# A direction of theta that moves the mean by less than this share of the residuals does not move it (a variance at 0).
+_MOVES = 1e-8
+# Eigenvalues of the Hessian below this share of the largest belong to directions that theta does not identify.
+_FLAT = 1e-10
+
+
+def caic(results: MixedResults, method: str = "greven-kneib") -> pd.Series:
+    """Conditional AIC; see `MixedResults.caic`."""
+    if method not in METHODS:
+        raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}.")
+    df = effective_df(results) + 1.0
+    if method == "greven-kneib":
+        df += _estimation_bias(results)
+    problem = results.model.problem
+    squares = float(np.square(_weighted_residuals(results)).sum())
+    loglik = -0.5 * (problem.n * math.log(2 * math.pi * results.scale) + squares / results.scale)
+    loglik += 0.5 * problem.sum_log_weights
+    return pd.Series({"caic": -2.0 * loglik + 2.0 * df, "df": df, "loglik": loglik}, name="caic")
+
+
+def effective_df(results: MixedResults) -> float:
+    """Trace of the hat matrix at known theta, n - tr(P_0) (no units).
+
+    V_0 theta-derivatives give tr(P_0 Z Lambda Lambda' Z') = theta' grad / 2 of the log-determinants of the REML
+    criterion, and tr(P_0 V_0) = n - p; what REML's gradient has besides is (n - p) u'u / r^2.
+    """
+    model, problem, pls = results.model, results.model.problem, results.fit.search.pls
+    df = problem.n - problem.p
+    gradient = float(model.gradient(results.theta, reml=True) @ results.theta)
+    spherical = sum(float(np.square(zeta @ lam).sum()) for zeta, lam in zip(pls.zeta, pls.factors, strict=True))
+    return problem.n - df * (1.0 - spherical / pls.pwrss) + 0.5 * gradient
+
+
+def _estimation_bias(results: MixedResults) -> float:
+    """What the estimation of theta adds to the degrees of freedom: sum_j (d theta_j / dy)' P_0 dV_0/dtheta_j e.
+
+    e = P_0 y are the residuals. The derivative of theta is that of the root of the gradient of the fitted criterion,
+    H^-1 (2 df / r^2) [P_0 E - e (e'E) / r^2] with E_j = dV_0/dtheta_j e, so that no n x n matrix is formed. A theta
+    that is at 0 does not move the mean and drops out, as the boundary does in cAIC4.
+    """
+    problem, pls = results.model.problem, results.fit.search.pls
+    bases = _whitened(problem)
+    e = _weighted_residuals(results)
+    pairs = zip(bases, _directions(problem, pls), strict=True)
+    E = sum(base @ c.reshape(base.shape[1], -1) for base, c in pairs) @ problem.layout.to_block
+    PE = _project(problem, pls, bases, E)
+    weight = E.T @ e
+    score = PE - np.outer(e, weight) / pls.pwrss
+    kept = np.linalg.norm(PE, axis=0) > _MOVES * np.linalg.norm(e)
+    if not kept.any():
+        return 0.0
+    hessian = results.model.hessian(results.theta, reml=results.reml)[np.ix_(kept, kept)]
+    values, vectors = np.linalg.eigh(hessian)
+    stiff = values > _FLAT * values[-1]
+    inner = vectors[:, stiff].T @ (score[:, kept].T @ PE[:, kept]) @ vectors[:, stiff]
+    return 2.0 * problem.degrees(results.reml) / pls.pwrss * float((np.diagonal(inner) / values[stiff]).sum())
+
+
+def _weighted_residuals(results: MixedResults) -> np.ndarray:
+    """Residuals times the root weights, (n,): V_0^-1 (y - X beta)."""
+    root, resid = results.model.problem.root_weights, results.resid.to_numpy()
+    return resid if root is None else resid * root
+
+
+def _whitened(problem: Problem) -> list[sparse.csr_array]:
+    """Z of each block in its whitened basis, (n, levels K), root weights multiplied in."""
+    layout = problem.layout
+    pieces: list[list[np.ndarray]] = [[] for _ in layout.widths]
+    codes: list[np.ndarray] = [np.empty(0)] * len(pieces)
+    for term, block, whiten in zip(problem.terms, layout.term_block, layout.whiten, strict=True):
+        z = term.z if problem.root_weights is None else term.z * problem.root_weights[:, None]
+        pieces[block].append(z @ np.linalg.inv(whiten))
+        codes[block] = term.codes
+    out = []
+    for z, code, levels in zip(map(np.hstack, pieces), codes, layout.n_levels, strict=True):
+        n, k = z.shape
+        columns = (code[:, None] * k + np.arange(k)).ravel()
+        out.append(sparse.csr_array((z.ravel(), columns, np.arange(0, n * k + 1, k)), shape=(n, levels * k)))
+    return out
+
+
+def _directions(problem: Problem, pls: Pls) -> list[np.ndarray]:
+    """D_j zeta for each entry j of theta, (levels, K, m) per block: D = E_rs Lambda' + Lambda E_sr."""
+    layout = problem.layout
+    out = []
+    for b, (zeta, lam) in enumerate(zip(pls.zeta, pls.factors, strict=True)):
+        c = np.zeros((*zeta.shape, len(layout.block)))
+        spherical = zeta @ lam
+        for j in np.flatnonzero(layout.block == b):
+            row, col = layout.row[j], layout.col[j]
+            c[:, :, j] += zeta[:, [row]] * lam[:, col]
+            c[:, row, j] += spherical[:, col]
+        out.append(c)
+    return out
+
+
+def _project(problem: Problem, pls: Pls, bases: Sequence[sparse.csr_array], V: np.ndarray) -> np.ndarray:
+    """P_0 V for V (n, r): conditional residuals of V as responses at the theta of the fit."""
+    Q = problem.basis.q
+    solved = _solve_v0(problem, pls, bases, np.hstack([V, Q]))
+    of_v, of_q = np.hsplit(solved, [V.shape[1]])
+    return of_v - of_q @ (pls.K @ (Q.T @ of_v))
+
+
+def _solve_v0(problem: Problem, pls: Pls, bases: Sequence[sparse.csr_array], Y: np.ndarray) -> np.ndarray:
+    """V_0^-1 Y = Y - Z Lambda M^-1 Lambda'Z'Y, for Y (n, r)."""
+    layout = problem.layout
+    shapes = zip(bases, layout.n_levels, layout.widths, strict=True)
+    modes, _ = pls.factor.solve([(base.T @ Y).reshape(levels, k, -1) for base, levels, k in shapes])
+    return Y - sum(base @ mode.reshape(base.shape[1], -1) for base, mode in zip(bases, modes, strict=True))

@@ -1,0 +1,238 @@
+"""Tests of linear functions L beta: one row at a time (t) or all rows together (F), by three kinds of degrees of freedom.
+
+``"satterthwaite"``, ``"kenward-roger"`` and ``"normal"`` differ in the covariance of beta and in the denominator degrees
+of freedom only; everything that tests fixed effects goes through the two functions of this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from scipy.special import fdtrc, gammaincc, stdtr
+
+from mixedsparse.errors import DataError, OptionError
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["DDF", "ContrastTests", "Denominator", "JointTest", "contrast_tests", "denominator", "joint_test"]
+
+DDF = ("satterthwaite", "kenward-roger", "normal")
+# A combination of the rows of L with less than this share of variance is 0: they depend on each other (contestMD).
+_RANK_TOL = 1e-8
+# Share of the largest right side up to which those of dependent rows may disagree.
+_CONTRADICTION = 1e-6
+
+
+class Denominator(Protocol):
+    """One method for degrees of freedom, at one fit.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (p,)
+    cov : ndarray, shape (p, p)
+        Covariance of beta that the tests use.
+    sigma2 : float
+        Residual variance.
+    """
+
+    beta: np.ndarray
+    cov: np.ndarray
+    sigma2: float
+
+    def single(self, L: np.ndarray) -> np.ndarray:
+        """Degrees of freedom (r,) of each row of L (r, p)."""
+        ...
+
+    def joint(self, L: np.ndarray) -> tuple[float, float]:
+        """Degrees of freedom and scale of the F statistic of all rows of L (r, p), which has full row rank."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContrastTests:
+    """Tests of each row of L beta = rhs on its own, arrays (r,).
+
+    Attributes
+    ----------
+    estimate : ndarray
+        L beta, in units of the response.
+    se : ndarray
+        Standard errors.
+    df : ndarray
+        Denominator degrees of freedom; ``inf`` for the normal distribution.
+    t : ndarray
+        (estimate - rhs) / se.
+    p : ndarray
+        Two-sided.
+    """
+
+    estimate: np.ndarray
+    se: np.ndarray
+    df: np.ndarray
+    t: np.ndarray
+    p: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class JointTest:
+    """F test of all rows of L beta = rhs together.
+
+    Attributes
+    ----------
+    F : float
+        Statistic, `scale` included.
+    num_df : int
+        Rank of L.
+    den_df : float
+    p : float
+    scale : float
+        Factor on the Wald statistic; other than 1 for Kenward-Roger only.
+    """
+
+    F: float
+    num_df: int
+    den_df: float
+    p: float
+    scale: float = 1.0
+
+
+def contrast_tests(
+    results: MixedResults, L: np.ndarray, ddf: str = "satterthwaite", rhs: np.ndarray | float = 0.0
+) -> ContrastTests:
+    """Test each row of ``L beta = rhs``.
+
+    Parameters
+    ----------
+    results : MixedResults
+    L : ndarray, shape (r, p)
+        Columns as `results.params`.
+    ddf : {"satterthwaite", "kenward-roger", "normal"}
+    rhs : float or ndarray, shape (r,)
+        Values under the null hypothesis, in units of the response.
+
+    Returns
+    -------
+    ContrastTests
+
+    Raises
+    ------
+    OptionError
+        `ddf` is not known.
+    DataError
+        L has another number of columns.
+
+    Examples
+    --------
+    >>> import numpy as np, mixedsparse as ms
+    >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+    >>> contrast_tests(fit, np.array([[0.0, 1.0]])).df.round(3).tolist()
+    [17.0]
+    """
+    L = _checked(results, L)
+    method = denominator(results, ddf)
+    estimate = L @ method.beta
+    se = np.sqrt(np.einsum("rp,pq,rq->r", L, method.cov, L))
+    df = method.single(L) if len(L) else np.empty(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = (estimate - rhs) / se
+    return ContrastTests(estimate, se, df, t, 2.0 * stdtr(df, -np.abs(t)))
+
+
+def joint_test(
+    results: MixedResults, L: np.ndarray, ddf: str = "satterthwaite", rhs: np.ndarray | float = 0.0
+) -> JointTest:
+    """Test all rows of ``L beta = rhs`` together; rows that depend on others are left out of the count.
+
+    Parameters
+    ----------
+    results, L, ddf, rhs
+        See `contrast_tests`.
+
+    Returns
+    -------
+    JointTest
+
+    Raises
+    ------
+    OptionError
+        `ddf` is not known.
+    DataError
+        L has another number of columns, or rows that depend on each other contradict each other in `rhs`.
+
+    Examples
+    --------
+    >>> import numpy as np, mixedsparse as ms
+    >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+    >>> test = joint_test(fit, np.eye(2))
+    >>> round(test.F, 2), test.num_df, round(test.den_df, 2)
+    (689.43, 2, 17.0)
+    """
+    L = _checked(results, L)
+    method = denominator(results, ddf)
+    rows, targets = _independent_rows(L, np.broadcast_to(np.asarray(rhs, dtype=float), len(L)), method.cov)
+    rank = len(rows)
+    if rank == 0:
+        return JointTest(np.nan, 0, np.nan, np.nan)
+    # Rows are uncorrelated with variance 1 now.
+    wald = float(np.square(rows @ method.beta - targets).sum()) / rank
+    den_df, scale = method.joint(rows)
+    F = scale * wald
+    p = float(fdtrc(rank, den_df, F)) if np.isfinite(den_df) else float(gammaincc(rank / 2, rank * F / 2))
+    return JointTest(F, rank, den_df, p if not np.isnan(den_df) else np.nan, scale)
+
+
+def denominator(results: MixedResults, ddf: str) -> Denominator:
+    """Return the method called `ddf` at the fit of `results`, made once and kept by them."""
+    if ddf not in DDF:
+        raise OptionError(f"ddf={ddf!r} is not known; use one of {', '.join(map(repr, DDF))}.")
+    return results._denominator(ddf)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Normal:
+    """Infinitely many degrees of freedom."""
+
+    beta: np.ndarray
+    cov: np.ndarray
+    sigma2: float
+
+    def single(self, L: np.ndarray) -> np.ndarray:
+        """See `Denominator`."""
+        return np.full(len(L), np.inf)
+
+    def joint(self, L: np.ndarray) -> tuple[float, float]:
+        """See `Denominator`."""
+        return np.inf, 1.0
+
+
+def _checked(results: MixedResults, L: np.ndarray) -> np.ndarray:
+    L = np.atleast_2d(np.asarray(L, dtype=float))
+    names = list(results.params.index)
+    if L.ndim != 2 or L.shape[1] != len(names):
+        raise DataError(
+            f"L has shape {L.shape}, but the model has {len(names)} coefficients: give one column for each of "
+            f"{', '.join(map(repr, names))}."
+        )
+    return L
+
+
+def _independent_rows(L: np.ndarray, rhs: np.ndarray, cov: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Combinations of the rows of L that are uncorrelated with variance 1, and of `rhs`: the same hypothesis.
+
+    They are the eigenvectors of L V L', as in lmerTest's contestMD; the rank is judged free of the rows' units.
+    """
+    if not L.size:
+        return L[:0], rhs[:0]
+    half = L @ np.linalg.cholesky(cov)
+    lengths = np.linalg.norm(half, axis=1)
+    relative = np.linalg.svd(half / np.where(lengths > 0, lengths, 1.0)[:, None], compute_uv=False)
+    rank = int((relative > np.sqrt(_RANK_TOL) * relative[0]).sum())
+    vectors, deviations, _ = np.linalg.svd(half)
+    left_over = vectors[:, rank:].T @ rhs
+    if (np.abs(left_over) > _CONTRADICTION * np.abs(rhs).max(initial=0.0)).any():
+        raise DataError("Rows of L are linear combinations of each other, but their right sides contradict each other.")
+    turn = vectors[:, :rank].T / deviations[:rank, None]
+    return turn @ L, turn @ rhs

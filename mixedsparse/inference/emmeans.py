@@ -1,0 +1,157 @@
+"""Estimated marginal means and trends: averages of predictions over a reference grid."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.errors import OptionError
+from mixedsparse.inference.grid import Grid, check_known, encode, make_grid, predictors
+from mixedsparse.inference.means import MarginalMeans
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["WEIGHTS", "emmeans", "emtrends", "marginal"]
+
+WEIGHTS = ("equal", "proportional", "outer", "cells")
+# Step of a difference quotient, in ranges of the variable (emmeans' delta.var).
+_STEP = 1e-3
+
+
+def emmeans(
+    results: MixedResults,
+    specs: Any,
+    by: str | Sequence[str] | None = None,
+    *,
+    at: Mapping[str, Any] | None = None,
+    weights: str = "equal",
+    ddf: str = "satterthwaite",
+    level: float = 0.95,
+) -> MarginalMeans:
+    """Estimate marginal means; see `MixedResults.emmeans`."""
+    factors, by = read_specs(specs, by)
+    check_level(level)
+    grid = make_grid(results, at)
+    check_known([*factors, *by], grid.levels, "specs")
+    frame, average = marginal(grid, factors, by, weights)
+    means = MarginalMeans(
+        results, frame, average @ grid.X, average @ grid.offset, by, ddf, level, factors=factors, estimand="emmean"
+    )
+    means._warn()
+    return means
+
+
+def emtrends(
+    results: MixedResults,
+    specs: Any,
+    var: str,
+    by: str | Sequence[str] | None = None,
+    *,
+    at: Mapping[str, Any] | None = None,
+    weights: str = "equal",
+    ddf: str = "satterthwaite",
+    level: float = 0.95,
+) -> MarginalMeans:
+    """Estimate slopes in `var`; see `MixedResults.emtrends`."""
+    factors, by = read_specs(specs, by)
+    check_level(level)
+    check_known([var], predictors(results), "var")
+    grid = make_grid(results, at)
+    variable = grid.predictors[var]
+    if variable.is_factor:
+        covariates = ", ".join(repr(p.name) for p in grid.predictors.values() if not p.is_factor) or "none"
+        raise OptionError(f"var={var!r} is a factor, which has no slope. Covariates: {covariates}.")
+    check_known([*factors, *by], grid.levels, "specs")
+    step = _STEP * float(np.ptp(variable.values))
+    columns = grid.columns(np.arange(len(grid.X)))
+    moved, _ = encode(results, {**columns, var: [value + step for value in columns[var]]}, len(grid.X))
+    frame, average = marginal(grid, factors, by, weights)
+    slopes = average @ ((moved - grid.X) / step)
+    means = MarginalMeans(
+        results, frame, slopes, np.zeros(len(frame)), by, ddf, level, factors=factors, estimand="trend"
+    )
+    means._warn()
+    return means
+
+
+def read_specs(specs: Any, by: str | Sequence[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the factors and of the `by` factors, from ``"a"``, ``["a", "b"]`` or ``"~ a * b | c"``."""
+    by = [] if by is None else [by] if isinstance(by, str) else list(by)
+    if isinstance(specs, str):
+        text = specs.strip()
+        left, tilde, right = text.partition("~")
+        if tilde and left.strip():
+            raise OptionError(
+                f"specs={specs!r} has a left side; write '~{right}' and take contrasts with .contrast({left.strip()!r})."
+            )
+        inside, _, given = (right if tilde else text).partition("|")
+        by = [*_names(given), *by]
+        specs = _names(inside) if tilde or "|" in text else [text] if text != "1" else []
+    names = tuple(dict.fromkeys(specs))
+    by = tuple(dict.fromkeys(by))
+    return tuple(name for name in names if name not in by), by
+
+
+def _names(text: str) -> list[str]:
+    """Variables of ``"a * b"``; names with other characters in backticks."""
+    found = re.findall(r"`([^`]+)`|([^\s*:+]+)", text)
+    return [name for name in (quoted or bare for quoted, bare in found) if name != "1"]
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence level outside (0, 1)."""
+    if not 0 < level < 1:
+        raise OptionError(f"level={level!r} must lie between 0 and 1, e.g. 0.95.")
+
+
+def marginal(
+    grid: Grid, factors: Sequence[str], by: Sequence[str], weights: str = "equal"
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Labels of the means (r rows) and the averages (r, g) over the grid that make them.
+
+    Within each combination of `by` the first of `factors` varies fastest. ``"proportional"`` weighs by how often the
+    combinations of the factors that are averaged over occur, ``"outer"`` by the product of their margins, and
+    ``"cells"`` by how often the cells themselves occur.
+    """
+    if weights not in WEIGHTS:
+        raise OptionError(f"weights={weights!r} is not known; use one of {', '.join(map(repr, WEIGHTS))}.")
+    names = list(grid.levels)
+    kept = [names.index(name) for name in (*factors, *by)]
+    over = [axis for axis in range(len(names)) if axis not in kept]
+    share = np.transpose(_shares(grid, over, kept, weights), [*kept, *over])
+    sizes, cells = share.shape[: len(kept)], int(np.prod(share.shape[: len(kept)]))
+    share = share.reshape(cells, -1, order="F")
+    total = share.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        share = share / total
+    place = np.arange(len(grid.X)).reshape(grid.shape, order="F")
+    place = np.transpose(place, [*kept, *over]).reshape(cells, -1, order="F")
+    average = np.zeros((cells, len(grid.X)))
+    average[np.arange(cells)[:, None], place] = share
+    at = np.unravel_index(np.arange(cells), sizes, order="F") if kept else ()
+    frame = pd.DataFrame(
+        {names[axis]: [grid.levels[names[axis]][i] for i in code] for axis, code in zip(kept, at, strict=True)},
+        index=pd.RangeIndex(cells),
+    )
+    return frame, average
+
+
+def _shares(grid: Grid, over: Sequence[int], kept: Sequence[int], weights: str) -> np.ndarray:
+    """Weight of each cell, an array of the grid's shape."""
+    if weights == "equal":
+        return np.ones(grid.shape)
+    counts = grid.counts
+    if weights == "cells":
+        return counts
+    if weights == "proportional":
+        return np.broadcast_to(counts.sum(axis=tuple(kept), keepdims=True), grid.shape)
+    margins = np.ones(grid.shape)
+    for axis in over:
+        rest = tuple(other for other in range(counts.ndim) if other != axis)
+        margins = margins * counts.sum(axis=rest, keepdims=True)
+    return margins

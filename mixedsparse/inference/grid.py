@@ -1,0 +1,241 @@
+"""The reference grid: every combination of the levels of the predictors, in the encoding of the fit."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import solve_triangular
+
+from mixedsparse.errors import DataError, OptionError
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Grid", "Predictor", "check_known", "make_grid", "predictors"]
+
+# Rows of a grid: more is a covariate taken for a factor, or a model that needs `at`.
+_MOST_ROWS = 100_000
+# Share of the length of a linear function that may lie in the null space of X (emmeans' estble.tol).
+_ESTIMABLE = 1e-8
+# Inside a call, a column whose numbers stand for the levels of a factor.
+_COERCED = re.compile(r"\bC\(\s*(_ms\d+v?)\b")
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A variable of the fixed part.
+
+    Attributes
+    ----------
+    name : str
+    values : array, shape (n,)
+        In the rows of the fit.
+    is_factor : bool
+        Factors stand in the grid at their levels, covariates at their mean.
+    levels : tuple
+        Levels of a factor in order; the mean of a covariate.
+    """
+
+    name: str
+    values: Any
+    is_factor: bool
+    levels: tuple[Any, ...]
+
+    def at(self, chosen: Any) -> tuple[Any, ...]:
+        """Check the values `chosen` for the grid, and return them as this predictor's own."""
+        wanted = [chosen] if isinstance(chosen, str) or np.ndim(chosen) == 0 else list(chosen)
+        if not wanted:
+            raise OptionError(f"at={{{self.name!r}: []}} is empty; give at least one value.")
+        if self.is_factor:
+            return tuple(self._level(value) for value in wanted)
+        try:
+            return tuple(float(value) for value in wanted)
+        except (TypeError, ValueError) as err:
+            raise OptionError(f"at: {self.name!r} is a covariate; give numbers, not {wanted!r}.") from err
+
+    def _level(self, value: Any) -> Any:
+        for level in self.levels:
+            if level == value or str(level) == str(value):
+                return level
+        listed = ", ".join(map(repr, self.levels))
+        raise OptionError(f"at: the factor {self.name!r} has no level {value!r}; its levels are {listed}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Combinations of levels, and what the model predicts there.
+
+    Attributes
+    ----------
+    results : MixedResults
+    levels : dict
+        Values of each predictor, in formula order; the first varies fastest.
+    X : ndarray, shape (g, P)
+        Fixed-effects design, all columns, those that were dropped for rank as well.
+    offset : ndarray, shape (g,)
+    predictors : dict
+        By name.
+    """
+
+    results: MixedResults
+    levels: Mapping[str, tuple[Any, ...]]
+    X: np.ndarray
+    offset: np.ndarray
+    predictors: Mapping[str, Predictor]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of levels of each predictor."""
+        return tuple(len(levels) for levels in self.levels.values())
+
+    @property
+    def factors(self) -> list[str]:
+        """Predictors at several levels, or factors."""
+        return [name for name, levels in self.levels.items() if len(levels) > 1 or self.predictors[name].is_factor]
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Prior weight of the rows of the data in each cell of the factors, an array of `shape`."""
+        n = self.results.nobs
+        cell, inside, shape = np.zeros(n, dtype=np.intp), np.ones(n, dtype=bool), []
+        for name, levels in self.levels.items():
+            shape.append(1)
+            if self.predictors[name].is_factor:
+                code = pd.Index(list(levels)).get_indexer(pd.Index(np.asarray(self.predictors[name].values)))
+                inside &= code >= 0
+                cell = cell * len(levels) + code
+                shape[-1] = len(levels)
+        prior = self.results._weights
+        weights = np.ones(n) if prior is None else prior
+        counts = np.bincount(cell[inside], weights=weights[inside], minlength=prod(shape)).reshape(shape)
+        return np.broadcast_to(counts, self.shape)
+
+    def columns(self, index: np.ndarray) -> dict[str, list[Any]]:
+        """Values of the predictors in the rows `index` of the grid."""
+        at = np.unravel_index(index, self.shape, order="F")
+        return {name: [self.levels[name][i] for i in code] for name, code in zip(self.levels, at, strict=True)}
+
+
+def predictors(results: MixedResults) -> dict[str, Predictor]:
+    """Variables of the fixed part and of the offset, in formula order.
+
+    Raises
+    ------
+    DataError
+        The model was made from arrays, which have no variables.
+    """
+    design = results.model.design
+    if design.encoding is None or design.source is None:
+        raise DataError(
+            "The model was made from arrays, so it has no factors: fit it from a formula, or test rows of X with t_test."
+        )
+    parsed, side = design.encoding.parsed, design.encoding.fixed.side
+    texts = [side.text, *(offset.code for offset in parsed.offsets)]
+    coerced = {parsed.names[alias] for alias in _COERCED.findall(side.text)}
+    codings = {parsed.names[alias]: coding.levels for alias, coding in design.encoding.fixed.codings.items()}
+    names = dict.fromkeys(parsed.names[alias] for text in texts for alias in re.findall(r"\b_ms\d+v?\b", text))
+    if design.encoding.offset_column:
+        names[design.encoding.offset_column] = None
+    out = {}
+    for name in names:
+        values = design.source.values(name)
+        levels = codings.get(name)
+        kind = getattr(values.dtype, "kind", "O")
+        if levels is None and (name in coerced or kind not in "iuf"):
+            levels = tuple(_levels(values))
+        mean = () if levels is not None else (float(np.mean(values)),)
+        out[name] = Predictor(name, values, levels is not None, mean if levels is None else tuple(levels))
+    return out
+
+
+def _levels(values: Any) -> list[Any]:
+    return list(values.categories) if isinstance(values, pd.Categorical) else sorted(pd.unique(values))
+
+
+def make_grid(
+    results: MixedResults, at: Mapping[str, Any] | None = None, spread: Mapping[str, Sequence[float]] | None = None
+) -> Grid:
+    """Lay out the grid.
+
+    Parameters
+    ----------
+    results : MixedResults
+    at : dict, optional
+        Predictor -> values: levels of a factor, numbers for a covariate.
+    spread : dict, optional
+        Values of covariates where neither `at` nor their mean is meant.
+
+    Raises
+    ------
+    OptionError
+        `at` names something that is not a predictor, or a level that does not exist.
+    """
+    known = predictors(results)
+    check_known(at or {}, known, "at")
+    levels = {name: predictor.levels for name, predictor in known.items()} | dict(spread or {})
+    levels |= {name: known[name].at(chosen) for name, chosen in (at or {}).items()}
+    rows = prod(len(values) for values in levels.values())
+    if rows > _MOST_ROWS:
+        sizes = ", ".join(f"{name} ({len(values)})" for name, values in levels.items() if len(values) > 1)
+        raise OptionError(f"The reference grid would have {rows:,} rows: {sizes}. Restrict some of them with at=.")
+    layout = Grid(results, levels, np.empty((0, 0)), np.empty(0), known)
+    X, offset = encode(results, layout.columns(np.arange(rows)), rows)
+    return Grid(results, levels, X, offset, known)
+
+
+def encode(results: MixedResults, columns: Mapping[str, list[Any]], rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """X (rows, P) and offset (rows,) of new rows in the encoding of the fit."""
+    design = results.model.design
+    if not columns:  # an intercept and nothing else
+        return np.ones((rows, design.X.shape[1])), np.full(rows, _given_offset(design))
+    new = design.matrices(pd.DataFrame(columns, index=pd.RangeIndex(rows)), groups=[])
+    offset = np.zeros(rows) if new.offset is None else new.offset
+    return new.X, offset + _given_offset(design)
+
+
+def _given_offset(design: Any) -> float:
+    """Mean of an offset that was given as values: no column tells it for new rows."""
+    given = design.source.offset
+    return 0.0 if given is None or isinstance(given, str) else float(np.mean(given))
+
+
+def check_known(names: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Refuse `names` that are not among the `known` predictors."""
+    present = list(known)
+    for name in names:
+        if name not in present:
+            near = difflib.get_close_matches(str(name), present, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            listed = ", ".join(map(repr, present)) or "none"
+            raise OptionError(f"{what}: {name!r} is not a predictor of the fixed part. Predictors: {listed}.{hint}")
+
+
+def null_space(results: MixedResults) -> np.ndarray:
+    """Orthonormal basis (P, d) of the linear dependencies of the columns of X; d = 0 at full rank."""
+    design, problem = results.model.design, results.model.problem
+    kept = problem.basis.kept
+    dropped = np.setdiff1d(np.arange(design.X.shape[1]), kept)
+    basis = np.zeros((design.X.shape[1], len(dropped)))
+    if len(dropped):
+        columns = (
+            design.X[:, dropped]
+            if problem.root_weights is None
+            else (design.X[:, dropped] * problem.root_weights[:, None])
+        )
+        basis[kept] = -solve_triangular(problem.basis.root, problem.basis.q.T @ columns)
+        basis[dropped, np.arange(len(dropped))] = 1.0
+        basis = np.linalg.qr(basis)[0]
+    return basis
+
+
+def estimable(L: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Mask (r,) of the linear functions L (r, P) of beta that do not depend on the choice of dropped columns."""
+    return np.square(L @ null).sum(axis=1) <= _ESTIMABLE * np.square(L).sum(axis=1)

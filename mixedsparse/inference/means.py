@@ -1,0 +1,249 @@
+"""Estimated marginal means and contrasts among them: linear functions of beta with labels."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.caller import user_level
+from mixedsparse.errors import MixedSparseWarning, OptionError
+from mixedsparse.inference import adjust as adjustment
+from mixedsparse.inference.contrast import contrast_tests, denominator
+from mixedsparse.inference.contrasts_of_means import coefficients, labels
+from mixedsparse.inference.grid import estimable, null_space
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Contrasts", "MarginalMeans", "by_groups"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Estimates:
+    """Linear functions of beta, one per row of `frame`.
+
+    Attributes
+    ----------
+    results : MixedResults
+    frame : DataFrame, r rows
+        Labels of the rows.
+    L : ndarray, shape (r, P)
+        Coefficients, for all columns of X.
+    offset : ndarray, shape (r,)
+        Known part of each estimate.
+    by : tuple of str
+        Columns of `frame` whose combinations are families of their own.
+    ddf : str
+    level : float
+        Of the intervals.
+    """
+
+    results: MixedResults
+    frame: pd.DataFrame
+    L: np.ndarray
+    offset: np.ndarray
+    by: tuple[str, ...]
+    ddf: str
+    level: float
+
+    @cached_property
+    def _tests(self) -> pd.DataFrame:
+        """Estimate, SE, df, t and p of each row; NaN where the data do not determine it."""
+        known = estimable(self.L, null_space(self.results))
+        constant = ~self.L.any(axis=1)
+        rows = np.flatnonzero(known & ~constant)
+        kept = self.results.model.problem.basis.kept
+        found = contrast_tests(self.results, self.L[np.ix_(rows, kept)], self.ddf, -self.offset[rows])
+        out = pd.DataFrame(np.nan, index=self.frame.index, columns=["estimate", "SE", "df", "t", "p"])
+        out.loc[constant, ["estimate", "SE"]] = 0.0
+        out.iloc[rows] = np.column_stack([found.estimate, found.se, found.df, found.t, found.p])
+        out["estimate"] += self.offset
+        return out
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the table must know."""
+        lost = self._tests["estimate"].isna()
+        if not lost.any():
+            return ()
+        dropped = ", ".join(map(repr, self.results.dropped_columns))
+        rows = "; ".join(" ".join(map(str, row)) for row in self.frame[lost].to_numpy().tolist()[:5])
+        return (
+            f"{int(lost.sum())} of {len(lost)} rows are NaN ({rows}{'; ...' if lost.sum() > 5 else ''}): the data do not "
+            f"determine them, because columns of X depend on each other ({dropped} were dropped), as with "
+            "combinations of levels that do not occur.",
+        )
+
+    def _warn(self) -> None:
+        for note in self.notes:
+            warnings.warn(note, MixedSparseWarning, stacklevel=user_level())
+
+    def _correlation(self, rows: np.ndarray) -> np.ndarray:
+        kept = self.results.model.problem.basis.kept
+        L = self.L[np.ix_(rows, kept)]
+        cov = L @ denominator(self.results, self.ddf).cov @ L.T
+        sd = np.sqrt(np.diagonal(cov))
+        return np.asarray(cov / np.outer(sd, sd))
+
+    def __repr__(self) -> str:
+        return "\n".join([self.table.to_string(), *self.notes])
+
+    def _repr_html_(self) -> str:
+        return "".join([self.table.to_html(), *(f"<p>{note}</p>" for note in self.notes)])
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows as a table."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MarginalMeans(_Estimates):
+    """Marginal means, or trends, with a table and contrasts.
+
+    Attributes
+    ----------
+    factors : tuple of str
+        Columns of `frame` that tell the means of one family apart.
+    estimand : str
+        ``"emmean"`` or ``"trend"``.
+    notes : tuple of str
+        What a reader of the table must know: which means the data do not determine, and why.
+    """
+
+    factors: tuple[str, ...] = ()
+    estimand: str = "emmean"
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Factor columns, then the estimate (``emmean`` or ``trend``), ``SE``, ``df``, ``lower``, ``upper``."""
+        tests = self._tests
+        half = tests["SE"] * adjustment.t_quantile(tests["df"].fillna(np.inf).to_numpy(), self.level)
+        return self.frame.assign(
+            **{self.estimand: tests["estimate"], "SE": tests["SE"], "df": tests["df"]},
+            lower=tests["estimate"] - half,
+            upper=tests["estimate"] + half,
+        )
+
+    def contrast(
+        self,
+        method: Any = "pairwise",
+        adjust: str | None = None,
+        by: str | Sequence[str] | None = None,
+        ref: Hashable | None = None,
+    ) -> Contrasts:
+        """Contrasts among the means, within each combination of the `by` factors.
+
+        Parameters
+        ----------
+        method : str or dict
+            ``"pairwise"``, ``"trt.vs.ctrl"`` (against the first mean), ``"trt.vs.ctrlk"`` (against the last),
+            ``"consec"``, ``"eff"`` (deviations from the average), ``"poly"``, or
+            ``{"name": [one number per mean]}``, or ``{"name": {"label": number}}``.
+        adjust : {"tukey", "dunnettx", "mvt", "sidak", "bonferroni", "holm", "fdr", "none"}, optional
+            Of p-values and intervals within each family; as in emmeans ``"tukey"`` for pairwise contrasts,
+            ``"dunnettx"`` against a control, ``"mvt"`` for ``"consec"``, ``"fdr"`` for ``"eff"``, else ``"none"``.
+            Tukey's method holds for pairwise contrasts only: others get Sidak's.
+        by : str or sequence of str, optional
+            Other `by` factors than those of the means; an empty sequence for none.
+        ref : int or str, optional
+            Control of ``"trt.vs.ctrl"``: position or label of a mean.
+
+        Returns
+        -------
+        Contrasts
+
+        Raises
+        ------
+        OptionError
+            The method, the adjustment or a label is not known, or a contrast has another length.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("score ~ Machine + (1 | Worker/Machine)", ms.datasets.load("Machines"))
+        >>> fit.emmeans("Machine").contrast("pairwise", adjust="holm").table[["contrast", "estimate", "p"]].round(4)
+          contrast  estimate       p
+        0    A - B   -7.9667  0.0092
+        1    A - C  -13.9167  0.0003
+        2    B - C   -5.9500  0.0208
+        """
+        by = self.by if by is None else (by,) if isinstance(by, str) else tuple(by)
+        present = [*self.factors, *self.by]
+        for name in by:
+            if name not in present:
+                raise OptionError(f"by={name!r} is not a factor of these means; they have {', '.join(map(repr, present))}.")
+        inside = [name for name in present if name not in by]
+        frames, L, offset, last = [], [], [], None
+        for rows in by_groups(self.frame, by):
+            last = coefficients(method, labels(self.frame.loc[self.frame.index[rows], inside]), ref)
+            frame = pd.DataFrame({"contrast": last.names})
+            for name in by:
+                frame[name] = self.frame[name].iloc[rows[0]]
+            frames.append(frame)
+            L.append(last.matrix @ self.L[rows])
+            offset.append(last.matrix @ self.offset[rows])
+        assert last is not None
+        adjust = last.adjust if adjust is None else adjust
+        adjustment.check_method(adjust)
+        contrasts = Contrasts(
+            self.results,
+            pd.concat(frames, ignore_index=True),
+            np.vstack(L),
+            np.concatenate(offset),
+            by,
+            self.ddf,
+            self.level,
+            adjust="sidak" if adjust == "tukey" and not last.pairwise else adjust,
+            family=last.matrix.shape[1],
+        )
+        contrasts._warn()
+        return contrasts
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Contrasts(_Estimates):
+    """Contrasts among marginal means.
+
+    Attributes
+    ----------
+    adjust : str
+        Adjustment that was used.
+    family : int
+        Number of means in a family.
+    notes : tuple of str
+    """
+
+    adjust: str = "none"
+    family: int = field(default=0)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Columns ``contrast``, `by` factors, ``estimate``, ``SE``, ``df``, ``lower``, ``upper``, ``t``, ``p``."""
+        tests = self._tests
+        t, df = tests["t"].to_numpy(), tests["df"].to_numpy()
+        p, half = np.full(len(t), np.nan), np.zeros(len(t))
+        for group in by_groups(self.frame, self.by):
+            rows = group[np.isfinite(t[group])]
+            correlation = self._correlation(rows) if self.adjust == "mvt" else None
+            how = {"adjust": self.adjust, "family": self.family, "correlation": correlation}
+            p[rows] = adjustment.adjusted_p(t[rows], df[rows], **how)
+            half[rows] = adjustment.critical_values(df[rows], self.level, **how)
+        estimate, width = tests["estimate"], half * tests["SE"]
+        return self.frame.assign(
+            estimate=estimate, SE=tests["SE"], df=df, lower=estimate - width, upper=estimate + width, t=t, p=p
+        )
+
+
+def by_groups(frame: pd.DataFrame, by: Sequence[str]) -> list[np.ndarray]:
+    """Positions of the rows of each combination of the columns `by`, in the order they come."""
+    if not by:
+        return [np.arange(len(frame))]
+    codes = frame.groupby(list(by), sort=False, observed=True).ngroup().to_numpy()
+    return [np.flatnonzero(codes == group) for group in range(codes.max() + 1)]

@@ -1,0 +1,64 @@
+"""Shares of variance: R squared of Nakagawa and Schielzeth, and intraclass correlations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["VarianceShares", "icc", "r2", "variance_shares"]
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceShares:
+    """Variance of y by source, in y^2.
+
+    Attributes
+    ----------
+    fixed : float
+        Of X beta over the rows.
+    random : dict
+        Grouping factor -> mean over the rows of the variance z' Sigma z of its effects.
+    residual : float
+        sigma^2, of an observation of weight 1.
+    """
+
+    fixed: float
+    random: dict[str, float]
+    residual: float
+
+
+def variance_shares(results: MixedResults) -> VarianceShares:
+    """Variance of y by source."""
+    design, problem = results.model.design, results.model.problem
+    predicted = design.X[:, problem.basis.kept] @ results.fit.beta
+    fixed = float(np.var(predicted, ddof=1))
+    random = dict.fromkeys(results._terms_of, 0.0)
+    for term, lam in zip(problem.terms, results.fit.templates, strict=True):
+        random[term.group] += results.scale * float(np.square(term.z @ lam).sum()) / problem.n
+    return VarianceShares(fixed, random, results.scale)
+
+
+def r2(results: MixedResults) -> pd.Series:
+    """R squared; see `MixedResults.r2`."""
+    shares = variance_shares(results)
+    random = sum(shares.random.values())
+    total = shares.fixed + random + shares.residual
+    return pd.Series({"marginal": shares.fixed / total, "conditional": (shares.fixed + random) / total}, name="r2")
+
+
+def icc(results: MixedResults, by_group: bool = False) -> pd.Series:
+    """Intraclass correlation; see `MixedResults.icc`."""
+    shares = variance_shares(results)
+    random = sum(shares.random.values())
+    if by_group:
+        return pd.Series(shares.random, name="icc") / (random + shares.residual)
+    adjusted = random / (random + shares.residual)
+    return pd.Series(
+        {"adjusted": adjusted, "unadjusted": random / (shares.fixed + random + shares.residual)}, name="icc"
+    )

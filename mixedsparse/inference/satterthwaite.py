@@ -1,0 +1,142 @@
+"""Satterthwaite's degrees of freedom from exact derivatives (Satterthwaite 1946; Fai & Cornelius 1996; lmerTest).
+
+The variance v = l'Var(beta)l of a contrast is a function of theta and sigma, and df = 2 v^2 / Var(v). With the
+criterion d(theta, log sigma) before sigma is profiled out, Var of its parameters is 2 (Hessian of d)^-1; the inverse by
+blocks leaves the Hessian H of the profiled criterion alone:
+
+    1 / df = 1 / d + a'H^-1 a,    a_i = (dv / dtheta_i) / v - s_i / d
+
+d = n - p (REML) or n (ML), s_i = -d(log r^2)/dtheta_i * d, r^2 the penalised residual sum of squares. In q-space, with
+H_x = Z'V_0^-1 X and D_i = E_rs Lambda' + Lambda E_sr for the parameter (r, s):
+
+    dK / dtheta_i = K H_x'(I x D_i)H_x K  (K = (X'V_0^-1 X)^-1),    s_i = (d / r^2) zeta'(I x D_i)zeta
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from mixedsparse.caller import user_level
+from mixedsparse.core.blocks import BlockLayout
+from mixedsparse.core.pls import Pls
+from mixedsparse.core.threads import blas_threads
+from mixedsparse.errors import ConvergenceWarning
+from mixedsparse.inference.curvature import curvature
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Satterthwaite", "satterthwaite"]
+
+# Eigenvalues of the Hessian below this share of the largest count as flat: nothing is known along them.
+_FLAT = 1e-8
+# Degrees of freedom closer together than this count as equal (lmerTest).
+_EQUAL = 1e-8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Satterthwaite:
+    """What the degrees of freedom of any contrast need; a `mixedsparse.inference.contrast.Denominator`.
+
+    Attributes
+    ----------
+    beta : ndarray, shape (p,)
+    cov : ndarray, shape (p, p)
+        Covariance of beta.
+    sigma2 : float
+        Residual variance.
+    slopes : ndarray, shape (directions, p, p)
+        Derivative of `cov` along the directions of theta in which the Hessian is the identity.
+    scores : ndarray, shape (directions,)
+        s_i / d along them.
+    degrees : float
+        d.
+    """
+
+    beta: np.ndarray
+    cov: np.ndarray
+    sigma2: float
+    slopes: np.ndarray
+    scores: np.ndarray
+    degrees: float
+
+    def single(self, L: np.ndarray) -> np.ndarray:
+        """Degrees of freedom (r,) of each row of L (r, p)."""
+        variance = np.einsum("rp,pq,rq->r", L, self.cov, L)
+        change = np.einsum("rp,ipq,rq->ri", L, self.slopes, L)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = change / variance[:, None] - self.scores
+            return 1.0 / (1.0 / self.degrees + np.square(relative).sum(axis=1))
+
+    def joint(self, L: np.ndarray) -> tuple[float, float]:
+        """Degrees of freedom of the F test of the rows of L (r, p), uncorrelated with variance 1; scale 1.
+
+        E(F) = sum over rows of nu / (nu - 2) = E, matched to an F variable: df = 2 E / (E - r); 2 where some nu <= 2.
+        """
+        nu = self.single(L)
+        if len(nu) == 1 or np.ptp(nu) < _EQUAL:
+            return float(nu.mean()), 1.0
+        if nu.min() <= 2.0:
+            return 2.0, 1.0
+        E = float((nu / (nu - 2.0)).sum())
+        return 2.0 * E / (E - len(nu)), 1.0
+
+
+def satterthwaite(results: MixedResults) -> Satterthwaite:
+    """Prepare Satterthwaite's method at the fit of `results`; costs about one evaluation of the derivatives.
+
+    In a singular fit the parameters of zero columns of Lambda are left out: they change neither the criterion nor the
+    covariance of beta to first order.
+
+    Warns
+    -----
+    ConvergenceWarning
+        The criterion curves down, or not at all, in some direction: degrees of freedom leave it out.
+    """
+    problem, fit, engine = results.model.problem, results.fit, results.model.engine()
+    degrees = problem.degrees(fit.reml)
+    with blas_threads(engine.work):
+        found = curvature(engine, fit.search.theta, fit.reml)
+    pls = found.pls
+    values, vectors = np.linalg.eigh(found.hessian) if found.active.any() else (np.empty(0), np.empty((0, 0)))
+    curved = values > _FLAT * np.abs(values).max(initial=0.0)
+    if not curved.all():
+        _warn_flat(int((~curved).sum()), len(values))
+    turn = (vectors[:, curved] / np.sqrt(values[curved])).T
+    slopes = np.tensordot(turn, _slopes(problem.layout, pls, found.active), axes=1)
+    scores = turn @ _scores(problem.layout, pls, found.active) / pls.pwrss
+    root = problem.basis.root
+    back = solve_triangular(root, pls.K) if len(root) else pls.K
+    slopes = fit.sigma2 * (back @ slopes @ back.T)
+    return Satterthwaite(fit.beta, fit.cov_beta, fit.sigma2, slopes, scores, float(degrees))
+
+
+def _slopes(layout: BlockLayout, pls: Pls, active: np.ndarray) -> np.ndarray:
+    """H_x'(I x D_i)H_x of the active parameters, (active, p, p)."""
+    halves = [np.einsum("lap,ab->lbp", hx, lam) for hx, lam in zip(pls.Hx, pls.factors, strict=True)]
+    out = np.empty((int(active.sum()), *pls.K.shape))
+    for j, i in enumerate(np.flatnonzero(active)):
+        b, r, s = layout.block[i], layout.row[i], layout.col[i]
+        half = pls.Hx[b][:, r].T @ halves[b][:, s]
+        out[j] = half + half.T
+    return out
+
+
+def _scores(layout: BlockLayout, pls: Pls, active: np.ndarray) -> np.ndarray:
+    """zeta'(I x D_i)zeta of the active parameters, (active,)."""
+    products = [2.0 * (zeta.T @ zeta) @ lam for zeta, lam in zip(pls.zeta, pls.factors, strict=True)]
+    return layout.gather(products)[active]
+
+
+def _warn_flat(flat: int, of: int) -> None:
+    warnings.warn(
+        f"The criterion has no positive curvature in {flat} of {of} directions of the covariance parameters: "
+        "Satterthwaite's degrees of freedom leave them out and may be too large. Simplify the random effects.",
+        ConvergenceWarning,
+        stacklevel=user_level(),
+    )

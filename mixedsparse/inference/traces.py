@@ -1,0 +1,116 @@
+"""tr(V_0^-1 G_i V_0^-1 G_j) for the covariance entries of all random effects, from W = Z'V_0^-1 Z.
+
+G_i = Z D_i Z' with D_i = I x E_i and E_i the symmetric pattern of one entry, so that the trace is tr(D_i W D_j W).
+With several grouping factors W is dense; with one it is block diagonal and is never written out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedsparse.core.blocks import BlockLayout
+from mixedsparse.core.engine import Engine, Factor, available_memory
+from mixedsparse.errors import BackendError
+
+__all__ = ["pattern_traces", "patterns"]
+
+# Columns of W that are solved for together.
+_CHUNK = 256
+# Arrays of the size of W that are held at once.
+_ARRAYS = 2
+
+
+def patterns(layout: BlockLayout) -> list[np.ndarray]:
+    """E_i of each parameter, symmetric (K, K) with ones at its entry and its mirror image."""
+    out = []
+    for b, r, c in zip(layout.block, layout.row, layout.col, strict=True):
+        pattern = np.zeros((layout.widths[b], layout.widths[b]))
+        pattern[r, c] = pattern[c, r] = 1.0
+        out.append(pattern)
+    return out
+
+
+def pattern_traces(engine: Engine, factor: Factor) -> tuple[np.ndarray, np.ndarray]:
+    """Return tr(D_i W D_j W), shape (m, m), and tr(D_i W), shape (m,).
+
+    Raises
+    ------
+    BackendError
+        W does not fit into memory.
+    """
+    layout = engine.problem.layout
+    if len(layout.widths) == 1:
+        within = _one_block(engine, factor)
+        grams = {(0, 0): np.einsum("lac,lbd->abcd", within, within)}
+        sums = [within.sum(axis=0)]
+    else:
+        W = _dense(engine, factor)
+        grams = {(s, t): _gram(W[s, t]) for s, t in W}
+        sums = [np.einsum("lalb->ab", W[b, b]) for b in range(len(layout.widths))]
+    return _contract(layout, grams), np.array(
+        [np.vdot(E, sums[b]) for E, b in zip(patterns(layout), layout.block, strict=True)]
+    )
+
+
+def _contract(layout: BlockLayout, grams: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
+    """Sum gram[a, b, c, d] E_i[a, b] E_j[c, d] for every pair of parameters; grams of blocks (s, t) with s >= t."""
+    m = len(layout.block)
+    every = patterns(layout)
+    out = np.zeros((m, m))
+    for (s, t), gram in grams.items():
+        mine, other = np.flatnonzero(layout.block == s), np.flatnonzero(layout.block == t)
+        left = np.array([every[i] for i in mine]).reshape(len(mine), -1)
+        right = np.array([every[i] for i in other]).reshape(len(other), -1)
+        values = left @ gram.reshape(left.shape[1], right.shape[1]) @ right.T
+        out[np.ix_(mine, other)] = values
+        out[np.ix_(other, mine)] = values.T
+    return out
+
+
+def _one_block(engine: Engine, factor: Factor) -> np.ndarray:
+    """Diagonal blocks of W (levels, K, K), when levels do not meet: one solution for all of them."""
+    levels, k = engine.problem.layout.n_levels[0], engine.problem.layout.widths[0]
+    unit = np.broadcast_to(np.eye(k), (levels, k, k)).copy()
+    return factor.project(engine.times([unit]))[0]
+
+
+def _dense(engine: Engine, factor: Factor) -> dict[tuple[int, int], np.ndarray]:
+    """Blocks (levels_s, K_s, levels_t, K_t) of W for s >= t."""
+    layout = engine.problem.layout
+    _check_memory(layout.q)
+    sizes = [n * k for n, k in zip(layout.n_levels, layout.widths, strict=True)]
+    out = {(s, t): np.empty((sizes[s], sizes[t])) for s in range(len(sizes)) for t in range(s + 1)}
+    for t, size in enumerate(sizes):
+        for start in range(0, size, _CHUNK):
+            columns = np.arange(start, min(start + _CHUNK, size))
+            for s, solved in enumerate(_columns(engine, factor, t, columns)):
+                if s >= t:
+                    out[s, t][:, columns] = solved.reshape(sizes[s], -1)
+    places = list(zip(layout.n_levels, layout.widths, strict=True))
+    return {(s, t): block.reshape(*places[s], *places[t]) for (s, t), block in out.items()}
+
+
+def _columns(engine: Engine, factor: Factor, t: int, columns: np.ndarray) -> list[np.ndarray]:
+    """Columns of W that belong to block t, as block vectors."""
+    layout = engine.problem.layout
+    units = [np.zeros((n, k, len(columns))) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
+    units[t].reshape(-1, len(columns))[columns, np.arange(len(columns))] = 1.0
+    return factor.project(engine.times(units))
+
+
+def _gram(block: np.ndarray) -> np.ndarray:
+    """Sum over pairs of levels of block[l, a, l', c] block[l, b, l', d], as an array (a, b, c, d)."""
+    rows = block.transpose(1, 3, 0, 2)
+    ks, kt = rows.shape[:2]
+    flat = rows.reshape(ks * kt, -1)
+    return (flat @ flat.T).reshape(ks, kt, ks, kt).swapaxes(1, 2)
+
+
+def _check_memory(q: int) -> None:
+    needed, available = _ARRAYS * 8.0 * q**2, available_memory()
+    if needed > available:
+        raise BackendError(
+            f"Kenward-Roger needs the q x q matrix Z'V^-1 Z of the random effects: with q = {q:,} about "
+            f"{needed / 2**30:,.1f} GiB of memory, and this machine offers {available / 2**30:,.1f} GiB. "
+            "Use ddf='satterthwaite', which needs no such matrix."
+        )

@@ -1,0 +1,56 @@
+"""Every code block and command of the README is executed; the output that it shows is the output there is.
+
+``python -m tests.test_readme`` writes the output into the README anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+OUTPUT = re.compile(r"(<!-- output: begin -->\n```text\n)(.*?)(```\n<!-- output: end -->)", re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def run_blocks() -> str:
+    """Run the Python blocks in one namespace, as a reader would, and return what they print."""
+    printed = io.StringIO()
+    namespace: dict[str, object] = {}
+    with contextlib.redirect_stdout(printed):
+        for number, code in enumerate(blocks("python"), start=1):
+            exec(compile(code, f"README block {number}", "exec"), namespace)
+    return printed.getvalue()
+
+
+def test_python_blocks_run_and_print_what_is_shown():
+    shown = OUTPUT.search(README.read_text(encoding="utf-8"))
+    assert shown is not None
+    assert run_blocks() == shown.group(2)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z-]+)", README.read_text(encoding="utf-8")))))
+def test_make_targets_exist(target):
+    done = subprocess.run(["make", "-n", target], cwd=README.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_links_to_files_lead_somewhere():
+    for path in re.findall(r"\]\((?!http|#)([^)]+)\)", README.read_text(encoding="utf-8")):
+        assert (README.parent / path).exists(), path
+
+
+if __name__ == "__main__":
+    text = README.read_text(encoding="utf-8")
+    output = run_blocks()
+    README.write_text(OUTPUT.sub(lambda found: found.group(1) + output + found.group(3), text), encoding="utf-8")
