@@ -18,10 +18,10 @@ __all__ = ["check_estimable", "is_perfect", "perfect_fit"]
 # A residual sum of squares below this share of that of y is rounding noise: cross-products keep 16 digits.
 _PERFECT = 1e-12
 # The same when the search could not end.
-_PERFECT_IF_STUCK = 1e-7
+_PERFECT_IF_STUCK = 1e-11
 # Least squares leave this share of the sum of squares of y behind as rounding.
 _ROUNDING = 1e-28
-# Sizes of y whose squares stay far from overflow and underflow.
+# Sizes of numbers whose squares stay far from overflow and underflow.
 _SMALLEST, _LARGEST = 1e-140, 1e140
 
 
@@ -38,6 +38,9 @@ def check_estimable(problem: Problem, design: Design) -> None:
             f"The response {design.response!r} has values of size {size:.0e}, whose squares leave the range of "
             "numbers; change its unit."
         )
+    for name, column in zip(design.x_names, np.abs(design.X).max(axis=0, initial=0.0), strict=True):
+        if column > _LARGEST:
+            raise DataError(f"The column {name!r} has values of size {column:.0e}; change its unit.")
     if problem.xy[-1, -1] <= _ROUNDING * float(np.square(design.y).sum()):
         raise perfect_fit(design)
 

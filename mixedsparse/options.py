@@ -41,7 +41,7 @@ class FitOptions:
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise OptionError(f"backend={self.backend!r} is not known; use one of {', '.join(map(repr, BACKENDS))}.")
-        if not isinstance(self.max_evals, int) or self.max_evals < 1:
+        if type(self.max_evals) is not int or self.max_evals < 1:
             raise OptionError(f"max_evals={self.max_evals!r} must be a whole number of at least 1.")
         if not isinstance(self.tolerance, (int, float)) or not 0 < self.tolerance < 1:
             raise OptionError(f"tolerance={self.tolerance!r} must lie between 0 and 1.")

@@ -106,6 +106,11 @@ class BlockLayout:
         sign = [-1.0 if key in flipped else 1.0 for key in zip(self.block, self.col, strict=True)]
         return theta * np.array(sign)
 
+    def row_norms(self, theta: np.ndarray) -> np.ndarray:
+        """Return the SD ratio (m,) of the effect in whose row each entry of theta stands."""
+        key = np.array([0, *np.cumsum(self.widths)])[self.block] + self.row
+        return np.sqrt(np.bincount(key, theta**2))[key]
+
     def canonical(self, theta: np.ndarray) -> np.ndarray:
         """Theta of the same covariance with a zero column wherever a pivot is zero."""
         return self.gather([_semidefinite_root(lam @ lam.T, lam) for lam in self.factors(theta)])

@@ -40,6 +40,8 @@ class SparseCholesky:
         self._factor = analyze(lower, mode="auto", use_long=False)
         self.permutation: np.ndarray = np.asarray(self._factor.P())
         self.logdet = np.nan
+        # Counts factorisations: engines of one pattern share this object, and their factors notice when it moves on.
+        self.stamp = 0
 
     def __getstate__(self) -> dict[str, sparse.csc_matrix]:
         """Keep the matrix: CHOLMOD's own objects do not pickle."""
@@ -55,6 +57,7 @@ class SparseCholesky:
         from sksparse.cholmod import CholmodError
 
         self._matrix.data[:] = values
+        self.stamp += 1
         try:
             self._factor.cholesky_inplace(self._matrix)
             with np.errstate(invalid="ignore", divide="ignore"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
 
-__all__ = ["FixedBasis", "make_basis"]
+__all__ = ["FixedBasis", "make_basis", "split_response"]
 
 # lme4 (LINPACK's dqrdc2) drops a column whose part that is new is below 1e-7 of its length.
 _RANK_TOL = 1e-7
@@ -35,6 +35,8 @@ class FixedBasis:
         Least-squares coefficients of y on Q.
     log_det : float
         log |X'X| = 2 log |det root|, which REML on Q leaves out.
+    has_constant : bool
+        Whether a constant column was centred out.
     """
 
     kept: np.ndarray
@@ -43,6 +45,7 @@ class FixedBasis:
     root: np.ndarray
     shift: np.ndarray
     log_det: float
+    has_constant: bool = False
 
     def beta(self, gamma: np.ndarray) -> np.ndarray:
         """Coefficients of X[:, kept] from those of Q on the residual."""
@@ -78,14 +81,22 @@ def make_basis(X: np.ndarray, y: np.ndarray) -> FixedBasis:
     if constant >= 0:
         # Undo the centring: x = (x - mean) + mean * 1, and 1 is (to scale) column `constant` of the basis.
         root = root + np.outer(root[:, constant] / X[0, constant], means[kept])
-    residual = y - y.mean() if constant >= 0 else y
+    shift, residual = split_response(q, y, constant >= 0)
+    return FixedBasis(kept, q, residual, root, shift, 2.0 * float(np.log(np.abs(np.diag(root))).sum()), constant >= 0)
+
+
+def split_response(q: np.ndarray, y: np.ndarray, centre: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Least-squares coefficients (p,) of y on an orthonormal basis q (n, p), and the residual (n,).
+
+    `centre` says that the constant is in the span of q: the mean of y, which may be huge, is then taken out first.
+    """
+    residual = y - y.mean() if centre else y
     offset = y - residual
     first = q.T @ residual
     residual = residual - q @ first
     second = q.T @ residual
     residual = residual - q @ second
-    shift = first + second + (q.T @ offset if constant >= 0 else 0.0)
-    return FixedBasis(kept, q, residual, root, shift, 2.0 * float(np.log(np.abs(np.diag(root))).sum()))
+    return first + second + (q.T @ offset if centre else 0.0), residual
 
 
 def _centre(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:

@@ -32,6 +32,7 @@ _OFF_ZERO = 1e-7
 _ZERO = 1e-5
 # Rounding noise of the criterion, relative.
 _NOISE = 2e-15
+_LARGEST_NOISE = 1e-6
 # First radius, in whitened theta: moment estimates are rarely further off.
 _FIRST_RADIUS = 0.5
 # A start further out than `_FURTHEST` (in whitened theta) is cut to it, then tried at tenths down to `_FAR`.
@@ -41,7 +42,7 @@ _FIRST_TRIES = 8
 # Scaled gradient below which the exact Hessian takes over.
 _CLOSE = 1.0
 # The radius below which Newton cannot progress.
-_SMALLEST_RADIUS = 1e-9
+_SMALLEST_RADIUS = 1e-6
 
 
 class Stop(Enum):
@@ -196,28 +197,31 @@ def _newton(
 ) -> tuple[np.ndarray, Pls, Derivatives, Step, Stop]:
     """Trust-region Newton from an evaluated point."""
     derivatives = differentiate(walk.engine, pls, exact=False)
-    radius = _FIRST_RADIUS * max(1.0, float(np.abs(theta).max(initial=0.0)))
+    radius = _FIRST_RADIUS
     length = 0.0
     stop = Stop.CONVERGED
     fresh = True
     while True:
-        step = trust_step(derivatives.gradient, _second(derivatives), radius)
+        # Steps are relative where the variance ratios are large: the criterion grows with their logarithm there.
+        scale = np.maximum(1.0, walk.layout.row_norms(theta))
+        step = trust_step(derivatives.gradient, _second(derivatives), radius, scale)
         if fresh:
             walk.note(pls, step.scaled_gradient, length)
         noise = _noise(walk, pls)
+        # Tested first: a radius that shrank to nothing makes any promised fall small, which is no convergence.
+        if step.limited and radius < _SMALLEST_RADIUS:
+            stop = Stop.NO_PROGRESS
+            break
         if step.predicted <= max(tolerance, noise):
             if derivatives.kind == "exact" or not affordable(walk.engine):
                 break
             # Only the exact Hessian shows a saddle whose negative curvature average information leaves out.
             derivatives, fresh = differentiate(walk.engine, pls), False
             continue
-        if radius < _SMALLEST_RADIUS:
-            stop = Stop.NO_PROGRESS
-            break
         if walk.nfev >= max_evals:
             stop = Stop.MAX_EVALS
             break
-        length = float(np.linalg.norm(step.move))
+        length = step.length
         trial = _try(walk, theta + step.move)
         gain = -np.inf if trial is None else pls.criterion - trial[1].criterion
         radius = _next_radius(radius, gain / step.predicted, length, step.limited)
@@ -273,10 +277,13 @@ def _closing_step(walk: _Walk, theta: np.ndarray, pls: Pls, step: Step) -> tuple
 
 
 def _noise(walk: _Walk, pls: Pls) -> float:
-    """Return the rounding noise of the criterion: r^2 is what is left of the sum of squares of y."""
+    """Return the rounding noise of the criterion: r^2 is what is left of the sum of squares of y.
+
+    Capped, so that an absurd theta is not taken for an optimum because nothing can be told apart there.
+    """
     problem = walk.engine.problem
     cancelled = float(problem.xy[-1, -1]) / pls.pwrss
-    return _NOISE * (abs(pls.criterion) + problem.n * (1.0 + cancelled))
+    return min(_NOISE * (abs(pls.criterion) + problem.n * (1.0 + cancelled)), _LARGEST_NOISE)
 
 
 def _snap(walk: _Walk, theta: np.ndarray, pls: Pls) -> tuple[np.ndarray, Pls]:

@@ -44,7 +44,6 @@ class CholmodEngine:
         self.cholesky = SparseCholesky(lower)
         self.analyses = 1
         self.work = float("inf")
-        self.stamp = 0
         self._selected: tuple[SelectedInverse, np.ndarray] | None = None
 
     def _pattern(self) -> tuple[np.ndarray, np.ndarray]:
@@ -111,8 +110,7 @@ class CholmodEngine:
             diagonal.append(block)
         pairs = {(s, t): factors[s].T @ p.data @ factors[t] for (s, t), p in self.problem.pairs.items()}
         self.cholesky.factorize(self._values(diagonal, pairs)[self.order])
-        self.stamp += 1
-        return self.stamp
+        return self.cholesky.stamp
 
     def flops(self) -> float:
         """Multiply-adds of one factorisation, from the column counts of L at theta = 1."""
@@ -143,7 +141,7 @@ class CholmodFactor:
         self.logdet = engine.cholesky.logdet
 
     def _restore(self) -> None:
-        if self.engine.stamp != self._stamp:
+        if self.engine.cholesky.stamp != self._stamp:
             self._stamp = self.engine.refill(self.factors)
 
     def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:

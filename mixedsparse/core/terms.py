@@ -32,7 +32,7 @@ class RandomTerm:
     Raises
     ------
     DataError
-        The shapes of `codes`, `z`, `columns` and `levels` do not agree, or a code is negative.
+        The shapes of `codes`, `z`, `columns` and `levels` do not agree, or a code is negative or does not occur.
 
     Examples
     --------
@@ -67,6 +67,11 @@ class RandomTerm:
             raise DataError(f"Random term on {self.group!r}: {z.shape[1]} columns of z but {len(columns)} names.")
         if len(codes) and codes.max() >= n_levels:
             raise DataError(f"Random term on {self.group!r}: code {codes.max()} but only {n_levels} levels.")
+        if len(codes) and np.bincount(codes, minlength=n_levels).min() == 0:
+            raise DataError(
+                f"Random term on {self.group!r}: some of the {n_levels} levels do not occur; number those that do "
+                "without gaps, e.g. by np.unique(codes, return_inverse=True)."
+            )
         object.__setattr__(self, "z", z)
         object.__setattr__(self, "codes", codes.astype(np.intp, copy=False))
         object.__setattr__(self, "columns", columns)

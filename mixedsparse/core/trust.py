@@ -24,6 +24,8 @@ class Step:
     Attributes
     ----------
     move : ndarray, shape (m,)
+    length : float
+        Of the step over the scale.
     predicted : float
         Fall of the model, at least 0.
     limited : bool
@@ -34,30 +36,33 @@ class Step:
     """
 
     move: np.ndarray
+    length: float
     predicted: float
     limited: bool
     lowest: float
     scaled_gradient: float
 
 
-def trust_step(gradient: np.ndarray, hessian: np.ndarray, radius: float) -> Step:
-    """Minimise g's + s'Hs / 2 over |s| <= radius."""
-    values, vectors = np.linalg.eigh(hessian)
-    g = vectors.T @ gradient
+def trust_step(gradient: np.ndarray, hessian: np.ndarray, radius: float, scale: np.ndarray | None = None) -> Step:
+    """Minimise g's + s'Hs / 2 over |s / scale| <= radius (scale 1 when not given)."""
+    scale = np.ones(len(gradient)) if scale is None else scale
+    values, vectors = np.linalg.eigh(scale[:, None] * hessian * scale)
+    g = vectors.T @ (scale * gradient)
     size = np.abs(values)
     floor = _FLAT * max(float(size.max()), 1e-300)
     curved = size > floor
     scaled = float(np.sqrt((g[curved] ** 2 / size[curved]).sum()))
     if values[0] > floor:
         newton = -g / values
-        if np.linalg.norm(newton) <= radius:
-            return Step(vectors @ newton, 0.5 * scaled**2, False, float(values[0]), scaled)
+        length = float(np.linalg.norm(newton))
+        if length <= radius:
+            return Step(scale * (vectors @ newton), length, 0.5 * scaled**2, False, float(values[0]), scaled)
     move = _boundary_step(g, values, radius, floor)
     # Beside huge curvatures the shift is lost in rounding, and the step can come out too long.
     move *= min(1.0, radius / max(float(np.linalg.norm(move)), 1e-300))
     predicted = -float(g @ move + 0.5 * (values * move**2).sum())
-    limited = bool(np.linalg.norm(move) > 0.99 * radius)
-    return Step(vectors @ move, max(predicted, 0.0), limited, float(values[0]), scaled)
+    length = float(np.linalg.norm(move))
+    return Step(scale * (vectors @ move), length, max(predicted, 0.0), length > 0.99 * radius, float(values[0]), scaled)
 
 
 def _boundary_step(g: np.ndarray, values: np.ndarray, radius: float, floor: float) -> np.ndarray:

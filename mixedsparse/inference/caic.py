@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "caic", "effective_df"]
 
-METHODS = ("greven-kneib", "vaida-blanchard")
+METHODS = ("greven-kneib", "cAIC4", "vaida-blanchard")
 # A direction of theta that moves the mean by less than this share of the residuals does not move it (a variance at 0).
 _MOVES = 1e-8
 # Eigenvalues of the Hessian below this share of the largest belong to directions that theta does not identify.
@@ -34,8 +34,10 @@ def caic(results: MixedResults, method: str = "greven-kneib") -> pd.Series:
     if method not in METHODS:
         raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}.")
     df = effective_df(results) + 1.0
-    if method == "greven-kneib":
-        df += _estimation_bias(results)
+    if method != "vaida-blanchard":
+        # cAIC4 1.1 halves the term of the profiled sigma (eWje * e / (2 * tye) in calculateGaussianBc.R); refits
+        # with one response moved at a time confirm it whole: that is the default.
+        df += _estimation_bias(results, 0.5 if method == "cAIC4" else 1.0)
     problem = results.model.problem
     squares = float(np.square(_weighted_residuals(results)).sum())
     loglik = -0.5 * (problem.n * math.log(2 * math.pi * results.scale) + squares / results.scale)
@@ -56,12 +58,12 @@ def effective_df(results: MixedResults) -> float:
     return problem.n - df * (1.0 - spherical / pls.pwrss) + 0.5 * gradient
 
 
-def _estimation_bias(results: MixedResults) -> float:
+def _estimation_bias(results: MixedResults, share: float) -> float:
     """What the estimation of theta adds to the degrees of freedom: sum_j (d theta_j / dy)' P_0 dV_0/dtheta_j e.
 
     e = P_0 y are the residuals. The derivative of theta is that of the root of the gradient of the fitted criterion,
-    H^-1 (2 df / r^2) [P_0 E - e (e'E) / r^2] with E_j = dV_0/dtheta_j e, so that no n x n matrix is formed. A theta
-    that is at 0 does not move the mean and drops out, as the boundary does in cAIC4.
+    H^-1 (2 df / r^2) [P_0 E - e (e'E) / r^2] with E_j = dV_0/dtheta_j e, so that no n x n matrix is formed; `share`
+    multiplies the last term. A theta that is at 0 does not move the mean and drops out, as the boundary does in cAIC4.
     """
     problem, pls = results.model.problem, results.fit.search.pls
     bases = _whitened(problem)
@@ -69,8 +71,7 @@ def _estimation_bias(results: MixedResults) -> float:
     pairs = zip(bases, _directions(problem, pls), strict=True)
     E = sum(base @ c.reshape(base.shape[1], -1) for base, c in pairs) @ problem.layout.to_block
     PE = _project(problem, pls, bases, E)
-    weight = E.T @ e
-    score = PE - np.outer(e, weight) / pls.pwrss
+    score = PE - share * np.outer(e, E.T @ e) / pls.pwrss
     kept = np.linalg.norm(PE, axis=0) > _MOVES * np.linalg.norm(e)
     if not kept.any():
         return 0.0

@@ -10,6 +10,7 @@ from mixedsparse.results.criteria import CriteriaMixin
 from mixedsparse.results.effects import EffectsMixin
 from mixedsparse.results.estimates import EstimatesMixin
 from mixedsparse.results.fitted import FittedMixin
+from mixedsparse.results.indices import IndicesMixin
 from mixedsparse.results.internals import InternalsMixin
 from mixedsparse.results.means import MeansMixin
 from mixedsparse.results.outcome import OutcomeMixin
@@ -35,6 +36,7 @@ class MixedResults(
     FittedMixin,
     OutcomeMixin,
     MeansMixin,
+    IndicesMixin,
     InternalsMixin,
     TestingMixin,
 ):
