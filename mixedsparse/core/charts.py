@@ -60,6 +60,12 @@ class Chart:
             return np.sin(coordinate)
         return self.scale * np.exp(coordinate) if self.kind == "log" else self.centre + self.scale * coordinate
 
+    def rate(self, coordinate: np.ndarray) -> np.ndarray:
+        """Derivative of `value`."""
+        if self.kind == "sine":
+            return np.cos(coordinate)
+        return self.value(coordinate) if self.kind == "log" else np.full(np.shape(coordinate), self.scale)
+
     def lower(self) -> np.ndarray:
         """Least values of all coordinates (m + 2): an angle gives the sign of W_11 and of the radius a meaning."""
         out = np.full(self.problem.n_theta + 2, -np.inf)

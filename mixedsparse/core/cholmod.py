@@ -7,6 +7,8 @@ numbers are refilled; indices are 32-bit.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -43,14 +45,15 @@ class SparseCholesky:
         # Counts factorisations: engines of one pattern share this object, and their factors notice when it moves on.
         self.stamp = 0
 
-    def __getstate__(self) -> dict[str, sparse.csc_matrix]:
+    def __getstate__(self) -> dict[str, Any]:
         """Keep the matrix: CHOLMOD's own objects do not pickle."""
-        return {"lower": self._matrix}
+        return {"lower": self._matrix, "stamp": self.stamp}
 
-    def __setstate__(self, state: dict[str, sparse.csc_matrix]) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         """Analyse and factorise again."""
         self.__init__(state["lower"])  # type: ignore[misc]
         self.factorize(state["lower"].data.copy())
+        self.stamp = state["stamp"]
 
     def factorize(self, values: np.ndarray) -> None:
         """Refill the numbers of the lower triangle (CSC order) and factorise."""

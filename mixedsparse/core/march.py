@@ -56,6 +56,10 @@ class Path:
     closed: tuple[bool, bool]
     lowest: float
 
+    def reaches(self, cutoff: float) -> bool:
+        """Whether both ends are at |zeta| >= `cutoff` or at the end of the parameter's range."""
+        return (self.closed[0] or self.zeta[0] <= -cutoff) and (self.closed[1] or self.zeta[-1] >= cutoff)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stop:

@@ -18,23 +18,24 @@ _RIDGE = 1e-9
 def moment_start(problem: Problem) -> np.ndarray:
     """Return theta (m,) of the whitened bases, no correlations.
 
-    With the least-squares residual r and a_l = z_l'z_l, the sum over levels of (z_l'r)^2 / a_l exceeds the number
-    of levels times the total variance by about the effect's variance times (n - sum a_l^2 / n): the one-way analysis of
-    variance (Searle, Casella & McCulloch 1992, section 3.6), other effects counted as noise.
+    With the least-squares residual r and a_l = z_l'z_l, the sum over levels of (z_l'r)^2 / a_l exceeds the degrees of
+    freedom times the mean square inside levels by about the effect's variance times (n - sum a_l^2 / n): the one-way
+    analysis of variance (Searle, Casella & McCulloch 1992, section 3.6), other factors counted as noise.
     """
     layout = problem.layout
     total = float(problem.xy[-1, -1]) / problem.n
+    within = [_within(problem, b) for b in range(len(layout.widths))]
     variances = np.zeros(len(layout.block))
     for i in np.flatnonzero(layout.is_diagonal):
         sizes = problem.grams[layout.block[i]][:, layout.row[i], layout.row[i]]
         sums = problem.Zxy[layout.block[i]][:, layout.row[i], -1]
         used = sizes > 0
-        between = float((sums[used] ** 2 / sizes[used]).sum()) - used.sum() * total
+        between = float((sums[used] ** 2 / sizes[used]).sum()) - (used.sum() - 1) * within[layout.block[i]]
         spread = float(sizes.sum() - (sizes**2).sum() / max(sizes.sum(), 1e-300))
         variances[i] = max(between / spread, 0.0) if spread > 0 else 0.0
     # What varies inside the levels of any one factor bounds the residual variance from above.
-    within = min(_within(problem, b) for b in range(len(layout.widths)))
-    residual = min(max(total - variances.sum(), _RESIDUAL_SHARE * within), within)
+    smallest = min(within)
+    residual = min(max(total - variances.sum(), _RESIDUAL_SHARE * smallest), smallest)
     ratios = np.maximum(variances / residual, _SMALLEST_RATIO) if residual > 0 else np.ones_like(variances)
     return np.where(layout.is_diagonal, np.sqrt(ratios), 0.0)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import null_space, solve_triangular
+from scipy.linalg import solve_triangular
 
 from mixedsparse.formula.structure import Structure, read_structure, separate_columns
 
@@ -24,6 +24,8 @@ __all__ = ["FixedTerms", "fixed_terms", "type1", "type2", "type3"]
 
 # Relative size below which a part of a hypothesis is rounding noise.
 _NOISE = 1e-8
+# Factors and covariates map with coefficients near 1; beyond this one, units differ.
+_ODD = 1e3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,13 +68,21 @@ def fixed_terms(results: MixedResults) -> FixedTerms:
     alias[np.arange(len(kept)), kept] = 1.0
     dropped = np.setdiff1d(np.arange(design.X.shape[1]), kept)
     if len(dropped):
-        lost = design.X[:, dropped] if problem.root_weights is None else design.X[:, dropped] * problem.root_weights[:, None]
-        alias[:, dropped] = solve_triangular(problem.basis.root, problem.basis.q.T @ lost)
+        weights = 1.0 if problem.root_weights is None else problem.root_weights[:, None]
+        alias[:, dropped] = solve_triangular(problem.basis.root, problem.basis.q.T @ (design.X[:, dropped] * weights))
     position = {int(column): i for i, column in enumerate(kept)}
     columns = tuple(
         np.array([position[c] for c in range(s.start, s.stop) if c in position], dtype=int) for s in structure.columns
     )
-    return FixedTerms(structure, alias @ structure.map, columns, results.model.design.X[:, kept])
+    return FixedTerms(structure, _in_proportion(alias @ structure.map, structure.owner), columns, design.X[:, kept])
+
+
+def _in_proportion(mapping: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Rescale the parameters of terms whose dropped columns have other units than the columns that stand for them."""
+    size = np.zeros(owner.max(initial=-1) + 1)
+    np.maximum.at(size, owner, np.abs(mapping).max(axis=0, initial=0.0))
+    odd = (size > 0) & ((size > _ODD) | (size < 1.0 / _ODD))
+    return mapping / np.where(odd, size, 1.0)[owner]
 
 
 def type1(terms: FixedTerms) -> dict[str, np.ndarray]:
@@ -112,23 +122,33 @@ def _triangle(X: np.ndarray) -> np.ndarray:
 def _rows(triangle: np.ndarray, order: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Rows of the columns `wanted` of the triangular factor, diagonal 1, columns back in place."""
     at = np.flatnonzero(np.isin(order, wanted))
-    rows = triangle[at] / np.diagonal(triangle)[at, None]
-    out = np.zeros((len(at), len(order)))
-    out[:, order] = np.triu(rows, 0) if len(at) == len(order) else rows
+    out = np.empty((len(at), len(order)))
+    out[:, order] = triangle[at] / np.diagonal(triangle)[at, None]
     return out
 
 
 def _type3(terms: FixedTerms, term: int) -> np.ndarray:
     structure = terms.structure
     above = structure.containing(term)
-    inside = np.isin(structure.owner, [term, *above])
-    space = null_space(terms.map[:, ~inside].T, rcond=_NOISE) if (~inside).any() else np.eye(len(terms.map))
+    if not len(terms.columns[term]):
+        return np.empty((0, len(terms.map)))
+    # A term all of whose columns were dropped is not in the model: it does not stand in the way of others.
+    there = np.isin(structure.owner, [j for j, columns in enumerate(terms.columns) if len(columns)])
+    space = _null_space(terms.map[:, there & ~np.isin(structure.owner, [term, *above])].T)
     if above:
-        beyond = null_space(terms.map[:, ~np.isin(structure.owner, above)].T, rcond=_NOISE)
-        # Orthogonal as functions of b: k'map is one.
-        inner = beyond.T @ terms.map @ terms.map.T @ space
-        space = space @ null_space(inner, rcond=_NOISE) if inner.size else space
+        beyond = _null_space(terms.map[:, there & ~np.isin(structure.owner, above)].T)
+        # Orthogonal as functions of b, which k'map is.
+        space = space @ _null_space((beyond.T @ terms.map) @ (terms.map.T @ space))
     return _standard_basis(space, terms.map, np.flatnonzero(structure.owner == term), structure.firsts)
+
+
+def _null_space(matrix: np.ndarray) -> np.ndarray:
+    """Orthonormal basis (p, d) of {k: matrix k = 0}; entries of `matrix` (r, p) are of order 1."""
+    if len(matrix) > matrix.shape[1]:
+        matrix = _triangle(matrix)
+    _, values, vectors = np.linalg.svd(matrix)
+    rank = int((values > _NOISE).sum())
+    return vectors[rank:].T
 
 
 def _standard_basis(space: np.ndarray, mapping: np.ndarray, own: np.ndarray, firsts: np.ndarray) -> np.ndarray:

@@ -170,9 +170,9 @@ class MarginalMeans(_Estimates):
         >>> fit = ms.lmer("score ~ Machine + (1 | Worker/Machine)", ms.datasets.load("Machines"))
         >>> fit.emmeans("Machine").contrast("pairwise", adjust="holm").table[["contrast", "estimate", "p"]].round(4)
           contrast  estimate       p
-        0    A - B   -7.9667  0.0092
-        1    A - C  -13.9167  0.0003
-        2    B - C   -5.9500  0.0208
+        0    A - B   -7.9667  0.0088
+        1    A - C  -13.9167  0.0002
+        2    B - C   -5.9500  0.0211
         """
         by = self.by if by is None else (by,) if isinstance(by, str) else tuple(by)
         present = [*self.factors, *self.by]

@@ -73,8 +73,8 @@ class MeansMixin(ResultsBase):
         >>> fit.emmeans("Machine").table.round(2)
           Machine  emmean    SE    df  lower  upper
         0       A   52.36  2.49  8.52  46.68  58.03
-        1       B   60.32  2.49  8.52  54.65  66.00
-        2       C   66.27  2.49  8.52  60.60  71.95
+        1       B   60.32  2.49  8.52  54.65  65.99
+        2       C   66.27  2.49  8.52  60.60  71.94
         """
         from mixedsparse.inference.emmeans import emmeans
 

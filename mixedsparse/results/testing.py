@@ -42,3 +42,103 @@ class TestingMixin(ResultsBase):
         if ddf == "normal":
             return Normal(self.fit.beta, self.fit.cov_beta, self.fit.sigma2)
         return self._satterthwaite if ddf == "satterthwaite" else self._kenward_roger
+
+    def anova(self, type: int | str = 3, ddf: str = "satterthwaite") -> pd.DataFrame:
+        """Analysis of variance: an F test of each term of the fixed part.
+
+        Parameters
+        ----------
+        type : {3, 2, 1}
+            3: each term after all others, means weighing all levels equally, whatever the contrasts; 2: each term
+            after those that do not contain it; 1: each term after those before it.
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+            Denominator degrees of freedom; see `coef_table`.
+
+        Returns
+        -------
+        DataFrame
+            A row per term as written in the formula; ``SumSq``, ``MeanSq`` (in y^2, relative to the residual
+            variance), ``NumDF``, ``DenDF``, ``F``, ``p``. Values as lmerTest's ``anova``. A term none of whose
+            columns was kept has NumDF 0 and no test.
+
+        Raises
+        ------
+        OptionError
+            `type` or `ddf` is not known.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("score ~ Machine + (1 | Worker) + (1 | Worker:Machine)", ms.datasets.load("Machines"))
+        >>> fit.anova()[["NumDF", "DenDF", "F"]].round(3)
+                 NumDF  DenDF       F
+        Machine      2   10.0  20.576
+        """
+        from mixedsparse.inference.anova import anova_table
+
+        return anova_table(self, type, ddf)
+
+    def t_test(self, L: Any, ddf: str = "satterthwaite") -> pd.DataFrame:
+        """Test linear functions of the coefficients, each on its own.
+
+        Parameters
+        ----------
+        L : array of shape (p,) or (r, p), dict, str, or list of dict or str
+            Weights of the coefficients in the order of `params`; a dict coefficient -> weight; or text such as
+            ``"Days = 10, A[S.a] - B = 0"`` (coefficients as `params` names them, in backticks if need be).
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+
+        Returns
+        -------
+        DataFrame
+            A row per function: ``Estimate``, ``SE``, ``df``, ``t``, ``p`` (two-sided, of the value after ``=``, or 0).
+
+        Raises
+        ------
+        DataError
+            The shape is wrong, or there is no such coefficient; the message lists those that there are.
+        FormulaError
+            The text cannot be read.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.t_test("Days = 10, Intercept + 9*Days")[["Estimate", "df", "t"]].round(2)
+                            Estimate    df      t
+        Days = 10              10.47  17.0   0.30
+        Intercept + 9*Days    345.61  17.0  23.15
+        """
+        from mixedsparse.inference.anova import t_table
+
+        return t_table(self, L, ddf)
+
+    def wald_test(self, L: Any, ddf: str = "satterthwaite") -> pd.DataFrame:
+        """Test linear functions of the coefficients all together, by an F statistic.
+
+        Parameters
+        ----------
+        L, ddf
+            See `t_test`. Rows that are combinations of others count once.
+
+        Returns
+        -------
+        DataFrame
+            One row: ``NumDF``, ``DenDF``, ``F``, ``p``. lmerTest: ``contest``; pbkrtest: ``KRmodcomp``.
+
+        Raises
+        ------
+        DataError, FormulaError
+            As `t_test`; also if the right sides of dependent rows contradict each other.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.wald_test("Intercept = 250, Days = 10").round(3)
+                                    NumDF  DenDF      F      p
+        Intercept = 250, Days = 10      2   17.0  0.087  0.917
+        """
+        from mixedsparse.inference.anova import wald_table
+
+        return wald_table(self, L, ddf)

@@ -1,0 +1,61 @@
+"""Tables of tests of the fixed effects: by term (analysis of variance), and of linear functions that a user gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.errors import OptionError
+from mixedsparse.inference.contrast import contrast_tests, denominator, joint_test
+from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, type1, type2, type3
+from mixedsparse.inference.linear import read_linear
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["anova_table", "f_table", "t_table", "wald_table"]
+
+_TYPES: dict[int, Callable[[FixedTerms], dict[str, np.ndarray]]] = {1: type1, 2: type2, 3: type3}
+_ROMAN = {"I": 1, "II": 2, "III": 3}
+
+
+def anova_table(results: MixedResults, type: int | str = 3, ddf: str = "satterthwaite") -> pd.DataFrame:
+    """F test of each term; see `MixedResults.anova`."""
+    kind = _ROMAN.get(str(type), type)
+    if kind not in _TYPES:
+        raise OptionError(f"type={type!r} is not known; use 1, 2 or 3 (or 'I', 'II', 'III').")
+    return f_table(results, _TYPES[kind](fixed_terms(results)), ddf)
+
+
+def f_table(results: MixedResults, hypotheses: Mapping[str, np.ndarray], ddf: str) -> pd.DataFrame:
+    """Test each of `hypotheses`, label -> L (r, p).
+
+    Columns ``SumSq``, ``MeanSq``, ``NumDF``, ``DenDF``, ``F``, ``p``; MeanSq = F sigma^2 without the scale of
+    Kenward-Roger, SumSq = MeanSq NumDF, as in lmerTest.
+    """
+    rows = {}
+    for label, L in hypotheses.items():
+        test = joint_test(results, L, ddf)
+        mean = test.F / test.scale * denominator(results, ddf).sigma2
+        rows[label] = (mean * test.num_df, mean, test.num_df, test.den_df, test.F, test.p)
+    columns = ["SumSq", "MeanSq", "NumDF", "DenDF", "F", "p"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).astype({"NumDF": int})
+
+
+def t_table(results: MixedResults, L: Any, ddf: str) -> pd.DataFrame:
+    """Test each row of L on its own; see `MixedResults.t_test`."""
+    linear = read_linear(L, list(results.params.index), results.dropped_columns)
+    tests = contrast_tests(results, linear.L, ddf, linear.rhs)
+    columns = {"Estimate": tests.estimate, "SE": tests.se, "df": tests.df, "t": tests.t, "p": tests.p}
+    return pd.DataFrame(columns, index=list(linear.labels))
+
+
+def wald_table(results: MixedResults, L: Any, ddf: str) -> pd.DataFrame:
+    """Test all rows of L together; see `MixedResults.wald_test`."""
+    linear = read_linear(L, list(results.params.index), results.dropped_columns)
+    test = joint_test(results, linear.L, ddf, linear.rhs)
+    columns = {"NumDF": test.num_df, "DenDF": test.den_df, "F": test.F, "p": test.p}
+    return pd.DataFrame(columns, index=[", ".join(linear.labels)])

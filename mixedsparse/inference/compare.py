@@ -1,0 +1,114 @@
+"""Information criteria of several models, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.errors import DataError, OptionError
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["compare"]
+
+# Designs and responses that differ by less than this share of their size are the same.
+_SAME = 1e-10
+
+
+def compare(models: Iterable[MixedResults] | Mapping[str, MixedResults]) -> pd.DataFrame:
+    """Information criteria of several models of the same response.
+
+    Parameters
+    ----------
+    models : sequence of MixedResults, or dict of them
+        The keys of a dict become the row names; those of a sequence are ``m0``, ``m1``, ...
+
+    Returns
+    -------
+    DataFrame
+        One row per model, in the order given: ``formula``, ``method``, ``npar``, ``logLik``, then ``AIC``, ``AICc`` (small
+        samples: AIC + 2 k (k + 1) / (n - k - 1)) and ``BIC``, their differences ``dAIC``, ``dAICc``, ``dBIC`` from the
+        smallest, and ``weight``, the Akaike weight exp(-dAICc / 2) over its sum.
+
+    Raises
+    ------
+    DataError
+        Responses or weights differ, ML and REML are mixed, or REML fits have different fixed parts: their likelihoods
+        are not those of the same data.
+    OptionError
+        There are fewer than two models.
+
+    Notes
+    -----
+    All criteria are marginal, for a new sample of groups; `MixedResults.caic` is for the groups at hand. Information
+    criteria count a variance at its boundary as a whole parameter, as lme4 and everyone does.
+
+    Examples
+    --------
+    >>> import mixedsparse as ms
+    >>> data = ms.datasets.load("sleepstudy")
+    >>> fits = [ms.lmer(f"Reaction ~ Days + ({bar} Subject)", data) for bar in ("1 |", "Days ||", "Days |")]
+    >>> compare(fits)[["npar", "AIC", "dAIC", "BIC"]].round(2)
+        npar      AIC   dAIC      BIC
+    m0     4  1794.47  40.79  1807.24
+    m1     5  1753.67   0.00  1769.63
+    m2     6  1755.63   1.96  1774.79
+    """
+    named = dict(models) if isinstance(models, Mapping) else {f"m{i}": m for i, m in enumerate(models)}
+    if len(named) < 2:
+        raise OptionError(f"There {'is 1 model' if named else 'are 0 models'} to compare; give at least two.")
+    _check_comparable(named)
+    table = pd.DataFrame(
+        {
+            "formula": {name: m.formula for name, m in named.items()},
+            "method": {name: m.method for name, m in named.items()},
+            "npar": {name: m.df_model for name, m in named.items()},
+            "logLik": {name: m.llf for name, m in named.items()},
+            "AIC": {name: m.aic for name, m in named.items()},
+            "AICc": {name: _aicc(m) for name, m in named.items()},
+            "BIC": {name: m.bic for name, m in named.items()},
+        }
+    )
+    for criterion in ("AIC", "AICc", "BIC"):
+        table[f"d{criterion}"] = table[criterion] - table[criterion].min()
+    relative = np.exp(-0.5 * table["dAICc"])
+    return table.assign(weight=relative / relative.sum())
+
+
+def _aicc(results: MixedResults) -> float:
+    k, left = results.df_model, results.nobs - results.df_model - 1
+    return results.aic + 2.0 * k * (k + 1) / left if left > 0 else np.inf
+
+
+def _check_comparable(named: Mapping[str, MixedResults]) -> None:
+    """Refuse models whose likelihoods are not of the same data."""
+    first_name, first = next(iter(named.items()))
+    for name, other in named.items():
+        if other.nobs != first.nobs:
+            raise DataError(
+                f"{first_name} has {first.nobs} rows and {name} has {other.nobs}: fit all models to the rows that are "
+                "complete in every variable."
+            )
+        if not _same(first.get("y"), other.get("y")):
+            raise DataError(f"{first_name} and {name} have different responses, so their likelihoods do not compare.")
+        if not _same(_weights(first), _weights(other)):
+            raise DataError(f"{first_name} and {name} have different weights: fit them with the same.")
+        if other.reml != first.reml:
+            raise DataError(f"{first_name} is fitted by {first.method}, {name} by {other.method}: refit with reml=False.")
+        if first.reml and not _same(first.get("X"), other.get("X")):
+            raise DataError(
+                f"{first_name} and {name} are REML fits with different fixed parts (or contrasts), so their likelihoods do "
+                "not compare: refit with reml=False."
+            )
+
+
+def _weights(results: MixedResults) -> np.ndarray:
+    return np.ones(1) if results._weights is None else results._weights
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=_SAME, atol=_SAME * float(np.abs(a).max(initial=0.0))))

@@ -1,0 +1,99 @@
+"""The parameters that users ask for, by name: coefficients, standard deviations and correlations, sigma."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mixedsparse.errors import OptionError
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Parameter", "parameter_values", "parameters", "select_parameters"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter.
+
+    Attributes
+    ----------
+    name : str
+        ``Days``, ``sd(Days|Subject)``, ``cor(Intercept,Days|Subject)`` or ``sigma``.
+    kind : {"fixed", "sd", "cor", "sigma"}
+    term : int
+        Position of the term in theta order; -1 for coefficients and sigma.
+    places : tuple of int
+        The coefficient, or the one or two effects of the term.
+    """
+
+    name: str
+    kind: str
+    term: int = -1
+    places: tuple[int, ...] = ()
+
+
+def parameters(results: MixedResults) -> tuple[Parameter, ...]:
+    """Return all parameters: coefficients; per term standard deviations, then correlations; sigma.
+
+    Terms come in theta order. A factor with an effect of one name in two terms has its terms told apart as in `varcorr`.
+    """
+    out = [Parameter(name, "fixed", places=(i,)) for i, name in enumerate(results._x_names)]
+    labels = _group_labels(results)
+    for t, (term, group) in enumerate(zip(results.model.problem.terms, labels, strict=True)):
+        out += [Parameter(f"sd({name}|{group})", "sd", t, (i,)) for i, name in enumerate(term.columns)]
+        for i, j in zip(*np.triu_indices(term.k, 1), strict=True):
+            name = f"cor({term.columns[i]},{term.columns[j]}|{group})"
+            out.append(Parameter(name, "cor", t, (int(i), int(j))))
+    return (*out, Parameter("sigma", "sigma"))
+
+
+def _group_labels(results: MixedResults) -> list[str]:
+    """Name of each term's factor; numbered where effects of one name stand in two of its terms."""
+    terms = results.model.problem.terms
+    seen = [(term.group, name) for term in terms for name in term.columns]
+    twice = {group for group, name in seen if seen.count((group, name)) > 1}
+    numbered = results._term_labels()
+    return [label if term.group in twice else term.group for term, label in zip(terms, numbered, strict=True)]
+
+
+def select_parameters(known: Sequence[Parameter], which: str | Iterable[str]) -> list[Parameter]:
+    """Parameters that `which` names: "all", "fixed", "random" (all others), a name, or several names."""
+    if isinstance(which, str) and which in ("all", "fixed", "random"):
+        return [p for p in known if which == "all" or (p.kind == "fixed") == (which == "fixed")]
+    names = {p.name: p for p in known}
+    wanted = [which] if isinstance(which, str) else list(which)
+    for name in wanted:
+        if name not in names:
+            raise OptionError(
+                f"which={name!r} is not a parameter; use 'all', 'fixed', 'random', or names among: {', '.join(names)}."
+            )
+    return [names[name] for name in dict.fromkeys(wanted)]
+
+
+def parameter_values(
+    known: Sequence[Parameter], beta: np.ndarray, covariances: Sequence[np.ndarray], sigma: np.ndarray
+) -> np.ndarray:
+    """Return the values (B, len(known)) of B fits: beta (B, p), covariances (B, k, k) per term, sigma (B,).
+
+    The correlation of an effect without variance is NaN.
+    """
+    out = np.empty((len(sigma), len(known)))
+    for j, parameter in enumerate(known):
+        if parameter.kind == "fixed":
+            out[:, j] = beta[:, parameter.places[0]]
+        elif parameter.kind == "sigma":
+            out[:, j] = sigma
+        else:
+            first, second = parameter.places[0], parameter.places[-1]
+            cov = covariances[parameter.term]
+            size = np.sqrt(cov[:, first, first] * cov[:, second, second])
+            if parameter.kind == "cor":
+                ratio = np.divide(cov[:, first, second], size, out=np.full(len(size), np.nan), where=size > 0)
+                size = np.clip(ratio, -1.0, 1.0)
+            out[:, j] = size
+    return out

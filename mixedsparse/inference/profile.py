@@ -1,0 +1,201 @@
+"""Likelihood profiles of coefficients, standard deviations, correlations and sigma."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from mixedsparse.caller import user_level
+from mixedsparse.core.batch import Batch, Responses
+from mixedsparse.core.batch_engine import make_batch
+from mixedsparse.core.charts import Chart, coefficient_chart, correlation_chart, deviation_chart, sigma_chart
+from mixedsparse.core.fit import Fit, fit_problem
+from mixedsparse.core.joint import JointCriterion
+from mixedsparse.core.march import Path, march
+from mixedsparse.core.threads import blas_threads
+from mixedsparse.errors import ConvergenceWarning, OptionError
+from mixedsparse.inference.counting import CountOption, counter
+from mixedsparse.inference.curves import ProfileCurve
+from mixedsparse.inference.parameters import Parameter, parameter_values, parameters, select_parameters
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Profile", "check_level", "profile"]
+
+# A standard deviation below this share of sigma leaves its correlations without meaning.
+_NO_SPREAD = 1e-6
+# Fall below the optimum of the fit that is more than rounding.
+_BETTER = 1e-5
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Profile:
+    """Signed-root likelihood profiles.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per point: ``parameter``; ``value`` of it; ``zeta``, the signed root of the rise of the deviance; then all
+        parameters by name, as they are there once the others are at their best.
+    estimates : Series
+        Maximum-likelihood estimates of all parameters.
+    level : float
+        Confidence level up to which the profiles reach.
+    note : str
+        What was profiled.
+    curves : dict name -> ProfileCurve
+    """
+
+    table: pd.DataFrame
+    estimates: pd.Series
+    level: float
+    note: str
+    curves: dict[str, ProfileCurve] = field(repr=False)
+
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        """Confidence limits: where zeta reaches the normal quantiles.
+
+        Parameters
+        ----------
+        level : float
+            At most the level that was profiled.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``lower``, ``upper``, a row per parameter. A limit that the likelihood never reaches is the end of
+            the parameter's range (0 for a standard deviation, -1 or 1 for a correlation); NaN where the path got stuck.
+        """
+        check_level(level)
+        if level > self.level:
+            raise OptionError(f"level={level:g} is beyond the profiles, which reach {self.level:g}: profile(level={level:g}).")
+        z = float(ndtri(0.5 + 0.5 * level))
+        limits = {name: (curve.limit(-z), curve.limit(z)) for name, curve in self.curves.items()}
+        table = pd.DataFrame.from_dict(limits, orient="index", columns=["lower", "upper"], dtype=float)
+        table.attrs["note"] = self.note
+        return table
+
+    def plot(self, kind: str = "zeta", which: str | Iterable[str] = "all", level: float = 0.95) -> Any:
+        """Draw the profiles, one panel per parameter.
+
+        Parameters
+        ----------
+        kind : {"zeta", "abs", "density"}
+            Signed root, its absolute value, or the density phi(zeta) d zeta / d value.
+        which : str or sequence of str
+            Names of parameters, or "all".
+        level : float
+            Confidence level whose interval is marked.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from mixedsparse.report.profile_plots import plot_profile
+
+        return plot_profile(self, kind, which, level)
+
+    def __repr__(self) -> str:
+        return f"<Profile of {len(self.curves)} parameters to level {self.level:g}; {self.note}>"
+
+
+def profile(
+    results: MixedResults, which: str | Iterable[str] = "all", *, level: float = 0.999, progress: CountOption = None
+) -> Profile:
+    """Profile the likelihood of `results`; see `MixedResults.profile`."""
+    check_level(level)
+    known = parameters(results)
+    chosen = select_parameters(known, which)
+    fit, note = _ml_fit(results)
+    problem, unit = results.model.problem, float(np.sqrt(fit.sigma2))
+    engine = results.model.engine()
+    with blas_threads(engine.work), counter(progress, "profile") as tell:
+        batch = make_batch(engine)
+        charts = [_chart(problem, fit, p, unit) for p in chosen]
+        x = [chart.coordinates(fit.templates) for chart in charts]
+        sloped = [i for i, p in enumerate(chosen) if not _is_flat(p, charts[i], x[i])]
+        cutoff = float(ndtri(0.5 + 0.5 * level))
+        starts = np.array([x[i] for i in sloped]).reshape(len(sloped), problem.n_theta + 2)
+        marched = march(batch, [charts[i] for i in sloped], starts, unit, cutoff, tell) if sloped else []
+    paths: list[Path | None] = [None] * len(chosen)
+    for i, path in zip(sloped, marched, strict=True):
+        paths[i] = path
+    _warn(chosen, paths, fit, cutoff)
+    curves = {p.name: ProfileCurve.of(p, c, path) for p, c, path in zip(chosen, charts, paths, strict=True)}
+    covariances = [fit.sigma2 * (lam @ lam.T)[None] for lam in fit.templates]
+    best = parameter_values(known, fit.beta[None], covariances, np.array([unit]))[0]
+    names = [p.name for p in known]
+    table = pd.concat([_rows(batch, known, curve, unit) for curve in curves.values()], ignore_index=True)
+    return Profile(table, pd.Series(best, index=names, name="estimate"), level, note, curves)
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence level that is not between 0 and 1."""
+    if not (isinstance(level, float | int | np.number) and 0 < level < 1):
+        raise OptionError(f"level={level!r} must lie between 0 and 1: 0.95 for 95 %.")
+
+
+def _ml_fit(results: MixedResults) -> tuple[Fit, str]:
+    """Maximum-likelihood fit of the model, and what to say of it."""
+    if not results.reml:
+        return results.fit, "maximum likelihood"
+    fit = fit_problem(results.model.engine(), False, start=results.fit.theta)
+    return fit, "the REML fit was refitted by maximum likelihood, whose deviance is profiled"
+
+
+def _chart(problem: Any, fit: Fit, parameter: Parameter, unit: float) -> Chart:
+    if parameter.kind == "fixed":
+        which = parameter.places[0]
+        return coefficient_chart(problem, which, fit.beta[which], float(np.sqrt(fit.cov_beta[which, which])))
+    if parameter.kind == "sigma":
+        return sigma_chart(problem, unit)
+    make = deviation_chart if parameter.kind == "sd" else correlation_chart
+    extra = (unit,) if parameter.kind == "sd" else ()
+    return make(problem, parameter.term, *parameter.places, *extra)
+
+
+def _is_flat(parameter: Parameter, chart: Chart, x: np.ndarray) -> bool:
+    """Whether the likelihood does not depend on a correlation, one of the effects having no variance."""
+    return parameter.kind == "cor" and min(x[chart.angle[0]], x[chart.angle[2]]) < _NO_SPREAD
+
+
+def _warn(chosen: Sequence[Parameter], paths: Sequence[Path | None], fit: Fit, cutoff: float) -> None:
+    """Say which profiles got stuck, and whether the fit was not the optimum."""
+    short = [p.name for p, path in zip(chosen, paths, strict=True) if path is not None and not path.reaches(cutoff)]
+    if short:
+        warnings.warn(
+            f"The profile of {', '.join(short)} ends early: the other parameters could not be optimised further out. "
+            "Limits beyond are NaN; bootstrap(), or a simpler random part, may help.",
+            ConvergenceWarning,
+            stacklevel=user_level(),
+        )
+    lowest = min((path.lowest for path in paths if path is not None), default=fit.criterion)
+    if not fit.certificate.converged or lowest < fit.criterion - _BETTER:
+        warnings.warn(
+            f"The fit that is profiled is not at its optimum (deviance {fit.criterion:.6f}, the profile met "
+            f"{lowest:.6f}): {fit.certificate.message}",
+            ConvergenceWarning,
+            stacklevel=user_level(),
+        )
+
+
+def _rows(batch: Batch, known: Sequence[Parameter], curve: ProfileCurve, unit: float) -> pd.DataFrame:
+    """Rows of the table for one parameter."""
+    path, count = curve.path, len(curve.values)
+    names = [p.name for p in known]
+    values = np.empty((0, len(known)))
+    if path is not None:
+        joint = JointCriterion(batch, [curve.chart], Responses.of(batch.problem), unit, reml=False)
+        covariances = joint.covariances(path.x, np.zeros(count, dtype=np.intp))
+        beta = np.array([batch.problem.basis.beta(gamma) for gamma in path.gamma])
+        values = parameter_values(known, beta, covariances, unit * np.exp(path.x[:, -2]))
+        values[:, names.index(curve.parameter.name)] = curve.values
+    head = pd.DataFrame({"parameter": [curve.parameter.name] * count, "value": curve.values, "zeta": curve.zeta})
+    return pd.concat([head, pd.DataFrame(values, columns=names)], axis=1)
