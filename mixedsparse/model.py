@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mixedsparse.formula.design import Design
     from mixedsparse.results import MixedResults
 
-__all__ = ["LinearMixedModel", "lmer"]
+__all__ = ["LinearMixedModel", "lmer", "warn_of_search"]
 
 
 class LinearMixedModel:
@@ -235,7 +235,6 @@ class LinearMixedModel:
     def _warn(self, fit: Fit) -> None:
         """Warn once of each thing that the user can act on, at the line that asked for the fit."""
         level = user_level()
-        certificate = fit.certificate
         if self.design.nmissing:
             n = self.design.nmissing
             warnings.warn(
@@ -247,14 +246,20 @@ class LinearMixedModel:
                 DroppedColumnsWarning,
                 stacklevel=level,
             )
-        if not certificate.converged:
-            warnings.warn(certificate.message, ConvergenceWarning, stacklevel=level)
-        elif certificate.boundary:
-            warnings.warn(certificate.message, SingularFitWarning, stacklevel=level)
+        warn_of_search(fit)
 
     def __repr__(self) -> str:
         """Show formula and sizes."""
         return f"LinearMixedModel({self.formula!r}, n={self.problem.n}, q={self.problem.layout.q})"
+
+
+def warn_of_search(fit: Fit) -> None:
+    """Warn of a search that stopped early, or ended on the boundary."""
+    certificate, level = fit.certificate, user_level()
+    if not certificate.converged:
+        warnings.warn(certificate.message, ConvergenceWarning, stacklevel=level)
+    elif certificate.boundary:
+        warnings.warn(certificate.message, SingularFitWarning, stacklevel=level)
 
 
 def lmer(

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from typing import TypeGuard
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from mixedsparse.core.blocks import BlockLayout
 from mixedsparse.core.coupling import symmetrized
@@ -141,7 +140,7 @@ def _identity_terms(sums: np.ndarray, levels: int) -> np.ndarray:
 def _scaled_directions(layout: BlockLayout, b: int, lam: np.ndarray) -> np.ndarray:
     """Lambda^-1 D_i Lambda^-T of the parameters of block b, shape (m_b, K, K)."""
     mine = np.flatnonzero(layout.block == b)
-    inverse = solve_triangular(lam, np.eye(len(lam)), lower=True)
+    inverse = np.linalg.inv(lam)
     out = np.zeros((len(mine), len(lam), len(lam)))
     out[np.arange(len(mine)), :, layout.col[mine]] = inverse[:, layout.row[mine]].T
     return out + out.swapaxes(1, 2)

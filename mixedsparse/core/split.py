@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg import lapack, solve_triangular
+from scipy.linalg import lapack
 
 from mixedsparse.core.coupling import Coupling, make_coupling, symmetrized
 from mixedsparse.core.problem import Problem
@@ -163,7 +163,7 @@ class SplitFactor:
             factor = self.factors[b]
             if np.abs(np.diagonal(factor)).min() > _SAFE_PIVOT:
                 within = len(engine.problem.grams[b]) * np.eye(len(factor)) - sums[b]
-                out[b] = np.asarray(solve_triangular(factor, within, lower=True, trans="T"))
+                out[b] = np.linalg.solve(factor.T, within)
                 continue
             if product is None:
                 product = self._schur_times_factor(), symmetrized(inverse)

@@ -54,7 +54,7 @@ def compare(models: Iterable[MixedResults] | Mapping[str, MixedResults]) -> pd.D
     >>> fits = [ms.lmer(f"Reaction ~ Days + ({bar} Subject)", data) for bar in ("1 |", "Days ||", "Days |")]
     >>> compare(fits)[["npar", "AIC", "dAIC", "BIC"]].round(2)
         npar      AIC   dAIC      BIC
-    m0     4  1794.47  40.79  1807.24
+    m0     4  1794.47  40.80  1807.24
     m1     5  1753.67   0.00  1769.63
     m2     6  1755.63   1.96  1774.79
     """

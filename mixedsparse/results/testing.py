@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -142,3 +141,68 @@ class TestingMixin(ResultsBase):
         from mixedsparse.inference.anova import wald_table
 
         return wald_table(self, L, ddf)
+
+    def drop1(self, test: str = "Chisq", ddf: str = "satterthwaite") -> pd.DataFrame:
+        """Delete each term of the fixed part that is no part of another one, and compare.
+
+        Parameters
+        ----------
+        test : {"Chisq", "F"}
+            Likelihood ratio of ML fits, whatever the fit of these results; or F test of the fit as it is.
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+            For the F test.
+
+        Returns
+        -------
+        DataFrame
+            ``"Chisq"``: the model itself in the first row (``<none>``), then a row for the model without each term;
+            ``npar``, ``logLik``, ``AIC``, ``LRT``, ``Df``, ``p``. ``"F"``: columns as `anova`.
+
+        Raises
+        ------
+        OptionError
+            `test` or `ddf` is not known.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.drop1()[["npar", "LRT", "Df"]].round(3)
+                npar     LRT   Df
+        <none>     6     NaN  NaN
+        Days       5  23.537  1.0
+        """
+        from mixedsparse.inference.drop1 import deletions
+
+        return deletions(self, test, ddf)
+
+    def ranova(self, reduce_terms: bool = True) -> pd.DataFrame:
+        """Likelihood-ratio tests of the random effects, by the criterion of the fit (REML is kept).
+
+        Parameters
+        ----------
+        reduce_terms : bool
+            Simplify each term by one effect at a time that is no part of another, ``(1 + x | g)`` to ``(1 | g)``; a
+            term with a single effect is left out. False leaves out whole terms.
+
+        Returns
+        -------
+        DataFrame
+            The model itself in the first row (``<none>``), then a row per simpler model: ``npar``, ``logLik``, ``AIC``,
+            ``LRT``, ``Df``, ``p`` and ``p_boundary``. ``p`` is from chi-square with Df, as in lmerTest. It is
+            conservative, because a variance of 0 lies on the boundary. ``p_boundary`` is from the equal mixture of
+            chi-square with Df - 1 and Df (Self & Liang 1987; Stram & Lee 1994), right when one effect is left out, and
+            an upper limit when several are (Silvapulle & Sen 2005, section 3.6).
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.ranova()[["npar", "LRT", "Df"]].round(3)
+                                  npar     LRT   Df
+        <none>                       6     NaN  NaN
+        Days in (Days | Subject)     4  42.837  2.0
+        """
+        from mixedsparse.inference.ranova import random_deletions
+
+        return random_deletions(self, reduce_terms)

@@ -1,0 +1,111 @@
+"""The random part of a formula as values that can be changed and written out again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mixedsparse.formula.bars import split_formula
+from mixedsparse.formula.grouping import Atom
+from mixedsparse.formula.names import text_of
+from mixedsparse.formula.newdata import Encoding, TermEncoding
+from mixedsparse.formula.parse import ParsedBar
+from mixedsparse.formula.translate import restore
+
+__all__ = ["INTERCEPT", "Effect", "RandomPart", "random_parts", "with_random"]
+
+INTERCEPT = "1"
+_PLAIN = re.compile(r"\.?[^\W\d]\w*(?:\.\w+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One term left of a bar.
+
+    Attributes
+    ----------
+    label : str
+        As it is written in a formula; ``"1"`` for the intercept.
+    factors : frozenset of str
+        What is multiplied; empty for the intercept.
+    width : int
+        Number of columns.
+    """
+
+    label: str
+    factors: frozenset[str]
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class RandomPart:
+    """One random-effects term ``(effects | group)``; not `correlated` is ``||``."""
+
+    group: str
+    effects: tuple[Effect, ...]
+    correlated: bool
+
+    @property
+    def width(self) -> int:
+        """Number of random effects per level."""
+        return sum(effect.width for effect in self.effects)
+
+    @property
+    def has_intercept(self) -> bool:
+        """Whether a random intercept is among the effects."""
+        return any(effect.label == INTERCEPT for effect in self.effects)
+
+    @property
+    def text(self) -> str:
+        """The term in brackets."""
+        labels = [effect.label for effect in self.effects]
+        labels = labels if self.has_intercept else ["0", *labels]
+        bar = "|" if self.correlated or self.width == 1 else "||"
+        return f"({' + '.join(labels)} {bar} {self.group})"
+
+    def without(self, effect: Effect) -> RandomPart:
+        """Return the part less one effect."""
+        return replace(self, effects=tuple(e for e in self.effects if e != effect))
+
+
+def random_parts(encoding: Encoding) -> tuple[RandomPart, ...]:
+    """Random part of a fitted formula, ``a/b`` as two parts.
+
+    A correlated ``(0 + f | g)`` with a factor `f` is written ``(1 + f | g)``: the same model, in a form that can lose
+    `f` and keep the intercept.
+    """
+    names = {alias: name if _PLAIN.fullmatch(name) else f"`{name}`" for alias, name in encoding.parsed.names.items()}
+    terms = iter(encoding.terms)
+    out = []
+    for bar in encoding.parsed.bars:
+        for atoms in bar.groups:
+            term = next(terms)
+            if term.column is not None:
+                for _ in term.encoder.names[1:]:
+                    next(terms)
+            out.append(_part(bar, atoms, term, names))
+    return tuple(out)
+
+
+def _part(bar: ParsedBar, atoms: Sequence[Atom], term: TermEncoding, names: dict[str, str]) -> RandomPart:
+    encoder = term.encoder
+    effects, categorical = [], False
+    for position, (parsed, place) in enumerate(zip(bar.effects.formula, encoder.terms.values(), strict=True)):
+        factors = frozenset(factor.expr for factor in parsed.factors) - {INTERCEPT}
+        label = ":".join(restore(factor.expr, names) for factor in parsed.factors)
+        effects.append(Effect(label, factors, place.stop - place.start))
+        if position == 0:
+            categorical = bool(factors) and all(f in encoder.codings or f.startswith("C(") for f in factors)
+    if categorical and not bar.uncorrelated:
+        first = replace(effects[0], width=effects[0].width - 1)
+        effects = [Effect(INTERCEPT, frozenset(), 1), first, *effects[1:]]
+    group = ":".join(names[atom.alias] if atom.alias else restore(atom.code, names) for atom in atoms)
+    return RandomPart(group, tuple(effects), not bar.uncorrelated)
+
+
+def with_random(formula: str, parts: Sequence[RandomPart]) -> str:
+    """`formula` with the random part `parts` in place of its own."""
+    pieces = split_formula(formula)
+    summands = [text_of(pieces.fixed), *(f"offset({text_of(tokens)})" for tokens in pieces.offsets)]
+    return f"{text_of(pieces.response)} ~ {' + '.join([*summands, *(part.text for part in parts)])}"

@@ -1,0 +1,58 @@
+"""Single-term deletions of the fixed part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.special import chdtrc
+
+from mixedsparse.errors import OptionError
+from mixedsparse.inference.anova import f_table
+from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, type3
+from mixedsparse.inference.refit import Likelihood, fit_columns, of_fit, refit
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["deletions", "likelihood_table"]
+
+_TESTS = ("Chisq", "F")
+
+
+def deletions(results: MixedResults, test: str, ddf: str) -> pd.DataFrame:
+    """Test the terms that are no part of others; see `MixedResults.drop1`."""
+    if test not in _TESTS:
+        raise OptionError(f"test={test!r} is not known; use one of {', '.join(map(repr, _TESTS))}.")
+    terms = fixed_terms(results)
+    droppable = terms.structure.droppable()
+    if test == "F":
+        # Nothing contains these terms, so that their type III hypotheses are what their deletion says.
+        hypotheses = type3(terms)
+        return f_table(results, {terms.structure.labels[i]: hypotheses[terms.structure.labels[i]] for i in droppable}, ddf)
+    return _likelihood_ratios(results, terms, droppable)
+
+
+def _likelihood_ratios(results: MixedResults, terms: FixedTerms, droppable: list[int]) -> pd.DataFrame:
+    fit = refit(results, reml=False)
+    rows = {"<none>": of_fit(results, fit)}
+    for i in droppable:
+        label = terms.structure.labels[i]
+        rows[label] = fit_columns(results, terms.without(i), False, fit.theta, f"the model without {label!r}")
+    return likelihood_table(rows)
+
+
+def likelihood_table(rows: dict[str, Likelihood]) -> pd.DataFrame:
+    """Lay out likelihood ratios of every model against the first; p is NaN where no parameter is lost."""
+    full = next(iter(rows.values()))
+    table = pd.DataFrame(
+        [(model.npar, model.logLik, model.aic) for model in rows.values()],
+        index=list(rows),
+        columns=["npar", "logLik", "AIC"],
+    )
+    table["LRT"] = [np.nan, *(max(0.0, m.criterion - full.criterion) for m in list(rows.values())[1:])]
+    table["Df"] = [np.nan, *(float(full.npar - m.npar) for m in list(rows.values())[1:])]
+    lost = table["Df"].to_numpy() > 0
+    table["p"] = np.where(lost, chdtrc(np.where(lost, table["Df"], 1.0), table["LRT"]), np.nan)
+    return table

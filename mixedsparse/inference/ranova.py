@@ -1,0 +1,90 @@
+"""Likelihood-ratio tests of random effects, one effect at a time (lmerTest's ranova)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.special import chdtrc
+
+from mixedsparse.core.terms import RandomTerm
+from mixedsparse.formula.structure import Structure, read_structure, separate_columns
+from mixedsparse.inference.drop1 import likelihood_table
+from mixedsparse.inference.refit import fit_terms, independent_columns, of_fit, reduced
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["random_deletions"]
+
+
+def random_deletions(results: MixedResults, reduce_terms: bool) -> pd.DataFrame:
+    """Test the random effects; see `MixedResults.ranova`."""
+    design, problem = results.model.design, results.model.problem
+    covariances = [lam @ lam.T for lam in results.fit.templates]
+    # Templates stand in theta order, terms in formula order.
+    covariances = [covariances[problem.order.index(i)] for i in range(len(design.terms))]
+    rows = {"<none>": of_fit(results, results.fit)}
+    for i in range(len(design.terms)):
+        for label, columns in _simpler(results, i) if reduce_terms else [(_spelled(results, i), None)]:
+            terms, starts = list(design.terms), list(covariances)
+            if columns is None:
+                del terms[i], starts[i]
+            else:
+                back = np.linalg.pinv(columns)
+                terms[i], starts[i] = reduced(terms[i], columns), back @ starts[i] @ back.T
+            rows[_unique(label, rows)] = fit_terms(results, terms, starts, f"the model without {label}")
+    table = likelihood_table(rows)
+    df, ratio = table["Df"].to_numpy(), table["LRT"].to_numpy()
+    table["p_boundary"] = np.where(df > 0, 0.5 * (_tail(ratio, df - 1.0) + _tail(ratio, df)), np.nan)
+    return table
+
+
+def _tail(x: np.ndarray, df: np.ndarray) -> np.ndarray:
+    """P(chi-square >= x); with no degrees of freedom it is 0 for sure."""
+    return np.where(df > 0, chdtrc(np.where(df > 0, df, 1.0), x), (x <= 0).astype(float))
+
+
+def _unique(label: str, taken: dict) -> str:
+    number = sum(name == label or name.startswith(f"{label} #") for name in taken)
+    return f"{label} #{number + 1}" if number else label
+
+
+def _simpler(results: MixedResults, i: int) -> Iterator[tuple[str, np.ndarray | None]]:
+    """Simpler forms of term `i`: a label, and the columns (k, r) of what is left of its effects, None for nothing."""
+    term, spelled = results.model.design.terms[i], _spelled(results, i)
+    structure = _structure(results, i)
+    droppable = structure.droppable()
+    if not droppable or term.k == 1:
+        yield spelled, None
+        return
+    for j in droppable:
+        left = independent_columns(structure.without(j))
+        if not left.shape[1]:
+            left = _constant(term, results.model.design.terms)
+        yield f"{structure.labels[j]} in {spelled}", left if left is not None and left.shape[1] else None
+
+
+def _structure(results: MixedResults, i: int) -> Structure:
+    encoding, term = results.model.design.encoding, results.model.design.terms[i]
+    if encoding is not None and encoding.terms[i].column is None:
+        return read_structure(encoding.terms[i].encoder)
+    return separate_columns({"1" if name == "Intercept" else name: slice(j, j + 1) for j, name in enumerate(term.columns)})
+
+
+def _constant(term: RandomTerm, others: tuple[RandomTerm, ...]) -> np.ndarray | None:
+    """Column (k, 1) that makes an intercept of the effects (those of ``0 + f``), unless the factor has one elsewhere."""
+    column = np.linalg.lstsq(term.z, np.ones(len(term.z)), rcond=None)[0]
+    taken = any(o is not term and np.array_equal(o.codes, term.codes) and o.k == 1 and np.ptp(o.z) == 0 for o in others)
+    return column[:, None] if np.allclose(term.z @ column, 1.0) and not taken else None
+
+
+def _spelled(results: MixedResults, i: int) -> str:
+    """Term `i` as a formula has it: ``(1 + x | g)``; the pieces of ``||`` on their own."""
+    encoding, term = results.model.design.encoding, results.model.design.terms[i]
+    if encoding is not None and encoding.terms[i].column is None:
+        return f"({encoding.terms[i].encoder.side.label} | {term.group})"
+    names = ["1" if name == "Intercept" else name for name in term.columns]
+    return f"({' + '.join(names if '1' in names else ['0', *names])} | {term.group})"
