@@ -6,6 +6,7 @@ their expectation at the optimum, tau zeta'S_i W_0 S_j zeta: the sum is the aver
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 
 import numpy as np
@@ -84,9 +85,9 @@ class EngineBatch:
         zeta = [h[:, :, p] - h[:, :, :p] @ beta.gamma[0] for h in projected]
         pointed = _pointed(layout, zeta)
         taken = factor.project(self.engine.times(pointed))
-        aimed = sum(_dot(f, h) for f, h in zip(pointed, H, strict=True))
-        information = sum(_dot(f, w) for f, w in zip(pointed, taken, strict=True)) - aimed @ K @ aimed.T
-        slope_pwrss = -sum(_dot(f, z[:, :, None])[:, 0] for f, z in zip(pointed, zeta, strict=True))
+        aimed = _total(_dot(f, h) for f, h in zip(pointed, H, strict=True))
+        information = _total(_dot(f, w) for f, w in zip(pointed, taken, strict=True)) - aimed @ K @ aimed.T
+        slope_pwrss = -_total(_dot(f, z[:, :, None])[:, 0] for f, z in zip(pointed, zeta, strict=True))
         scores = [_right_divide(t, lam) for t, lam in zip(factor.traces(), lams, strict=True)]
         logdet = factor.logdet
         if reml:
@@ -118,7 +119,7 @@ class EngineBatch:
 
 def _triangle(factor: np.ndarray) -> np.ndarray:
     """Lower-triangular root of factor factor', its pivots kept off 0."""
-    root = np.linalg.qr(factor.T, mode="r").T
+    root = np.asarray(np.linalg.qr(factor.T, mode="r")).T
     root = root * np.where(np.diagonal(root) < 0, -1.0, 1.0)
     np.fill_diagonal(root, np.maximum(np.diagonal(root), _OFF_ZERO))
     return root
@@ -147,6 +148,10 @@ def _effect_major(vectors: np.ndarray) -> np.ndarray:
 def _dot(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Sum over levels and effects of left (levels, K, m) times right (levels, K, r), shape (m, r)."""
     return np.tensordot(left, right, axes=((0, 1), (0, 1)))
+
+
+def _total(arrays: Iterable[np.ndarray]) -> np.ndarray:
+    return np.sum(list(arrays), axis=0)
 
 
 def _nowhere(problem: Problem) -> Pieces:

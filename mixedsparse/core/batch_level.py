@@ -19,9 +19,9 @@ class LevelBatch:
         self.Zx = problem.Zxy[0][:, :, : problem.p]
         k = problem.layout.widths[0]
         row, col = problem.layout.row, problem.layout.col
-        self.units = np.zeros((problem.n_theta, k, k))
-        self.units[np.arange(len(row)), row, col] = self.units[np.arange(len(row)), col, row] = 1.0
-        self.units = self.units.reshape(len(row), k * k)
+        units = np.zeros((problem.n_theta, k, k))
+        units[np.arange(len(row)), row, col] = units[np.arange(len(row)), col, row] = 1.0
+        self.units: np.ndarray = units.reshape(len(row), k * k)
 
     def __call__(
         self, factors: list[np.ndarray], tau: np.ndarray, responses: Responses, pin: Pin, reml: bool

@@ -61,7 +61,7 @@ class Chart:
         return self.scale * np.exp(coordinate) if self.kind == "log" else self.centre + self.scale * coordinate
 
     def rate(self, coordinate: np.ndarray) -> np.ndarray:
-        """Derivative of `value`."""
+        """Differentiate `value`."""
         if self.kind == "sine":
             return np.cos(coordinate)
         return self.value(coordinate) if self.kind == "log" else np.full(np.shape(coordinate), self.scale)
@@ -89,17 +89,17 @@ class Chart:
 
 
 def plain_chart(problem: Problem) -> Chart:
-    """All of W and sigma free, the coefficients at their best: nothing is held."""
+    """Leave W and sigma free, the coefficients at their best: nothing is held."""
     return Chart(problem=problem, position=-1, row=np.zeros(problem.p))
 
 
 def sigma_chart(problem: Problem, unit: float) -> Chart:
-    """Sigma as a coordinate."""
+    """Make the log of sigma a coordinate."""
     return Chart(problem=problem, position=-2, kind="log", scale=unit, row=np.zeros(problem.p))
 
 
 def coefficient_chart(problem: Problem, which: int, estimate: float, error: float) -> Chart:
-    """Coefficient `which` of the kept columns as a coordinate, in units of its standard error from the estimate."""
+    """Make coefficient `which` of the kept columns a coordinate, in standard errors from the estimate."""
     unit = np.zeros(problem.p)
     unit[which] = 1.0
     row = solve_triangular(problem.basis.root, unit, trans="T") / error
@@ -108,7 +108,7 @@ def coefficient_chart(problem: Problem, which: int, estimate: float, error: floa
 
 
 def deviation_chart(problem: Problem, term: int, effect: int, unit: float) -> Chart:
-    """Standard deviation of one effect as a coordinate: W_11 with that effect first."""
+    """Make the standard deviation of one effect a coordinate: W_11 with that effect first."""
     turned, whiten = _reordered(problem, term, [effect])
     return Chart(
         problem=problem,
@@ -121,7 +121,7 @@ def deviation_chart(problem: Problem, term: int, effect: int, unit: float) -> Ch
 
 
 def correlation_chart(problem: Problem, term: int, first: int, second: int) -> Chart:
-    """Correlation of two effects as a coordinate: the sine of the angle of row 2 with those effects first."""
+    """Make the correlation of two effects a coordinate: the sine of the angle of row 2 with those effects first."""
     turned, whiten = _reordered(problem, term, [first, second])
     angle = (_entry(problem, term, 0, 0), _entry(problem, term, 1, 0), _entry(problem, term, 1, 1))
     return Chart(
@@ -157,5 +157,5 @@ def _reordered(problem: Problem, term: int, first: list[int]) -> tuple[np.ndarra
 
 def _triangle(matrix: np.ndarray) -> np.ndarray:
     """Lower triangle L, diagonal not negative, with L L' = matrix matrix'."""
-    root = np.linalg.qr(matrix.T, mode="r").T
+    root = np.asarray(np.linalg.qr(matrix.T, mode="r")).T
     return np.asarray(root * np.where(np.diagonal(root) < 0, -1.0, 1.0))

@@ -36,11 +36,14 @@ class Derivatives:
         Exact or average information plus curvature, as `kind` says; None when only the gradient was asked for.
     kind : str
         ``"exact"`` or ``"average information"``.
+    known : ndarray of bool, shape (m, m), or None
+        Entries of the Hessian that are exact; None for none.
     """
 
     gradient: np.ndarray
     hessian: np.ndarray | None
     kind: str = "average information"
+    known: np.ndarray | None = None
 
     @property
     def finite(self) -> bool:
@@ -78,22 +81,27 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
     if information is None or score is None:
         pls.factor.release()
         return Derivatives(gradient, None)
-    hessian, kind = _complete(engine, pls, information, exact)
+    hessian, kind, known = _complete(engine, pls, information, exact)
     pls.factor.release()
     hessian -= np.outer(score, score) / problem.degrees(pls.reml)
     for b, (slope, lam) in enumerate(zip(slopes, pls.factors, strict=True)):
         _add_curvature(hessian, layout, b, _right_divide(slope, lam))
-    return Derivatives(gradient, 0.5 * (hessian + hessian.T), kind)
+    return Derivatives(gradient, 0.5 * (hessian + hessian.T), kind, known)
 
 
-def _complete(engine: Engine, pls: Pls, information: np.ndarray, exact: bool) -> tuple[np.ndarray, str]:
-    """Second derivatives but for the curvature, and their kind: information, or twice it less the traces known."""
+def _complete(
+    engine: Engine, pls: Pls, information: np.ndarray, exact: bool
+) -> tuple[np.ndarray, str, np.ndarray | None]:
+    """Second derivatives but for the curvature, their kind, and which are exact.
+
+    They are the information, or twice it less the traces where these are known.
+    """
     if exact and affordable(engine):
-        return 2.0 * information - trace_products(engine, pls), "exact"
+        return 2.0 * information - trace_products(engine, pls), "exact", np.ones(information.shape, dtype=bool)
     if exact and isinstance(engine, SplitEngine) and engine.rest.blocks:
         traces, known = rest_trace_products(engine, pls)
-        return np.where(known, 2.0 * information - traces, information), "average information"
-    return information, "average information"
+        return np.where(known, 2.0 * information - traces, information), "average information", known
+    return information, "average information", None
 
 
 def _right_divide(slope: np.ndarray, lam: np.ndarray) -> np.ndarray:

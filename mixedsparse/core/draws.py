@@ -19,7 +19,7 @@ _FLAT = 1e-10
 
 
 def parametric_sampler(problem: Problem, fit: Fit) -> Sampler:
-    """Normal random effects and errors with the covariances of `fit`."""
+    """Draw normal random effects and errors with the covariances of `fit`."""
     sigma = float(np.sqrt(fit.sigma2))
     spread = _noise_spread(problem, sigma)
     shapes = [(term.n_levels, term.k) for term in problem.terms]
@@ -38,7 +38,7 @@ def parametric_sampler(problem: Problem, fit: Fit) -> Sampler:
 
 
 def residual_sampler(problem: Problem, fit: Fit, residual: np.ndarray) -> Sampler:
-    """Conditional modes and residuals drawn with replacement, once centred and reflated to the covariances of `fit`.
+    """Draw conditional modes and residuals with replacement, once centred and reflated to the covariances of `fit`.
 
     Modes are drawn by level, residuals by row. `residual` (n,) is in units of y. Source: Carpenter, Goldstein & Rasbash
     (2003), Appl. Statist. 52, 431-443.
@@ -60,7 +60,7 @@ def residual_sampler(problem: Problem, fit: Fit, residual: np.ndarray) -> Sample
 
 
 def _noise_spread(problem: Problem, sigma: float) -> np.ndarray:
-    """Standard deviations of the errors, (n,)."""
+    """Return the standard deviations of the errors, (n,)."""
     return np.full(problem.n, sigma) if problem.root_weights is None else sigma / problem.root_weights
 
 

@@ -3,9 +3,9 @@
     F(W, lambda) = log |V_0| + 2 df lambda + r^2 exp(-2 lambda) / sigma_0^2 + constants,   sigma = sigma_0 exp(lambda)
 
 Coordinates x (m + 2): the entries of W, lambda, and a coefficient. W_t is the lower triangle of term t's covariance
-sigma_0^2 W_t W_t' in whitened bases, not relative to sigma, and in an order of the term's effects that a `Chart` chooses:
-with effect i first, W_11 is proportional to its standard deviation; with j second, the correlation of i and j is the sine
-of an angle that takes the place of W_21. So each parameter that users ask for is one coordinate, and the others are free.
+sigma_0^2 W_t W_t' in whitened bases, not relative to sigma, and in an order of the term's effects that a `Chart`
+chooses: with effect i first, W_11 is proportional to its standard deviation; with j second, the correlation of i and j
+is the sine of an angle that takes the place of W_21. So each parameter that users ask for is one coordinate.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from mixedsparse.core.charts import Chart
 from mixedsparse.core.problem import Problem
 
 __all__ = ["JointCriterion", "JointPoint"]
+
+# Relative standard deviation beyond which too much of the identity is lost in I + Z'Z Sigma.
+_LARGEST = 1e5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,15 +77,21 @@ class JointCriterion:
         self.rotations = [np.array([c.rotation(t) for c in charts]) for t in range(len(problem.terms))]
 
     def __call__(self, x: np.ndarray, index: np.ndarray) -> JointPoint:
-        """Evaluate the problems `index` at x (len(index), m + 2)."""
+        """Evaluate the problems `index` at x (len(index), m + 2); infinite, or NaN, where that cannot be done."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return self._evaluate(x, index)
+
+    def _evaluate(self, x: np.ndarray, index: np.ndarray) -> JointPoint:
         y, turn = self._triangle_entries(x, index)
         level = x[:, -2]
         shrink = np.exp(-level)
         tau = shrink**2 / self.unit**2
         factors, s, J = self._relative(y, shrink, index)
+        wild = _calm(factors)
         pin = Pin(self.pin.row[index], self.pin.value[index] + x[:, -1])
         pieces = self.batch(factors, tau, self.responses.take(index), pin, self.reml)
         value = pieces.logdet + 2.0 * self.df * level + tau * pieces.pwrss + self.constant
+        value[wild] = np.inf
         gradient, hessian = self._chain(pieces, s, J, tau, index)
         if turn is not None:
             gradient, hessian = _turn(gradient, hessian, *turn)
@@ -107,7 +116,7 @@ class JointCriterion:
 
     def _triangle_entries(
         self, x: np.ndarray, index: np.ndarray
-    ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray] | None]:
+    ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
         """Entries of W (B, m) from x; and, where some chart has an angle, the Jacobian and the second derivatives."""
         m = self.problem.n_theta
         y = x[:, :m].copy()
@@ -192,10 +201,18 @@ class JointCriterion:
         return (tau * self.unit**2)[:, None, None] * out
 
 
+def _calm(factors: list[np.ndarray]) -> np.ndarray:
+    """Set factors to 0 where they are too large for a factorisation to mean anything; returns the mask (B,)."""
+    wild = np.any([~(np.abs(f).max(axis=(1, 2)) < _LARGEST) for f in factors], axis=0)
+    for f in factors:
+        f[wild] = 0.0
+    return wild
+
+
 def _turn(
     gradient: np.ndarray, hessian: np.ndarray, jacobian: np.ndarray, second: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives in x from those in (W, lambda, coefficient)."""
+    """Return the derivatives in x from those in (W, lambda, coefficient)."""
     bent = np.einsum("zi,zijk->zjk", gradient, second)
     gradient = (jacobian.swapaxes(1, 2) @ gradient[..., None])[..., 0]
     return gradient, jacobian.swapaxes(1, 2) @ hessian @ jacobian + bent

@@ -18,7 +18,7 @@ from mixedsparse.core.charts import Chart
 from mixedsparse.core.joint import JointCriterion, JointPoint
 from mixedsparse.core.lockstep import minimise
 
-__all__ = ["Path", "march"]
+__all__ = ["Path", "curvatures", "march"]
 
 # Distance of neighbouring points in zeta, and the largest that is let pass.
 _SPACING = 0.45
@@ -27,8 +27,11 @@ _WIDEST = 0.9
 _FIRST_STEP = 1.0
 _LONGEST_ANGLE = 0.5
 _GROWTH = 3.0
-# A step that must be shorter than this share of where it starts leads nowhere.
-_SHORTEST = 1e-6
+# A step that must be shorter than this share of what was planned leads nowhere.
+_SHORTEST = 2e-3
+# This many times further out than the optimum, a profile that rises by less than this per unit of log u never will.
+_FAR = 100.0
+_LEVEL = 1e-3
 _FLAT = 1e-10
 
 
@@ -91,7 +94,10 @@ class _Branch:
 
     @property
     def closed(self) -> bool:
-        return self.stops[-1].u == self.end
+        """Whether the range of the parameter ends here, or the likelihood has become flat for good."""
+        first, last = self.stops[0], self.stops[-1]
+        far = math.isinf(self.end) and abs(last.u) > _FAR * (1.0 + abs(first.u))
+        return last.u == self.end or (far and abs(last.slope * last.u) < _LEVEL)
 
     def finished(self, cutoff: float) -> bool:
         return self.stuck or self.closed or abs(self.stops[-1].zeta) >= cutoff
@@ -121,7 +127,7 @@ class _Branch:
             self.shrink = 1.0
             return
         self.shrink *= 0.4
-        self.stuck = abs(stop.u - last.u) < _SHORTEST * (1.0 + abs(last.u))
+        self.stuck = self.shrink < _SHORTEST
 
 
 def march(
@@ -164,6 +170,13 @@ def march(
         if not len(going):
             return [_join(branches[i], branches[i + 1]) for i in range(0, len(branches), 2)]
         _advance(criterion, branches, going, held[going], lower[going], minimum)
+
+
+def curvatures(batch: Batch, charts: Sequence[Chart], x: np.ndarray, unit: float, reml: bool) -> np.ndarray:
+    """Return d2F / du2 (C,) at the optimum x, F minimised over all but the parameter u of each chart."""
+    criterion = JointCriterion(batch, charts, Responses.of(batch.problem, len(charts)), unit, reml)
+    held, lower = _masks(charts, x.shape[1])
+    return _tangents(criterion(x, np.arange(len(charts))), held, x <= lower)[1]
 
 
 def _advance(

@@ -13,7 +13,7 @@ from mixedsparse.formula.newdata import Encoding, TermEncoding
 from mixedsparse.formula.parse import ParsedBar
 from mixedsparse.formula.translate import restore
 
-__all__ = ["INTERCEPT", "Effect", "RandomPart", "random_parts", "with_random"]
+__all__ = ["INTERCEPT", "Effect", "RandomPart", "random_parts", "reductions", "with_random"]
 
 INTERCEPT = "1"
 _PLAIN = re.compile(r"\.?[^\W\d]\w*(?:\.\w+)*")
@@ -105,7 +105,29 @@ def _part(bar: ParsedBar, atoms: Sequence[Atom], term: TermEncoding, names: dict
 
 
 def with_random(formula: str, parts: Sequence[RandomPart]) -> str:
-    """`formula` with the random part `parts` in place of its own."""
+    """Write `formula` with the random part `parts` in place of its own."""
     pieces = split_formula(formula)
     summands = [text_of(pieces.fixed), *(f"offset({text_of(tokens)})" for tokens in pieces.offsets)]
     return f"{text_of(pieces.response)} ~ {' + '.join([*summands, *(part.text for part in parts)])}"
+
+
+def reductions(parts: tuple[RandomPart, ...], keep_intercepts: bool) -> list[tuple[str, tuple[RandomPart, ...]]]:
+    """List the effects that may go, highest interactions first, and the random part without each."""
+    out = []
+    for i, part in enumerate(parts):
+        for effect in part.effects:
+            if not _may_go(effect, part, keep_intercepts):
+                continue
+            rest = part.without(effect)
+            new = (*parts[:i], *((rest,) if rest.effects else ()), *parts[i + 1 :])
+            if new:
+                out.append((f"{effect.label} | {part.group}", new))
+    return out
+
+
+def _may_go(effect: Effect, part: RandomPart, keep_intercepts: bool) -> bool:
+    if effect.label == INTERCEPT:
+        return not keep_intercepts and len(part.effects) == 1
+    if not part.has_intercept and effect.width > 1 and len(part.effects) == 1:
+        return not keep_intercepts  # the levels of a factor, one by one: they hold the intercept
+    return not any(effect.factors < other.factors for other in part.effects)

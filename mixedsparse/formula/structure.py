@@ -32,6 +32,11 @@ class _Factor:
     width: int
     inverse: np.ndarray | None
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is one numeric column."""
+        return self.inverse is None and self.width == 1
+
     def expand(self, reduced: bool, j: int) -> dict[int, float]:
         """Coefficients of coded column j in the basis; of a numeric factor, column j stands for itself."""
         if self.inverse is None or reduced:
@@ -117,7 +122,7 @@ def read_structure(encoder: Encoder) -> Structure:
         labels,
         tuple(encoder.terms.values()),
         tuple(frozenset(names) for names, _ in terms),
-        tuple(frozenset(f for f in names if factors[f].inverse is None and factors[f].width == 1) for names, _ in terms),
+        tuple(frozenset(f for f in names if factors[f].is_number) for names, _ in terms),
         _solve(made, full, encoder.side.label),
         np.array(owner, dtype=int),
         np.array(firsts, dtype=int),

@@ -35,7 +35,7 @@ def check_method(adjust: str) -> None:
 def adjusted_p(
     t: np.ndarray, df: np.ndarray, adjust: str, *, family: int, correlation: np.ndarray | None = None
 ) -> np.ndarray:
-    """Two-sided p-values of one family of tests, adjusted; NaN where `t` is.
+    """Two-sided p-values of one family of tests, adjusted; NaN where `t` or `df` is.
 
     Parameters
     ----------
@@ -51,22 +51,26 @@ def adjusted_p(
     Notes
     -----
     ``"dunnettx"`` is emmeans' approximation of Dunnett's test, (k - 1)/k Tukey + 1/k Sidak for k contrasts, in place
-    of the multivariate t distribution that ``"mvt"`` integrates (relative error about 1e-4).
+    of the multivariate t distribution that ``"mvt"`` integrates (relative error about 1e-4). As in emmeans, tests
+    without an estimate count in the size of the family, but not for Bonferroni, Holm, and Benjamini and Hochberg.
     """
     p = np.full(len(t), np.nan)
-    there = np.isfinite(t)
-    t, df = np.abs(t[there]), np.where(np.isnan(df[there]), np.inf, df[there])
+    there = np.isfinite(t) & ~np.isnan(df)
+    if not there.any():
+        return p
+    k, t, df = len(t), np.abs(t[there]), df[there]
     single = 2.0 * stdtr(df, -t)
-    k = len(t)
-    if k <= 1 or adjust == "none":
+    if k == 1 or adjust == "none":
         p[there] = single
-    elif adjust == "mvt":
-        assert correlation is not None
-        p[there] = _mvt(correlation[np.ix_(there, there)])(t, df)
     elif adjust == "tukey":
         p[there] = range_sf(np.sqrt(2.0) * t, family, df)
     elif adjust == "dunnettx":
         p[there] = _dunnettx(t, k, df)
+    elif adjust == "sidak":
+        p[there] = _sidak(single, k)
+    elif adjust == "mvt":
+        assert correlation is not None
+        p[there] = _mvt(correlation[np.ix_(there, there)])(t, df)
     else:
         p[there] = _STEPS[adjust](single)
     return np.clip(p, 0.0, 1.0)
@@ -75,28 +79,30 @@ def adjusted_p(
 def critical_values(
     df: np.ndarray, level: float, adjust: str, *, family: int, correlation: np.ndarray | None = None
 ) -> np.ndarray:
-    """Half-widths (r,) of simultaneous intervals of one family, in standard errors.
+    """Half-widths (r,) of simultaneous intervals of one family, in standard errors; NaN where `df` is.
 
     Holm's and Benjamini and Hochberg's methods have no intervals of their own: Bonferroni's stand in, as in emmeans.
     """
-    df = np.where(np.isnan(df), np.inf, df)
-    k = len(df)
-    if k <= 1 or adjust == "none":
+    k, there = len(df), ~np.isnan(df)
+    if k == 1 or adjust == "none" or not there.any():
         return t_quantile(df, level)
+    each, back = np.unique(df[there], return_inverse=True)
+    tail = 1.0 - level
     if adjust == "sidak":
-        return t_quantile(df, level ** (1.0 / k))
-    each, back = np.unique(df, return_inverse=True)
-    if adjust == "tukey":
+        values = t_quantile(each, level ** (1.0 / k))
+    elif adjust == "tukey":
         values = range_quantile(level, family, each) / np.sqrt(2.0)
     elif adjust == "dunnettx":
-        values = _solve(lambda x: _dunnettx(x, k, each), 1.0 - level, t_quantile(each, level))
+        values = _solve(lambda x: _dunnettx(x, k, each), tail, t_quantile(each, level))
     elif adjust == "mvt":
         assert correlation is not None
-        tail = _mvt(correlation)
-        values = _solve(lambda x: tail(x, each), 1.0 - level, t_quantile(each, level))
+        largest = _mvt(correlation[np.ix_(there, there)])
+        values = _solve(lambda x: largest(x, each), tail, t_quantile(each, level))
     else:
-        values = t_quantile(each, 1.0 - (1.0 - level) / k)
-    return values[back]
+        values = t_quantile(each, 1.0 - tail / k)
+    out = np.full(k, np.nan)
+    out[there] = values[back]
+    return out
 
 
 def t_quantile(df: np.ndarray, level: float) -> np.ndarray:
@@ -104,10 +110,10 @@ def t_quantile(df: np.ndarray, level: float) -> np.ndarray:
     return np.asarray(-stdtrit(np.minimum(df, 1e300), 0.5 * (1.0 - level)))
 
 
-def _sidak(p: np.ndarray) -> np.ndarray:
+def _sidak(p: np.ndarray, k: int) -> np.ndarray:
     """1 - (1 - p)^k without cancellation."""
     with np.errstate(divide="ignore"):
-        return np.asarray(-np.expm1(len(p) * np.log1p(-p)))
+        return np.asarray(-np.expm1(k * np.log1p(-p)))
 
 
 def _holm(p: np.ndarray) -> np.ndarray:
@@ -126,7 +132,6 @@ def _fdr(p: np.ndarray) -> np.ndarray:
 
 
 _STEPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "sidak": _sidak,
     "bonferroni": lambda p: p * len(p),
     "holm": _holm,
     "fdr": _fdr,
@@ -195,8 +200,7 @@ def range_quantile(level: float, k: int, df: np.ndarray) -> np.ndarray:
 def _dunnettx(t: np.ndarray, k: int, df: np.ndarray) -> np.ndarray:
     """Upper tail of the largest of `k` |t|, emmeans' mixture; a family of k pairs has (1 + sqrt(1 + 8 k)) / 2 means."""
     tukey = range_sf(np.sqrt(2.0) * t, (1.0 + np.sqrt(1.0 + 8.0 * k)) / 2.0, df)
-    sidak = -np.expm1(k * np.log1p(-2.0 * stdtr(df, -t)))
-    return ((k - 1.0) * tukey + sidak) / k
+    return ((k - 1.0) * tukey + _sidak(2.0 * stdtr(df, -t), k)) / k
 
 
 def _mvt(correlation: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

@@ -16,6 +16,7 @@ from scipy import sparse
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.problem import Problem
 from mixedsparse.errors import OptionError
+from mixedsparse.results.internals import indicator
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -59,7 +60,7 @@ def effective_df(results: MixedResults) -> float:
 
 
 def _estimation_bias(results: MixedResults, share: float) -> float:
-    """What the estimation of theta adds to the degrees of freedom: sum_j (d theta_j / dy)' P_0 dV_0/dtheta_j e.
+    """Add up what the estimation of theta costs, in degrees of freedom: sum_j (d theta_j / dy)' P_0 dV_0/dtheta_j e.
 
     e = P_0 y are the residuals. The derivative of theta is that of the root of the gradient of the fitted criterion,
     H^-1 (2 df / r^2) [P_0 E - e (e'E) / r^2] with E_j = dV_0/dtheta_j e, so that no n x n matrix is formed; `share`
@@ -97,12 +98,8 @@ def _whitened(problem: Problem) -> list[sparse.csr_array]:
         z = term.z if problem.root_weights is None else term.z * problem.root_weights[:, None]
         pieces[block].append(z @ np.linalg.inv(whiten))
         codes[block] = term.codes
-    out = []
-    for z, code, levels in zip(map(np.hstack, pieces), codes, layout.n_levels, strict=True):
-        n, k = z.shape
-        columns = (code[:, None] * k + np.arange(k)).ravel()
-        out.append(sparse.csr_array((z.ravel(), columns, np.arange(0, n * k + 1, k)), shape=(n, levels * k)))
-    return out
+    parts = zip(codes, map(np.hstack, pieces), layout.n_levels, strict=True)
+    return [indicator(code, z, levels) for code, z, levels in parts]
 
 
 def _directions(problem: Problem, pls: Pls) -> list[np.ndarray]:

@@ -30,9 +30,9 @@ def compare(models: Iterable[MixedResults] | Mapping[str, MixedResults]) -> pd.D
     Returns
     -------
     DataFrame
-        One row per model, in the order given: ``formula``, ``method``, ``npar``, ``logLik``, then ``AIC``, ``AICc`` (small
-        samples: AIC + 2 k (k + 1) / (n - k - 1)) and ``BIC``, their differences ``dAIC``, ``dAICc``, ``dBIC`` from the
-        smallest, and ``weight``, the Akaike weight exp(-dAICc / 2) over its sum.
+        One row per model, in the order given: ``formula``, ``method``, ``npar``, ``logLik``, then ``AIC``, ``AICc``
+        (small samples: AIC + 2 k (k + 1) / (n - k - 1)) and ``BIC``, their differences ``dAIC``, ``dAICc``, ``dBIC``
+        from the smallest, and ``weight``, the Akaike weight exp(-dAICc / 2) over its sum.
 
     Raises
     ------
@@ -98,11 +98,13 @@ def _check_comparable(named: Mapping[str, MixedResults]) -> None:
         if not _same(_weights(first), _weights(other)):
             raise DataError(f"{first_name} and {name} have different weights: fit them with the same.")
         if other.reml != first.reml:
-            raise DataError(f"{first_name} is fitted by {first.method}, {name} by {other.method}: refit with reml=False.")
+            raise DataError(
+                f"{first_name} is fitted by {first.method}, {name} by {other.method}: refit with reml=False."
+            )
         if first.reml and not _same(first.get("X"), other.get("X")):
             raise DataError(
-                f"{first_name} and {name} are REML fits with different fixed parts (or contrasts), so their likelihoods do "
-                "not compare: refit with reml=False."
+                f"{first_name} and {name} are REML fits with different fixed parts or contrasts, so their likelihoods "
+                "do not compare: refit with reml=False."
             )
 
 

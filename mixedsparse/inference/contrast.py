@@ -1,7 +1,7 @@
-"""Tests of linear functions L beta: one row at a time (t) or all rows together (F), by three kinds of degrees of freedom.
+"""Tests of linear functions L beta, one row at a time (t) or all rows together (F).
 
-``"satterthwaite"``, ``"kenward-roger"`` and ``"normal"`` differ in the covariance of beta and in the denominator degrees
-of freedom only; everything that tests fixed effects goes through the two functions of this module.
+The methods ``"satterthwaite"``, ``"kenward-roger"`` and ``"normal"`` differ in the covariance of beta and in the
+denominator degrees of freedom only; everything that tests fixed effects goes through the two functions of this module.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def joint_test(
     >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
     >>> test = joint_test(fit, np.eye(2))
     >>> round(test.F, 2), test.num_df, round(test.den_df, 2)
-    (729.31, 2, 17.0)
+    (749.96, 2, 17.0)
     """
     L = _checked(results, L)
     method = denominator(results, ddf)
@@ -220,7 +220,7 @@ def _checked(results: MixedResults, L: np.ndarray) -> np.ndarray:
 
 
 def _independent_rows(L: np.ndarray, rhs: np.ndarray, cov: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Combinations of the rows of L that are uncorrelated with variance 1, and of `rhs`: the same hypothesis.
+    """Combine the rows of L, and of `rhs`, to rows that are uncorrelated with variance 1: the same hypothesis.
 
     They are the eigenvectors of L V L', as in lmerTest's contestMD; the rank is judged free of the rows' units.
     """

@@ -111,8 +111,8 @@ def _numbers(name: Any, values: Any, names: Sequence[str]) -> np.ndarray:
         raise OptionError(f"The contrast {name!r} is not numeric: {values!r}.") from err
     if row.shape != (len(names),) or not np.isfinite(row).all():
         raise OptionError(
-            f"The contrast {name!r} has {row.size} coefficients for {len(names)} means; give one finite number for each "
-            f"of {', '.join(map(repr, names))}."
+            f"The contrast {name!r} has {row.size} coefficients for {len(names)} means; give one finite number for "
+            f"each of {', '.join(map(repr, names))}."
         )
     return row
 

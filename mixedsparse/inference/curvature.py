@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedsparse.core.blocks import BlockLayout
-from mixedsparse.core.derivatives import differentiate
+from mixedsparse.core.derivatives import Derivatives, differentiate
 from mixedsparse.core.engine import Engine
-from mixedsparse.core.exact import affordable, rest_trace_products
 from mixedsparse.core.pls import Pls, solve_pls
-from mixedsparse.core.split import SplitEngine
 
 __all__ = ["Curvature", "curvature"]
 
@@ -54,7 +52,7 @@ def curvature(engine: Engine, theta: np.ndarray, reml: bool) -> Curvature:
     derivatives = differentiate(engine, pls)
     assert derivatives.hessian is not None
     hessian = derivatives.hessian.copy()
-    rows = np.flatnonzero(active & ~_exact_rows(engine, pls))
+    rows = np.flatnonzero(active & ~_exact_rows(derivatives))
     largest = float(np.abs(theta).max(initial=0.0))
     for i in rows:
         step = np.zeros(len(theta))
@@ -78,11 +76,7 @@ def _in_nonzero_column(layout: BlockLayout, theta: np.ndarray) -> np.ndarray:
     return np.array([key in filled for key in zip(layout.block, layout.col, strict=True)], dtype=bool)
 
 
-def _exact_rows(engine: Engine, pls: Pls) -> np.ndarray:
-    """Mask (m,) of the parameters among which `differentiate` gives exact entries."""
-    m = engine.problem.n_theta
-    if affordable(engine):
-        return np.ones(m, dtype=bool)
-    if isinstance(engine, SplitEngine) and engine.rest.blocks:
-        return np.diagonal(rest_trace_products(engine, pls)[1])
-    return np.zeros(m, dtype=bool)
+def _exact_rows(derivatives: Derivatives) -> np.ndarray:
+    """Mask (m,) of the parameters among which the entries of the Hessian are exact."""
+    known = derivatives.known
+    return np.zeros(len(derivatives.gradient), dtype=bool) if known is None else np.diagonal(known)

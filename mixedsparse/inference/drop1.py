@@ -29,8 +29,9 @@ def deletions(results: MixedResults, test: str, ddf: str) -> pd.DataFrame:
     droppable = terms.structure.droppable()
     if test == "F":
         # Nothing contains these terms, so that their type III hypotheses are what their deletion says.
-        hypotheses = type3(terms)
-        return f_table(results, {terms.structure.labels[i]: hypotheses[terms.structure.labels[i]] for i in droppable}, ddf)
+        every = type3(terms)
+        labels = [terms.structure.labels[i] for i in droppable]
+        return f_table(results, {label: every[label] for label in labels}, ddf)
     return _likelihood_ratios(results, terms, droppable)
 
 

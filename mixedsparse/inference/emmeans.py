@@ -12,6 +12,7 @@ import pandas as pd
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.grid import Grid, check_known, encode, make_grid, predictors
 from mixedsparse.inference.means import MarginalMeans
+from mixedsparse.inference.profile import check_level
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -87,7 +88,7 @@ def read_specs(specs: Any, by: str | Sequence[str] | None) -> tuple[tuple[str, .
         left, tilde, right = text.partition("~")
         if tilde and left.strip():
             raise OptionError(
-                f"specs={specs!r} has a left side; write '~{right}' and take contrasts with .contrast({left.strip()!r})."
+                f"specs={specs!r} has a left side: write '~{right}' and take contrasts by .contrast({left.strip()!r})."
             )
         inside, _, given = (right if tilde else text).partition("|")
         by = [*_names(given), *by]
@@ -101,12 +102,6 @@ def _names(text: str) -> list[str]:
     """Variables of ``"a * b"``; names with other characters in backticks."""
     found = re.findall(r"`([^`]+)`|([^\s*:+]+)", text)
     return [name for name in (quoted or bare for quoted, bare in found) if name != "1"]
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence level outside (0, 1)."""
-    if not 0 < level < 1:
-        raise OptionError(f"level={level!r} must lie between 0 and 1, e.g. 0.95.")
 
 
 def marginal(

@@ -120,7 +120,7 @@ class Grid:
 
     def columns(self, index: np.ndarray) -> dict[str, list[Any]]:
         """Values of the predictors in the rows `index` of the grid."""
-        at = np.unravel_index(index, self.shape, order="F")
+        at = np.unravel_index(index, self.shape, order="F") if self.levels else ()
         return {name: [self.levels[name][i] for i in code] for name, code in zip(self.levels, at, strict=True)}
 
 
@@ -135,7 +135,7 @@ def predictors(results: MixedResults) -> dict[str, Predictor]:
     design = results.model.design
     if design.encoding is None or design.source is None:
         raise DataError(
-            "The model was made from arrays, so it has no factors: fit it from a formula, or test rows of X with t_test."
+            "The model was made from arrays, so it has no factors: fit it from a formula, or test rows with t_test."
         )
     parsed, side = design.encoding.parsed, design.encoding.fixed.side
     texts = [side.text, *(offset.code for offset in parsed.offsets)]

@@ -2,9 +2,9 @@
 
 Type III starts from every level of every factor: each combination of levels has a parameter b, and beta = map @ b. The
 estimable functions k'beta that touch only parameters of a term, and of terms that contain it, make a space that knows
-nothing of contrasts; those orthogonal (in b) to the functions of the containing terms alone are the hypotheses of type
-III (SAS/STAT User's Guide, "The four types of estimable functions"). Types I and II are rows of the triangular factor of
-X'X with its columns in a suitable order (Goodnight 1978; lmerTest's get_contrasts_type1 and _type2).
+nothing of contrasts; those orthogonal (in b) to the functions of the containing terms alone are the hypotheses of
+type III (SAS/STAT User's Guide, "The four types of estimable functions"). Types I and II are rows of the triangular
+factor of X'X with its columns in a suitable order (Goodnight 1978; lmerTest's get_contrasts_type1 and _type2).
 """
 
 from __future__ import annotations

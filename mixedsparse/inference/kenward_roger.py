@@ -1,7 +1,8 @@
 """Kenward & Roger's (1997) covariance and degrees of freedom, in q-space: never an n x n matrix.
 
-V is linear in the entries of the random effects' covariances and in sigma^2, V = sum gamma_i G_i. The method depends on
-the span of the G_i only, so that V itself may stand in the place of the residual's G: then, in units of sigma^2 and with
+V is linear in the entries of the random effects' covariances and in sigma^2, V = sum gamma_i G_i. The method depends
+on the span of the G_i only, so that V itself may stand in the place of the residual's G: then, in units of sigma^2 and
+with
 P = V_0^-1 - V_0^-1 X K X'V_0^-1, K = (X'V_0^-1 X)^-1, H = Z'V_0^-1 X, D_i the pattern (I x E_i) of entry i in q-space,
 
     W = Z'V_0^-1 Z,  F_i = D_i H,  A_i = X'V_0^-1 G_i V_0^-1 X = H'F_i
@@ -103,7 +104,7 @@ def _match(A1: float, A2: float, q: int) -> tuple[float, float]:
 def kenward_roger(results: MixedResults) -> KenwardRoger:
     """Prepare Kenward & Roger's method at the fit of `results`, or at its REML refit.
 
-    Costs q solutions with the factor and 16 q^2 bytes of memory for q random effects; with one grouping factor far less.
+    Costs q solutions with the factor and 16 q^2 bytes for q random effects; with one grouping factor far less.
 
     Raises
     ------
@@ -124,15 +125,15 @@ def kenward_roger(results: MixedResults) -> KenwardRoger:
         F = _patterned(problem.layout, pls.Hx)
         WF = _flat(pls.factor.project(engine.times(_blocks(problem.layout, F))), F.shape)
     H, K = _flat(pls.Hx, (len(F), problem.p)), pls.K
-    A = np.einsum("qa,qib->iab", H, F)
+    A = np.tensordot(H, F, axes=(0, 0)).swapaxes(0, 1)
     KA = K @ A
-    traces += np.einsum("iab,jba->ij", KA, KA) - 2.0 * np.einsum("qia,qja->ij", F @ K, WF)
+    traces += np.einsum("iab,jba->ij", KA, KA) - 2.0 * np.tensordot(F @ K, WF, axes=((0, 2), (0, 2)))
     sums -= np.trace(KA, axis1=1, axis2=2)
     information = np.block([[traces, sums[:, None]], [sums[None], np.array([[problem.n - problem.p]])]])
     root = _root_of_inverse(0.5 * information)
     covariance = root[:m] @ root[:m].T
-    PF = WF - np.einsum("qa,iab->qib", H, KA)
-    inflation = np.einsum("qia,qib->ab", F, np.einsum("ij,qjb->qib", covariance, PF))
+    PF = WF - np.tensordot(H, KA, axes=(1, 1))
+    inflation = np.tensordot(F, covariance @ PF, axes=((0, 1), (0, 1)))
     slopes = np.tensordot(root.T, np.concatenate([KA @ K, K[None]]), axes=1)
     back = solve_triangular(problem.basis.root, np.eye(problem.p)) if problem.p else K
     return KenwardRoger(

@@ -48,13 +48,12 @@ def read_linear(given: Any, names: Sequence[str], dropped: Sequence[str] = ()) -
     """
     many = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
     if many and all(isinstance(one, str | Mapping) for one in many):
-        rows = [row for one in many for row in _read_one(one, names, dropped)]
-        return Linear(np.array([r for r, _, _ in rows]), np.array([v for _, v, _ in rows]), tuple(s for _, _, s in rows))
+        rows, values, labels = zip(*(row for one in many for row in _read_one(one, names, dropped)), strict=True)
+        return Linear(np.array(rows), np.array(values), labels)
     L = _matrix(given, names)
     index = getattr(given, "index", None)
-    named = index is not None and L.shape[0] == len(index) and np.ndim(given) == 2
-    labels = tuple(map(str, index)) if named else tuple(_spell(row, names) for row in L)
-    return Linear(L, np.zeros(len(L)), labels)
+    named = index is not None and np.ndim(given) == 2
+    return Linear(L, np.zeros(len(L)), tuple(map(str, index)) if named else tuple(_spell(row, names) for row in L))
 
 
 def _matrix(given: Any, names: Sequence[str]) -> np.ndarray:
@@ -62,8 +61,8 @@ def _matrix(given: Any, names: Sequence[str]) -> np.ndarray:
         L = np.atleast_2d(np.asarray(given, dtype=float))
     except (TypeError, ValueError) as err:
         raise DataError(
-            f"L={given!r} cannot be read: give numbers (one per coefficient), a dict of weights by coefficient, or text "
-            f"such as {names[0] + ' = 0' if names else '1'!r}."
+            f"L={given!r} cannot be read: give numbers (one per coefficient), a dict of weights by coefficient, or "
+            f"text such as {names[0] + ' = 0' if names else '1'!r}."
         ) from err
     if L.ndim != 2 or L.shape[1] != len(names):
         raise DataError(
@@ -103,13 +102,14 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _spell(row: np.ndarray, names: Sequence[str]) -> str:
-    """Write a row as ``A - 0.5 B``."""
-    parts = []
+    """Write a row as ``A - 0.5*B``."""
+    text = ""
     for weight, name in zip(row, names, strict=True):
         if weight:
-            size = "" if abs(weight) == 1 else f"{abs(weight):.4g} "
-            parts.append(f"{'-' if weight < 0 else '+'} {size}{name}")
-    return (" ".join(parts).removeprefix("+ ") or "0").replace("- ", "-", 1 if row[np.flatnonzero(row)[:1]].sum() < 0 else 0)
+            sign = "-" if weight < 0 else "+"
+            size = "" if abs(weight) == 1 else f"{abs(weight):.4g}*"
+            text += f" {sign} {size}{name}" if text else f"{sign.replace('+', '')}{size}{name}"
+    return text or "0"
 
 
 class _Reader:
@@ -129,7 +129,8 @@ class _Reader:
                 right, value = self._sum()
                 row, constant = row - right, constant - value
             if not row.any():
-                raise FormulaError(f"{self.text[start : self.at].strip()!r} names no coefficient, so it is no hypothesis.")
+                said = self.text[start : self.at].strip()
+                raise FormulaError(f"{said!r} names no coefficient: name at least one of {_listed(self.names)}.")
             out.append((row, -constant, self.text[start : self.at].strip()))
             if not self._take(","):
                 break
@@ -161,7 +162,7 @@ class _Reader:
             if times and not row.any():
                 row, constant = constant * other, constant * value
             elif other.any() or (not times and value == 0.0):
-                raise FormulaError(f"{self.text!r} is not linear in the coefficients: multiply and divide by numbers only.")
+                raise FormulaError(f"{self.text!r} is not linear: multiply and divide coefficients by numbers only.")
             else:
                 factor = value if times else 1.0 / value
                 row, constant = row * factor, constant * factor

@@ -103,13 +103,13 @@ def _check(models: Sequence[MixedResults]) -> None:
         design = model.model.design
         if design.y.shape != first.y.shape:
             raise DataError(
-                f"The models rest on {len(first.y)} and {len(design.y)} rows: fit them to the same rows (a variable that "
-                "only one of them uses may have missing values)."
+                f"The models rest on {len(first.y)} and {len(design.y)} rows: fit them to the same rows (a variable "
+                "that only one of them uses may have missing values)."
             )
         if not np.array_equal(design.y, first.y):
             raise DataError(
-                f"The models have different responses or rows ({first.response!r} and {design.response!r}): likelihoods "
-                "can be compared for the same data only."
+                f"The models have different responses or rows ({first.response!r} and {design.response!r}): "
+                "likelihoods can be compared for the same data only."
             )
         if not np.array_equal(_weights(design.weights, len(first.y)), _weights(first.weights, len(first.y))):
             raise DataError("The models have different weights: likelihoods can be compared for the same weights only.")
@@ -141,6 +141,6 @@ def _check_reml(models: Sequence[MixedResults]) -> None:
         other = model.get("X")
         if first.shape != other.shape or not np.allclose(first, other, rtol=1e-12, atol=0.0):
             raise DataError(
-                f"The fixed parts of {models[0].formula!r} and {model.formula!r} differ, so their restricted likelihoods "
-                "cannot be compared: use refit=True, which fits all by ML."
+                f"The fixed parts of {models[0].formula!r} and {model.formula!r} differ, so their restricted "
+                "likelihoods cannot be compared: use refit=True, which fits all by ML."
             )

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.caller import user_level
-from mixedsparse.errors import MixedSparseWarning, OptionError
+from mixedsparse.errors import DroppedColumnsWarning, OptionError
 from mixedsparse.inference import adjust as adjustment
 from mixedsparse.inference.contrast import contrast_tests, denominator
 from mixedsparse.inference.contrasts_of_means import coefficients, labels
@@ -75,21 +75,22 @@ class _Estimates:
         dropped = ", ".join(map(repr, self.results.dropped_columns))
         rows = "; ".join(" ".join(map(str, row)) for row in self.frame[lost].to_numpy().tolist()[:5])
         return (
-            f"{int(lost.sum())} of {len(lost)} rows are NaN ({rows}{'; ...' if lost.sum() > 5 else ''}): the data do not "
-            f"determine them, because columns of X depend on each other ({dropped} were dropped), as with "
-            "combinations of levels that do not occur.",
+            f"{int(lost.sum())} of {len(lost)} rows are NaN ({rows}{'; ...' if lost.sum() > 5 else ''}): the data do "
+            "not determine them, because columns of X depend on each other, as with combinations of levels that do not "
+            f"occur (dropped: {dropped}).",
         )
 
     def _warn(self) -> None:
         for note in self.notes:
-            warnings.warn(note, MixedSparseWarning, stacklevel=user_level())
+            warnings.warn(note, DroppedColumnsWarning, stacklevel=user_level())
 
     def _correlation(self, rows: np.ndarray) -> np.ndarray:
         kept = self.results.model.problem.basis.kept
         L = self.L[np.ix_(rows, kept)]
         cov = L @ denominator(self.results, self.ddf).cov @ L.T
         sd = np.sqrt(np.diagonal(cov))
-        return np.asarray(cov / np.outer(sd, sd))
+        with np.errstate(invalid="ignore"):
+            return np.asarray(cov / np.outer(sd, sd))
 
     def __repr__(self) -> str:
         return "\n".join([self.table.to_string(), *self.notes])
@@ -124,7 +125,7 @@ class MarginalMeans(_Estimates):
     def table(self) -> pd.DataFrame:
         """Factor columns, then the estimate (``emmean`` or ``trend``), ``SE``, ``df``, ``lower``, ``upper``."""
         tests = self._tests
-        half = tests["SE"] * adjustment.t_quantile(tests["df"].fillna(np.inf).to_numpy(), self.level)
+        half = _width(tests["SE"], adjustment.t_quantile(tests["df"].to_numpy(), self.level))
         return self.frame.assign(
             **{self.estimand: tests["estimate"], "SE": tests["SE"], "df": tests["df"]},
             lower=tests["estimate"] - half,
@@ -178,7 +179,9 @@ class MarginalMeans(_Estimates):
         present = [*self.factors, *self.by]
         for name in by:
             if name not in present:
-                raise OptionError(f"by={name!r} is not a factor of these means; they have {', '.join(map(repr, present))}.")
+                raise OptionError(
+                    f"by={name!r} is not a factor of these means; they have {', '.join(map(repr, present))}."
+                )
         inside = [name for name in present if name not in by]
         frames, L, offset, last = [], [], [], None
         for rows in by_groups(self.frame, by):
@@ -229,16 +232,21 @@ class Contrasts(_Estimates):
         tests = self._tests
         t, df = tests["t"].to_numpy(), tests["df"].to_numpy()
         p, half = np.full(len(t), np.nan), np.zeros(len(t))
-        for group in by_groups(self.frame, self.by):
-            rows = group[np.isfinite(t[group])]
+        for rows in by_groups(self.frame, self.by):
             correlation = self._correlation(rows) if self.adjust == "mvt" else None
-            how = {"adjust": self.adjust, "family": self.family, "correlation": correlation}
-            p[rows] = adjustment.adjusted_p(t[rows], df[rows], **how)
-            half[rows] = adjustment.critical_values(df[rows], self.level, **how)
-        estimate, width = tests["estimate"], half * tests["SE"]
+            p[rows] = adjustment.adjusted_p(t[rows], df[rows], self.adjust, family=self.family, correlation=correlation)
+            half[rows] = adjustment.critical_values(
+                df[rows], self.level, self.adjust, family=self.family, correlation=correlation
+            )
+        estimate, width = tests["estimate"], _width(tests["SE"], half)
         return self.frame.assign(
             estimate=estimate, SE=tests["SE"], df=df, lower=estimate - width, upper=estimate + width, t=t, p=p
         )
+
+
+def _width(se: pd.Series, half: np.ndarray) -> pd.Series:
+    """Half-width of the intervals; what is known exactly has none, whatever its degrees of freedom."""
+    return (se * half).where(se != 0.0, 0.0)
 
 
 def by_groups(frame: pd.DataFrame, by: Sequence[str]) -> list[np.ndarray]:

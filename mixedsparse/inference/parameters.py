@@ -40,7 +40,7 @@ class Parameter:
 def parameters(results: MixedResults) -> tuple[Parameter, ...]:
     """Return all parameters: coefficients; per term standard deviations, then correlations; sigma.
 
-    Terms come in theta order. A factor with an effect of one name in two terms has its terms told apart as in `varcorr`.
+    Terms come in theta order. Two terms of a factor that have an effect of one name are told apart as in `varcorr`.
     """
     out = [Parameter(name, "fixed", places=(i,)) for i, name in enumerate(results._x_names)]
     labels = _group_labels(results)
@@ -91,9 +91,10 @@ def parameter_values(
         else:
             first, second = parameter.places[0], parameter.places[-1]
             cov = covariances[parameter.term]
-            size = np.sqrt(cov[:, first, first] * cov[:, second, second])
-            if parameter.kind == "cor":
+            if parameter.kind == "sd":
+                out[:, j] = np.sqrt(cov[:, first, first])
+            else:
+                size = np.sqrt(cov[:, first, first] * cov[:, second, second])
                 ratio = np.divide(cov[:, first, second], size, out=np.full(len(size), np.nan), where=size > 0)
-                size = np.clip(ratio, -1.0, 1.0)
-            out[:, j] = size
+                out[:, j] = np.clip(ratio, -1.0, 1.0)
     return out

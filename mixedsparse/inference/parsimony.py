@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,8 @@ import pandas as pd
 from scipy.stats import chi2
 
 from mixedsparse.errors import DataError, MixedSparseWarning, OptionError
-from mixedsparse.formula.random_part import INTERCEPT, Effect, RandomPart, random_parts, with_random
+from mixedsparse.formula.names import candidates
+from mixedsparse.formula.random_part import RandomPart, random_parts, reductions, with_random
 from mixedsparse.inference.pca import random_pca
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ class Parsimony:
     def __repr__(self) -> str:
         columns = ["step", "change", "parent", "npar", "deviance", "LRT", "Df", "p", "dimensions", "verdict", "chosen"]
         test = self.comparison
-        against = f"LRT {test['LRT']:.2f} on {test['Df']:.0f} df, p = {test['p']:.3f}" if test["Df"] else "the same model"
+        against = (
+            f"LRT {test['LRT']:.2f} on {test['Df']:.0f} df, p = {test['p']:.3f}" if test["Df"] else "the same model"
+        )
         return (
             f"{self.table[columns].to_string()}\n\nFinal: {self.final.formula}\n"
             f"Against the maximal model: {against} ({self.final.method}, alpha = {self.alpha:g})"
@@ -118,11 +121,11 @@ def parsimony(
     >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
     >>> steps = parsimony(fit)
     >>> steps.table[["step", "npar", "deviance", "p", "chosen"]].round(3)
-                     step  npar  deviance      p  chosen
-    0             maximal     6  1743.628    NaN    True
-    1   zero correlations     5  1743.669  0.839    True
-    2       drop variance     4  1786.465  0.000   False
-    3  add correlations      6  1743.628  0.839   False
+                    step  npar  deviance      p  chosen
+    0            maximal     6  1743.628    NaN    True
+    1  zero correlations     5  1743.669  0.839    True
+    2      drop variance     4  1786.465  0.000   False
+    3   add correlations     6  1743.628  0.839   False
     >>> steps.final.formula
     'Reaction ~ Days + (1 + Days || Subject)'
     """
@@ -191,7 +194,7 @@ class _Trail:
 
     def drop_variances(self, parts: Parts, keep_intercepts: bool) -> Parts:
         """Step 3 of `parsimony`."""
-        while candidates := _smaller(parts, keep_intercepts):
+        while candidates := reductions(parts, keep_intercepts):
             rows = [self._add("drop variance", change, smaller, parts) for change, smaller in candidates]
             for row in rows:
                 needed = self.rows[row]["p"] <= self.alpha
@@ -259,28 +262,6 @@ class _Trail:
         return len(self.rows) - 1
 
 
-def _smaller(parts: Parts, keep_intercepts: bool) -> list[tuple[str, Parts]]:
-    """Random parts with one effect less, and what they lose; an effect goes before those it is marginal to."""
-    out = []
-    for i, part in enumerate(parts):
-        for effect in part.effects:
-            if not _may_go(effect, part, keep_intercepts):
-                continue
-            rest = part.without(effect)
-            new = (*parts[:i], *((rest,) if rest.effects else ()), *parts[i + 1 :])
-            if new:
-                out.append((f"{effect.label} | {part.group}", new))
-    return out
-
-
-def _may_go(effect: Effect, part: RandomPart, keep_intercepts: bool) -> bool:
-    if effect.label == INTERCEPT:
-        return not keep_intercepts and len(part.effects) == 1
-    if not part.has_intercept and effect.width > 1 and len(part.effects) == 1:
-        return not keep_intercepts  # the levels of a factor, one by one: they hold the intercept
-    return not any(effect.factors < other.factors for other in part.effects)
-
-
 def _lost_correlations(part: RandomPart, start: Parts) -> bool:
     """Whether the effects of `part` were correlated in the maximal model and are not now."""
     return (
@@ -299,6 +280,4 @@ def _lrt(small: MixedResults, large: MixedResults) -> dict[str, float]:
 
 def _used(contrasts: Any, formula: str) -> dict[str, Any] | None:
     """Contrasts of the columns that `formula` still has."""
-    from mixedsparse.formula.names import candidates
-
     return {c: kind for c, kind in (contrasts or {}).items() if c in candidates(formula)} or None

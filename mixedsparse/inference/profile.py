@@ -14,25 +14,25 @@ from scipy.special import ndtri
 from mixedsparse.caller import user_level
 from mixedsparse.core.batch import Batch, Responses
 from mixedsparse.core.batch_engine import make_batch
-from mixedsparse.core.charts import Chart, coefficient_chart, correlation_chart, deviation_chart, sigma_chart
-from mixedsparse.core.fit import Fit, fit_problem
+from mixedsparse.core.fit import Fit
 from mixedsparse.core.joint import JointCriterion
 from mixedsparse.core.march import Path, march
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import ConvergenceWarning, OptionError
+from mixedsparse.inference.coordinates import chart_of, is_flat
 from mixedsparse.inference.counting import CountOption, counter
 from mixedsparse.inference.curves import ProfileCurve
 from mixedsparse.inference.parameters import Parameter, parameter_values, parameters, select_parameters
+from mixedsparse.inference.refit import refit
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
 __all__ = ["Profile", "check_level", "profile"]
 
-# A standard deviation below this share of sigma leaves its correlations without meaning.
-_NO_SPREAD = 1e-6
 # Fall below the optimum of the fit that is more than rounding.
 _BETTER = 1e-5
+_REFITTED = "the REML fit was refitted by maximum likelihood, whose deviance is profiled"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -42,8 +42,8 @@ class Profile:
     Attributes
     ----------
     table : DataFrame
-        One row per point: ``parameter``; ``value`` of it; ``zeta``, the signed root of the rise of the deviance; then all
-        parameters by name, as they are there once the others are at their best.
+        One row per point: ``parameter``; ``value`` of it; ``zeta``, the signed root of the rise of the deviance; then
+        all parameters by name, at their best for that value.
     estimates : Series
         Maximum-likelihood estimates of all parameters.
     level : float
@@ -75,7 +75,9 @@ class Profile:
         """
         check_level(level)
         if level > self.level:
-            raise OptionError(f"level={level:g} is beyond the profiles, which reach {self.level:g}: profile(level={level:g}).")
+            raise OptionError(
+                f"level={level:g} is beyond the profiles, which reach {self.level:g}: profile(level={level:g})."
+            )
         z = float(ndtri(0.5 + 0.5 * level))
         limits = {name: (curve.limit(-z), curve.limit(z)) for name, curve in self.curves.items()}
         table = pd.DataFrame.from_dict(limits, orient="index", columns=["lower", "upper"], dtype=float)
@@ -113,14 +115,15 @@ def profile(
     check_level(level)
     known = parameters(results)
     chosen = select_parameters(known, which)
-    fit, note = _ml_fit(results)
+    fit = refit(results, reml=False)
+    note = _REFITTED if results.reml else "maximum likelihood"
     problem, unit = results.model.problem, float(np.sqrt(fit.sigma2))
     engine = results.model.engine()
     with blas_threads(engine.work), counter(progress, "profile") as tell:
         batch = make_batch(engine)
-        charts = [_chart(problem, fit, p, unit) for p in chosen]
+        charts = [chart_of(problem, fit, p, unit) for p in chosen]
         x = [chart.coordinates(fit.templates) for chart in charts]
-        sloped = [i for i, p in enumerate(chosen) if not _is_flat(p, charts[i], x[i])]
+        sloped = [i for i, p in enumerate(chosen) if not is_flat(p, charts[i], x[i])]
         cutoff = float(ndtri(0.5 + 0.5 * level))
         starts = np.array([x[i] for i in sloped]).reshape(len(sloped), problem.n_theta + 2)
         marched = march(batch, [charts[i] for i in sloped], starts, unit, cutoff, tell) if sloped else []
@@ -140,30 +143,6 @@ def check_level(level: float) -> None:
     """Refuse a confidence level that is not between 0 and 1."""
     if not (isinstance(level, float | int | np.number) and 0 < level < 1):
         raise OptionError(f"level={level!r} must lie between 0 and 1: 0.95 for 95 %.")
-
-
-def _ml_fit(results: MixedResults) -> tuple[Fit, str]:
-    """Maximum-likelihood fit of the model, and what to say of it."""
-    if not results.reml:
-        return results.fit, "maximum likelihood"
-    fit = fit_problem(results.model.engine(), False, start=results.fit.theta)
-    return fit, "the REML fit was refitted by maximum likelihood, whose deviance is profiled"
-
-
-def _chart(problem: Any, fit: Fit, parameter: Parameter, unit: float) -> Chart:
-    if parameter.kind == "fixed":
-        which = parameter.places[0]
-        return coefficient_chart(problem, which, fit.beta[which], float(np.sqrt(fit.cov_beta[which, which])))
-    if parameter.kind == "sigma":
-        return sigma_chart(problem, unit)
-    make = deviation_chart if parameter.kind == "sd" else correlation_chart
-    extra = (unit,) if parameter.kind == "sd" else ()
-    return make(problem, parameter.term, *parameter.places, *extra)
-
-
-def _is_flat(parameter: Parameter, chart: Chart, x: np.ndarray) -> bool:
-    """Whether the likelihood does not depend on a correlation, one of the effects having no variance."""
-    return parameter.kind == "cor" and min(x[chart.angle[0]], x[chart.angle[2]]) < _NO_SPREAD
 
 
 def _warn(chosen: Sequence[Parameter], paths: Sequence[Path | None], fit: Fit, cutoff: float) -> None:

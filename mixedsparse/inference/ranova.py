@@ -71,11 +71,12 @@ def _structure(results: MixedResults, i: int) -> Structure:
     encoding, term = results.model.design.encoding, results.model.design.terms[i]
     if encoding is not None and encoding.terms[i].column is None:
         return read_structure(encoding.terms[i].encoder)
-    return separate_columns({"1" if name == "Intercept" else name: slice(j, j + 1) for j, name in enumerate(term.columns)})
+    names = ["1" if name == "Intercept" else name for name in term.columns]
+    return separate_columns({name: slice(j, j + 1) for j, name in enumerate(names)})
 
 
 def _constant(term: RandomTerm, others: tuple[RandomTerm, ...]) -> np.ndarray | None:
-    """Column (k, 1) that makes an intercept of the effects (those of ``0 + f``), unless the factor has one elsewhere."""
+    """Column (k, 1) that makes an intercept of effects such as ``0 + f``; None if the factor has one already."""
     column = np.linalg.lstsq(term.z, np.ones(len(term.z)), rcond=None)[0]
     taken = any(o is not term and np.array_equal(o.codes, term.codes) and o.k == 1 and np.ptp(o.z) == 0 for o in others)
     return column[:, None] if np.allclose(term.z @ column, 1.0) and not taken else None

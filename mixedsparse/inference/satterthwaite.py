@@ -35,6 +35,8 @@ __all__ = ["Satterthwaite", "satterthwaite"]
 
 # Eigenvalues of the Hessian below this share of the largest count as flat: nothing is known along them.
 _FLAT = 1e-8
+# Change of the information on beta, relative, that does not matter along a flat direction.
+_STILL = 1e-6
 # Degrees of freedom closer together than this count as equal (lmerTest).
 _EQUAL = 1e-8
 
@@ -105,10 +107,10 @@ def satterthwaite(results: MixedResults) -> Satterthwaite:
     pls = found.pls
     values, vectors = np.linalg.eigh(found.hessian) if found.active.any() else (np.empty(0), np.empty((0, 0)))
     curved = values > _FLAT * np.abs(values).max(initial=0.0)
-    if not curved.all():
-        _warn_flat(int((~curved).sum()), len(values))
+    every = np.tensordot(vectors.T, _slopes(problem.layout, pls, found.active), axes=1)
+    _check_flat(every[~curved], pls.K)
     turn = (vectors[:, curved] / np.sqrt(values[curved])).T
-    slopes = np.tensordot(turn, _slopes(problem.layout, pls, found.active), axes=1)
+    slopes = every[curved] / np.sqrt(values[curved])[:, None, None]
     scores = turn @ _scores(problem.layout, pls, found.active) / pls.pwrss
     root = problem.basis.root
     back = solve_triangular(root, pls.K) if len(root) else pls.K
@@ -133,9 +135,13 @@ def _scores(layout: BlockLayout, pls: Pls, active: np.ndarray) -> np.ndarray:
     return layout.gather(products)[active]
 
 
-def _warn_flat(flat: int, of: int) -> None:
+def _check_flat(slopes: np.ndarray, K: np.ndarray) -> None:
+    """Warn if the information K^-1 moves along directions in which the criterion does not curve; `slopes` (d, p, p)."""
+    root = np.sqrt(np.diagonal(K))
+    if np.abs(slopes * np.outer(root, root)).max(initial=0.0) <= _STILL:
+        return  # more parameters than the covariance has, as with dependent effects
     warnings.warn(
-        f"The criterion has no positive curvature in {flat} of {of} directions of the covariance parameters: "
+        f"The criterion has no positive curvature in {len(slopes)} of the directions of the covariance parameters: "
         "Satterthwaite's degrees of freedom leave them out and may be too large. Simplify the random effects.",
         ConvergenceWarning,
         stacklevel=user_level(),

@@ -32,8 +32,8 @@ class IndicesMixin(ResultsBase):
         Returns
         -------
         RandomPCA
-            ``pca["Subject"]`` has ``sdev`` (relative to sigma), ``prop_var`` and ``loadings``; ``pca.table`` has one row
-            per component, ``pca.dimensions`` counts those that are supported.
+            ``pca["Subject"]`` has ``sdev`` (relative to sigma), ``prop_var`` and ``loadings``; ``pca.table`` has one
+            row per component, ``pca.dimensions`` counts those that are supported.
 
         References
         ----------
@@ -88,8 +88,8 @@ class IndicesMixin(ResultsBase):
         Returns
         -------
         Series
-            ``marginal``: fixed / (fixed + random + residual); ``conditional``: (fixed + random) over the same. The fixed
-            variance is that of X beta over the rows; the others are as in `icc`.
+            ``marginal``: fixed / (fixed + random + residual); ``conditional``: (fixed + random) over the same. The
+            fixed variance is that of X beta over the rows; the others are as in `icc`.
 
         References
         ----------
@@ -119,8 +119,8 @@ class IndicesMixin(ResultsBase):
         Returns
         -------
         Series
-            ``caic`` = -2 loglik + 2 df; ``df``: the sum over the observations of d fitted / d y, plus one; ``loglik``: of
-            y given the conditional modes.
+            ``caic`` = -2 loglik + 2 df; ``df``: the sum over the observations of d fitted / d y, plus one;
+            ``loglik``: of y given the conditional modes.
 
         Notes
         -----

@@ -10,7 +10,7 @@ from scipy import sparse
 from mixedsparse.errors import OptionError
 from mixedsparse.results.base import ResultsBase, read_only
 
-__all__ = ["InternalsMixin"]
+__all__ = ["InternalsMixin", "indicator"]
 
 _NAMES = ("y", "X", "Z", "Lam", "b", "beta", "sigma", "theta", "u")
 
@@ -51,7 +51,7 @@ class InternalsMixin(ResultsBase):
         return read_only(self.model.design.X[:, self._problem.basis.kept])
 
     def _get_Z(self) -> sparse.csr_array:
-        return sparse.hstack([_indicator(t.codes, t.z, t.n_levels) for t in self._problem.terms], format="csr")
+        return sparse.hstack([indicator(t.codes, t.z, t.n_levels) for t in self._problem.terms], format="csr")
 
     def _get_Lam(self) -> sparse.csc_array:
         blocks = [
@@ -80,7 +80,7 @@ class InternalsMixin(ResultsBase):
         return np.concatenate([blocks[b][:, start : start + term.k].ravel() for term, b, start in places])
 
 
-def _indicator(codes: np.ndarray, z: np.ndarray, n_levels: int) -> sparse.csr_array:
+def indicator(codes: np.ndarray, z: np.ndarray, n_levels: int) -> sparse.csr_array:
     """Z of one term, (n, levels * k): the k entries of a row stand at its level."""
     n, k = z.shape
     columns = (codes[:, None] * k + np.arange(k)).ravel()

@@ -53,7 +53,7 @@ class MeansMixin(ResultsBase):
         MarginalMeans
             ``.table`` has the factor columns, then ``emmean, SE, df, lower, upper``, in units of the response as it is
             modelled; ``.contrast()`` compares the means. A mean that the data do not determine (its combination of
-            levels does not occur and X has dependent columns) is NaN, with a warning.
+            levels does not occur and X has dependent columns) is NaN, with a DroppedColumnsWarning.
 
         Raises
         ------
@@ -147,7 +147,8 @@ class MeansMixin(ResultsBase):
         -------
         DataFrame
             Columns ``term``, the `by` factors, ``NumDF``, ``DenDF``, ``F``, ``p``. Denominator degrees of freedom are
-            those of the F test (emmeans takes the smallest of those of the single contrasts instead).
+            those of the F test (emmeans takes the smallest of those of the single contrasts instead). Contrasts that
+            the data do not determine are left out.
 
         Examples
         --------

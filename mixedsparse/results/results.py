@@ -12,6 +12,7 @@ from mixedsparse.results.estimates import EstimatesMixin
 from mixedsparse.results.fitted import FittedMixin
 from mixedsparse.results.indices import IndicesMixin
 from mixedsparse.results.internals import InternalsMixin
+from mixedsparse.results.intervals import IntervalsMixin
 from mixedsparse.results.means import MeansMixin
 from mixedsparse.results.outcome import OutcomeMixin
 from mixedsparse.results.testing import TestingMixin
@@ -38,6 +39,7 @@ class MixedResults(
     MeansMixin,
     IndicesMixin,
     InternalsMixin,
+    IntervalsMixin,
     TestingMixin,
 ):
     """Results of a fit: immutable, and made by `LinearMixedModel.fit` or `lmer` only.

@@ -31,11 +31,11 @@ Subject   Intercept   612.09    24.740
 Residual              654.94    25.592
 
 Fixed effects
-Name       Estimate  Std. Error   df       t      p
-Intercept   251.405       6.825  inf  36.838  <1e-4
-Days         10.467       1.546  inf   6.771  <1e-4
+Name       Estimate  Std. Error    df       t      p
+Intercept   251.405       6.825  17.0  36.838  <1e-4
+Days         10.467       1.546  17.0   6.771  <1e-4
 
-p-values: two-sided, normal reference distribution.
+p-values: two-sided, t with Satterthwaite's degrees of freedom.
 Converged: the gradient vanishes and the curvature is positive in every direction."""
 
 
@@ -62,6 +62,17 @@ def wide():
 
 def test_text(sleep):
     assert str(sleep.summary()) == repr(sleep.summary()) == SLEEPSTUDY
+
+
+@pytest.mark.parametrize(
+    ("ddf", "words"),
+    [
+        ("kenward-roger", "t with Kenward-Roger's standard errors and degrees of freedom."),
+        ("normal", "normal reference distribution."),
+    ],
+)
+def test_note_on_p_values(sleep, ddf, words):
+    assert f"p-values: two-sided, {words}" in str(sleep.summary(ddf=ddf))
 
 
 def test_ml(sleep):

@@ -47,21 +47,19 @@ def test_fixed_effects_share_one_index(sleep):
     pd.testing.assert_series_equal(sleep.bse_fe, sleep.bse)
 
 
-def test_coef_table_is_two_sided_normal(sleep):
+def test_coef_table_is_two_sided(sleep):
     table = sleep.coef_table()
     assert list(table.columns) == ["Estimate", "SE", "df", "t", "p"]
-    assert np.isinf(table["df"]).all()
-    # pnorm(-6.771484608, lower.tail = TRUE) * 2 in R
-    assert table.loc["Days", "p"] == pytest.approx(1.2746e-11, rel=1e-3)
+    # 2 * pt(-6.771484608, 17) in R
+    assert table.loc["Days", "p"] == pytest.approx(3.26379e-06, rel=1e-4)
     np.testing.assert_array_equal(sleep.pvalues, table["p"])
 
 
-@pytest.mark.parametrize(("ddf", "words"), [("satterthwaite", "not available yet"), ("z", "not known")])
-def test_unavailable_degrees_of_freedom(sleep, ddf, words):
-    with pytest.raises(ms.OptionError, match=f"ddf='{ddf}' is {words}; use ddf='normal'"):
-        sleep.coef_table(ddf=ddf)
-    with pytest.raises(ms.OptionError, match=words):
-        sleep.summary(ddf=ddf)
+def test_coef_table_by_the_normal_distribution(sleep):
+    table = sleep.coef_table(ddf="normal")
+    assert np.isinf(table["df"]).all()
+    # pnorm(-6.771484608, lower.tail = TRUE) * 2 in R
+    assert table.loc["Days", "p"] == pytest.approx(1.2746e-11, rel=1e-3)
 
 
 def test_scalars(sleep):

@@ -1,0 +1,120 @@
+"""The cases bootstrap: whole levels of one grouping factor are drawn with replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.core.fit import fit_problem
+from mixedsparse.core.terms import RandomTerm
+from mixedsparse.errors import DataError, OptionError
+from mixedsparse.inference.parameters import parameter_values, parameters
+from mixedsparse.inference.replicates import Block, Statistic, evaluate
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["NewRows"]
+
+_BLOCK = 10
+
+
+class NewRows:
+    """Replicates with rows drawn by levels of a grouping factor: each has cross-products of its own.
+
+    A level that is drawn twice counts as two levels, and so do the levels of factors nested in it; the levels of all
+    other factors stay what they are.
+    """
+
+    size = _BLOCK
+
+    def __init__(self, results: MixedResults, group: str | None, statistic: Statistic | None) -> None:
+        self.results, self.statistic = results, statistic
+        self.known = parameters(results)
+        terms = results.model.problem.terms
+        self.unit = terms[_unit(terms, group)]
+        self.nested = [is_nested(term, self.unit) for term in terms]
+        order = np.argsort(self.unit.codes, kind="stable")
+        self.rows = np.split(order, np.cumsum(np.bincount(self.unit.codes))[:-1])
+
+    def __call__(self, seeds: Sequence[np.random.SeedSequence]) -> Block:
+        """See `Replicator`."""
+        width = 0 if self.statistic is None else len(self.statistic.names)
+        values = np.full((len(seeds), len(self.known)), np.nan)
+        extra = np.full((len(seeds), width), np.nan)
+        failures: dict[int, str] = {}
+        for i, seed in enumerate(seeds):
+            drawn = np.random.default_rng(seed).integers(self.unit.n_levels, size=self.unit.n_levels)
+            order: list[int] = []
+            fitted = evaluate(lambda d=drawn, o=order: self._fit(d, o), self.statistic, extra, i, failures)
+            if fitted is not None:
+                fit = fitted.fit
+                covariances = [fit.sigma2 * (fit.templates[t] @ fit.templates[t].T)[None] for t in np.argsort(order)]
+                values[i] = parameter_values(self.known, fit.beta[None], covariances, np.sqrt([fit.sigma2]))[0]
+        values = np.hstack([values, extra])
+        values[list(failures)] = np.nan
+        return Block(values, failures)
+
+    def _fit(self, drawn: np.ndarray, order: list[int]) -> MixedResults:
+        """Fit the rows of the levels `drawn`; `order` is filled with the places of its terms among the original's."""
+        old, fit = self.results.model, self.results.fit
+        design, problem = old.design, old.problem
+        rows = np.concatenate([self.rows[level] for level in drawn])
+        copy = np.repeat(np.arange(len(drawn)), [len(self.rows[level]) for level in drawn])
+        terms = [
+            _resampled(term, rows, copy if nested else None)
+            for term, nested in zip(problem.terms, self.nested, strict=True)
+        ]
+        model = old.__class__.__new__(old.__class__)
+        model._set_design(
+            replace(
+                design,
+                y=design.y[rows],
+                X=design.X[rows],
+                terms=tuple(terms),
+                weights=None if design.weights is None else design.weights[rows],
+                offset=None if design.offset is None else design.offset[rows],
+                index=pd.RangeIndex(len(rows)),
+            )
+        )
+        kept = model.problem.basis.kept
+        if not np.array_equal(kept, problem.basis.kept):
+            lost = [design.x_names[j] for j in problem.basis.kept if j not in kept]
+            raise DataError(f"The rows that were drawn cannot tell {', '.join(lost) or 'the coefficients'} apart.")
+        order.extend(model.problem.order)
+        pieces = [fit.theta[problem.theta_layout.term == t] for t in order]
+        found = fit_problem(model.engine(), fit.reml, start=np.concatenate(pieces))
+        return type(self.results)(model, found)
+
+
+def _unit(terms: Sequence[RandomTerm], group: str | None) -> int:
+    """Position of the term whose levels are drawn.
+
+    By default that of the factor with most levels or, where it is nested in another factor, the coarsest such one: only
+    its levels are independent of each other.
+    """
+    if group is not None:
+        for t, term in enumerate(terms):
+            if term.group == group:
+                return t
+        known = ", ".join(repr(name) for name in dict.fromkeys(term.group for term in terms))
+        raise OptionError(f"group={group!r} is not a grouping factor; use one of {known}.")
+    above = [t for t, term in enumerate(terms) if is_nested(terms[0], term)]
+    return min(above, key=lambda t: terms[t].n_levels)
+
+
+def is_nested(inner: RandomTerm, outer: RandomTerm) -> bool:
+    """Whether each level of `inner` occurs with one level of `outer` only."""
+    pairs = np.unique(inner.codes * outer.n_levels + outer.codes)
+    return len(pairs) == len(np.unique(inner.codes))
+
+
+def _resampled(term: RandomTerm, rows: np.ndarray, copy: np.ndarray | None) -> RandomTerm:
+    """Return the term on `rows`; with `copy` (n,), the copies of a level are levels of their own."""
+    codes = term.codes[rows] if copy is None else copy * term.n_levels + term.codes[rows]
+    _, codes = np.unique(codes, return_inverse=True)
+    return RandomTerm(term.group, codes, term.z[rows], term.columns)

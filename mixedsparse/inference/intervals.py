@@ -1,0 +1,98 @@
+"""Confidence intervals by three methods, in one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri, stdtrit
+
+from mixedsparse.core.batch_engine import make_batch
+from mixedsparse.core.march import curvatures
+from mixedsparse.core.threads import blas_threads
+from mixedsparse.errors import OptionError
+from mixedsparse.inference.bootstrap import bootstrap
+from mixedsparse.inference.coordinates import chart_of
+from mixedsparse.inference.counting import CountOption
+from mixedsparse.inference.parameters import Parameter, parameters, select_parameters
+from mixedsparse.inference.profile import profile
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["conf_int"]
+
+_METHODS = ("wald", "profile", "boot")
+# A standard deviation below this share of sigma, or a correlation this close to 1, is on the boundary.
+_BOUNDARY = 1e-6
+
+
+def conf_int(
+    results: MixedResults,
+    alpha: float = 0.05,
+    method: str = "wald",
+    which: str | Iterable[str] = "fixed",
+    *,
+    ddf: str = "normal",
+    nsim: int = 1000,
+    seed: int | None = None,
+    n_jobs: int = 1,
+    kind: str = "perc",
+    progress: CountOption = None,
+) -> pd.DataFrame:
+    """Confidence limits of `results`; see `MixedResults.conf_int`."""
+    if not (isinstance(alpha, float | int | np.number) and 0 < alpha < 1):
+        raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 for 95 % intervals.")
+    if method not in _METHODS:
+        raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, _METHODS))}.")
+    if ddf != "normal" and method != "wald":
+        raise OptionError(f"ddf={ddf!r} is for method='wald'; method={method!r} has no degrees of freedom.")
+    level = 1.0 - alpha
+    chosen = select_parameters(parameters(results), which)
+    names = [p.name for p in chosen]
+    if method == "profile":
+        return profile(results, names, level=level, progress=progress).conf_int(level)
+    if method == "boot":
+        replicates = bootstrap(results, nsim, seed, n_jobs=n_jobs, progress=progress)
+        return replicates.conf_int(level, kind).loc[names]
+    limits = np.empty((len(chosen), 2))
+    fixed = np.array([p.kind == "fixed" for p in chosen], dtype=bool)
+    limits[fixed] = _wald_fixed(results, alpha, ddf)[[p.places[0] for p in chosen if p.kind == "fixed"]]
+    if not fixed.all():
+        limits[~fixed] = _wald_covariance(results, alpha, [p for p in chosen if p.kind != "fixed"])
+    return pd.DataFrame(limits, index=names, columns=["lower", "upper"])
+
+
+def _wald_fixed(results: MixedResults, alpha: float, ddf: str) -> np.ndarray:
+    """Limits (p, 2) of the coefficients: estimate -+ quantile of t times standard error."""
+    table = results.coef_table(ddf)
+    quantile = stdtrit(table["df"].to_numpy(), 1.0 - 0.5 * alpha)
+    half = quantile * table["SE"].to_numpy()
+    return table["Estimate"].to_numpy()[:, None] + half[:, None] * [-1.0, 1.0]
+
+
+def _wald_covariance(results: MixedResults, alpha: float, chosen: Sequence[Parameter]) -> np.ndarray:
+    """Limits (r, 2) of standard deviations on the log scale, and of correlations on Fisher's; NaN on the boundary."""
+    fit, problem, engine = results.fit, results.model.problem, results.model.engine()
+    unit = float(np.sqrt(fit.sigma2))
+    charts = [chart_of(problem, fit, p, unit) for p in chosen]
+    x = np.array([chart.coordinates(fit.templates) for chart in charts])
+    with blas_threads(engine.work):
+        curvature = curvatures(make_batch(engine), charts, x, unit, fit.reml)
+    half = float(ndtri(1.0 - 0.5 * alpha))
+    out = np.full((len(chosen), 2), np.nan)
+    for i, (parameter, chart) in enumerate(zip(chosen, charts, strict=True)):
+        at = x[i, chart.position]
+        if curvature[i] <= 0 or not np.isfinite(curvature[i]):
+            continue
+        # The criterion is -2 log-likelihood: the variance is twice the inverse of its curvature.
+        error = half * np.sqrt(2.0 / curvature[i])
+        if parameter.kind == "sigma":
+            out[i] = chart.value(at + error * np.array([-1.0, 1.0]))
+        elif parameter.kind == "sd" and at > _BOUNDARY:
+            out[i] = chart.value(at) * np.exp(error / at * np.array([-1.0, 1.0]))
+        elif parameter.kind == "cor" and min(x[i, chart.angle[0]], x[i, chart.angle[2]], np.cos(at)) > _BOUNDARY:
+            out[i] = np.tanh(np.arctanh(np.sin(at)) + error / np.cos(at) * np.array([-1.0, 1.0]))
+    return out

@@ -1,0 +1,162 @@
+"""Blocks of bootstrap replicates: estimates from responses or rows that are drawn anew."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.core.draws import Sampler, parametric_sampler, residual_sampler
+from mixedsparse.core.replicate import Refitter
+from mixedsparse.core.responses import Projector
+from mixedsparse.core.threads import blas_threads
+from mixedsparse.errors import MixedSparseError, MixedSparseWarning, OptionError
+from mixedsparse.inference.parameters import parameter_values, parameters
+from mixedsparse.inference.responses import fit_response
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Block", "NewResponses", "Replicator", "Statistic", "estimates_of"]
+
+# Numbers of the responses of one block, and replicates of one block: results do not depend on how work is shared out.
+_BLOCK_NUMBERS = 2_000_000
+_LARGEST_BLOCK = 125
+_ALONE_BLOCK = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Values (b, columns) of b replicates, NaN where one failed; and why, by position in the block."""
+
+    values: np.ndarray
+    failures: dict[int, str]
+
+
+class Replicator(Protocol):
+    """Makes blocks of replicates from seeds; it is sent to the workers."""
+
+    size: int
+
+    def __call__(self, seeds: Sequence[np.random.SeedSequence]) -> Block:
+        """One replicate per seed."""
+        ...
+
+
+class Statistic:
+    """A function of results, evaluated to named numbers.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a `MixedResults`, returns a number, an array, a dict or a Series.
+    results : MixedResults
+        Of the fit itself: tells the names, and shows mistakes at once.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], results: MixedResults) -> None:
+        self.function = function
+        original = function(results)
+        if isinstance(original, Mapping | pd.Series):
+            self.names = [str(name) for name in original.keys()]  # noqa: SIM118 - a Series iterates over its values
+        elif np.ndim(original) == 0:
+            self.names = ["statistic"]
+        else:
+            self.names = [f"statistic[{i}]" for i in range(np.size(original))]
+        self.original = self._numbers(original)
+
+    def _numbers(self, value: Any) -> np.ndarray:
+        if isinstance(value, Mapping):
+            value = list(value.values())
+        try:
+            out = np.asarray(value, dtype=float).ravel()
+        except (TypeError, ValueError) as err:
+            raise OptionError(
+                f"statistic returned {type(value).__name__}: let it return a number, an array, a dict or a Series."
+            ) from err
+        if len(out) != len(self.names):
+            raise OptionError(f"statistic returned {len(out)} numbers, but {len(self.names)} for the fit itself.")
+        return out
+
+    def __call__(self, results: MixedResults) -> np.ndarray:
+        """Return the numbers for `results`."""
+        return self._numbers(self.function(results))
+
+
+def estimates_of(results: MixedResults) -> np.ndarray:
+    """Values of all parameters at the estimates of one fit."""
+    fit = results.fit
+    covariances = [fit.sigma2 * (lam @ lam.T)[None] for lam in fit.templates]
+    return parameter_values(parameters(results), fit.beta[None], covariances, np.sqrt([fit.sigma2]))[0]
+
+
+class NewResponses:
+    """Replicates with a new response: all share the analysis and every cross-product without y."""
+
+    def __init__(self, results: MixedResults, kind: str, statistic: Statistic | None) -> None:
+        self.results, self.kind, self.statistic = results, kind, statistic
+        self.known = parameters(results)
+        self.refitter = Refitter(results.model.engine(), results.fit)
+        largest = _LARGEST_BLOCK if self.refitter.together else _ALONE_BLOCK
+        self.size = max(1, min(largest, _BLOCK_NUMBERS // results.nobs))
+        self.projector = Projector(results.model.problem)
+
+    def _sampler(self) -> Sampler:
+        problem, fit = self.results.model.problem, self.results.fit
+        if self.kind == "parametric":
+            return parametric_sampler(problem, fit)
+        return residual_sampler(problem, fit, self.results.resid.to_numpy())
+
+    def __call__(self, seeds: Sequence[np.random.SeedSequence]) -> Block:
+        """See `Replicator`."""
+        fit, engine = self.results.fit, self.refitter.engine
+        moved = self._sampler()(seeds)
+        with blas_threads(engine.work):
+            responses, Qy = self.projector(moved)
+            refits = self.refitter(responses)
+        beta = fit.beta + self.projector.coefficients(refits.gamma + Qy)
+        values = parameter_values(self.known, beta, refits.covariances, refits.sigma)
+        failures = dict(refits.failures)
+        if self.statistic is not None:
+            extra = np.full((len(seeds), len(self.statistic.names)), np.nan)
+            for i in range(len(seeds)):
+                if i not in failures:
+                    self._evaluate(moved[i], extra, i, failures)
+            values = np.hstack([values, extra])
+        values[list(failures)] = np.nan
+        return Block(values, failures)
+
+    def _evaluate(self, moved: np.ndarray, extra: np.ndarray, i: int, failures: dict[int, str]) -> None:
+        """Put the statistic of one replicate into `extra`."""
+        assert self.statistic is not None
+        design, fit = self.results.model.design, self.results.fit
+        y = design.X[:, self.results.model.problem.basis.kept] @ fit.beta + moved
+        y = y if design.offset is None else y + design.offset
+        evaluate(lambda: fit_response(self.results, y, start=fit.theta), self.statistic, extra, i, failures)
+
+
+def evaluate(
+    refit: Callable[[], MixedResults], statistic: Statistic | None, out: np.ndarray, i: int, failures: dict[int, str]
+) -> MixedResults | None:
+    """Refit and put the statistic into out[i], or the reason why not into `failures`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MixedSparseWarning)
+        try:
+            results = refit()
+        except MixedSparseError as err:
+            failures[i] = str(err)
+            return None
+        if not results.converged:
+            failures[i] = results.certificate.message
+            return None
+        if statistic is not None:
+            try:
+                out[i] = statistic(results)
+            except Exception as err:  # the function is the user's: whatever it raises is a failure to count
+                failures[i] = f"statistic raised {type(err).__name__}: {err}"
+                return None
+        return results

@@ -1,0 +1,73 @@
+"""The same model for another response."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.core.fit import fit_problem
+from mixedsparse.core.responses import rebind, with_response
+from mixedsparse.errors import DataError
+from mixedsparse.estimable import check_estimable, is_perfect, perfect_fit
+from mixedsparse.formula import checks
+from mixedsparse.model import warn_of_search
+
+if TYPE_CHECKING:
+    from mixedsparse.formula.design import Design
+    from mixedsparse.results import MixedResults
+
+__all__ = ["fit_response", "refit_response"]
+
+
+def refit_response(results: MixedResults, y: Any) -> MixedResults:
+    """Fit the model of `results` to another response; see `MixedResults.refit`."""
+    out = fit_response(results, _response(results.model.design, y))
+    warn_of_search(out.fit)
+    return out
+
+
+def fit_response(results: MixedResults, y: np.ndarray, start: np.ndarray | None = None) -> MixedResults:
+    """Fit y (n,), already checked, from theta `start`; the analysis and all cross-products without y are shared."""
+    old = results.model
+    model = copy.copy(old)
+    model.design = replace(old.design, y=y)
+    model.problem = with_response(old.problem, y if old.design.offset is None else y - old.design.offset)
+    check_estimable(model.problem, model.design)
+    # The engine that is there already, which the user may have asked for; the one for "auto" after unpickling.
+    backend = next(iter(old._engines), "auto")
+    model._engines = {backend: rebind(old.engine(backend), model.problem)}
+    fit = fit_problem(model.engine(backend), results.fit.reml, start=start)
+    if is_perfect(fit, model.problem):
+        raise perfect_fit(model.design)
+    return type(results)(model, fit)
+
+
+def _response(design: Design, y: Any) -> np.ndarray:
+    """Y as (n,) in the order of the fitted rows, checked."""
+    n, label = len(design.y), str(getattr(y, "name", None) or "y")
+    if isinstance(y, Mapping) or np.ndim(y) == 0:
+        raise DataError(f"The new response must be one column of {n} numbers, not {type(y).__name__}.")
+    if isinstance(y, pd.Series) and not y.index.equals(design.index) and y.index.is_unique:
+        present = design.index.isin(y.index)
+        if present.all():
+            y = y.loc[design.index]
+        elif len(y) == n or present.any():
+            missing = design.index[~present][0]
+            raise DataError(
+                f"The new response {label!r} has no value for row {missing!r}: give a Series on the index of the data, "
+                f"or an array of {n} numbers in the order of the fitted rows."
+            )
+    values = np.asarray(y)
+    values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+    if values.ndim != 1 or len(values) != n:
+        left_out = f" ({design.nmissing} rows with missing values were left out)" if design.nmissing else ""
+        raise DataError(
+            f"The new response {label!r} has shape {values.shape}, but {n} rows were fitted{left_out}: give one number "
+            "per fitted row, or a Series on the index of the data."
+        )
+    return checks.response(values, label)
