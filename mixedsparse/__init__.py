@@ -17,6 +17,9 @@ from mixedsparse.errors import (
     OptionError,
     SingularFitWarning,
 )
+from mixedsparse.inference.compare import compare
+from mixedsparse.inference.lrt import anova
+from mixedsparse.inference.parsimony import parsimony
 from mixedsparse.model import LinearMixedModel, lmer
 from mixedsparse.options import FitOptions
 from mixedsparse.results import MixedResults
@@ -43,7 +46,10 @@ __all__ = [
     "RandomTerm",
     "SingularFitWarning",
     "__version__",
+    "anova",
+    "compare",
     "datasets",
     "lmer",
     "mixedlm",
+    "parsimony",
 ]

@@ -21,8 +21,8 @@ from mixedsparse.core.lockstep import minimise
 __all__ = ["Path", "curvatures", "march"]
 
 # Distance of neighbouring points in zeta, and the largest that is let pass.
-_SPACING = 0.45
-_WIDEST = 0.9
+_SPACING = 0.4
+_WIDEST = 0.8
 # Longest first step of a coordinate, longest step of an angle, and how much longer than the last a step may be.
 _FIRST_STEP = 1.0
 _LONGEST_ANGLE = 0.5

@@ -1,6 +1,6 @@
 """Inference on a fit: functions on results and arrays; the mixins of `mixedsparse.results` call them.
 
-==================  ==================================================================================
+==================  ====================================================================================================
 ``contrast``        tests of linear functions of the fixed effects, shared by everything that tests them
 ``satterthwaite``   denominator degrees of freedom from exact derivatives (``curvature``: the Hessian)
 ``kenward_roger``   adjusted covariance and degrees of freedom, in q-space
@@ -11,5 +11,12 @@
 ``lrt``             likelihood-ratio table of several fits
 ``ranova``          likelihood-ratio tests of random effects
 ``drop1``           single-term deletions of the fixed part
-==================  ==================================================================================
+``grid``            reference grid
+``emmeans``         marginal means and trends
+``means``           their tables and contrasts (``contrasts_of_means``: coefficients, ``adjust``: multiplicity)
+``joint``           joint tests
+``pca``, ``r2``     principal components of random effects; R2 and ICC
+``caic``            conditional AIC; ``compare``: information criteria side by side
+``parsimony``       from a maximal to a parsimonious random part
+==================  ====================================================================================================
 """

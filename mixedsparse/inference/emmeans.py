@@ -92,7 +92,7 @@ def read_specs(specs: Any, by: str | Sequence[str] | None) -> tuple[tuple[str, .
             )
         inside, _, given = (right if tilde else text).partition("|")
         by = [*_names(given), *by]
-        specs = _names(inside) if tilde or "|" in text else [text] if text != "1" else []
+        specs = _names(inside) if text == "1" or re.search(r"[~|*:+]", text) else [text]
     names = tuple(dict.fromkeys(specs))
     by = tuple(dict.fromkeys(by))
     return tuple(name for name in names if name not in by), by

@@ -134,7 +134,7 @@ class IntervalsMixin(ResultsBase):
         >>> fit.profile().conf_int(0.95).round(2)
                                lower    upper
         Intercept            1486.45  1568.55
-        sd(Intercept|Batch)    12.19    84.06
+        sd(Intercept|Batch)    12.20    84.06
         sigma                  38.23    67.66
         """
         from mixedsparse.inference.profile import profile

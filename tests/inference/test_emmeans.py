@@ -89,7 +89,23 @@ def test_at_and_by(diet):
     assert means.table["Time"].tolist() == [3, 3, 3, 9, 9, 9]
     contrasts = means.contrast().table
     assert contrasts["p"].tolist() == pytest.approx(2 * [0.9504086, 0.8507447, 0.6625031], rel=1e-5)
-    assert diet.emmeans("Cu", by="Time", at={"Time": [3, 9], "Evit": ["Evit000", "Evit200"]}).by == ("Time",)
+
+
+def test_spellings_of_specs(diet):
+    tables = [
+        diet.emmeans(*specs, ddf="normal").table
+        for specs in (
+            ("~ Cu * Evit",),
+            ("Cu*Evit",),
+            (["Cu", "Evit"],),
+            ("~ Cu | Evit",),
+            ("Cu", "Evit"),
+            ("Cu", ["Evit"]),
+        )
+    ]
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0])
+    assert diet.emmeans("Cu | Evit").by == ("Evit",)
 
 
 def test_adjustments_by_default(diet):
