@@ -14,6 +14,7 @@
     ├── ConvergenceWarning               the search stopped early
     ├── SingularFitWarning               the optimum lies on the boundary
     ├── RefitWarning                     the model was refitted by the other criterion (ML or REML)
+    ├── UndefinedTestWarning             a test has no degrees of freedom: NaN stands in the table
     ├── DroppedRowsWarning               rows with missing values were left out
     └── DroppedColumnsWarning            columns of X were linear combinations of others
 """
@@ -36,6 +37,7 @@ __all__ = [
     "OptionError",
     "RefitWarning",
     "SingularFitWarning",
+    "UndefinedTestWarning",
 ]
 
 
@@ -92,6 +94,10 @@ class SingularFitWarning(MixedSparseWarning):
 
 class RefitWarning(MixedSparseWarning):
     """What was asked for needs the other criterion (ML or REML): the model was refitted by it."""
+
+
+class UndefinedTestWarning(MixedSparseWarning):
+    """A test has no degrees of freedom by the method asked for: NaN stands in its place."""
 
 
 class DroppedRowsWarning(MixedSparseWarning):

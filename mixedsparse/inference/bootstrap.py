@@ -25,8 +25,6 @@ __all__ = ["Bootstrap", "bootstrap"]
 
 _KINDS = ("parametric", "residual", "cases")
 _INTERVALS = ("perc", "basic", "norm")
-# Replicates below which percentiles in the tails are not to be trusted.
-_FEW = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -97,12 +95,13 @@ class Bootstrap:
             tails = 2.0 * self.estimates.to_numpy()[:, None] - tails[:, ::-1]
         return pd.DataFrame(tails, index=self.table.columns, columns=["lower", "upper"])
 
-    def plot(self, which: str | Iterable[str] = "all", level: float = 0.95) -> Any:
+    def plot(self, which: str | Iterable[str] = "all", level: float = 0.95) -> np.ndarray:
         """Histogram of the replicates, one panel per column, with the estimate and the percentile interval marked.
 
         Returns
         -------
-        matplotlib.figure.Figure
+        ndarray of matplotlib Axes
+            One per panel; ``axes[0].figure`` is the figure.
         """
         from mixedsparse.report.profile_plots import plot_bootstrap
 

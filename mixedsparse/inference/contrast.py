@@ -6,13 +6,15 @@ denominator degrees of freedom only; everything that tests fixed effects goes th
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy.special import fdtrc, gammaincc, stdtr
 
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.caller import user_level
+from mixedsparse.errors import DataError, OptionError, UndefinedTestWarning
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -162,6 +164,11 @@ def joint_test(
     DataError
         L has another number of columns, or rows that depend on each other contradict each other in `rhs`.
 
+    Warns
+    -----
+    UndefinedTestWarning
+        Kenward and Roger's moments belong to no F distribution: the degrees of freedom and p are NaN.
+
     Examples
     --------
     >>> import numpy as np, mixedsparse as ms
@@ -179,9 +186,12 @@ def joint_test(
     # Rows are uncorrelated with variance 1 now.
     wald = float(np.square(rows @ method.beta - targets).sum()) / rank
     den_df, scale = method.joint(rows)
+    if not den_df > 0:
+        _warn_undefined(rank, ddf)
+        return JointTest(wald, rank, np.nan, np.nan)
     F = scale * wald
     p = float(fdtrc(rank, den_df, F)) if np.isfinite(den_df) else float(gammaincc(rank / 2, rank * F / 2))
-    return JointTest(F, rank, den_df, p if not np.isnan(den_df) else np.nan, scale)
+    return JointTest(F, rank, den_df, p, scale)
 
 
 def denominator(results: MixedResults, ddf: str) -> Denominator:
@@ -206,6 +216,16 @@ class Normal:
     def joint(self, L: np.ndarray) -> tuple[float, float]:
         """See `Denominator`."""
         return np.inf, 1.0
+
+
+def _warn_undefined(rank: int, ddf: str) -> None:
+    warnings.warn(
+        f"The data hold too little on the covariance parameters for an F test on {rank} degrees of freedom by "
+        f"{ddf!r}: no F distribution has the moments that it finds. DenDF and p are NaN; test fewer functions at once, "
+        "or simplify the random effects.",
+        UndefinedTestWarning,
+        stacklevel=user_level(),
+    )
 
 
 def _checked(results: MixedResults, L: np.ndarray) -> np.ndarray:

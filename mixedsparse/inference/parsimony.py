@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from mixedsparse.errors import DataError, MixedSparseWarning, OptionError
 from mixedsparse.formula.names import candidates
@@ -275,7 +275,7 @@ def _lrt(small: MixedResults, large: MixedResults) -> dict[str, float]:
     """Likelihood-ratio test of two fits with the same fixed part."""
     df = large.df_model - small.df_model
     statistic = max(small.criterion - large.criterion, 0.0)
-    return {"LRT": statistic, "Df": df, "p": float(chi2.sf(statistic, df)) if df else 1.0}
+    return {"LRT": statistic, "Df": df, "p": float(chdtrc(df, statistic)) if df else 1.0}
 
 
 def _used(contrasts: Any, formula: str) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -84,7 +84,7 @@ class Profile:
         table.attrs["note"] = self.note
         return table
 
-    def plot(self, kind: str = "zeta", which: str | Iterable[str] = "all", level: float = 0.95) -> Any:
+    def plot(self, kind: str = "zeta", which: str | Iterable[str] = "all", level: float = 0.95) -> np.ndarray:
         """Draw the profiles, one panel per parameter.
 
         Parameters
@@ -98,7 +98,8 @@ class Profile:
 
         Returns
         -------
-        matplotlib.figure.Figure
+        ndarray of matplotlib Axes
+            One per panel; ``axes[0].figure`` is the figure.
         """
         from mixedsparse.report.profile_plots import plot_profile
 

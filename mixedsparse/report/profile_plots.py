@@ -23,31 +23,31 @@ _COLUMNS = 3
 _PANEL = (3.2, 2.5)
 
 
-def plot_profile(profile: Profile, kind: str, which: str | Iterable[str], level: float) -> Any:
+def plot_profile(profile: Profile, kind: str, which: str | Iterable[str], level: float) -> np.ndarray:
     """Draw one panel per parameter; see `Profile.plot`."""
     if kind not in _KINDS:
         raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, _KINDS))}.")
     names = _chosen(which, list(profile.curves))
     limits = profile.conf_int(level)
-    figure, axes = _panels(names)
+    axes = _panels(names)
     for name, panel in zip(names, axes, strict=True):
         _draw_curve(panel, profile.curves[name], kind, float(ndtri(0.5 + 0.5 * level)))
         _mark(panel, float(profile.estimates[name]), limits.loc[name].to_numpy())
         panel.set_ylabel(_LABELS[kind])
-    return figure
+    return axes
 
 
-def plot_bootstrap(replicates: Bootstrap, which: str | Iterable[str], level: float) -> Any:
+def plot_bootstrap(replicates: Bootstrap, which: str | Iterable[str], level: float) -> np.ndarray:
     """Draw one histogram per column; see `Bootstrap.plot`."""
     names = _chosen(which, list(replicates.table.columns))
     limits = replicates.conf_int(level)
-    figure, axes = _panels(names)
+    axes = _panels(names)
     for name, panel in zip(names, axes, strict=True):
         values = replicates.table[name].to_numpy()
         panel.hist(values[np.isfinite(values)], bins="auto", density=True, color="0.8", edgecolor="0.6")
         _mark(panel, float(replicates.estimates[name]), limits.loc[name].to_numpy())
         panel.set_ylabel("density")
-    return figure
+    return axes
 
 
 def _chosen(which: str | Iterable[str], known: Sequence[str]) -> list[str]:
@@ -61,21 +61,22 @@ def _chosen(which: str | Iterable[str], known: Sequence[str]) -> list[str]:
     return names
 
 
-def _panels(names: Sequence[str]) -> tuple[Any, list[Any]]:
-    """Figure with one titled panel per name."""
+def _panels(names: Sequence[str]) -> np.ndarray:
+    """One titled panel per name, on a new figure."""
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.pyplot as plt
     except ImportError as err:
         raise BackendError("Figures need matplotlib: install mixedsparse[plot].") from err
     columns = min(len(names), _COLUMNS)
     rows = -(-len(names) // columns)
-    figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel in axes[len(names) :]:
+    size = (_PANEL[0] * columns, _PANEL[1] * rows)
+    _, axes = plt.subplots(rows, columns, squeeze=False, figsize=size, layout="constrained")
+    for panel in axes.ravel()[len(names) :]:
         panel.remove()
-    for name, panel in zip(names, axes, strict=False):
+    kept: np.ndarray = axes.ravel()[: len(names)]
+    for name, panel in zip(names, kept, strict=True):
         panel.set_title(name, fontsize="medium")
-    return figure, list(axes[: len(names)])
+    return kept
 
 
 def _draw_curve(panel: Any, curve: ProfileCurve, kind: str, z: float) -> None:

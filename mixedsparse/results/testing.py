@@ -31,7 +31,7 @@ class TestingMixin(ResultsBase):
         from mixedsparse.inference.kenward_roger import kenward_roger
         from mixedsparse.inference.satterthwaite import satterthwaite
 
-        if ddf == "normal":
+        if ddf == "normal" or not len(self.fit.beta):
             return Normal(self.fit.beta, self.fit.cov_beta, self.fit.sigma2)
         return satterthwaite(self) if ddf == "satterthwaite" else kenward_roger(self)
 

@@ -85,6 +85,22 @@ def test_weights_are_prior_weights():
     np.testing.assert_allclose(whole.coef_table("kenward-roger"), plain.coef_table("kenward-roger"), rtol=1e-6)
 
 
+def test_no_F_distribution_is_said():
+    """Three groups cannot carry a test on three degrees of freedom: pbkrtest's formula gives negative ones."""
+    rng = np.random.default_rng(1)
+    g, x = np.repeat(np.arange(3), 6), rng.normal(size=18)
+    X = np.column_stack([np.ones(18), g == 0, x])
+    fit = ms.LinearMixedModel.from_arrays(rng.normal(size=18), X, [ms.RandomTerm("g", g, X[:, [0, 2]])]).fit()
+    with pytest.warns(
+        ms.MixedSparseWarning, match="too little on the covariance parameters.*DenDF and p are NaN"
+    ) as caught:
+        table = fit.wald_test(np.eye(3), "kenward-roger")
+    assert caught[0].filename == __file__
+    assert np.isnan(table[["DenDF", "p"]].to_numpy()).all()
+    assert np.isfinite(table["F"].item())
+    assert (fit.coef_table("kenward-roger")["df"] > 0).all()
+
+
 def test_too_large_is_refused_with_an_estimate(monkeypatch):
     results = make("crossed", 1).model().fit()
     monkeypatch.setattr(traces, "available_memory", lambda: 1e3)

@@ -135,8 +135,11 @@ def test_units_do_not_matter(unbalanced, factor):
     np.testing.assert_allclose(got, want, rtol=1e-6)
 
 
-def test_no_fixed_effects():
-    assert make("no_fixed", 1).model().fit().coef_table().empty
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", "normal"])
+def test_no_fixed_effects(ddf):
+    fit = make("no_fixed", 1).model().fit()
+    assert fit.coef_table(ddf).empty
+    assert fit.anova(ddf=ddf).empty
 
 
 def test_insteval():

@@ -1,0 +1,76 @@
+"""Residuals: against fitted values or a predictor, their size, and their quantiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.errors import OptionError
+from mixedsparse.inference.profile import check_level
+from mixedsparse.plotting.axes import LINE, QUIET, cloud, one, pointwise_band, smooth
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["qq", "residuals", "scale_location"]
+
+_KINDS = {"scaled": "Scaled residual", "response": "Residual"}
+
+
+def residuals(results: MixedResults, against: str | None, kind: str, ax: Any) -> Any:
+    """See `Plots.residuals`."""
+    if kind not in _KINDS:
+        raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, _KINDS))}.")
+    values = (results.resid_scaled if kind == "scaled" else results.resid).to_numpy()
+    x = results.fittedvalues.to_numpy() if against is None else _column(results, against)
+    ax = one(ax)
+    ax.axhline(0.0, color=QUIET, linewidth=0.8)
+    if isinstance(x, pd.Categorical):
+        groups = [values[x.codes == code] for code in range(len(x.categories))]
+        style = {"color": QUIET}
+        ax.boxplot(groups, boxprops=style, whiskerprops=style, capprops=style, medianprops={"color": LINE})
+        ax.set_xticklabels([str(level) for level in x.categories])
+    else:
+        cloud(ax, x, values)
+        ax.plot(*smooth(x, values), color=LINE)
+    ax.set(xlabel="Fitted value" if against is None else against, ylabel=_KINDS[kind])
+    return ax
+
+
+def _column(results: MixedResults, name: str) -> Any:
+    """Column of the fit's data: numbers as floats, anything else as a Categorical."""
+    source = results.model.design.source
+    known = [] if source is None else list(source.columns)
+    if name not in known:
+        listed = ", ".join(map(repr, known)) or "none: the model was made from arrays"
+        raise OptionError(f"against={name!r} is not a column of the fit; columns that it used: {listed}.")
+    values = source.values(name)
+    return np.asarray(values, dtype=float) if getattr(values.dtype, "kind", "O") in "iuf" else pd.Categorical(values)
+
+
+def scale_location(results: MixedResults, ax: Any) -> Any:
+    """See `Plots.scale_location`."""
+    x = results.fittedvalues.to_numpy()
+    size = np.sqrt(np.abs(results.resid_scaled.to_numpy()))
+    ax = one(ax)
+    cloud(ax, x, size)
+    ax.plot(*smooth(x, size), color=LINE)
+    ax.set(xlabel="Fitted value", ylabel="sqrt |scaled residual|")
+    ax.set_ylim(bottom=0.0)
+    return ax
+
+
+def qq(results: MixedResults, level: float, ax: Any) -> Any:
+    """See `Plots.qq`."""
+    check_level(level)
+    values = np.sort(results.resid_scaled.to_numpy())
+    quantiles, lower, upper = pointwise_band(len(values), level)
+    ax = one(ax)
+    ax.fill_between(quantiles, lower, upper, color=QUIET, alpha=0.3, linewidth=0)
+    ax.plot(quantiles[[0, -1]], quantiles[[0, -1]], color=QUIET, linewidth=0.8)
+    every = pointwise_positions(len(values))
+    cloud(ax, every, values)
+    ax.set(xlabel="Normal quantile", ylabel="Scaled residual")
+    return ax
