@@ -15,7 +15,9 @@ from mixedsparse.errors import (
     MixedSparseWarning,
     NotPositiveDefiniteError,
     OptionError,
+    RefitWarning,
     SingularFitWarning,
+    UndefinedTestWarning,
 )
 from mixedsparse.inference.compare import compare
 from mixedsparse.inference.lrt import anova
@@ -44,7 +46,9 @@ __all__ = [
     "NotPositiveDefiniteError",
     "OptionError",
     "RandomTerm",
+    "RefitWarning",
     "SingularFitWarning",
+    "UndefinedTestWarning",
     "__version__",
     "anova",
     "compare",

@@ -243,11 +243,6 @@ def _code_bare(
     absent = [column for column in contrasts if column not in columns.raw and column not in table.names]
     if absent:
         raise column_error(absent, table.names, "contrasts")
-    for column in contrasts:
-        if column not in columns.raw:
-            raise FormulaError(
-                f"contrasts names {column!r}, which the formula {parsed.formula!r} does not use: drop it."
-            )
     values: dict[str, Any] = {}
     codings: dict[str, Coding] = {}
     for side in (parsed.fixed, *(bar.effects for bar in parsed.bars)):

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import betaincinv, ndtri
 
 from mixedsparse.errors import BackendError, OptionError
 
-__all__ = ["LINE", "MARK", "QUIET", "alone", "cloud", "one", "panels", "pointwise_band", "smooth"]
+__all__ = ["LINE", "MARK", "QUIET", "alone", "cloud", "grid", "normal_order", "one", "panels", "smooth"]
 
 # Colours: what was estimated, what stands beside it, and lines for orientation.
 MARK, LINE, QUIET = "C0", "C1", "0.6"
@@ -111,16 +112,14 @@ def smooth(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return at, y_mean + slope * (at - x_mean)
 
 
-def pointwise_band(n: int, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Normal quantiles (m,) of n ordered draws, and limits between which each lies with probability `level`.
+def normal_order(n: int, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Positions (m,) among n ordered normal draws, their quantiles, and limits that hold each with probability `level`.
 
-    The i-th of n ordered uniform draws is Beta(i, n + 1 - i). At most about 2000 of the quantiles, tails complete.
+    The i-th of n ordered uniform draws is Beta(i, n + 1 - i). At most about 2000 positions, the tails complete.
     """
-    from scipy.special import betaincinv, ndtri
-
     i = np.arange(1, n + 1)
     if n > _NEIGHBOURHOODS:
         i = np.unique(np.r_[i[:500], np.linspace(1, n, 1000).astype(int), i[-500:]])
     tail = 0.5 * (1.0 - level)
     lower, upper = (ndtri(betaincinv(i, n + 1 - i, p)) for p in (tail, 1.0 - tail))
-    return ndtri((i - 0.5) / n), lower, upper
+    return i - 1, ndtri((i - 0.5) / n), lower, upper

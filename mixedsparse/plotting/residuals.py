@@ -9,7 +9,7 @@ import pandas as pd
 
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.profile import check_level
-from mixedsparse.plotting.axes import LINE, QUIET, cloud, one, pointwise_band, smooth
+from mixedsparse.plotting.axes import LINE, MARK, QUIET, cloud, normal_order, one, smooth
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -66,11 +66,10 @@ def qq(results: MixedResults, level: float, ax: Any) -> Any:
     """See `Plots.qq`."""
     check_level(level)
     values = np.sort(results.resid_scaled.to_numpy())
-    quantiles, lower, upper = pointwise_band(len(values), level)
+    order, quantiles, lower, upper = normal_order(len(values), level)
     ax = one(ax)
     ax.fill_between(quantiles, lower, upper, color=QUIET, alpha=0.3, linewidth=0)
     ax.plot(quantiles[[0, -1]], quantiles[[0, -1]], color=QUIET, linewidth=0.8)
-    every = pointwise_positions(len(values))
-    cloud(ax, every, values)
+    ax.plot(quantiles, values[order], "o", color=MARK, markersize=3, markeredgewidth=0)
     ax.set(xlabel="Normal quantile", ylabel="Scaled residual")
     return ax

@@ -1,0 +1,163 @@
+"""Conditional modes of the random effects: caterpillar, normal quantiles, pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from mixedsparse.errors import OptionError
+from mixedsparse.inference.profile import check_level
+from mixedsparse.plotting.axes import LINE, MARK, QUIET, alone, grid, normal_order, panels
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["caterpillar", "choose_effects", "choose_group", "random_pairs", "random_qq"]
+
+# Levels whose labels can be read on a page, and inches for each.
+_MOST_LABELS = 60
+_ROW = 0.19
+_PAIR = 2.3
+
+
+def choose_group(results: MixedResults, group: str | None) -> str:
+    """Return `group`, checked; the first grouping factor for None."""
+    known = list(results.ngroups)
+    if group is None:
+        return known[0]
+    if group not in known:
+        raise OptionError(f"group={group!r} is not a grouping factor of the model; use one of {_quoted(known)}.")
+    return group
+
+
+def choose_effects(modes: pd.DataFrame, effects: str | Iterable[str] | None, least: int = 1) -> list[int]:
+    """Positions of the columns of `modes` that `effects` names; all for None.
+
+    A name that stands twice (several terms on one factor) means both columns.
+    """
+    names = list(modes.columns)
+    wanted = names if effects is None else [effects] if isinstance(effects, str) else list(effects)
+    for name in wanted:
+        if name not in names:
+            raise OptionError(f"effects={name!r} is not an effect of {modes.index.name!r}; use {_quoted(names)}.")
+    chosen = [i for name in dict.fromkeys(wanted) for i, other in enumerate(names) if other == name]
+    if len(chosen) < least:
+        raise OptionError(f"{modes.index.name!r} has {len(chosen)} of the {least} effects that this plot needs at least.")
+    return chosen
+
+
+def _quoted(names: Iterable[object]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _with_errors(results: MixedResults, group: str) -> tuple[pd.DataFrame, np.ndarray]:
+    """Conditional modes, and their conditional standard deviations (levels, effects)."""
+    cov = results.random_effects_cov[group]
+    return results.random_effects[group], np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
+
+
+def caterpillar(
+    results: MixedResults,
+    group: str | None,
+    effects: str | Iterable[str] | None,
+    level: float,
+    sort: str | None,
+    ax: Any,
+) -> Any:
+    """See `Plots.caterpillar`."""
+    check_level(level)
+    group = choose_group(results, group)
+    modes, errors = _with_errors(results, group)
+    chosen = choose_effects(modes, effects)
+    order = np.arange(len(modes))[::-1]
+    if sort is not None:
+        by = chosen[0] if sort == "first" else choose_effects(modes, sort)[0]
+        order = np.argsort(modes.iloc[:, by].to_numpy(), kind="stable")
+    half = float(ndtri(0.5 + 0.5 * level)) * errors[order]
+    rows = np.arange(len(modes))
+    labelled = len(modes) <= _MOST_LABELS
+    height = max(2.5, _ROW * len(modes) + 0.8) if labelled else 5.0
+    axes = panels(ax, [str(modes.columns[j]) for j in chosen], (3.4, height), sharey=True)
+    for panel, j in zip(axes, chosen, strict=True):
+        values = modes.iloc[order, j].to_numpy()
+        panel.axvline(0.0, color=QUIET, linewidth=0.8)
+        panel.hlines(rows, values - half[:, j], values + half[:, j], color=MARK, alpha=0.6, linewidth=1.2)
+        panel.plot(values, rows, "o", color=MARK, markersize=4 if labelled else 1.5)
+        panel.set_ylim(-1, len(modes))
+        panel.set_yticks(rows if labelled else [], [str(modes.index[i]) for i in order] if labelled else [])
+        panel.tick_params(axis="y", labelsize="small", length=0)
+    axes[0].set_ylabel(group if labelled else f"{group} ({len(modes)} levels)")
+    return alone(axes)
+
+
+def random_qq(
+    results: MixedResults, group: str | None, effects: str | Iterable[str] | None, level: float, ax: Any
+) -> Any:
+    """See `Plots.random_qq`."""
+    check_level(level)
+    group = choose_group(results, group)
+    modes, errors = _with_errors(results, group)
+    chosen = choose_effects(modes, effects)
+    z = float(ndtri(0.5 + 0.5 * level))
+    axes = panels(ax, [f"{modes.columns[j]} | {group}" for j in chosen])
+    for panel, j in zip(axes, chosen, strict=True):
+        order = np.argsort(modes.iloc[:, j].to_numpy(), kind="stable")
+        position, quantiles, _, _ = normal_order(len(modes), level)
+        values, half = modes.iloc[order[position], j].to_numpy(), z * errors[order[position], j]
+        panel.axhline(0.0, color=QUIET, linewidth=0.8)
+        panel.vlines(quantiles, values - half, values + half, color=MARK, alpha=0.5, linewidth=1)
+        panel.plot(quantiles, values, "o", color=MARK, markersize=3)
+        panel.axline((0.0, values.mean()), slope=values.std(), color=LINE, linewidth=1)
+        panel.set(xlabel="Normal quantile", ylabel="Conditional mode")
+    return alone(axes)
+
+
+def random_pairs(results: MixedResults, group: str | None, effects: str | Iterable[str] | None, ax: Any) -> Any:
+    """See `Plots.random_pairs`."""
+    group = choose_group(results, group)
+    modes = results.random_effects[group]
+    chosen = choose_effects(modes, effects, least=2)
+    cov = results.cov_re[group].to_numpy()
+    axes = grid(ax, len(chosen), len(chosen), (_PAIR, _PAIR))
+    for row, i in enumerate(chosen):
+        for column, j in enumerate(chosen):
+            panel = axes[row, column]
+            if row == column:
+                _histogram(panel, modes.iloc[:, i].to_numpy(), float(np.sqrt(cov[i, i])))
+                panel.set_title(str(modes.columns[i]), fontsize="medium")
+            elif row > column:
+                panel.plot(modes.iloc[:, j], modes.iloc[:, i], "o", color=MARK, markersize=3, alpha=0.6)
+                _ellipse(panel, cov[np.ix_([j, i], [j, i])])
+            else:
+                _correlation(panel, cov[i, j], np.sqrt(cov[i, i] * cov[j, j]))
+            panel.tick_params(labelsize="small")
+    axes[0, 0].figure.supxlabel(f"Conditional modes of {group}", fontsize="medium")
+    return axes
+
+
+def _histogram(panel: Any, values: np.ndarray, sd: float) -> None:
+    """Histogram of the modes under the density that was fitted."""
+    panel.hist(values, bins="auto", density=True, color="0.85", edgecolor=QUIET, linewidth=0.5)
+    if sd > 0:
+        x = np.linspace(-3.0, 3.0, 121)
+        panel.plot(sd * x, np.exp(-0.5 * x**2) / (sd * np.sqrt(2.0 * np.pi)), color=LINE, linewidth=1)
+    panel.set_yticks([])
+
+
+def _ellipse(panel: Any, cov: np.ndarray) -> None:
+    """Ellipse that holds 95 % of the bivariate normal distribution that was fitted."""
+    values, vectors = np.linalg.eigh(cov)
+    angle = np.linspace(0.0, 2.0 * np.pi, 181)
+    radius = np.sqrt(-2.0 * np.log(0.05))
+    circle = np.sqrt(np.clip(values, 0.0, None))[:, None] * np.array([np.cos(angle), np.sin(angle)])
+    panel.plot(*(radius * vectors @ circle), color=LINE, linewidth=1)
+
+
+def _correlation(panel: Any, covariance: float, product: float) -> None:
+    panel.set_axis_off()
+    text = f"{covariance / product:.2f}" if product > 0 else "n/a"
+    panel.text(0.5, 0.5, text, ha="center", va="center", transform=panel.transAxes)

@@ -1,0 +1,107 @@
+"""Shrinkage: conditional modes against least squares within each level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.plotting.axes import LINE, MARK, QUIET, alone, one, panels
+from mixedsparse.plotting.modes import choose_effects, choose_group
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["shrinkage", "within_estimates"]
+
+_MOST_LABELS = 60
+_ROW = 0.19
+# Singular values below this share of the largest mean that a level does not determine all of its effects.
+_RANK = 1e-8
+
+
+def within_estimates(results: MixedResults, group: str) -> pd.DataFrame:
+    """Least-squares estimates of the effects of each level of `group`, all other parts of the model taken as fitted.
+
+    Minimises sum w (y - X beta - other random effects - z b)^2 over the rows of the level: what b would be without a
+    distribution. NaN for levels whose rows do not determine all of their effects.
+
+    Returns
+    -------
+    DataFrame (levels, effects), as ``results.random_effects[group]``
+    """
+    problem, own = results.model.problem, results._terms_of[group]
+    terms = [problem.terms[t] for t in own]
+    codes, n_levels = terms[0].codes, terms[0].n_levels
+    z = np.hstack([term.z for term in terms])
+    target = results.resid.to_numpy() + sum(
+        np.einsum("ij,ij->i", term.z, results.fit.modes[t][term.codes]) for t, term in zip(own, terms, strict=True)
+    )
+    if problem.root_weights is not None:
+        z, target = z * problem.root_weights[:, None], target * problem.root_weights
+    size = np.sqrt(np.square(z).mean(axis=0))
+    z = z / np.where(size > 0, size, 1.0)
+    products = z[:, :, None] * np.column_stack([z, target])[:, None, :]
+    sums = np.empty((n_levels, *products.shape[1:]))
+    for i, j in np.ndindex(products.shape[1:]):
+        sums[:, i, j] = np.bincount(codes, weights=products[:, i, j], minlength=n_levels)
+    gram, right = sums[:, :, :-1], sums[:, :, -1]
+    values = np.linalg.eigvalsh(gram)
+    determined = values[:, 0] > _RANK * values[:, -1]
+    estimates = np.full(right.shape, np.nan)
+    estimates[determined] = np.linalg.solve(gram[determined], right[determined][:, :, None])[:, :, 0]
+    modes = results.random_effects[group]
+    return pd.DataFrame(estimates / np.where(size > 0, size, 1.0), index=modes.index, columns=modes.columns)
+
+
+def shrinkage(results: MixedResults, group: str | None, effects: str | Iterable[str] | None, ax: Any) -> Any:
+    """See `Plots.shrinkage`."""
+    group = choose_group(results, group)
+    modes = results.random_effects[group]
+    within = within_estimates(results, group)
+    chosen = choose_effects(modes, effects)
+    centre = results.params.reindex(modes.columns).fillna(0.0).to_numpy()
+    before, after = within.to_numpy() + centre, modes.to_numpy() + centre
+    if len(chosen) == 1:
+        j = chosen[0]
+        return _ladder(group, modes.index, str(modes.columns[j]), before[:, j], after[:, j], centre[j], ax)
+    pairs = list(combinations(chosen, 2))
+    axes = panels(ax, [""] * len(pairs), (4.2, 3.8))
+    for panel, (i, j) in zip(axes, pairs, strict=True):
+        _arrows(panel, before[:, [i, j]], after[:, [i, j]], centre[[i, j]])
+        panel.set(xlabel=str(modes.columns[i]), ylabel=str(modes.columns[j]))
+    axes[0].set_title(group, fontsize="medium")
+    axes[0].legend(fontsize="small")
+    return alone(axes)
+
+
+def _arrows(panel: Any, before: np.ndarray, after: np.ndarray, centre: np.ndarray) -> None:
+    """Arrows (levels, 2) from the estimates of the levels alone to the modes."""
+    for start, stop in zip(before, after, strict=True):
+        if np.isfinite(start).all():
+            panel.annotate("", stop, start, arrowprops={"arrowstyle": "->", "color": QUIET, "linewidth": 0.8})
+    panel.plot(*before.T, "o", color=QUIET, markersize=4, label="within group")
+    panel.plot(*after.T, "o", color=MARK, markersize=4, label="mixed model")
+    panel.plot(*centre, "+", color=LINE, markersize=12, markeredgewidth=2, label="population")
+
+
+def _ladder(
+    group: str, levels: pd.Index, effect: str, before: np.ndarray, after: np.ndarray, centre: float, ax: Any
+) -> Any:
+    """One effect: a row per level, by increasing mode."""
+    order = np.argsort(after, kind="stable")
+    rows, labelled = np.arange(len(after)), len(after) <= _MOST_LABELS
+    panel = one(ax, (5.0, max(2.5, _ROW * len(after) + 1.0) if labelled else 5.0))
+    panel.axvline(centre, color=LINE, linewidth=1, label="population")
+    panel.hlines(rows, before[order], after[order], color=QUIET, linewidth=0.8)
+    size = 4 if labelled else 1.5
+    panel.plot(before[order], rows, "o", color=QUIET, markersize=size, label="within group")
+    panel.plot(after[order], rows, "o", color=MARK, markersize=size, label="mixed model")
+    panel.set_yticks(rows if labelled else [], [str(levels[i]) for i in order] if labelled else [])
+    panel.tick_params(axis="y", labelsize="small", length=0)
+    panel.set(xlabel=effect, ylabel=group if labelled else f"{group} ({len(after)} levels)", ylim=(-1, len(after)))
+    panel.legend(fontsize="small")
+    return panel
