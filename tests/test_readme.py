@@ -10,9 +10,12 @@ import io
 import re
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
 
 import pytest
+
+from mixedsparse.errors import MixedSparseWarning
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 OUTPUT = re.compile(r"(<!-- output: begin -->\n```text\n)(.*?)(```\n<!-- output: end -->)", re.DOTALL)
@@ -26,7 +29,9 @@ def run_blocks() -> str:
     """Run the Python blocks in one namespace, as a reader would, and return what they print."""
     printed = io.StringIO()
     namespace: dict[str, object] = {}
-    with contextlib.redirect_stdout(printed):
+    with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+        # What a reader would be told, of singular and refitted models, is not an error here.
+        warnings.simplefilter("ignore", MixedSparseWarning)
         for number, code in enumerate(blocks("python"), start=1):
             exec(compile(code, f"README block {number}", "exec"), namespace)
     return printed.getvalue()

@@ -10,13 +10,13 @@ from scipy.special import betaincinv, ndtri
 
 from mixedsparse.errors import BackendError, OptionError
 
-__all__ = ["LINE", "MARK", "QUIET", "alone", "cloud", "grid", "normal_order", "one", "panels", "smooth"]
+__all__ = ["COLUMNS", "LINE", "MARK", "QUIET", "alone", "cloud", "grid", "normal_order", "one", "panels", "smooth"]
 
 # Colours: what was estimated, what stands beside it, and lines for orientation.
 MARK, LINE, QUIET = "C0", "C1", "0.6"
 _SINGLE = (5.5, 4.0)
 _PANEL = (3.4, 2.8)
-_COLUMNS = 3
+COLUMNS = 3
 # Points that can be told apart on a page; more are counted in hexagons.
 _MOST_POINTS = 20_000
 _OPAQUE = 300
@@ -39,7 +39,7 @@ def panels(ax: Any, titles: Sequence[str], size: tuple[float, float] = _PANEL, *
     """Axes (len(titles),) with a title each: those given, or those of a new figure; `options` are of `subplots`."""
     count = len(titles)
     if ax is None:
-        columns = min(count, _COLUMNS)
+        columns = min(count, COLUMNS)
         rows = -(-count // columns)
         shape = (size[0] * columns, size[1] * rows)
         _, grid = _pyplot().subplots(rows, columns, figsize=shape, layout="constrained", squeeze=False, **options)

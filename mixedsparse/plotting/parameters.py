@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from scipy.stats import gaussian_kde
 
 from mixedsparse.errors import OptionError
-from mixedsparse.plotting.axes import LINE, MARK, QUIET, alone, panels
+from mixedsparse.plotting.axes import COLUMNS, LINE, MARK, QUIET, alone, panels
 
 if TYPE_CHECKING:
     from mixedsparse.inference.bootstrap import Bootstrap
@@ -32,7 +32,7 @@ def draw_profile(profile: Profile, kind: str, which: str | Iterable[str], level:
     for name, panel in zip(names, axes, strict=True):
         _mark(panel, float(profile.estimates[name]), limits.loc[name].to_numpy())
         _curve(panel, profile.curves[name], kind, float(ndtri(0.5 + 0.5 * level)))
-    for panel in axes[:: _per_row(axes)]:
+    for panel in axes[::COLUMNS]:
         panel.set_ylabel(_KINDS[kind])
     return alone(axes)
 
@@ -52,3 +52,34 @@ def draw_bootstrap(replicates: Bootstrap, which: str | Iterable[str], level: flo
         _mark(panel, float(replicates.estimates[name]), limits.loc[name].to_numpy())
         panel.set_yticks([])
     return alone(axes)
+
+
+def _chosen(which: str | Iterable[str], known: Sequence[str]) -> list[str]:
+    """Panels wanted, in the order asked for."""
+    names = ([*known] if which == "all" else [which]) if isinstance(which, str) else [*which]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise OptionError(f"which={unknown or names!r} is not there; use 'all' or names among: {', '.join(known)}.")
+    return names
+
+
+def _curve(panel: Any, curve: ProfileCurve, kind: str, z: float) -> None:
+    """One profile, with its points where they are shown."""
+    if kind == "density":
+        panel.plot(*curve.density(), color=MARK)
+        panel.set_ylim(bottom=0.0)
+        return
+    shown = np.abs if kind == "abs" else np.asarray
+    values, zeta = curve.function()
+    panel.plot(values, shown(zeta), color=MARK)
+    panel.plot(curve.values, shown(curve.zeta), "o", color=MARK, markersize=2.5)
+    for height in (z,) if kind == "abs" else (-z, z):
+        panel.axhline(height, color=QUIET, linewidth=0.8, linestyle=":")
+
+
+def _mark(panel: Any, estimate: float, limits: np.ndarray) -> None:
+    """Mark the estimate and the limits."""
+    if np.isfinite(estimate):
+        panel.axvline(estimate, color=LINE, linewidth=1)
+    for limit in limits[np.isfinite(limits)]:
+        panel.axvline(limit, color=LINE, linewidth=1, linestyle=":")
