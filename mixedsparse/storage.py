@@ -168,8 +168,8 @@ class _Reader(pickle.Unpickler):
     def persistent_load(self, name: str) -> Any:
         if name not in self._session:
             raise StorageError(
-                f"The formula of {self._path} uses {name!r} of the session that fitted it: define it before loading, or "
-                f"give env={{{name!r}: ...}}."
+                f"The formula of {self._path} uses {name!r} of the session that fitted it: define it before "
+                f"loading, or give env={{{name!r}: ...}}."
             )
         return self._session[name]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import lapack
@@ -42,7 +43,7 @@ class Block:
         return int(self.z.shape[1])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class BlockLayout:
     """Where theta stands in the blocks.
 
@@ -70,10 +71,20 @@ class BlockLayout:
     term_start: tuple[int, ...]
     whiten: tuple[np.ndarray, ...]
 
-    @property
+    @cached_property
     def is_diagonal(self) -> np.ndarray:
         """Mask of the entries on a diagonal, shape (m,)."""
         return self.row == self.col
+
+    @cached_property
+    def members(self) -> tuple[np.ndarray, ...]:
+        """Positions in theta of the entries of each block."""
+        return tuple(np.flatnonzero(self.block == b) for b in range(len(self.widths)))
+
+    @cached_property
+    def _effect(self) -> np.ndarray:
+        """Number of the effect, over all blocks, in whose row each entry of theta stands, shape (m,)."""
+        return np.cumsum([0, *self.widths])[self.block] + self.row
 
     @property
     def q(self) -> int:
@@ -83,33 +94,29 @@ class BlockLayout:
     def factors(self, theta: np.ndarray) -> list[np.ndarray]:
         """Lambda of each block, (K, K) lower triangular, from theta of the whitened bases."""
         out = [np.zeros((k, k)) for k in self.widths]
-        for b, lam in enumerate(out):
-            mine = self.block == b
+        for mine, lam in zip(self.members, out, strict=True):
             lam[self.row[mine], self.col[mine]] = theta[mine]
         return out
 
     def gather(self, matrices: Sequence[np.ndarray]) -> np.ndarray:
         """Entries (m,) of one (K, K) matrix per block at the positions of theta."""
         out = np.empty(len(self.block))
-        for b, matrix in enumerate(matrices):
-            mine = self.block == b
+        for mine, matrix in zip(self.members, matrices, strict=True):
             out[mine] = matrix[self.row[mine], self.col[mine]]
         return out
 
     def positive(self, theta: np.ndarray) -> np.ndarray:
         """Flip the columns of Lambda whose diagonal entry is negative: the same covariance."""
-        flipped = {
-            (b, c) for b, c in zip(*(x[self.is_diagonal & (theta < 0)] for x in (self.block, self.col)), strict=True)
-        }
-        if not flipped:
+        negative = self.is_diagonal & (theta < 0)
+        if not negative.any():
             return theta
+        flipped = set(zip(self.block[negative], self.col[negative], strict=True))
         sign = [-1.0 if key in flipped else 1.0 for key in zip(self.block, self.col, strict=True)]
         return theta * np.array(sign)
 
     def row_norms(self, theta: np.ndarray) -> np.ndarray:
         """Return the SD ratio (m,) of the effect in whose row each entry of theta stands."""
-        key = np.array([0, *np.cumsum(self.widths)])[self.block] + self.row
-        return np.sqrt(np.bincount(key, theta**2))[key]
+        return np.sqrt(np.bincount(self._effect, theta**2))[self._effect]
 
     def canonical(self, theta: np.ndarray) -> np.ndarray:
         """Theta of the same covariance with a zero column wherever a pivot is zero."""

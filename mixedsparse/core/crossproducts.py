@@ -17,6 +17,8 @@ __all__ = ["Pairs", "cross_pairs", "level_grams", "level_sums"]
 
 # A table of all pairs of levels is used while it has at most this many cells per observation.
 _TABLE_CELLS_PER_ROW = 4
+# Up to this many numbers one call of bincount is quicker than a sparse product, whose set-up is slow.
+_COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,9 +65,15 @@ class Pairs:
 
 def level_sums(block: Block, columns: np.ndarray) -> np.ndarray:
     """Z'columns as an array (levels, K, r) for columns (n, r)."""
-    n = len(block.codes)
+    n, r = columns.shape
+    out = np.empty((block.n_levels, block.width, r))
+    if columns.size <= _COUNTED:
+        cells = (block.codes[:, None] * r + np.arange(r)).ravel()
+        for a in range(block.width):
+            sums = np.bincount(cells, (block.z[:, a, None] * columns).ravel(), minlength=block.n_levels * r)
+            out[:, a] = sums.reshape(block.n_levels, r)
+        return out
     pointer = np.arange(n + 1)
-    out = np.empty((block.n_levels, block.width, columns.shape[1]))
     for a in range(block.width):
         onehot = sparse.csr_matrix((block.z[:, a], block.codes, pointer), shape=(n, block.n_levels))
         out[:, a] = onehot.T @ columns

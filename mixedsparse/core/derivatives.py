@@ -118,9 +118,9 @@ def _right_divide(slope: np.ndarray, lam: np.ndarray) -> np.ndarray:
 
 def _add_curvature(hessian: np.ndarray, layout: BlockLayout, b: int, score: np.ndarray) -> None:
     """Add 2 G_rr' between entries (r, s) and (r', s) of the same column s."""
-    mine = np.flatnonzero(layout.block == b)
+    mine = layout.members[b]
     row, col = layout.row[mine], layout.col[mine]
-    hessian[np.ix_(mine, mine)] += 2.0 * score[row[:, None], row] * (col[:, None] == col)
+    hessian[mine[:, None], mine] += 2.0 * score[row[:, None], row] * (col[:, None] == col)
 
 
 def _information(engine: Engine, pls: Pls, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +147,7 @@ def _working_vectors(layout: BlockLayout, pls: Pls) -> Vectors:
     for b, (zeta, lam) in enumerate(zip(pls.zeta, pls.factors, strict=True)):
         f = np.zeros((*zeta.shape, m))
         weighted = zeta @ lam
-        for i in np.flatnonzero(layout.block == b):
+        for i in layout.members[b]:
             r, s = layout.row[i], layout.col[i]
             f[:, :, i] = zeta[:, r, None] * lam[:, s]
             f[:, r, i] += weighted[:, s]

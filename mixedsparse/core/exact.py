@@ -52,10 +52,10 @@ def trace_products(engine: SplitEngine, pls: Pls) -> np.ndarray:
     for s in range(len(layout.widths)):
         for t in range(s + 1):
             gram = _gram(projection, starts[s], starts[t], layout.widths, layout.n_levels, s, t)
-            mine, other = np.flatnonzero(layout.block == s), np.flatnonzero(layout.block == t)
+            mine, other = layout.members[s], layout.members[t]
             values = directions[s].reshape(len(mine), -1) @ gram @ directions[t].reshape(len(other), -1).T
-            out[np.ix_(mine, other)] = values
-            out[np.ix_(other, mine)] = values.T
+            out[mine[:, None], other] = values
+            out[other[:, None], mine] = values.T
     return out
 
 
@@ -81,10 +81,10 @@ def rest_trace_products(engine: SplitEngine, pls: Pls) -> tuple[np.ndarray, np.n
     table = _dense_grams if engine.rest.size <= _COMPILED else _compiled_grams
     scaled = {b: _scaled_directions(layout, b, pls.factors[b]) for b in good}
     for (s, t), gram in table(engine, pls.factor.inverse(), half, good):
-        mine, other = np.flatnonzero(layout.block == s), np.flatnonzero(layout.block == t)
+        mine, other = layout.members[s], layout.members[t]
         values = scaled[s].reshape(len(mine), -1) @ gram @ scaled[t].reshape(len(other), -1).T
-        out[np.ix_(mine, other)], out[np.ix_(other, mine)] = values, values.T
-        known[np.ix_(mine, other)] = known[np.ix_(other, mine)] = True
+        out[mine[:, None], other], out[other[:, None], mine] = values, values.T
+        known[mine[:, None], other] = known[other[:, None], mine] = True
     return out, known
 
 
@@ -139,7 +139,7 @@ def _identity_terms(sums: np.ndarray, levels: int) -> np.ndarray:
 
 def _scaled_directions(layout: BlockLayout, b: int, lam: np.ndarray) -> np.ndarray:
     """Lambda^-1 D_i Lambda^-T of the parameters of block b, shape (m_b, K, K)."""
-    mine = np.flatnonzero(layout.block == b)
+    mine = layout.members[b]
     inverse = np.linalg.inv(lam)
     out = np.zeros((len(mine), len(lam), len(lam)))
     out[np.arange(len(mine)), :, layout.col[mine]] = inverse[:, layout.row[mine]].T
@@ -192,7 +192,7 @@ def _projection(engine: SplitEngine, factor: SplitFactor) -> np.ndarray:
 
 def _directions(layout: BlockLayout, b: int, lam: np.ndarray) -> np.ndarray:
     """D_i = E_rs Lambda' + Lambda E_sr of the parameters of block b, shape (m_b, K, K)."""
-    mine = np.flatnonzero(layout.block == b)
+    mine = layout.members[b]
     out = np.zeros((len(mine), len(lam), len(lam)))
     index = np.arange(len(mine))
     out[index, layout.row[mine]] = lam[:, layout.col[mine]].T

@@ -76,17 +76,20 @@ def fit_problem(
     max_evals, tolerance, progress
         See `mixedsparse.options.FitOptions` and `mixedsparse.core.optimize.search`.
     """
-    problem = engine.problem
-    inner = None if start is None else problem.layout.to_block @ start
     with blas_threads(engine.work):
+        inner = None if start is None else engine.problem.layout.to_block @ start
         found = search(engine, reml, start=inner, max_evals=max_evals, tolerance=tolerance, progress=progress)
+        return _report(engine.problem, found, reml)
+
+
+def _report(problem: Problem, found: Search, reml: bool) -> Fit:
+    """Translate the end of a search into the user's units."""
     theta = problem.from_block @ found.theta
-    templates = problem.theta_layout.templates(theta)
     sigma2 = found.pls.pwrss / problem.degrees(reml)
     return Fit(
         reml=reml,
         theta=theta,
-        templates=tuple(templates),
+        templates=tuple(problem.theta_layout.templates(theta)),
         beta=problem.basis.beta(found.pls.gamma),
         cov_beta=sigma2 * problem.basis.covariance(found.pls.K),
         sigma2=sigma2,

@@ -69,4 +69,5 @@ class Projector:
         """Coefficients (B, p) of the kept columns of X from those of Q (B, p)."""
         if not gamma.shape[1]:
             return gamma
-        return np.asarray(solve_triangular(self.problem.basis.root, gamma.T)).T
+        # Responses that could not be fitted are NaN, each in a column of its own.
+        return np.asarray(solve_triangular(self.problem.basis.root, gamma.T, check_finite=False)).T

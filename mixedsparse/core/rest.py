@@ -39,7 +39,7 @@ class Rest:
                 start += layout.n_levels[b]
         self.size = start
         self.pairs = {key: pairs for key, pairs in problem.pairs.items() if first not in key}
-        self.gram = self._sparse_gram()
+        self.gram = self._sparse_gram() if self.blocks else None
 
     def _sparse_gram(self) -> sparse.csr_matrix:
         """Z_2'Z_2, symmetric."""

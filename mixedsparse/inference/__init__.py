@@ -18,5 +18,11 @@
 ``pca``, ``r2``     principal components of random effects; R2 and ICC
 ``caic``            conditional AIC; ``compare``: information criteria side by side
 ``parsimony``       from a maximal to a parsimonious random part
+``parameters``      all parameters by name; ``coordinates``: the chart of each
+``profile``         likelihood profiles; ``curves``: one parameter's, and its limits
+``bootstrap``       replicates and their intervals; ``replicates``, ``cases``: how they are made
+``intervals``       confidence intervals by three methods
+``responses``       the same model for another response
+``counting``        progress bars
 ==================  ====================================================================================================
 """

@@ -43,7 +43,7 @@ class ProfileCurve:
         return cls(parameter, chart.value(path.coordinate), path.zeta, chart, path)
 
     def limit(self, z: float) -> float:
-        """Value at which zeta is `z`; the end of the parameter's range if that is nowhere, NaN if the path got stuck."""
+        """Value at which zeta is `z`; the end of the parameter's range if there is none, NaN if the path got stuck."""
         side = int(z > 0)
         if self.path is None:
             return _RANGES[self.parameter.kind][side]

@@ -1,15 +1,16 @@
-"""Plots of a fit: functions of the results that draw into Axes. Nothing is imported from matplotlib until one is called.
+"""Plots of a fit: functions of the results that draw into Axes. matplotlib is imported when one is called.
 
-==============  ============================================================================================
-``accessor``    `Plots`, which is ``results.plot``: one method per plot, with its documentation
-``axes``        figures and panels, clouds of points, smooth trends
-``residuals``   residuals, scale-location, normal quantiles
-``modes``       random effects: caterpillar, normal quantiles, pairs
-``shrinkage``   conditional modes against least squares within groups
-``effects``     partial effects with bands
-``parameters``  likelihood profiles and bootstrap densities
-``sparsity``    patterns of Z'Z and of its Cholesky factor
-==============  ============================================================================================
+==================  ==========================================================================================
+``accessor``        `Plots`, which is ``results.plot``: one method per plot, with its documentation
+``random_accessor`` its methods about random effects
+``axes``            figures and panels, clouds of points, smooth trends
+``residuals``       residuals, scale-location, normal quantiles
+``modes``           random effects: caterpillar, normal quantiles, pairs
+``shrinkage``       conditional modes against least squares within groups
+``effects``         partial effects with bands
+``parameters``      likelihood profiles and bootstrap densities
+``sparsity``        patterns of Z'Z and of its Cholesky factor
+==================  ==========================================================================================
 """
 
 from mixedsparse.plotting.accessor import Plots

@@ -49,7 +49,7 @@ def panels(ax: Any, titles: Sequence[str], size: tuple[float, float] = _PANEL, *
         ax = ax[:count]
     found = np.ravel(np.asarray(ax, dtype=object))
     if len(found) != count:
-        raise OptionError(f"ax holds {len(found)} Axes, but this plot has {count} panels: give as many, or leave ax out.")
+        raise OptionError(f"ax holds {len(found)} Axes, but this plot has {count} panels: give as many, or none.")
     for panel, title in zip(found, titles, strict=True):
         panel.set_title(title, fontsize="medium")
     return found
@@ -67,7 +67,7 @@ def grid(ax: Any, rows: int, columns: int, size: tuple[float, float]) -> np.ndar
 
 
 def alone(axes: np.ndarray) -> Any:
-    """The only one of `axes`, or all of them."""
+    """Return the only one of `axes`, or all of them."""
     return axes.item() if axes.size == 1 else axes
 
 

@@ -22,6 +22,8 @@ _POINTS = 61
 _QUANTILES = (0.1, 0.5, 0.9)
 # Shift of the lines of a factor against each other, in steps between its levels.
 _DODGE = 0.08
+# Inches of a panel, without and with a legend.
+_SIZE, _WIDE = (3.4, 2.8), (4.8, 3.6)
 
 
 def effects(
@@ -44,7 +46,7 @@ def effects(
     held = dict(at or {})
     if by is not None and by not in held and not known[by].is_factor:
         held[by] = np.unique(np.quantile(np.asarray(known[by].values, dtype=float), _QUANTILES))
-    axes = panels(ax, names, sharey=True)
+    axes = panels(ax, names, _SIZE if by is None else _WIDE, sharey=True)
     for panel, name in zip(axes, names, strict=True):
         grid = held if known[name].is_factor or name in held else {**held, name: _range(known[name])}
         table = results.emmeans([name], by, at=grid or None, ddf=ddf, level=level).table

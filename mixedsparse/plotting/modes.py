@@ -46,12 +46,18 @@ def choose_effects(modes: pd.DataFrame, effects: str | Iterable[str] | None, lea
             raise OptionError(f"effects={name!r} is not an effect of {modes.index.name!r}; use {_quoted(names)}.")
     chosen = [i for name in dict.fromkeys(wanted) for i, other in enumerate(names) if other == name]
     if len(chosen) < least:
-        raise OptionError(f"{modes.index.name!r} has {len(chosen)} of the {least} effects that this plot needs at least.")
+        raise OptionError(f"{modes.index.name!r} has {len(chosen)} effects, and this plot needs at least {least}.")
     return chosen
 
 
 def _quoted(names: Iterable[object]) -> str:
     return ", ".join(map(repr, names))
+
+
+def _interval_style(n_levels: int) -> dict[str, Any]:
+    """Lines that leave the modes in front of them visible."""
+    few = n_levels <= _MOST_LABELS
+    return {"color": MARK, "alpha": 0.6, "linewidth": 1.2} if few else {"color": QUIET, "alpha": 0.4, "linewidth": 0.5}
 
 
 def _with_errors(results: MixedResults, group: str) -> tuple[pd.DataFrame, np.ndarray]:
@@ -85,7 +91,7 @@ def caterpillar(
     for panel, j in zip(axes, chosen, strict=True):
         values = modes.iloc[order, j].to_numpy()
         panel.axvline(0.0, color=QUIET, linewidth=0.8)
-        panel.hlines(rows, values - half[:, j], values + half[:, j], color=MARK, alpha=0.6, linewidth=1.2)
+        panel.hlines(rows, values - half[:, j], values + half[:, j], **_interval_style(len(modes)))
         panel.plot(values, rows, "o", color=MARK, markersize=4 if labelled else 1.5)
         panel.set_ylim(-1, len(modes))
         panel.set_yticks(rows if labelled else [], [str(modes.index[i]) for i in order] if labelled else [])
@@ -109,7 +115,7 @@ def random_qq(
         position, quantiles, _, _ = normal_order(len(modes), level)
         values, half = modes.iloc[order[position], j].to_numpy(), z * errors[order[position], j]
         panel.axhline(0.0, color=QUIET, linewidth=0.8)
-        panel.vlines(quantiles, values - half, values + half, color=MARK, alpha=0.5, linewidth=1)
+        panel.vlines(quantiles, values - half, values + half, **_interval_style(len(modes)))
         panel.plot(quantiles, values, "o", color=MARK, markersize=3)
         panel.axline((0.0, values.mean()), slope=values.std(), color=LINE, linewidth=1)
         panel.set(xlabel="Normal quantile", ylabel="Conditional mode")
@@ -130,7 +136,7 @@ def random_pairs(results: MixedResults, group: str | None, effects: str | Iterab
                 _histogram(panel, modes.iloc[:, i].to_numpy(), float(np.sqrt(cov[i, i])))
                 panel.set_title(str(modes.columns[i]), fontsize="medium")
             elif row > column:
-                panel.plot(modes.iloc[:, j], modes.iloc[:, i], "o", color=MARK, markersize=3, alpha=0.6)
+                panel.plot(modes.iloc[:, j], modes.iloc[:, i], "o", color=MARK, markersize=4, alpha=0.8)
                 _ellipse(panel, cov[np.ix_([j, i], [j, i])])
             else:
                 _correlation(panel, cov[i, j], np.sqrt(cov[i, i] * cov[j, j]))

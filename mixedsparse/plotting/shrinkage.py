@@ -63,16 +63,18 @@ def shrinkage(results: MixedResults, group: str | None, effects: str | Iterable[
     modes = results.random_effects[group]
     within = within_estimates(results, group)
     chosen = choose_effects(modes, effects)
-    centre = results.params.reindex(modes.columns).fillna(0.0).to_numpy()
+    params = results.params
+    centre = params.reindex(modes.columns).fillna(0.0).to_numpy()
+    names = [str(name) if name in params else f"{name} (deviation)" for name in modes.columns]
     before, after = within.to_numpy() + centre, modes.to_numpy() + centre
     if len(chosen) == 1:
         j = chosen[0]
-        return _ladder(group, modes.index, str(modes.columns[j]), before[:, j], after[:, j], centre[j], ax)
+        return _ladder(group, modes.index, names[j], before[:, j], after[:, j], centre[j], ax)
     pairs = list(combinations(chosen, 2))
     axes = panels(ax, [""] * len(pairs), (4.2, 3.8))
     for panel, (i, j) in zip(axes, pairs, strict=True):
         _arrows(panel, before[:, [i, j]], after[:, [i, j]], centre[[i, j]])
-        panel.set(xlabel=str(modes.columns[i]), ylabel=str(modes.columns[j]))
+        panel.set(xlabel=names[i], ylabel=names[j])
     axes[0].set_title(group, fontsize="medium")
     axes[0].legend(fontsize="small")
     return alone(axes)

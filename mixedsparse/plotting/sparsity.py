@@ -18,7 +18,7 @@ __all__ = ["Pattern", "factor_pattern", "gram_pattern", "sparsity"]
 # Cells of the picture in each direction; larger matrices are shaded by the share of entries in a cell.
 _CELLS = 500
 # Shade of a cell with a single entry among very many.
-_FAINTEST = 0.35
+_FAINTEST = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +31,16 @@ class Pattern:
     rows, columns : ndarray of int, shape (nnz,)
         Entries that are listed.
     dense_from : int
-        From this row on the lower triangle is full, and not listed.
-    blocks : dict
-        Name of a run of rows -> its first and last row plus 1; empty where the order is mixed.
+        Row from which on the lower triangle is full and not listed; q if there is no such row.
+    runs : dict
+        Grouping factor -> its first row, and the row after its last; empty where the order is mixed.
     """
 
     q: int
     rows: np.ndarray
     columns: np.ndarray
     dense_from: int
-    blocks: dict[str, tuple[int, int]]
+    runs: dict[str, tuple[int, int]]
 
     @property
     def nnz(self) -> int:
@@ -49,30 +49,72 @@ class Pattern:
         return len(self.rows) + size * (size + 1) // 2
 
     def shares(self) -> np.ndarray:
-        """Share of entries in each cell of the picture, (cells, cells)."""
+        """Share of the places of each cell of the picture that hold entries, (cells, cells)."""
         cells = min(self.q, _CELLS)
-        edge = -(-self.q * np.arange(cells + 1) // cells)  # first row of each cell
         at = np.arange(self.q) * cells // self.q
+        width = np.bincount(at, minlength=cells)
         counts = np.bincount(at[self.rows] * cells + at[self.columns], minlength=cells**2).reshape(cells, cells)
-        area = np.outer(np.diff(edge), np.diff(edge))
-        share = counts / area
-        full = np.tri(cells, dtype=bool) & (np.arange(cells) >= at[self.dense_from] if self._has_dense else False)
-        return np.where(full, 1.0, share)
-
-    @property
-    def _has_dense(self) -> bool:
-        return self.dense_from < self.q
+        if self.dense_from < self.q:
+            start = at[self.dense_from]
+            counts[start:, start:] = np.maximum(counts[start:, start:], np.tril(np.outer(width, width)[start:, start:]))
+        return counts / np.outer(width, width)
 
 
 def gram_pattern(results: MixedResults) -> Pattern:
-    """Pattern of Z'Z, random effects term by term."""
+    """Pattern of Z'Z, factor by factor, all effects of a level side by side."""
+    rank = list(range(len(results.model.problem.layout.widths)))
+    return _ordered_gram(results, rank)
+
+
+def factor_pattern(results: MixedResults) -> Pattern:
+    """Pattern of L, L L' = Lambda'Z'Z Lambda + I up to the engine's order of rows."""
+    engine = results.model.engine()
+    if engine.name == "cholmod":
+        engine.factorize(results.fit.search.pls.factors)
+        factor = engine.cholesky.lower_factor().tocoo()
+        return Pattern(factor.shape[0], factor.row, factor.col, factor.shape[0], {})
+    layout = results.model.problem.layout
+    rank = sorted(range(len(layout.widths)), key=lambda block: block != engine.first)
+    gram = _ordered_gram(results, rank)
+    eliminated = layout.widths[engine.first] * layout.n_levels[engine.first]
+    listed = (gram.rows >= gram.columns) & (gram.columns < eliminated)
+    return Pattern(gram.q, gram.rows[listed], gram.columns[listed], eliminated, gram.runs)
+
+
+def _ordered_gram(results: MixedResults, order: list[int]) -> Pattern:
+    """Pattern of Z'Z with the blocks (grouping factors) in this order."""
+    problem, layout = results.model.problem, results.model.problem.layout
     Z = results.get("Z")
     present = sparse.csr_array((np.ones(Z.nnz, dtype=np.int32), Z.indices, Z.indptr), shape=Z.shape)
     gram = (present.T @ present).tocoo()
-    terms = results.model.problem.terms
-    ends = np.cumsum([term.k * term.n_levels for term in terms])
-    blocks = {
-        label: (int(end) - term.k * term.n_levels, int(end))
-        for label, term, end in zip(results._term_labels(), terms, ends, strict=True)
-    }
-    return Pattern(Z.shape[1], gram.row, gram.col, Z.shape[1], blocks)
+    sizes = [layout.widths[b] * layout.n_levels[b] for b in order]
+    starts = dict(zip(order, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
+    place = np.concatenate(
+        [
+            (starts[b] + layout.widths[b] * np.arange(term.n_levels)[:, None] + start + np.arange(term.k)).ravel()
+            for term, b, start in zip(problem.terms, layout.term_block, layout.term_start, strict=True)
+        ]
+    )
+    names = dict(zip(layout.term_block, [term.group for term in problem.terms], strict=True))
+    runs = {names[b]: (starts[b], starts[b] + size) for b, size in zip(order, sizes, strict=True)}
+    return Pattern(Z.shape[1], place[gram.row], place[gram.col], Z.shape[1], runs)
+
+
+def sparsity(results: MixedResults, ax: Any) -> Any:
+    """See `Plots.sparsity`."""
+    patterns = {"Z'Z": gram_pattern(results), "L": factor_pattern(results)}
+    axes = panels(ax, [f"{name}: {pattern.nnz:,} entries" for name, pattern in patterns.items()], (4.2, 4.8))
+    for panel, pattern in zip(axes, patterns.values(), strict=True):
+        share = pattern.shares()
+        shade = np.where(share > 0, _FAINTEST + (1.0 - _FAINTEST) * np.sqrt(share), 0.0)
+        frame = (-0.5, pattern.q - 0.5, pattern.q - 0.5, -0.5)
+        panel.imshow(shade, cmap="Greys", vmin=0.0, vmax=1.0, extent=frame, interpolation="nearest", aspect="auto")
+        panel.set_box_aspect(1)
+        for _, stop in list(pattern.runs.values())[:-1]:
+            panel.axhline(stop - 0.5, color=QUIET, linewidth=0.5)
+            panel.axvline(stop - 0.5, color=QUIET, linewidth=0.5)
+        if pattern.runs:
+            middles = [0.5 * (start + stop - 1) for start, stop in pattern.runs.values()]
+            panel.set_yticks(middles, list(pattern.runs), rotation=90, va="center")
+        panel.set_xlabel(f"{pattern.q:,} random effects")
+    return axes

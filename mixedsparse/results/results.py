@@ -15,6 +15,10 @@ from mixedsparse.results.internals import InternalsMixin
 from mixedsparse.results.intervals import IntervalsMixin
 from mixedsparse.results.means import MeansMixin
 from mixedsparse.results.outcome import OutcomeMixin
+from mixedsparse.results.plots import PlotsMixin
+from mixedsparse.results.prediction import PredictionMixin
+from mixedsparse.results.saving import SavingMixin
+from mixedsparse.results.tables import TablesMixin
 from mixedsparse.results.testing import TestingMixin
 
 if TYPE_CHECKING:
@@ -40,6 +44,10 @@ class MixedResults(
     IndicesMixin,
     InternalsMixin,
     IntervalsMixin,
+    PlotsMixin,
+    PredictionMixin,
+    SavingMixin,
+    TablesMixin,
     TestingMixin,
 ):
     """Results of a fit: immutable, and made by `LinearMixedModel.fit` or `lmer` only.

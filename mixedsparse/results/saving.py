@@ -28,8 +28,8 @@ class SavingMixin(ResultsBase):
         Notes
         -----
         A compressed archive with a header (``header.json``: versions, formula, checksum) and the results to the last
-        bit, the columns of the data that the formula uses among them. Functions of the session that the formula uses are
-        kept by name: define them before loading.
+        bit, the columns of the data that the formula uses among them. Functions of the session that the formula uses
+        are kept by name: define them before loading.
 
         Examples
         --------

@@ -79,7 +79,9 @@ def test_value_matches_the_normal_density(name):
     problem = small.problem()
     charts = all_charts(problem, False)
     x, index = points(charts, problem), np.arange(len(charts))
-    criterion = JointCriterion(make_batch(make_engine(problem)), charts, Responses.of(problem, len(charts)), UNIT, False)
+    criterion = JointCriterion(
+        make_batch(make_engine(problem)), charts, Responses.of(problem, len(charts)), UNIT, False
+    )
     got = criterion(x, index)
     covariances = criterion.covariances(x, index)
     n = len(small.y)

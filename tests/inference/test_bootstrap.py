@@ -61,20 +61,20 @@ def test_distribution_is_that_of_the_model(sleep, replicates):
 
 
 def test_intervals_match_lme4(replicates):
-    """lme4: set.seed(1); confint(m, method = "boot", nsim = 2000) with "perc"; agreement to Monte-Carlo error."""
+    """lme4 1.1-31: confint(m, method = "boot", nsim = 2000, boot.type = "perc", seed = 1); equal but for chance."""
     want = pd.DataFrame(
         {
-            "Intercept": (238.3, 264.9),
-            "Days": (7.5, 13.5),
-            "sd(Intercept|Subject)": (12.0, 35.9),
-            "sd(Days|Subject)": (3.4, 8.4),
-            "sigma": (22.6, 28.5),
+            "Intercept": (237.697, 264.415),
+            "Days": (7.304, 13.456),
+            "sd(Intercept|Subject)": (11.766, 35.657),
+            "sd(Days|Subject)": (3.195, 8.300),
+            "sigma": (22.728, 28.527),
         },
         index=["lower", "upper"],
     ).T
     got = replicates.conf_int().loc[want.index]
     width = want["upper"] - want["lower"]
-    assert (got.sub(want).abs().div(width, axis=0) < 0.12).all(axis=None)
+    assert (got.sub(want).abs().div(width, axis=0) < 0.1).all(axis=None)
 
 
 def test_intervals_by_their_formulas(replicates):
@@ -163,7 +163,9 @@ def test_statistic(sleep):
     number = sleep.bootstrap(3, seed=1, statistic=lambda r: r.params["Days"])
     np.testing.assert_allclose(number.table["statistic"], number.table["Days"], rtol=1e-8)
     array = sleep.bootstrap(3, seed=1, statistic=lambda r: r.params.to_numpy())
-    np.testing.assert_allclose(array.table[["statistic[0]", "statistic[1]"]], array.table[["Intercept", "Days"]], rtol=1e-8)
+    np.testing.assert_allclose(
+        array.table[["statistic[0]", "statistic[1]"]], array.table[["Intercept", "Days"]], rtol=1e-8
+    )
     series = sleep.bootstrap(3, seed=1, statistic=lambda r: r.params.add_prefix("b_"))
     assert list(series.table.columns[-2:]) == ["b_Intercept", "b_Days"]
     assert series.estimates["b_Days"] == sleep.params["Days"]
@@ -192,7 +194,7 @@ def test_weights_and_offset():
     model = ms.LinearMixedModel.from_arrays(
         small.y, small.X, small.terms, weights=small.weights, offset=np.linspace(0, 50, len(small.y))
     )
-    fit = model.fit()
+    fit = quiet_fit(model)
     for kind in ("parametric", "residual", "cases"):
         got = fit.bootstrap(40, seed=1, kind=kind, statistic=criterion_and_sd)
         np.testing.assert_allclose(got.table["sigma"], got.table["sigma again"], rtol=1e-5)
@@ -326,7 +328,6 @@ def test_coverage():
     """Percentile intervals of the slope cover the truth in about 95 % of simulated sets (bounds: three errors)."""
     small = make("slopes", 0)
     rng = np.random.default_rng(11)
-    model = small.model()
     covered = 0
     for _ in range(100):
         term = small.terms[0]

@@ -1,0 +1,202 @@
+"""`results.plot`: one method per plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mixedsparse.plotting.random_accessor import RandomPlots
+
+if TYPE_CHECKING:
+    from mixedsparse.inference.bootstrap import Bootstrap
+    from mixedsparse.inference.profile import Profile
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Plots"]
+
+
+class Plots(RandomPlots):
+    """Plots of a fit. Each method draws into Axes and returns them, an array of them if there are several panels.
+
+    ``ax`` takes Axes of your own (as many as there are panels); without it there is a new figure, which shows itself in
+    a notebook and by ``matplotlib.pyplot.show()`` elsewhere. matplotlib is imported when a method is called.
+
+    Examples
+    --------
+    >>> import mixedsparse as ms
+    >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+    >>> [panel.get_title() for panel in fit.plot.caterpillar()]
+    ['Intercept', 'Days']
+    """
+
+    def __init__(self, results: MixedResults) -> None:
+        self._results = results
+
+    def __repr__(self) -> str:
+        names = ", ".join(name for name in dir(Plots) if not name.startswith("_"))
+        return f"<Plots of {self._results.formula}: {names}>"
+
+    def residuals(self, against: str | None = None, *, kind: str = "scaled", ax: Any = None) -> Any:
+        """Residuals against fitted values, or against a column of the data, with a smooth trend.
+
+        Parameters
+        ----------
+        against : str, optional
+            Column that the formula uses: a scatter for numbers, boxes for a factor; fitted values by default.
+        kind : {"scaled", "response"}
+            ``resid_scaled`` (no units, weights taken into account) or ``resid`` (units of y).
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from mixedsparse.plotting.residuals import residuals
+
+        return residuals(self._results, against, kind, ax)
+
+    def scale_location(self, *, ax: Any = None) -> Any:
+        """Square root of the absolute scaled residuals against fitted values: a trend means unequal variances.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from mixedsparse.plotting.residuals import scale_location
+
+        return scale_location(self._results, ax)
+
+    def qq(self, *, level: float = 0.95, ax: Any = None) -> Any:
+        """Scaled residuals against normal quantiles, on the line where the two are equal.
+
+        Parameters
+        ----------
+        level : float
+            Of the band, pointwise for independent standard normal draws (a guide: residuals are neither quite).
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from mixedsparse.plotting.residuals import qq
+
+        return qq(self._results, level, ax)
+
+    def effects(
+        self,
+        terms: str | Iterable[str] | None = None,
+        *,
+        by: str | None = None,
+        at: Mapping[str, Any] | None = None,
+        level: float = 0.95,
+        ddf: str = "satterthwaite",
+        ax: Any = None,
+    ) -> Any:
+        """Draw the population mean along each predictor, with bands; the same means as `emmeans`.
+
+        Parameters
+        ----------
+        terms : str or sequence of str, optional
+            Predictors, a panel each; all by default. Other covariates stand at their mean, other factors are averaged
+            over with equal weights.
+        by : str, optional
+            Predictor with a line for each of its levels; for a covariate at its 10, 50 and 90 % quantiles.
+        at : dict, optional
+            Predictor -> values to use in place of these.
+        level : float
+            Of the bands, pointwise.
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+        ax : Axes or array of Axes, optional
+
+        Returns
+        -------
+        Axes, or array of Axes (terms,)
+
+        Raises
+        ------
+        OptionError
+            A name is not a predictor of the fixed part, or there is none.
+        DataError
+            The model was made from arrays.
+        """
+        from mixedsparse.plotting.effects import effects
+
+        return effects(self._results, terms, by, at, level, ddf, ax)
+
+    def profile(
+        self,
+        profile: Profile | None = None,
+        which: str | Iterable[str] = "all",
+        *,
+        kind: str = "zeta",
+        level: float = 0.95,
+        ax: Any = None,
+    ) -> Any:
+        """Likelihood profiles, a panel per parameter: a straight line is a quadratic likelihood.
+
+        Parameters
+        ----------
+        profile : Profile, optional
+            What ``results.profile()`` returned; computed if not given.
+        which : str or sequence of str
+            Parameters by name; ``"all"``, or where `profile` is not given also ``"fixed"`` or ``"random"``.
+        kind : {"zeta", "abs", "density"}
+            Signed root of the rise of the deviance, its absolute value, or the density that it implies.
+        level : float
+            Of the interval that is marked.
+        ax : Axes or array of Axes, optional
+
+        Returns
+        -------
+        Axes, or array of Axes (parameters,)
+        """
+        from mixedsparse.plotting.parameters import draw_profile
+
+        if profile is None:
+            profile, which = self._results.profile(which), "all"
+        return draw_profile(profile, kind, which, level, ax)
+
+    def bootstrap(
+        self, boot: Bootstrap, which: str | Iterable[str] = "all", *, level: float = 0.95, ax: Any = None
+    ) -> Any:
+        """Densities of bootstrap replicates, a panel per parameter, with estimate and percentile interval marked.
+
+        Parameters
+        ----------
+        boot : Bootstrap
+            What ``results.bootstrap()`` returned.
+        which : str or sequence of str
+            Columns of its table; all by default.
+        level : float
+        ax : Axes or array of Axes, optional
+
+        Returns
+        -------
+        Axes, or array of Axes (parameters,)
+        """
+        from mixedsparse.plotting.parameters import draw_bootstrap
+
+        return draw_bootstrap(boot, which, level, ax)
+
+    def sparsity(self, *, ax: Any = None) -> Any:
+        """Pattern of Z'Z, and of the Cholesky factor L as the engine keeps it.
+
+        Cells of large matrices are shaded by the share of entries in them. CHOLMOD orders the rows of L so that little
+        fills in; the split engine eliminates one factor and keeps the rest as a full triangle.
+
+        Parameters
+        ----------
+        ax : array of two Axes, optional
+
+        Returns
+        -------
+        array of two Axes
+        """
+        from mixedsparse.plotting.sparsity import sparsity
+
+        return sparsity(self._results, ax)

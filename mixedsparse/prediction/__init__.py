@@ -1,0 +1,9 @@
+"""What a fit says of rows, its own or new ones; the mixin `mixedsparse.results.prediction` calls these functions.
+
+==============  ==================================================================
+``rows``        rows in the encoding of the fit, with offset and weights
+``predict``     means, conditional on random effects or not
+``intervals``   variance of the error of a mean, from beta and b together
+``simulate``    new responses
+==============  ==================================================================
+"""

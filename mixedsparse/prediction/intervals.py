@@ -1,0 +1,137 @@
+"""Variance of the error of a predicted mean, from the joint covariance of beta and b.
+
+With b-tilde the modes at the true beta, b-tilde - b is uncorrelated with beta-hat (Henderson 1975, Biometrics 31,
+423-447), and b-hat = b-tilde - G Z'V_0^-1 X (beta-hat - beta), G = Lambda Lambda'. For a row with fixed part x and
+random part z (known levels only), in units of sigma^2,
+
+    Var(x'beta-hat + z'b-hat - x'beta - z'b) = a'K a + z'Lambda M^-1 Lambda'z,    a = x - H_x'G z,    H_x = Z'V_0^-1 X
+
+with K = (X'V_0^-1 X)^-1. A random effect that is predicted as 0 adds its prior variance z'Sigma z. The covariance
+parameters are taken as known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from mixedsparse.core.blocks import BlockLayout
+from mixedsparse.core.engine import Factor
+from mixedsparse.core.pls import Pls
+from mixedsparse.core.threads import blas_threads
+from mixedsparse.prediction.rows import Rows
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["error_variance"]
+
+# Numbers of the right-hand sides that are solved for together.
+_NUMBERS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """Random part of the rows in one grouping factor: codes (r,), whitened z (r, K), 0 where the level is unknown."""
+
+    block: int
+    codes: np.ndarray
+    z: np.ndarray
+    levels: np.ndarray
+
+
+def error_variance(results: MixedResults, rows: Rows, groups: Collection[str]) -> np.ndarray:
+    """Variance (r,) of the error of the means of `rows` over the random effects of `groups`, in y^2.
+
+    Random effects of the other terms of `rows` add their prior variance, as those of unknown levels do.
+    """
+    problem, pls, engine = results.model.problem, results.fit.search.pls, results.model.engine()
+    with blas_threads(engine.work):
+        parts = _parts(results, rows, groups)
+        a = _fixed_part(rows.X, problem.basis.root, pls, parts)
+        variance = np.einsum("rp,pq,rq->r", a, pls.K, a)
+        if parts:
+            variance += _modes_variance(problem.layout, pls.factor, parts)
+    for term, new, lam in zip(problem.terms, rows.terms, results.fit.templates, strict=True):
+        if new is not None:
+            prior = np.square(new.z @ lam).sum(axis=1)
+            variance += prior if term.group not in groups else np.where(new.codes < 0, prior, 0.0)
+    return np.asarray(results.scale * variance)
+
+
+def _parts(results: MixedResults, rows: Rows, groups: Collection[str]) -> list[_Part]:
+    """One part per grouping factor of `groups`, by decreasing number of levels that occur."""
+    problem = results.model.problem
+    layout = problem.layout
+    made: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
+    for t, (term, new) in enumerate(zip(problem.terms, rows.terms, strict=True)):
+        if term.group not in groups:
+            continue
+        assert new is not None
+        block, start = layout.term_block[t], layout.term_start[t]
+        codes, z = made.setdefault((block, term.group), (new.codes, np.zeros((rows.n, layout.widths[block]))))
+        known = np.where((codes < 0)[:, None], 0.0, np.nan_to_num(new.z))
+        z[:, start : start + term.k] = solve_triangular(layout.whiten[t], known.T, lower=True, trans="T").T
+    parts = [
+        _Part(block, np.maximum(codes, 0), z, np.unique(codes[codes >= 0])) for (block, _), (codes, z) in made.items()
+    ]
+    return sorted(parts, key=lambda part: -part.z.shape[1] * len(part.levels))
+
+
+def _fixed_part(X: np.ndarray, root: np.ndarray, pls: Pls, parts: list[_Part]) -> np.ndarray:
+    """Return a (r, p) in the orthonormal basis of X."""
+    known = np.nan_to_num(X)
+    a = solve_triangular(root, known.T, trans="T").T if len(root) else known
+    for part in parts:
+        lam = pls.factors[part.block]
+        a = a - np.einsum("rk,rkp->rp", part.z @ (lam @ lam.T), pls.Hx[part.block][part.codes])
+    return a
+
+
+def _modes_variance(layout: BlockLayout, factor: Factor, parts: list[_Part]) -> np.ndarray:
+    """z'Lambda M^-1 Lambda'z of each row (r,).
+
+    Only the blocks of Lambda M^-1 Lambda' that belong to pairs of levels of one row are wanted: those on the diagonal
+    come from the selected inverse, the others from solving for the levels of all factors but the largest.
+    """
+    out = np.zeros(len(parts[0].z))
+    for i in range(1, len(parts)):
+        out += 2.0 * _covariances_with(layout, factor, parts[i], parts[:i])
+    covariances = factor.conditional_covariances()
+    for part in parts:
+        out += np.einsum("ra,rab,rb->r", part.z, covariances[part.block][part.codes], part.z)
+    return out
+
+
+def _covariances_with(layout: BlockLayout, factor: Factor, part: _Part, others: list[_Part]) -> np.ndarray:
+    """Sum over `others` of z_other'(Lambda M^-1 Lambda')z_part, (r,)."""
+    out = np.zeros(len(part.z))
+    width = part.z.shape[1]
+    order = np.argsort(part.codes, kind="stable")
+    ordered = part.codes[order]
+    step = max(1, _NUMBERS // (layout.q * width))
+    for start in range(0, len(part.levels), step):
+        levels = part.levels[start : start + step]
+        first, last = np.searchsorted(ordered, levels[0]), np.searchsorted(ordered, levels[-1], side="right")
+        rows = order[first:last]
+        modes, _ = factor.solve(_units(layout, part.block, levels))
+        place = np.searchsorted(levels, part.codes[rows])
+        for other in others:
+            solved = modes[other.block].reshape(layout.n_levels[other.block], -1, len(levels), width)
+            blocks = solved[other.codes[rows], :, place]
+            out[rows] += np.einsum("ra,rab,rb->r", other.z[rows], blocks, part.z[rows])
+    return out
+
+
+def _units(layout: BlockLayout, block: int, levels: np.ndarray) -> list[np.ndarray]:
+    """Columns of the identity that belong to `levels` of `block`, as block vectors."""
+    width = layout.widths[block]
+    columns = len(levels) * width
+    out = [np.zeros((n, k, columns)) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
+    effect = np.tile(np.arange(width), len(levels))
+    out[block][np.repeat(levels, width), effect, np.arange(columns)] = 1.0
+    return out

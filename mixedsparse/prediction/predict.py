@@ -1,0 +1,64 @@
+"""Predicted means, and intervals around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from mixedsparse.errors import OptionError
+from mixedsparse.inference.profile import check_level
+from mixedsparse.prediction.intervals import error_variance
+from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows, row_weights
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["predict"]
+
+_INTERVALS = (None, "confidence", "prediction")
+_NEW_LEVELS = ("error", "zero")
+
+
+def predict(
+    results: MixedResults,
+    newdata: Any = None,
+    random: str | Sequence[str] = "conditional",
+    new_levels: str = "error",
+    interval: str | None = None,
+    level: float = 0.95,
+    *,
+    weights: Any = None,
+    offset: Any = None,
+) -> pd.Series | pd.DataFrame:
+    """Predict rows; see `MixedResults.predict`."""
+    _check(new_levels, interval, weights)
+    check_level(level)
+    groups = chosen_groups(results, random)
+    others = set(results.ngroups).difference(groups) if interval == "prediction" else set()
+    rows = read_rows(results, newdata, groups, others, offset)
+    if new_levels == "error":
+        check_known(
+            results, rows, groups, "Leave them out, or use new_levels='zero' to predict with random effects of 0."
+        )
+    mean = rows.means(results, groups)
+    if interval is None:
+        return pd.Series(mean, index=rows.index, name="predicted")
+    variance = error_variance(results, rows, groups)
+    if interval == "prediction":
+        noise = row_weights(results, rows, weights)
+        variance = variance + results.scale * (1.0 if noise is None else 1.0 / noise)
+    half = float(ndtri(0.5 + 0.5 * level)) * np.sqrt(variance)
+    return pd.DataFrame({"predicted": mean, "lower": mean - half, "upper": mean + half}, index=rows.index)
+
+
+def _check(new_levels: str, interval: str | None, weights: Any) -> None:
+    if new_levels not in _NEW_LEVELS:
+        raise OptionError(f"new_levels={new_levels!r} is not known; use 'error' or 'zero'.")
+    if interval not in _INTERVALS:
+        raise OptionError(f"interval={interval!r} is not known; use None, 'confidence' or 'prediction'.")
+    if weights is not None and interval != "prediction":
+        raise OptionError("weights= scale the residual variance, which only interval='prediction' uses.")

@@ -1,0 +1,233 @@
+"""Rows to predict or simulate, in the encoding of the fit: its own rows, or those of new data."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.caller import user_level
+from mixedsparse.errors import DataError, DroppedColumnsWarning, OptionError
+from mixedsparse.formula import checks
+from mixedsparse.formula.columns import complete_rows
+from mixedsparse.formula.frames import Table, natural, open_table, take
+from mixedsparse.formula.newdata import Encoding, NewTerm
+from mixedsparse.formula.translate import aliases_in
+from mixedsparse.inference.grid import estimable, null_space
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Rows", "check_known", "chosen_groups", "own_rows", "read_rows", "row_weights"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of a model's matrices.
+
+    Attributes
+    ----------
+    X : ndarray, shape (r, p)
+        Columns that the fit kept; NaN where a variable is missing.
+    terms : tuple of NewTerm or None
+        In theta order; None where a term's grouping factor was not asked for.
+    offset : ndarray, shape (r,), or None
+    index : pandas.Index, length r
+    table : Table or None
+        The new data; None for the rows of the fit.
+    """
+
+    X: np.ndarray
+    terms: tuple[NewTerm | None, ...]
+    offset: np.ndarray | None
+    index: pd.Index
+    table: Table | None
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.X)
+
+    def means(self, results: MixedResults, groups: Collection[str]) -> np.ndarray:
+        """X beta + offset + Z b (r,) over the random effects of `groups`, in units of y; an unseen level adds 0."""
+        out = self.X @ results.fit.beta
+        for term, new, modes in zip(results.model.problem.terms, self.terms, results.fit.modes, strict=True):
+            if term.group in groups:
+                assert new is not None
+                part = np.einsum("ij,ij->i", new.z, modes[np.maximum(new.codes, 0)])
+                out += np.where(new.missing, np.nan, np.where(new.codes < 0, 0.0, part))
+        return out if self.offset is None else out + self.offset
+
+
+def chosen_groups(results: MixedResults, random: str | Sequence[str]) -> tuple[str, ...]:
+    """Grouping factors whose random effects `random` keeps: "conditional" (all), "population" (none), or names."""
+    known = tuple(results.ngroups)
+    if isinstance(random, str) and random in ("conditional", "population"):
+        return known if random == "conditional" else ()
+    names = (random,) if isinstance(random, str) else tuple(random)
+    for name in names:
+        if name not in known:
+            raise OptionError(
+                f"random={name!r} is no grouping factor of the model; use 'conditional', 'population', or a list of "
+                f"names among: {', '.join(map(repr, known))}."
+            )
+    return names
+
+
+def own_rows(results: MixedResults) -> Rows:
+    """Return the rows of the fit itself."""
+    design, problem = results.model.design, results.model.problem
+    present = np.zeros(problem.n, dtype=bool)
+    terms = tuple(NewTerm(term.z, term.codes, present, ()) for term in problem.terms)
+    return Rows(design.X[:, problem.basis.kept], terms, design.offset, design.index, None)
+
+
+def read_rows(
+    results: MixedResults, newdata: Any, needed: Collection[str], wanted: Collection[str], offset: Any
+) -> Rows:
+    """Encode `newdata`; None means the rows of the fit.
+
+    Parameters
+    ----------
+    results : MixedResults
+    newdata : data frame or None
+    needed : collection of str
+        Grouping factors whose levels matter: their columns must be there.
+    wanted : collection of str
+        Further factors whose terms are encoded; where their columns are absent, levels count as missing.
+    offset : str, array, number or None
+        Stands in for an offset that the fit got as an array.
+
+    Raises
+    ------
+    DataError
+        The offset of the fit is not known for new rows, or the data do not suit the formula.
+    """
+    if newdata is None:
+        if offset is not None:
+            raise OptionError("offset= belongs to newdata: the rows of the fit have their own.")
+        return own_rows(results)
+    design, problem = results.model.design, results.model.problem
+    table = open_table(newdata)
+    if design.encoding is not None:
+        table = _with_absent_groups(table, design.encoding, set(wanted) - set(needed))
+    new = design.matrices(table, groups=[*needed, *wanted])
+    _warn_not_estimable(results, new.X)
+    return Rows(
+        X=new.X[:, problem.basis.kept],
+        terms=tuple(new.terms[i] for i in problem.order),
+        offset=_total_offset(results, new.offset, table, offset),
+        index=new.index,
+        table=table,
+    )
+
+
+def check_known(results: MixedResults, rows: Rows, groups: Collection[str], mend: str) -> None:
+    """Refuse levels of `groups` that the fit has not seen; `mend` says what else can be done."""
+    for term, new in zip(results.model.problem.terms, rows.terms, strict=True):
+        if term.group in groups and new is not None and new.unseen:
+            shown = ", ".join(map(repr, new.unseen[:8])) + (", ..." if len(new.unseen) > 8 else "")
+            raise DataError(
+                f"The grouping factor {term.group!r} has levels that the fit has not seen: {shown} "
+                f"({len(new.unseen)} in all; the fit has {term.n_levels}). {mend}"
+            )
+
+
+def row_weights(results: MixedResults, rows: Rows, weights: Any) -> np.ndarray | None:
+    """Prior weights (r,) of `rows`, None when all are 1: `weights` if given, else as the fit was given them.
+
+    Raises
+    ------
+    DataError
+        The fit got its weights as an array, which says nothing of new rows.
+    """
+    design = results.model.design
+    if weights is None and rows.table is None:
+        return results._weights
+    if weights is None and design.weights is not None:
+        weights = None if design.source is None else design.source.weights
+        if not isinstance(weights, str):
+            raise DataError(
+                "The fit got its weights as an array, so those of new rows are not known: give weights=, one number, "
+                "one per row, or a column's name (weights=1 for the residual variance sigma^2)."
+            )
+    return None if weights is None else _per_row(weights, rows.table, rows.n, "weights")
+
+
+def _with_absent_groups(table: Table, encoding: Encoding, optional: Collection[str]) -> Table:
+    """Let columns that only the `optional` grouping factors use stand in as missing where they are absent."""
+    names = encoding.parsed.names
+    groupings = [term.grouping for term in encoding.terms]
+    bare = {
+        names[atom.alias] for g in groupings if g.name in optional for atom in g.atoms if atom.alias is not None
+    } - set(table.names)
+    texts = [encoding.fixed.side.text, *(o.code for o in encoding.parsed.offsets)]
+    texts += [term.encoder.side.text for term in encoding.terms]
+    texts += [a.code for g in groupings for a in g.atoms if g.name not in optional or a.alias is None]
+    absent = bare - {names[alias] for text in texts for alias in aliases_in(text)} - {encoding.offset_column}
+    if not absent:
+        return table
+    nothing = np.full(table.n, None, dtype=object)
+    return replace(
+        table,
+        names=(*table.names, *absent),
+        column=lambda name: nothing if name in absent else table.column(name),
+    )
+
+
+def _total_offset(results: MixedResults, known: np.ndarray | None, table: Table, given: Any) -> np.ndarray | None:
+    """Offset of new rows: what formula and offset column say, plus `given` in place of an array."""
+    source = results.model.design.source
+    by_array = source is not None and source.offset is not None and not isinstance(source.offset, str)
+    if not by_array:
+        if given is not None:
+            raise OptionError("offset= stands in for an offset that the fit got as an array; this fit got none.")
+        return known
+    if given is None:
+        raise DataError(
+            "The fit got its offset as an array, so that of new rows is not known: give offset=, one number, one per "
+            "row, or a column's name (offset=0 for none)."
+        )
+    more = _per_row(given, table, table.n, "offset")
+    return more if known is None else known + more
+
+
+def _per_row(given: Any, table: Table | None, n: int, what: str) -> np.ndarray:
+    """Numbers (n,) that an argument gives: one for all, one per row, or a column's name; NaN where missing."""
+    if isinstance(given, str):
+        if table is None:
+            raise OptionError(f"{what}={given!r} names a column of newdata, and there are none: give numbers.")
+        values: Any = table.read([given], f"{what}={given!r}")[given]
+    else:
+        values = np.asarray(given)
+        values = np.full(n, values) if values.ndim == 0 else values
+        if values.shape != (n,):
+            raise DataError(f"{what} has shape {values.shape}, but there are {n} rows: give one value per row.")
+    keep, _ = complete_rows({what: values}, n)
+    subject = f"The {what} {given!r}" if isinstance(given, str) else f"The {what}"
+    check = checks.weights if what == "weights" else checks.offset
+    found = check(natural(take(values, keep)), subject)
+    if keep is None:
+        return found
+    out = np.full(n, np.nan)
+    out[keep] = found
+    return out
+
+
+def _warn_not_estimable(results: MixedResults, X: np.ndarray) -> None:
+    """Warn of rows of X (r, P) in which the columns that were left out do not depend on the others as in the fit."""
+    if not results.dropped_columns:
+        return
+    complete = np.isfinite(X).all(axis=1)
+    broken = int((~estimable(X[complete], null_space(results))).sum())
+    if broken:
+        warnings.warn(
+            f"{broken} of {len(X)} new rows are not estimable: they break the linear dependency for which "
+            f"{', '.join(results.dropped_columns)} was left out of X. Its coefficient is taken as 0 there.",
+            DroppedColumnsWarning,
+            stacklevel=user_level(),
+        )

@@ -1,0 +1,113 @@
+"""New responses from a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.core.draws import parametric_sampler
+from mixedsparse.core.terms import RandomTerm
+from mixedsparse.errors import DataError, OptionError
+from mixedsparse.formula.newdata import NewTerm
+from mixedsparse.formula.translate import aliases_in
+from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows, row_weights
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["check_draws", "simulate"]
+
+
+def simulate(
+    results: MixedResults,
+    nsim: int = 1,
+    seed: int | None = None,
+    newdata: Any = None,
+    random: str | Sequence[str] = "redraw",
+    *,
+    weights: Any = None,
+    offset: Any = None,
+) -> pd.DataFrame:
+    """Draw responses; see `MixedResults.simulate`."""
+    check_draws(nsim, seed)
+    kept = chosen_groups(results, "population" if isinstance(random, str) and random == "redraw" else random)
+    rows = read_rows(results, newdata, tuple(results.ngroups), (), offset)
+    check_known(results, rows, kept, "Their random effects cannot be kept: use random='redraw' to draw new ones.")
+    noise = row_weights(results, rows, weights)
+    mean = rows.means(results, kept)
+    complete = np.isfinite(mean) & ~np.any([_incomplete(new) for new in rows.terms], axis=0)
+    complete &= True if noise is None else np.isfinite(noise)
+    out = np.full((rows.n, nsim), np.nan)
+    if complete.any():
+        draws = _sampled(results, rows, complete, kept, noise)(np.random.SeedSequence(seed).spawn(nsim))
+        out[complete] = mean[complete, None] + draws.T
+    return pd.DataFrame(out, index=rows.index)
+
+
+def check_draws(nsim: int, seed: int | None) -> None:
+    """Refuse a number of draws below 1 and a seed that is no whole number."""
+    if isinstance(nsim, bool) or not isinstance(nsim, int | np.integer) or nsim < 1:
+        raise OptionError(f"nsim={nsim!r} must be a whole number of at least 1.")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
+        raise OptionError(f"seed={seed!r} must be a whole number that is not negative, or None.")
+
+
+def _incomplete(new: NewTerm | None) -> np.ndarray:
+    """Mask of the rows whose random part is not known (n,)."""
+    assert new is not None
+    return new.missing | np.isnan(new.z).any(axis=1)
+
+
+def _sampled(
+    results: MixedResults, rows: Rows, complete: np.ndarray, kept: Collection[str], weights: np.ndarray | None
+) -> Any:
+    """Sampler of Z b + e for the `complete` rows; factors of `kept` draw effects of 0, so that all else is the same."""
+    problem, fit = results.model.problem, results.fit
+    templates = tuple(
+        np.zeros_like(lam) if term.group in kept else lam
+        for term, lam in zip(problem.terms, fit.templates, strict=True)
+    )
+    drawn = tuple(
+        RandomTerm(term.group, codes, new.z[complete], term.columns)
+        for term, new, codes in zip(problem.terms, rows.terms, _codes(results, rows, complete), strict=True)
+        if new is not None
+    )
+    root = None if weights is None else np.sqrt(weights[complete])
+    return parametric_sampler(
+        replace(problem, n=int(complete.sum()), terms=drawn, root_weights=root), replace(fit, templates=templates)
+    )
+
+
+def _codes(results: MixedResults, rows: Rows, complete: np.ndarray) -> list[np.ndarray]:
+    """Codes of the `complete` rows per term, theta order, without gaps; each unseen level has one of its own."""
+    out = []
+    for t, (term, new) in enumerate(zip(results.model.problem.terms, rows.terms, strict=True)):
+        assert new is not None
+        codes = new.codes.copy()
+        if new.unseen:
+            codes[codes < 0] = term.n_levels + _unseen_codes(results, rows, t)
+        out.append(np.unique(codes[complete], return_inverse=True)[1])
+    return out
+
+
+def _unseen_codes(results: MixedResults, rows: Rows, t: int) -> np.ndarray:
+    """Tell the unseen levels of term `t` apart: a code for each row with code -1."""
+    design, new = results.model.design, rows.terms[t]
+    assert design.encoding is not None and new is not None and rows.table is not None
+    grouping = design.encoding.terms[results.model.problem.order[t]].grouping
+    names = {design.encoding.parsed.names[alias] for atom in grouping.atoms for alias in aliases_in(atom.code)}
+    at = new.codes < 0
+    columns = [pd.factorize(values[at])[0] for values in rows.table.read(sorted(names), grouping.name).values()]
+    found, codes = np.unique(np.column_stack(columns)[~new.missing[at]], axis=0, return_inverse=True)
+    if len(found) != len(new.unseen):
+        raise DataError(
+            f"The grouping factor {grouping.name!r} has {len(new.unseen)} levels that the fit has not seen, made from "
+            f"{len(found)} combinations of its columns: make it a column of the data, so that they can be told apart."
+        )
+    out = np.zeros(int(at.sum()), dtype=np.intp)
+    out[~new.missing[at]] = codes.ravel()
+    return out

@@ -1,0 +1,117 @@
+"""One table for a paper: fixed effects, and beside each the standard deviations of the random effects of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.report import html, latex, numbers, parts, text
+from mixedsparse.report.table import Table
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Journal", "deviations", "journal"]
+
+_FIXED = ["Estimate", "SE", "df", "t", "p"]
+_TITLES = {"SE": "Std. Error"}
+_RESIDUAL = "Residual"
+_SD_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Journal:
+    """Fixed effects beside one column of standard deviations per grouping factor.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row per effect: ``Estimate``, ``SE``, ``df``, ``t``, ``p``; ``SD <factor>`` for each grouping factor and for
+        the residual. NaN where an effect is not fixed, or not random.
+    notes : tuple of str
+        Formula, sizes, and what the p-values rest on.
+    """
+
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def to_latex(self, caption: str | None = None, label: str | None = None) -> str:
+        """LaTeX ``table`` with the rules of booktabs.
+
+        Parameters
+        ----------
+        caption, label : str, optional
+        """
+        return latex.float_of([latex.latex_table(self._cells())], self.notes, caption, label)
+
+    def to_html(self) -> str:
+        """HTML table with its notes."""
+        paragraphs = map(html.html_paragraph, self.notes)
+        return html.document("Linear mixed model", [html.html_table(self._cells()), *paragraphs])
+
+    def _cells(self) -> Table:
+        columns = list(self.table.columns)
+        rows = []
+        for name, row in zip(self.table.index, self.table.to_dict("records"), strict=True):
+            fixed = [""] * len(_FIXED)
+            if not np.isnan(row["Estimate"]):
+                value, error = numbers.estimate(row["Estimate"], row["SE"])
+                fixed = [value, error, numbers.degrees(row["df"]), f"{row['t']:.2f}", numbers.p_value(row["p"])]
+            spread = [row[column] for column in columns[len(_FIXED) :]]
+            cells = ["" if np.isnan(sd) else numbers.significant(sd, _SD_DIGITS) for sd in spread]
+            rows.append([str(name), *fixed, *cells])
+        return Table.of("", ["", *(_TITLES.get(column, column) for column in columns)], rows)
+
+    def __str__(self) -> str:
+        return "\n\n".join([text.lay_out(self._cells(), width=10_000), "\n".join(self.notes)])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def journal(results: MixedResults, ddf: str = "satterthwaite") -> Journal:
+    """See `MixedResults.journal`."""
+    fixed = results.coef_table(ddf=ddf)
+    spread = deviations(results)
+    home = "Intercept" if "Intercept" in fixed.index or "Intercept" in spread.index else _RESIDUAL
+    rows = list(dict.fromkeys([*fixed.index, *spread.index, home]))
+    table = fixed.reindex(rows).join(spread.add_prefix("SD "))
+    # The residual is a random intercept of every observation.
+    name = f"SD {_RESIDUAL}" if _RESIDUAL not in spread else "SD (residual)"
+    table[name] = np.where(table.index == home, results.sigma, np.nan)
+    facts = [f"{name}: {value}." for name, value in parts.facts(results).items()]
+    shown = f"SD: standard deviation of the random effects; fitted by {results.method}."
+    *remarks, verdict = parts.notes(results, ddf)
+    doubt = [verdict] if results.singular or not results.converged else []
+    return Journal(table, (*facts, shown, *remarks, *doubt))
+
+
+def deviations(results: MixedResults) -> pd.DataFrame:
+    """Tabulate standard deviations of the random effects: a row per effect, a column per grouping factor.
+
+    Terms on one factor share its column, unless they have an effect in common: then each has its own, ``g.1`` etc.
+    """
+    columns: dict[str, dict[str, float]] = {}
+    for group, label, effect, sd in _each_deviation(results):
+        column = columns.setdefault(group, {})
+        if effect in column:
+            column = columns.setdefault(label, {})
+        column[effect] = sd
+    effects = dict.fromkeys(effect for column in columns.values() for effect in column)
+    return pd.DataFrame(columns, index=list(effects), dtype=float)
+
+
+def _each_deviation(results: MixedResults) -> Iterator[tuple[str, str, str, float]]:
+    """Yield grouping factor, label of the term, effect, standard deviation."""
+    terms = results.model.problem.terms
+    for term, label, lam in zip(terms, results._term_labels(), results.fit.templates, strict=True):
+        spread = results.sigma * np.sqrt(np.square(lam).sum(axis=1))
+        for effect, sd in zip(term.columns, spread, strict=True):
+            yield term.group, label, effect, float(sd)

@@ -1,0 +1,147 @@
+"""Predictions, and responses drawn from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from mixedsparse.results.base import ResultsBase
+
+__all__ = ["PredictionMixin"]
+
+
+class PredictionMixin(ResultsBase):
+    """What `MixedResults` says of new rows."""
+
+    def predict(
+        self,
+        newdata: Any = None,
+        random: str | Sequence[str] = "conditional",
+        new_levels: str = "error",
+        interval: str | None = None,
+        level: float = 0.95,
+        *,
+        weights: Any = None,
+        offset: Any = None,
+    ) -> pd.Series | pd.DataFrame:
+        """Predict the response of rows, those of the fit or new ones.
+
+        Parameters
+        ----------
+        newdata : data frame, optional
+            pandas, polars or pyarrow table, or dict of columns, without need of the response; the rows of the fit by
+            default. Transforms and contrasts are those of the fit. Columns of grouping factors that `random` leaves
+            out need not be there.
+        random : {"conditional", "population"} or sequence of str
+            Which random effects are added: all, none, or those of the grouping factors named.
+        new_levels : {"error", "zero"}
+            What a level does that the fit has not seen, in a grouping factor whose effects are added: raise, or count
+            with effects of 0. In intervals such effects have their prior variance.
+        interval : {"confidence", "prediction"}, optional
+            ``"confidence"``: around the mean, fixed plus random effects that are added. ``"prediction"``: around a new
+            observation; random effects that are left out are unknown then and add their prior variance, and so does
+            the residual.
+        level : float
+        weights : str, array of shape (r,) or number, optional
+            Prior weights of the rows, for ``interval="prediction"`` only: the residual variance is sigma^2 over
+            these. By default those of the fit, or the column of `newdata` that the fit took them from.
+        offset : str, array of shape (r,) or number, optional
+            Only where the fit got its offset as an array: that of `newdata`. An offset in the formula, or one given
+            as a column's name, is read from `newdata`.
+
+        Returns
+        -------
+        Series ``predicted`` or, with an interval, DataFrame ``predicted, lower, upper``
+            On the index of `newdata`, in units of the left side of the formula. A row in which a variable is missing
+            is NaN.
+
+        Raises
+        ------
+        DataError
+            A level of a fixed factor, or of a grouping factor, was not seen by the fit; weights or offset of new rows
+            are not known; or a column does not suit the formula.
+        OptionError
+            `random` names no grouping factor (the message lists them), or another option is not known.
+
+        Warns
+        -----
+        DroppedColumnsWarning
+            New rows are not estimable, since columns were left out of X.
+
+        Notes
+        -----
+        Normal quantiles times the standard deviation of x'beta-hat + z'b-hat - x'beta - z'b, from the joint covariance
+        of beta-hat and b-hat - b (Henderson 1975); the covariance parameters are taken as known, which makes intervals
+        a little short where there are few levels.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> new = {"Days": [10, 10], "Subject": ["308", "somebody"]}
+        >>> fit.predict(new, new_levels="zero", interval="prediction").round(1)
+           predicted  lower  upper
+        0      450.3  391.3  509.3
+        1      356.1  214.4  497.7
+        >>> fit.predict({"Days": [0, 10]}, random="population", interval="confidence").round(1)
+           predicted  lower  upper
+        0      251.4  238.0  264.8
+        1      356.1  324.7  387.5
+        """
+        from mixedsparse.prediction.predict import predict
+
+        return predict(self, newdata, random, new_levels, interval, level, weights=weights, offset=offset)
+
+    def simulate(
+        self,
+        nsim: int = 1,
+        seed: int | None = None,
+        newdata: Any = None,
+        random: str | Sequence[str] = "redraw",
+        *,
+        weights: Any = None,
+        offset: Any = None,
+    ) -> pd.DataFrame:
+        """Draw responses from the model at its estimates.
+
+        Parameters
+        ----------
+        nsim : int
+            Number of responses.
+        seed : int, optional
+            The same seed gives the same responses, and the first of a larger `nsim`: for the rows of the fit, those
+            that ``bootstrap(seed=...)`` refits.
+        newdata : data frame, optional
+            Rows to draw for; the rows of the fit by default. Levels that the fit has not seen get effects drawn for
+            each of them.
+        random : {"redraw", "conditional"} or sequence of str
+            Random effects are drawn anew; or kept at their conditional modes, all of them or those of the grouping
+            factors named.
+        weights, offset
+            See `predict`; weights count by default as there.
+
+        Returns
+        -------
+        DataFrame (r, nsim)
+            On the index of the rows, in units of the left side of the formula; columns 0, 1, ... A row in which a
+            variable is missing is NaN.
+
+        Raises
+        ------
+        DataError
+            As for `predict`; also a level that the fit has not seen in a factor whose effects are kept.
+        OptionError
+            `nsim`, `seed` or `random` is not known.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.simulate(1000, seed=1).shape
+        (180, 1000)
+        """
+        from mixedsparse.prediction.simulate import simulate
+
+        return simulate(self, nsim, seed, newdata, random, weights=weights, offset=offset)

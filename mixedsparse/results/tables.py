@@ -1,0 +1,210 @@
+"""Tables for other programs and for papers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mixedsparse.results.base import ResultsBase
+
+if TYPE_CHECKING:
+    from mixedsparse.report.journal import Journal
+
+__all__ = ["TablesMixin"]
+
+
+class TablesMixin(ResultsBase):
+    """Tables of `MixedResults`: broom.mixed's, LaTeX, one for a paper, and the protocol of maketables."""
+
+    def tidy(
+        self,
+        effects: str | Iterable[str] = "fixed",
+        conf_int: bool = False,
+        conf_level: float = 0.95,
+        conf_method: str = "wald",
+        ddf: str = "satterthwaite",
+    ) -> pd.DataFrame:
+        """Estimates, one row each, under the names of R's broom.mixed.
+
+        Parameters
+        ----------
+        effects : {"fixed", "ran_pars", "ran_vals"} or several of them
+            Coefficients; standard deviations (``sd__x``), correlations (``cor__x.z``) and the residual's standard
+            deviation (``sd__Observation``); or conditional modes.
+        conf_int : bool
+            Add ``conf.low`` and ``conf.high``.
+        conf_level : float
+        conf_method : {"wald", "profile", "boot"}
+            Of the intervals of coefficients and of standard deviations and correlations, see `conf_int`; those of
+            modes are normal, from `random_effects_cov`.
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+            Of the tests and Wald intervals of coefficients.
+
+        Returns
+        -------
+        DataFrame
+            ``effect, term, estimate, std.error, statistic, df, p.value`` for coefficients; ``effect, group, term,
+            estimate`` for parameters; ``effect, group, level, term, estimate, std.error`` for modes. Several kinds at
+            once have all of their columns, NaN where one does not apply.
+
+        Raises
+        ------
+        OptionError
+            `effects` is not known.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.tidy("ran_pars").round(3)
+             effect     group                 term  estimate
+        0  ran_pars   Subject        sd__Intercept    24.740
+        1  ran_pars   Subject             sd__Days     5.922
+        2  ran_pars   Subject  cor__Intercept.Days     0.066
+        3  ran_pars  Residual      sd__Observation    25.592
+        """
+        from mixedsparse.report.tidy import tidy
+
+        return tidy(self, effects, conf_int, conf_level, conf_method, ddf)  # type: ignore[arg-type]
+
+    def glance(self) -> pd.DataFrame:
+        """Fit in one row, under the names of R's broom.mixed.
+
+        Returns
+        -------
+        DataFrame, one row
+            ``nobs, sigma, logLik, AIC, BIC``, ``REMLcrit`` (``deviance`` after ML), ``df.residual``.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
+        >>> fit.glance().round(2)
+           nobs  sigma  logLik     AIC     BIC  REMLcrit  df.residual
+        0    30  49.51 -159.83  325.65  329.86    319.65           27
+        """
+        from mixedsparse.report.tidy import glance
+
+        return glance(self)  # type: ignore[arg-type]
+
+    def augment(self) -> pd.DataFrame:
+        """Rows of the fit with what the model says of each, under the names of R's broom.mixed.
+
+        Returns
+        -------
+        DataFrame, on the index of the data, dropped rows left out
+            The columns that the formula uses, then ``.fitted`` (conditional), ``.resid``, ``.fixed`` (population mean),
+            and ``.offset`` and ``.weights`` where the model has them.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.augment().round(1).head(2)
+           Reaction  Days Subject  .fitted  .resid  .fixed
+        0     249.6     0     308    253.7    -4.1   251.4
+        1     258.7     1     308    273.3   -14.6   261.9
+        """
+        from mixedsparse.report.tidy import augment
+
+        return augment(self)  # type: ignore[arg-type]
+
+    def to_latex(self, ddf: str = "satterthwaite", *, caption: str | None = None, label: str | None = None) -> str:
+        r"""LaTeX of fixed and random effects, a ``table`` that needs ``\usepackage{booktabs}``.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+        caption : str, optional
+            Plain text; special characters are escaped, as in all names.
+        label : str, optional
+            For ``\ref``; as it is.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
+        >>> print(fit.to_latex(caption="Yield of dyestuff"))
+        \begin{table}
+        \centering
+        \caption{Yield of dyestuff}
+        \begin{tabular}{lrrrrr}
+        \toprule
+        Name & Estimate & Std. Error & df & t & p \\
+        ...
+        """
+        from mixedsparse.report.latex import to_latex
+
+        return to_latex(self, ddf, caption, label)  # type: ignore[arg-type]
+
+    def journal(self, ddf: str = "satterthwaite") -> Journal:
+        """One table for a paper: fixed effects, and beside them the standard deviations of the random effects.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+
+        Returns
+        -------
+        Journal
+            ``.table`` is the DataFrame, ``.to_latex(caption, label)`` and ``.to_html()`` its layouts. Each grouping
+            factor, and the residual, has a column ``SD ...``. Correlations are left out: see `varcorr`.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> print(fit.journal())
+                   Estimate  Std. Error    df      t       p  SD Subject  SD Residual
+        Intercept   251.405       6.825  17.0  36.84  <1e-4       24.740        25.59
+        Days         10.467       1.546  17.0   6.77  <1e-4        5.922
+        ...
+        """
+        from mixedsparse.report.journal import journal
+
+        return journal(self, ddf)  # type: ignore[arg-type]
+
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        from mixedsparse.adapters.maketables import coef_table
+
+        return coef_table(self)  # type: ignore[arg-type]
+
+    def __maketables_stat__(self, key: str) -> Any:
+        from mixedsparse.adapters.maketables import stat
+
+        return stat(self, key)  # type: ignore[arg-type]
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        return self.model.design.response
+
+    @property
+    def __maketables_fixef_string__(self) -> None:
+        return None  # means absorbed effects, of which there are none
+
+    @property
+    def __maketables_vcov_info__(self) -> dict[str, Any]:
+        return {"vcov_type": f"model-based, {'REML' if self.fit.reml else 'ML'}", "clustervar": None}
+
+    @property
+    def __maketables_var_labels__(self) -> None:
+        return None
+
+    @property
+    def __maketables_stat_labels__(self) -> dict[str, str]:
+        from mixedsparse.adapters.maketables import labels
+
+        return labels(self)  # type: ignore[arg-type]
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        from mixedsparse.adapters.maketables import default_keys
+
+        return default_keys(self)  # type: ignore[arg-type]
