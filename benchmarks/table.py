@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.inference import OUT as INFERENCE
 from benchmarks.problems import PROBLEMS, Problem
 from benchmarks.rows import COLD, RESULTS, ColdRow, Row, read_rows
 
@@ -14,6 +16,8 @@ __all__ = ["BEGIN", "END", "main", "render", "replace_between_markers"]
 
 BEGIN = "<!-- benchmark table: begin -->"
 END = "<!-- benchmark table: end -->"
+INFERENCE_BEGIN = "<!-- inference table: begin -->"
+INFERENCE_END = "<!-- inference table: end -->"
 OWN = "mixedsparse"
 NOTHING = "–"
 
@@ -23,12 +27,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.table", description=__doc__)
     parser.add_argument("--csv", type=Path, default=RESULTS, help="results of benchmarks.run")
     parser.add_argument("--cold", type=Path, default=COLD, help="results of benchmarks.cold, if the file exists")
+    parser.add_argument("--inference", type=Path, default=INFERENCE, help="results of benchmarks.inference")
     parser.add_argument("--readme", type=Path, default=Path(__file__).parents[1] / "README.md")
     parser.add_argument("--check", action="store_true", help="change nothing, fail if the table is out of date")
     options = parser.parse_args(arguments)
     cold = read_rows(options.cold, ColdRow) if options.cold.exists() else []
     before = options.readme.read_text(encoding="utf-8")
     after = replace_between_markers(before, render(read_rows(options.csv, Row), cold))
+    if options.inference.exists():
+        after = replace_between_markers(after, render_inference(options.inference), INFERENCE_BEGIN, INFERENCE_END)
     if not options.check:
         options.readme.write_text(after, encoding="utf-8")
     elif after != before:
@@ -37,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def replace_between_markers(text: str, table: str) -> str:
+def replace_between_markers(text: str, table: str, begin_line: str = BEGIN, end_line: str = END) -> str:
     """Return `text` with everything between the two markers replaced by `table`.
 
     Raises
@@ -45,11 +52,22 @@ def replace_between_markers(text: str, table: str) -> str:
     ValueError
         The markers are not there once each, in order.
     """
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end or BEGIN in rest or END in head or END in tail:
-        raise ValueError(f"The text must contain the lines '{BEGIN}' and '{END}' once each, in this order.")
-    return f"{head}{BEGIN}\n{table.strip()}\n{END}{tail}"
+    head, begin, rest = text.partition(begin_line)
+    _, end, tail = rest.partition(end_line)
+    if not begin or not end or begin_line in rest or end_line in head or end_line in tail:
+        raise ValueError(f"The text must contain the lines '{begin_line}' and '{end_line}' once each, in this order.")
+    return f"{head}{begin_line}\n{table.strip()}\n{end_line}{tail}"
+
+
+def render_inference(path: Path) -> str:
+    """Return the table of `benchmarks.inference` in Markdown."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    lines = ["| inference on a fitted model | mixedsparse | R | ratio |", "|---|---|---|---|"]
+    for row in rows:
+        ours, theirs = float(row["mixedsparse_seconds"]), float(row["r_seconds"])
+        lines.append(f"| {row['task']} | {1000 * ours:.3g} ms | {theirs:.3g} s | {float(row['ratio']):.0f}× |")
+    return "\n".join(lines)
 
 
 def render(rows: Sequence[Row], cold: Sequence[ColdRow] = (), problems: Sequence[Problem] = PROBLEMS) -> str:

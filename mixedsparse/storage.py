@@ -42,6 +42,9 @@ _LIBRARIES = ("numpy", "scipy", "pandas", "formulaic")
 _PACKAGES = {"mixedsparse", *_LIBRARIES, "pyarrow", "collections", "datetime", "zoneinfo", "decimal", "fractions"}
 _BUILTINS = {"bytearray", "complex", "frozenset", "object", "range", "set", "slice"}
 
+# What a broken archive makes zipfile raise, NotImplementedError (a RuntimeError) for settings that it does not know.
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, RuntimeError)
+
 
 class StorageError(MixedSparseError, ValueError):
     """A file cannot be read or written: not ours, damaged, from a newer version, or it needs a name that is missing."""
@@ -211,7 +214,7 @@ def _read(path: Path) -> tuple[dict[str, Any], bytes]:
                 raise _foreign(path)
             header = _checked_header(path, archive.read(_HEADER))
             data = archive.read(_PAYLOAD)
-    except (zipfile.BadZipFile, KeyError, EOFError, OSError, zlib.error) as err:
+    except _BROKEN as err:
         raise _damaged(path) from err
     if len(data) != header.get("size") or hashlib.sha256(data).hexdigest() != header.get("sha256"):
         raise _damaged(path)

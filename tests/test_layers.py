@@ -25,6 +25,8 @@ LAYERS = [
     "model",
     "results",
     "inference",
+    "prediction",
+    "planning",
     "report",
 ]
 ON_TOP = {"__init__", "demo", "compat"}  # may import any layer

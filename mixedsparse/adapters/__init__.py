@@ -1,7 +1,7 @@
-"""Results for other packages, each module for the package of its name, which only that module needs.
+"""Fits for other packages: each module has a `ModelMixedsparse` for the package of its name.
 
-==================  ================================================================================
-``maketables``      the numbers that its plug-in protocol asks of `MixedResults`
-``marginaleffects`` `ModelMixedsparse`, which its functions take in place of a fit
-==================  ================================================================================
+==================  ==============================================================================
+``maketables``      regression tables; its plug-in protocol, which `MixedResults` speaks as well
+``marginaleffects`` predictions, comparisons and slopes
+==================  ==============================================================================
 """

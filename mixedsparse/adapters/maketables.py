@@ -1,4 +1,4 @@
-"""What maketables asks of a fit (its plug-in protocol); the package itself is not needed here."""
+"""Fits for the Python package maketables, by its plug-in protocol; the package itself is not needed here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mixedsparse.report.journal import deviations
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["coef_table", "default_keys", "labels", "stat"]
+__all__ = ["ModelMixedsparse"]
 
 # Key of a statistic -> label, and how to read it.
 _STATISTICS = {
@@ -25,44 +25,91 @@ _STATISTICS = {
     "r2c": ("Conditional R²", lambda results: float(results.r2()["conditional"])),
     "icc": ("ICC", lambda results: float(results.icc()["adjusted"])),
     "method": ("Fitted by", lambda results: results.method),
-    "se_type": ("S.E. type", lambda results: f"model-based, {results.method}"),
 }
 # Key of the number of levels of a grouping factor: this and its name.
 _LEVELS = "n_"
 
 
-def coef_table(results: MixedResults) -> pd.DataFrame:
-    """Coefficients under maketables' column names, Satterthwaite's tests, standard deviations as ``sd_<factor>``."""
-    table = results.coef_table()
-    limits = results.conf_int(ddf="satterthwaite")
-    out = pd.DataFrame(
-        {
-            "b": table["Estimate"],
-            "se": table["SE"],
-            "t": table["t"],
-            "p": table["p"],
-            "ci95l": limits["lower"],
-            "ci95u": limits["upper"],
-            "df": table["df"],
-        }
-    )
-    out.index.name = "Coefficient"
-    return out.join(deviations(results).add_prefix("sd_"))
+class ModelMixedsparse:
+    """A fit with all that maketables asks for: ``ETable([ModelMixedsparse(fit)])``.
 
+    `MixedResults` itself answers the same questions, but maketables 0.2 takes it for a fit of statsmodels, whose names
+    it shares: it shows the coefficients and their tests, and nothing of the random effects.
 
-def stat(results: MixedResults, key: str) -> Any:
-    """One statistic, None for a key that is not known."""
-    if key in _STATISTICS:
-        return _STATISTICS[key][1](results)
-    return results.ngroups.get(key.removeprefix(_LEVELS)) if key.startswith(_LEVELS) else None
+    Parameters
+    ----------
+    results : MixedResults
+    ddf : {"satterthwaite", "kenward-roger", "normal"}
+        Degrees of freedom of tests and intervals.
 
+    Notes
+    -----
+    Tokens of ``coef_fmt``: ``b, se, t, p, ci95l, ci95u, df``, and ``sd_<factor>`` for the standard deviation of the
+    random effects of the same name. Keys of ``model_stats``: ``N, ll, aic, bic, criterion, sigma, r2m, r2c, icc,
+    method``, and ``n_<factor>`` for the number of levels.
 
-def labels(results: MixedResults) -> dict[str, str]:
-    """Key -> text beside the statistic."""
-    known = {key: label for key, (label, _) in _STATISTICS.items()}
-    return known | {f"{_LEVELS}{group}": f"Levels of {group}" for group in results.ngroups}
+    Examples
+    --------
+    >>> import mixedsparse as ms
+    >>> from mixedsparse.adapters.maketables import ModelMixedsparse
+    >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+    >>> ModelMixedsparse(fit).__maketables_coef_table__[["b", "se", "sd_Subject"]].round(2)
+                      b    se  sd_Subject
+    Coefficient
+    Intercept    251.41  6.82       24.74
+    Days          10.47  1.55        5.92
+    """
 
+    def __init__(self, results: MixedResults, ddf: str = "satterthwaite") -> None:
+        self._results = results
+        self._ddf = ddf
 
-def default_keys(results: MixedResults) -> list[str]:
-    """Statistics that a table shows unless told otherwise."""
-    return ["N", *(f"{_LEVELS}{group}" for group in results.ngroups), "sigma", "r2m", "r2c"]
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        table = self._results.coef_table(ddf=self._ddf)
+        limits = self._results.conf_int(ddf=self._ddf)
+        out = pd.DataFrame(
+            {
+                "b": table["Estimate"],
+                "se": table["SE"],
+                "t": table["t"],
+                "p": table["p"],
+                "ci95l": limits["lower"],
+                "ci95u": limits["upper"],
+                "df": table["df"],
+            }
+        )
+        out.index.name = "Coefficient"
+        return out.join(deviations(self._results).add_prefix("sd_"))
+
+    def __maketables_stat__(self, key: str) -> Any:
+        if key in _STATISTICS:
+            return _STATISTICS[key][1](self._results)
+        if key == "se_type":
+            return self.__maketables_vcov_info__["vcov_type"]
+        return self._results.ngroups.get(key.removeprefix(_LEVELS)) if key.startswith(_LEVELS) else None
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        return self._results.model.design.response
+
+    @property
+    def __maketables_fixef_string__(self) -> None:
+        return None  # would be absorbed effects
+
+    @property
+    def __maketables_vcov_info__(self) -> dict[str, Any]:
+        return {"vcov_type": f"model-based ({self._results.method})", "clustervar": None}
+
+    @property
+    def __maketables_var_labels__(self) -> None:
+        return None
+
+    @property
+    def __maketables_stat_labels__(self) -> dict[str, str]:
+        known = {key: label for key, (label, _) in _STATISTICS.items()}
+        return known | {f"{_LEVELS}{group}": f"Levels of {group}" for group in self._results.ngroups}
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        return ["N", *(f"{_LEVELS}{group}" for group in self._results.ngroups), "sigma", "r2m", "r2c"]

@@ -48,7 +48,6 @@ class ModelMixedsparse(ModelAbstract):
 
     Examples
     --------
-    >>> import pytest; _ = pytest.importorskip("marginaleffects")
     >>> import mixedsparse as ms
     >>> from marginaleffects import avg_slopes
     >>> from mixedsparse.adapters.marginaleffects import ModelMixedsparse

@@ -8,15 +8,18 @@ Deletion of a single row at known theta has a closed form (Christensen, Pearson 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mixedsparse.core.downdate import Downdater, engine_like, keeps_digits
-from mixedsparse.core.engine import Engine
-from mixedsparse.core.fit import Fit
+from mixedsparse.core.engine import Engine, make_engine
+from mixedsparse.core.fit import Fit, fit_problem
 from mixedsparse.core.leverage import hat
-from mixedsparse.core.problem import Problem
+from mixedsparse.core.pls import solve_pls
+from mixedsparse.core.problem import Problem, make_problem
+from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, NotPositiveDefiniteError
 
 __all__ = ["Deleter", "Deletions", "delete_each"]

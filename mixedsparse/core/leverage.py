@@ -15,12 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedsparse.core.blocks import make_blocks
+from mixedsparse.core.crossproducts import level_sums
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.pattern import pattern_covariances, row_slots
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.threads import blas_threads
 
-__all__ = ["Hat", "hat"]
+__all__ = ["Hat", "hat", "residuals_of"]
 
 # Numbers that are gathered for a batch of rows.
 _BATCH = 2_000_000
@@ -51,7 +52,7 @@ def hat(engine: Engine, pls: Pls) -> Hat:
     blocks, _ = make_blocks(problem.terms, problem.root_weights)
     with blas_threads(engine.work):
         modes, _ = pls.factor.solve(list(problem.Zxy))
-        diagonal, pairs = pattern_covariances(engine, pls.factor)
+        diagonal, pairs = pattern_covariances(pls.factor)
         pls.factor.release()
     columns = np.column_stack([problem.basis.q, problem.basis.residual])
     form = np.zeros(problem.n)
@@ -68,3 +69,34 @@ def hat(engine: Engine, pls: Pls) -> Hat:
     rows = columns[:, :p]
     form += np.einsum("ni,ij,nj->n", rows, pls.K, rows, optimize=True)
     return Hat(form, rows, columns[:, p] - rows @ pls.gamma)
+
+
+def residuals_of(engine: Engine, pls: Pls, rows: np.ndarray, responses: np.ndarray, conditional: bool) -> np.ndarray:
+    """Residuals (B, n) of other responses at the theta of `pls`, coefficients and modes estimated for each.
+
+    Parameters
+    ----------
+    engine : Engine
+    pls : Pls
+    rows : ndarray, shape (n, p)
+        Of `Hat`.
+    responses : ndarray, shape (B, n)
+        Times root weights; a part that X explains makes no difference.
+    conditional : bool
+        P_0 y, or y less the part of X only: V_0 P_0 y.
+    """
+    problem, p = engine.problem, engine.problem.p
+    blocks, _ = make_blocks(problem.terms, problem.root_weights)
+    out = responses.T - problem.basis.q @ (problem.basis.q.T @ responses.T)
+    with blas_threads(engine.work):
+        modes, _ = pls.factor.solve([level_sums(block, out) for block in blocks])
+    inner = np.zeros((p, len(responses)))
+    for own, mode in zip(problem.Zxy, modes, strict=True):
+        inner -= np.tensordot(own[:, :, :p], mode, axes=((0, 1), (0, 1)))
+    gamma = pls.K @ inner
+    if not conditional:
+        return np.ascontiguousarray((out - problem.basis.q @ gamma).T)
+    for block, mode in zip(blocks, modes, strict=True):
+        for a in range(block.width):
+            out -= block.z[:, a, None] * mode[block.codes, a]
+    return np.ascontiguousarray((out - rows @ gamma).T)

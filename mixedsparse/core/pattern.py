@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from mixedsparse.core.crossproducts import Pairs
-from mixedsparse.core.engine import Engine, Factor
-from mixedsparse.core.sparse import CholmodEngine
+from mixedsparse.core.engine import Factor
+from mixedsparse.core.sparse import CholmodFactor
 from mixedsparse.core.split import SplitFactor
 
 __all__ = ["Diagonal", "OffDiagonal", "pattern_covariances", "row_slots"]
@@ -22,14 +22,8 @@ OffDiagonal = dict[tuple[int, int], np.ndarray]
 _BATCH = 4_000_000
 
 
-def pattern_covariances(engine: Engine, factor: Factor) -> tuple[Diagonal, OffDiagonal]:
+def pattern_covariances(factor: Factor) -> tuple[Diagonal, OffDiagonal]:
     """Return the blocks of Lambda M^-1 Lambda' (times sigma^2: Var(b | y) at known beta).
-
-    Parameters
-    ----------
-    engine : Engine
-    factor : Factor
-        Of `engine`.
 
     Returns
     -------
@@ -40,10 +34,11 @@ def pattern_covariances(engine: Engine, factor: Factor) -> tuple[Diagonal, OffDi
     """
     if isinstance(factor, SplitFactor):
         return factor.conditional_covariances(), _split_pairs(factor)
-    assert isinstance(engine, CholmodEngine)
-    engine.factorize(factor.factors)
-    diagonal, pairs = engine.selected_inverse()
+    assert isinstance(factor, CholmodFactor)
     lams = factor.factors
+    # The engine may have moved on to another theta.
+    factor.engine.factorize(lams)
+    diagonal, pairs = factor.engine.selected_inverse()
     return (
         [lam @ inverse @ lam.T for lam, inverse in zip(lams, diagonal, strict=True)],
         {(s, t): lams[s] @ inverse @ lams[t].T for (s, t), inverse in pairs.items()},

@@ -93,7 +93,7 @@ def _fixed_part(X: np.ndarray, root: np.ndarray, pls: Pls, parts: list[_Part]) -
 
 
 def _modes_variance(layout: BlockLayout, factor: Factor, parts: list[_Part]) -> np.ndarray:
-    """z'Lambda M^-1 Lambda'z of each row (r,).
+    """Return z'Lambda M^-1 Lambda'z of each row (r,).
 
     Only the blocks of Lambda M^-1 Lambda' that belong to pairs of levels of one row are wanted: those on the diagonal
     come from the selected inverse, the others from solving for the levels of all factors but the largest.

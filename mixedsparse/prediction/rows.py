@@ -64,7 +64,7 @@ class Rows:
 
 
 def chosen_groups(results: MixedResults, random: str | Sequence[str]) -> tuple[str, ...]:
-    """Grouping factors whose random effects `random` keeps: "conditional" (all), "population" (none), or names."""
+    """Return the grouping factors whose random effects `random` keeps: all, none ("population"), or those named."""
     known = tuple(results.ngroups)
     if isinstance(random, str) and random in ("conditional", "population"):
         return known if random == "conditional" else ()

@@ -97,7 +97,9 @@ def _codes(results: MixedResults, rows: Rows, complete: np.ndarray) -> list[np.n
 def _unseen_codes(results: MixedResults, rows: Rows, t: int) -> np.ndarray:
     """Tell the unseen levels of term `t` apart: a code for each row with code -1."""
     design, new = results.model.design, rows.terms[t]
-    assert design.encoding is not None and new is not None and rows.table is not None
+    assert design.encoding is not None
+    assert new is not None
+    assert rows.table is not None
     grouping = design.encoding.terms[results.model.problem.order[t]].grouping
     names = {design.encoding.parsed.names[alias] for atom in grouping.atoms for alias in aliases_in(atom.code)}
     at = new.codes < 0

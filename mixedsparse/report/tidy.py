@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -124,8 +124,11 @@ def glance(results: MixedResults) -> pd.DataFrame:
 def augment(results: MixedResults) -> pd.DataFrame:
     """See `MixedResults.augment`."""
     design = results.model.design
-    source = design.source
-    columns = {} if source is None else {name: source.columns[name] for name in source.columns}
+    columns: dict[str, Any] = {}
+    if design.source is not None and design.encoding is not None:
+        # In the order of the formula; columns named by weights= and offset= last.
+        names = dict.fromkeys([*design.encoding.parsed.columns, *design.source.columns])
+        columns = {name: design.source.columns[name] for name in names}
     table = pd.DataFrame(columns, index=design.index)
     if design.response not in table:
         table.insert(0, design.response, design.y)

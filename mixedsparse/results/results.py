@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mixedsparse.results.covariance import CovarianceMixin
 from mixedsparse.results.criteria import CriteriaMixin
+from mixedsparse.results.diagnostics import DiagnosticsMixin
 from mixedsparse.results.effects import EffectsMixin
 from mixedsparse.results.estimates import EstimatesMixin
 from mixedsparse.results.fitted import FittedMixin
@@ -38,6 +39,7 @@ class MixedResults(
     CovarianceMixin,
     EffectsMixin,
     CriteriaMixin,
+    DiagnosticsMixin,
     FittedMixin,
     OutcomeMixin,
     MeansMixin,

@@ -10,6 +10,7 @@ import pandas as pd
 from mixedsparse.results.base import ResultsBase
 
 if TYPE_CHECKING:
+    from mixedsparse.adapters.maketables import ModelMixedsparse
     from mixedsparse.report.journal import Journal
 
 __all__ = ["TablesMixin"]
@@ -171,40 +172,42 @@ class TablesMixin(ResultsBase):
         return journal(self, ddf)  # type: ignore[arg-type]
 
     @property
-    def __maketables_coef_table__(self) -> pd.DataFrame:
-        from mixedsparse.adapters.maketables import coef_table
+    def endog_names(self) -> str:
+        """Name of the response as the formula has it, under statsmodels' name."""
+        return self.model.design.response
 
-        return coef_table(self)  # type: ignore[arg-type]
+    def _for_maketables(self) -> ModelMixedsparse:
+        from mixedsparse.adapters.maketables import ModelMixedsparse
+
+        return ModelMixedsparse(self)  # type: ignore[arg-type]
+
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        return self._for_maketables().__maketables_coef_table__
 
     def __maketables_stat__(self, key: str) -> Any:
-        from mixedsparse.adapters.maketables import stat
-
-        return stat(self, key)  # type: ignore[arg-type]
+        return self._for_maketables().__maketables_stat__(key)
 
     @property
     def __maketables_depvar__(self) -> str:
-        return self.model.design.response
+        return self._for_maketables().__maketables_depvar__
 
     @property
     def __maketables_fixef_string__(self) -> None:
-        return None  # means absorbed effects, of which there are none
+        return self._for_maketables().__maketables_fixef_string__
 
     @property
     def __maketables_vcov_info__(self) -> dict[str, Any]:
-        return {"vcov_type": f"model-based, {'REML' if self.fit.reml else 'ML'}", "clustervar": None}
+        return self._for_maketables().__maketables_vcov_info__
 
     @property
     def __maketables_var_labels__(self) -> None:
-        return None
+        return self._for_maketables().__maketables_var_labels__
 
     @property
     def __maketables_stat_labels__(self) -> dict[str, str]:
-        from mixedsparse.adapters.maketables import labels
-
-        return labels(self)  # type: ignore[arg-type]
+        return self._for_maketables().__maketables_stat_labels__
 
     @property
     def __maketables_default_stat_keys__(self) -> list[str]:
-        from mixedsparse.adapters.maketables import default_keys
-
-        return default_keys(self)  # type: ignore[arg-type]
+        return self._for_maketables().__maketables_default_stat_keys__

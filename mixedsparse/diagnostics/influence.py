@@ -1,0 +1,198 @@
+"""What the estimates would be without a row, or without all rows of a level: deletion diagnostics.
+
+Source: Belsley, Kuh & Welsch (1980), Regression Diagnostics, chapter 2; Christensen, Pearson & Johnson (1992),
+Technometrics 34, 38-45; R's influence.ME and HLMdiag for groups.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.caller import user_level
+from mixedsparse.core.deletion import Deleter, Deletions, delete_each
+from mixedsparse.core.threads import blas_threads
+from mixedsparse.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError
+from mixedsparse.inference.counting import CountOption, counter
+from mixedsparse.inference.parameters import parameter_values, parameters
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Influence", "influence"]
+
+_THETA = ("refit", "fixed")
+# Names that a warning spells out.
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Influence:
+    """Estimates without each row, or each level of a grouping factor, and how far they move.
+
+    Every table has a row per deletion: the data's index, or the levels. NaN where the model cannot be estimated
+    without the rows, for the reason in `failures`, and for a coefficient that they alone identify.
+
+    Attributes
+    ----------
+    table : DataFrame
+        ``rows``: how many were deleted; ``cooks_distance``; ``covratio``: determinant of the covariance of the fixed
+        effects over that of the whole fit, below 1 where estimates are surer without the rows; ``sigma``: residual SD
+        without them, in units of y.
+    params : DataFrame
+        Fixed effects without the rows; columns as `MixedResults.params`.
+    dfbetas : DataFrame
+        (`MixedResults.params` - `params`) over standard errors without the rows, no units.
+    parameters : DataFrame
+        All parameters without the rows; columns as rows of ``conf_int(which="all")``.
+    failures : Series
+        Deletion -> why there are no estimates; empty if there are all.
+    group : str or None
+        Grouping factor; None for single rows.
+    theta : {"refit", "fixed"}
+        Whether covariance parameters were estimated anew.
+    """
+
+    table: pd.DataFrame
+    params: pd.DataFrame
+    dfbetas: pd.DataFrame
+    parameters: pd.DataFrame
+    failures: pd.Series
+    group: str | None
+    theta: str
+
+    @property
+    def cooks_distance(self) -> pd.Series:
+        """d'V^-1 d / p, d the change of the fixed effects and V their covariance in the whole fit; no units."""
+        return self.table["cooks_distance"]
+
+    def __repr__(self) -> str:
+        what = "rows" if self.group is None else f"levels of {self.group}"
+        top = self.cooks_distance.max()
+        return (
+            f"<Influence of {len(self.table)} {what}, theta {self.theta}: largest Cook's distance {top:.3g} "
+            f"({self.cooks_distance.idxmax()})>"
+            if np.isfinite(top)
+            else f"<Influence of {len(self.table)} {what}, theta {self.theta}>"
+        )
+
+
+def influence(
+    results: MixedResults, group: Any = None, theta: str | None = None, progress: CountOption = None
+) -> Influence:
+    """Delete rows or groups of rows in turn; see `MixedResults.influence`."""
+    theta = ("fixed" if group is None else "refit") if theta is None else theta
+    if theta not in _THETA:
+        raise OptionError(f"theta={theta!r} is not known; use one of {', '.join(map(repr, _THETA))}.")
+    name, labels, codes = _units(results, group)
+    if group is None and theta == "fixed":
+        found = delete_each(results.model.engine(), results.fit)
+    else:
+        found = _delete(results, codes, len(labels), theta == "refit", progress)
+    out = _tables(results, found, labels, np.bincount(codes, minlength=len(labels)), name, theta)
+    _warn(out, labels)
+    return out
+
+
+def _units(results: MixedResults, group: Any) -> tuple[str | None, pd.Index, np.ndarray]:
+    """Name, labels of the deletions, and the deletion (n,) that each row belongs to."""
+    index = results.model.design.index
+    if group is None:
+        return None, index, np.arange(len(index))
+    if isinstance(group, str):
+        if group not in results._terms_of:
+            known = ", ".join(map(repr, results._terms_of))
+            raise OptionError(
+                f"group={group!r} is not a grouping factor; use one of {known}, or an array with a label per fitted row."
+            )
+        term = results.model.problem.terms[results._terms_of[group][0]]
+        return group, pd.Index(term.levels, name=group), term.codes
+    labels = np.asarray(group.reindex(index) if isinstance(group, pd.Series) and len(group) != len(index) else group)
+    if labels.shape != (len(index),):
+        raise DataError(f"group has shape {labels.shape}, but {len(index)} rows were fitted: give one label per row.")
+    codes, levels = pd.factorize(labels, sort=True)
+    if (codes < 0).any():
+        raise DataError(f"group is missing in {(codes < 0).sum()} of the fitted rows: give every row a label.")
+    name = str(getattr(group, "name", None) or "group")
+    return name, pd.Index(levels, name=name), codes
+
+
+def _delete(results: MixedResults, codes: np.ndarray, count: int, refit: bool, progress: CountOption) -> Deletions:
+    """Delete the rows of each code in turn."""
+    model, problem = results.model, results.model.problem
+    design, engine = model.design, model.engine()
+    y = design.y if design.offset is None else design.y - design.offset
+    X = design.X[:, problem.basis.kept]
+    deleter = Deleter(engine, results.fit, y, X, design.weights, refit)
+    out = Deletions.empty(problem, count)
+    parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=count))[:-1])
+    with blas_threads(engine.work), counter(progress, "influence") as tell:
+        for i, rows in enumerate(parts):
+            deleter(rows, out, i)
+            tell(i + 1, count)
+    return out
+
+
+def _tables(
+    results: MixedResults, found: Deletions, labels: pd.Index, rows: np.ndarray, group: str | None, theta: str
+) -> Influence:
+    """Label the estimates, and set them beside those of the whole fit."""
+    fit, names, known = results.fit, results._x_names, parameters(results)
+    errors = np.sqrt(np.diagonal(found.cov_beta, axis1=1, axis2=2))
+    moved = fit.beta - found.beta
+    covariances = [found.sigma2[:, None, None] * (lam @ lam.swapaxes(1, 2)) for lam in found.templates]
+    sigma = np.sqrt(found.sigma2)
+    cooks, covratio = _distances(fit.cov_beta, moved, found.cov_beta)
+    table = {"rows": rows, "cooks_distance": cooks, "covratio": covratio, "sigma": sigma}
+    every = parameter_values(known, found.beta, covariances, sigma)
+    failures = pd.Series(found.failures, dtype=object, name="reason")
+    return Influence(
+        table=pd.DataFrame(table, index=labels),
+        params=pd.DataFrame(found.beta, index=labels, columns=names),
+        dfbetas=pd.DataFrame(moved / errors, index=labels, columns=names),
+        parameters=pd.DataFrame(every, index=labels, columns=[p.name for p in known]),
+        failures=failures.set_axis(labels[list(found.failures)]),
+        group=group,
+        theta=theta,
+    )
+
+
+def _distances(whole: np.ndarray, moved: np.ndarray, without: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cook's distances and ratios of determinants, (B,), in units of standard errors so that no scale matters."""
+    if not len(whole):
+        return np.full(len(moved), np.nan), np.full(len(moved), np.nan)
+    sd = np.sqrt(np.diagonal(whole))
+    root = np.linalg.cholesky(whole / np.outer(sd, sd))
+    sphered = np.linalg.solve(root, (moved / sd).T)
+    ratio = np.full(len(moved), np.nan)
+    there = np.isfinite(without).all(axis=(1, 2))
+    ratio[there] = np.linalg.slogdet(without[there] / np.outer(sd, sd))[1]
+    return np.square(sphered).sum(axis=0) / len(sd), np.exp(ratio - 2.0 * np.log(np.diagonal(root)).sum())
+
+
+def _warn(found: Influence, labels: pd.Index) -> None:
+    """Say once what could not be estimated."""
+    if len(found.failures):
+        warnings.warn(
+            f"No estimates without {_some(found.failures.index)}: {found.failures.iloc[0]} See .failures for all.",
+            ConvergenceWarning,
+            stacklevel=user_level(),
+        )
+    lost = found.params.isna() & found.table["sigma"].notna().to_numpy()[:, None]
+    if lost.to_numpy().any():
+        gone = list(found.params.columns[lost.any()])
+        warnings.warn(
+            f"{_some(gone)} cannot be estimated without {_some(labels[lost.any(axis=1).to_numpy()])}: NaN there.",
+            DroppedColumnsWarning,
+            stacklevel=user_level(),
+        )
+
+
+def _some(names: Any) -> str:
+    """First few of many names."""
+    shown = ", ".join(str(name) for name in names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"

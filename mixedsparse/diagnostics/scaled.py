@@ -1,0 +1,169 @@
+"""Residuals as quantiles of simulated responses, and tests of them.
+
+Sources: Dunn & Smyth (1996), J. Comput. Graph. Statist. 5, 236-244 (randomised quantile residuals); Gelman & Hill (2007),
+section 8.3, and R's DHARMa (simulation); Davison & Hinkley (1997), section 4.2 (Monte Carlo tests).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from mixedsparse.core.draws import parametric_sampler
+from mixedsparse.core.engine import available_memory
+from mixedsparse.core.leverage import residuals_of
+from mixedsparse.errors import BackendError, OptionError
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["ScaledResiduals", "scaled_residuals"]
+
+_RANDOM = ("redraw", "conditional")
+# Responses that are drawn at a time; arrays (n, nsim) of eight bytes that are held at once.
+_BATCH = 25
+_ARRAYS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ScaledResiduals:
+    """Quantile of each row's residual among those of simulated responses.
+
+    Attributes
+    ----------
+    table : DataFrame
+        On the data's index. ``residual``: between 0 and 1, uniform if the model holds; ``normal``: the same as a standard
+        normal quantile; ``outlier``: whether the row lies outside of all simulated responses.
+    tests : DataFrame
+        Rows ``uniformity`` (Kolmogorov-Smirnov distance), ``dispersion`` (sum of squares over the mean simulated one)
+        and ``outliers`` (their number). Columns ``statistic``; ``expected`` under the model; ``p``, two-sided but for
+        uniformity, from the same statistic of the simulated responses, so that dependence between rows is allowed for;
+        ``p_independent``, as if rows were independent (Kolmogorov, binomial; DHARMa's choice).
+    nsim, seed : int
+    random : {"redraw", "conditional"}
+    """
+
+    table: pd.DataFrame
+    tests: pd.DataFrame
+    nsim: int
+    seed: int
+    random: str
+
+    @property
+    def residuals(self) -> pd.Series:
+        """The column ``residual`` of `table`."""
+        return self.table["residual"]
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{name} p = {p:.3g}" for name, p in self.tests["p"].items())
+        return f"<ScaledResiduals: {len(self.table)} rows, {self.nsim} simulations, {self.random}; {found}>"
+
+
+def scaled_residuals(
+    results: MixedResults, nsim: int = 250, seed: int | None = None, random: str = "redraw"
+) -> ScaledResiduals:
+    """Scale residuals by simulation; see `MixedResults.scaled_residuals`."""
+    _check(results, nsim, seed, random)
+    root = np.random.SeedSequence(seed)
+    *seeds, last = root.spawn(nsim + 1)
+    observed, simulated = _residuals(results, seeds, random)
+    ranks = _ranks(observed, simulated)
+    jitter = np.random.default_rng(last).random(len(observed))
+    values = (ranks[:, 0] + jitter) / (nsim + 1)
+    outlier = (ranks[:, 0] == 0) | (ranks[:, 0] == nsim)
+    table = {"residual": values, "normal": ndtri(values), "outlier": outlier}
+    squares = np.concatenate([[observed @ observed], np.einsum("ij,ij->i", simulated, simulated)])
+    return ScaledResiduals(
+        table=pd.DataFrame(table, index=results.model.design.index),
+        tests=_tests(values, ranks, squares),
+        nsim=nsim,
+        seed=int(root.entropy),
+        random=random,
+    )
+
+
+def _check(results: MixedResults, nsim: int, seed: int | None, random: str) -> None:
+    if random not in _RANDOM:
+        raise OptionError(f"random={random!r} is not known; use one of {', '.join(map(repr, _RANDOM))}.")
+    if isinstance(nsim, bool) or not isinstance(nsim, int | np.integer) or nsim < 2:
+        raise OptionError(f"nsim={nsim!r} must be a whole number of at least 2.")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
+        raise OptionError(f"seed={seed!r} must be a whole number that is not negative, or None.")
+    needed = _ARRAYS * 8.0 * results.model.problem.n * nsim
+    if needed > available_memory():
+        raise BackendError(
+            f"{nsim} simulations of {results.model.problem.n:,} rows take about {needed / 2**30:,.1f} GiB of memory, "
+            f"and this machine offers {available_memory() / 2**30:,.1f} GiB: ask for fewer simulations."
+        )
+
+
+def _residuals(
+    results: MixedResults, seeds: list[np.random.SeedSequence], random: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals (n,) of the data and (nsim, n) of simulated responses, times root weights."""
+    problem, fit = results.model.problem, results.fit
+    sample = parametric_sampler(problem, fit)
+    root = 1.0 if problem.root_weights is None else problem.root_weights
+    out = np.empty((len(seeds), problem.n))
+    for start in range(0, len(seeds), _BATCH):
+        drawn = sample(seeds[start : start + _BATCH]) * root
+        own = residuals_of(results.model.engine(), fit.search.pls, results._hat.rows, drawn, random == "conditional")
+        out[start : start + _BATCH] = own
+    fit.search.pls.factor.release()
+    if random == "conditional":
+        return results._hat.residual, out
+    return results.residuals("marginal").to_numpy() * root, out
+
+
+def _ranks(observed: np.ndarray, simulated: np.ndarray) -> np.ndarray:
+    """Rank 0 .. nsim of each response among the data's and all simulated ones, row by row: (n, nsim + 1)."""
+    every = np.concatenate([observed[:, None], simulated.T], axis=1)
+    order = np.argsort(every, axis=1)
+    ranks = np.empty(every.shape, dtype=np.int32)
+    np.put_along_axis(ranks, order, np.arange(every.shape[1], dtype=np.int32), axis=1)
+    return ranks
+
+
+def _tests(values: np.ndarray, ranks: np.ndarray, squares: np.ndarray) -> pd.DataFrame:
+    """Each statistic for the data (first) and the simulated responses, which are exchangeable under the model."""
+    from scipy.stats import binomtest, kstest
+
+    n, count = ranks.shape
+    distances = _distances(ranks)
+    outliers = ((ranks == 0) | (ranks == count - 1)).sum(axis=0)
+    ratio = squares / squares[1:].mean()
+    rows = {
+        "uniformity": (distances[0], distances[1:].mean(), _upper(distances), kstest(values, "uniform").pvalue),
+        "dispersion": (ratio[0], 1.0, _two_sided(ratio), np.nan),
+        "outliers": (
+            outliers[0],
+            2.0 * n / count,
+            _two_sided(outliers),
+            binomtest(int(outliers[0]), n, 2.0 / count).pvalue,
+        ),
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["statistic", "expected", "p", "p_independent"])
+
+
+def _distances(ranks: np.ndarray) -> np.ndarray:
+    """Largest distance (nsim + 1,) between the distribution of the ranks of each response and the uniform one."""
+    n, count = ranks.shape
+    out = np.empty(count)
+    steps = np.arange(1, count + 1) / count
+    for j in range(count):
+        share = np.cumsum(np.bincount(ranks[:, j], minlength=count)) / n
+        out[j] = np.abs(share - steps).max()
+    return out
+
+
+def _upper(statistics: np.ndarray) -> float:
+    """Share of all responses whose statistic is at least that of the data, which comes first."""
+    return float((statistics >= statistics[0]).mean())
+
+
+def _two_sided(statistics: np.ndarray) -> float:
+    return min(1.0, 2.0 * min(_upper(statistics), _upper(-statistics)))

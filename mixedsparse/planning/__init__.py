@@ -1,0 +1,17 @@
+"""Planned experiments: designs, hypothesised effects, power by simulation.
+
+==============  =================================================================
+``design``      rows of a crossed experiment
+``sizes``       the same design with more or fewer levels of a factor
+``plan``        a design with the parameters of a model
+``components``  covariances of random effects from what a user hypothesises
+``power``       power of tests
+``replicates``  tests of simulated responses
+==============  =================================================================
+"""
+
+from mixedsparse.planning.design import design
+from mixedsparse.planning.plan import Plan, plan
+from mixedsparse.planning.power import Power, power
+
+__all__ = ["Plan", "Power", "design", "plan", "power"]

@@ -1,0 +1,206 @@
+"""A design together with the parameters of a model: what an experiment is expected to bring."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.caller import CallerNames
+from mixedsparse.core.fit import fit_problem
+from mixedsparse.errors import FormulaError, OptionError
+from mixedsparse.model import LinearMixedModel
+from mixedsparse.planning.components import named_values, relative_factors
+from mixedsparse.planning.sizes import resize
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Plan", "as_frame", "plan"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Plan:
+    """Rows, and the model that is thought to hold for them.
+
+    Attributes
+    ----------
+    data : DataFrame
+        The design.
+    truth : MixedResults
+        The model with the hypothesised parameters in place of estimates. Only these are meant: `params`, `varcorr()`,
+        `sigma`; nothing was observed, so standard errors and modes say nothing.
+    """
+
+    data: pd.DataFrame
+    truth: MixedResults
+
+    def simulate(self, nsim: int = 1, seed: int | None = None) -> pd.DataFrame:
+        """Draw responses (rows, nsim), random effects anew for each; see `MixedResults.simulate`."""
+        return self.truth.simulate(nsim, seed)
+
+    def fit(self, y: Any) -> MixedResults:
+        """Fit the model to a response, simulated or real; see `MixedResults.refit`."""
+        return self.truth.refit(y)
+
+    def resized(self, sizes: Mapping[str, int]) -> Plan:
+        """Return the same plan with other numbers of levels of grouping factors; see `mixedsparse.power`.
+
+        Raises
+        ------
+        ColumnError
+            A factor of `sizes` is not a column of the design.
+        OptionError
+            The model has other coefficients then, or its weights are an array.
+        """
+        design = self.truth.model.design
+        assert design.encoding is not None
+        assert design.source is not None
+        if design.source.weights is not None and not isinstance(design.source.weights, str):
+            raise OptionError("Weights that are an array cannot follow another size of the design: make them a column.")
+        names = design.encoding.parsed.names
+        atoms = [atom for term in design.encoding.terms for atom in term.grouping.atoms]
+        columns = dict.fromkeys(names[atom.alias] for atom in atoms if atom.alias is not None)
+        data = self.data
+        for factor, size in sizes.items():
+            data = resize(data, factor, size, [column for column in columns if column != factor])
+        source = design.source
+        model = _model(data, design.formula, source.weights, source.contrasts, source.env)
+        if model.design.x_names != design.x_names:
+            raise OptionError(
+                f"With {dict(sizes)} the model has other coefficients: {', '.join(model.design.x_names)}."
+            )
+        beta = self.truth.params.reindex(design.x_names, fill_value=0.0).to_numpy()
+        order = self.truth.model.problem.order
+        factors = [self.truth.fit.templates[order.index(i)] for i in range(len(order))]
+        return Plan(data, _hypothesised(model, beta, factors, self.truth.sigma, self.truth.reml))
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{n} {group}" for group, n in self.truth.ngroups.items())
+        return f"<Plan: {self.truth.formula}, {self.truth.nobs} rows, {sizes}>"
+
+
+def plan(
+    design: Any,
+    formula: str,
+    effects: Any,
+    random: Mapping[str, Any],
+    sigma: float,
+    *,
+    correlations: Mapping[str, Any] | None = None,
+    contrasts: Mapping[str, Any] | None = None,
+    weights: Any = None,
+    reml: bool = True,
+    env: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Say what a planned experiment is expected to bring.
+
+    Parameters
+    ----------
+    design : data frame
+        Rows of the experiment, from `mixedsparse.design` or your own; needs no response.
+    formula : str
+        Of the model that will be fitted; the left side is a name.
+    effects : dict or Series
+        Coefficients by name, in units of the response; 0 where it says nothing. ``fit.params`` of a pilot study will
+        do.
+    random : dict
+        Grouping factor -> standard deviations by effect (a dict; a number where there is one effect), or -> covariance
+        matrix (a DataFrame): ``fit.cov_re`` of a pilot study will do.
+    sigma : float
+        Residual standard deviation.
+    correlations : dict, optional
+        Grouping factor -> correlation of all pairs of its effects, or -> dict of correlations by pair of effects.
+    contrasts, weights
+        As for `lmer`.
+    reml : bool
+        Criterion by which responses will be fitted.
+
+    Returns
+    -------
+    Plan
+        ``.simulate(nsim, seed)`` draws responses, ``.fit(y)`` fits one; `power` tests many.
+
+    Raises
+    ------
+    OptionError
+        A coefficient, grouping factor or effect is not in the model (the message lists them), standard deviations and
+        correlations make no covariance, or `sigma` is not positive.
+    FormulaError
+        The left side of the formula is no name.
+
+    Examples
+    --------
+    >>> import mixedsparse as ms
+    >>> rows = ms.design(subjects=20, items=16, within={"A": ["a1", "a2"]})
+    >>> study = ms.plan(
+    ...     rows,
+    ...     "rt ~ A + (A | subject) + (1 | item)",
+    ...     effects={"Intercept": 500, "A[T.a2]": 30},
+    ...     random={"subject": {"Intercept": 80, "A[T.a2]": 30}, "item": 40},
+    ...     correlations={"subject": -0.3},
+    ...     sigma=150,
+    ... )
+    >>> study
+    <Plan: rt ~ A + (A | subject) + (1 | item), 640 rows, 20 subject, 16 item>
+    >>> study.simulate(100, seed=1).shape
+    (640, 100)
+    """
+    if not (np.ndim(sigma) == 0 and np.isreal(sigma) and np.isfinite(sigma) and sigma > 0):
+        raise OptionError(f"sigma={sigma!r} must be a positive number.")
+    data = as_frame(design)
+    model = _model(data, formula, weights, contrasts, CallerNames(1) if env is None else env)
+    beta = named_values(effects, model.design.x_names, "effects")
+    factors = relative_factors(model.design.terms, random, correlations or {}, float(sigma))
+    return Plan(data, _hypothesised(model, beta, factors, float(sigma), reml))
+
+
+def as_frame(design: Any) -> pd.DataFrame:
+    """Return any table as a pandas DataFrame."""
+    from mixedsparse.formula.frames import open_table
+
+    if isinstance(design, pd.DataFrame):
+        return design
+    table = open_table(design)
+    return pd.DataFrame(table.read(table.names, "the design"), index=table.index)
+
+
+def _model(data: pd.DataFrame, formula: str, weights: Any, contrasts: Any, env: Mapping[str, Any]) -> LinearMixedModel:
+    """Model of the design; it needs some response, whose numbers are never looked at."""
+    stand_in = np.random.default_rng(0).standard_normal(len(data))
+    data = data.assign(**{_response(formula): stand_in})
+    return LinearMixedModel(formula, data, weights=weights, contrasts=contrasts, env=env)
+
+
+def _hypothesised(
+    model: LinearMixedModel, beta: np.ndarray, factors: Sequence[np.ndarray], sigma: float, reml: bool
+) -> MixedResults:
+    """Results with the parameters hypothesised: beta (P,), and relative factors in the order of the formula."""
+    from mixedsparse.results import MixedResults
+
+    problem, names = model.problem, model.design.x_names
+    kept = problem.basis.kept
+    lost = [names[i] for i in np.flatnonzero(beta) if i not in kept]
+    if lost:
+        raise OptionError(
+            f"effects= says that {', '.join(lost)} is not 0, but the design cannot tell it from the coefficients "
+            "before it: leave it out, or change the design."
+        )
+    templates = tuple(factors[i] for i in problem.order)
+    theta = problem.theta_layout.flatten(templates)
+    evaluated = fit_problem(model.engine(), reml, start=theta, max_evals=1)
+    return MixedResults(model, replace(evaluated, beta=beta[kept], sigma2=sigma**2, theta=theta, templates=templates))
+
+
+def _response(formula: str) -> str:
+    """Name on the left side."""
+    found = re.match(r"\s*(?:([^\W\d][\w.]*)|`([^`]+)`)\s*~", formula) if isinstance(formula, str) else None
+    if found is None:
+        raise FormulaError(
+            f"The left side of {formula!r} must be a name, e.g. 'y ~ x + (1 | g)': responses are drawn for it as it is."
+        )
+    return found.group(1) or found.group(2)

@@ -1,0 +1,90 @@
+"""Tests of simulated responses, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mixedsparse.core.draws import parametric_sampler
+from mixedsparse.errors import BackendError, OptionError
+from mixedsparse.inference.contrast import contrast_tests, joint_test
+from mixedsparse.inference.hypotheses import fixed_terms, type3
+from mixedsparse.inference.linear import Linear, read_linear
+from mixedsparse.inference.replicates import Block, evaluate
+from mixedsparse.inference.responses import fit_response
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["Tested", "read_tests", "run"]
+
+
+def read_tests(truth: MixedResults, given: Any) -> dict[str, Linear]:
+    """Hypotheses by label, of what a user names: terms, coefficients, or linear functions of these."""
+    terms = type3(fixed_terms(truth))
+    if given is None:
+        if not terms:
+            raise OptionError("The fixed part has no term to test: say test=, e.g. test='Intercept'.")
+        return {label: _zero(L, label) for label, L in terms.items()}
+    many = isinstance(given, list | tuple) and all(isinstance(one, str | Mapping) for one in given)
+    out: dict[str, Linear] = {}
+    for one in given if many else [given]:
+        if isinstance(one, str) and one in terms and one not in truth.params.index:
+            out[one] = _zero(terms[one], one)
+        else:
+            linear = read_linear(one, list(truth.params.index), truth.dropped_columns)
+            out[", ".join(linear.labels)] = linear
+    return out
+
+
+def _zero(L: np.ndarray, label: str) -> Linear:
+    return Linear(L, np.zeros(len(L)), (label,) * len(L))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tested:
+    """Fits responses drawn from `truth`, and tests each; sent to the workers.
+
+    Called with seeds, it returns p values (b, tests), followed by a column that says which fits are singular.
+    """
+
+    truth: MixedResults
+    tests: Mapping[str, Linear]
+    ddf: str
+
+    def __call__(self, seeds: Sequence[np.random.SeedSequence]) -> Block:
+        """One response per seed."""
+        truth = self.truth
+        design, problem = truth.model.design, truth.model.problem
+        mean = design.X[:, problem.basis.kept] @ truth.fit.beta
+        mean = mean if design.offset is None else mean + design.offset
+        # From theta itself, unless it is singular: there the criterion is stationary.
+        start = truth.fit.theta if truth.fit.theta[problem.theta_layout.is_diagonal].all() else None
+        values = np.full((len(seeds), len(self.tests) + 1), np.nan)
+        failures: dict[int, str] = {}
+        for i, moved in enumerate(parametric_sampler(problem, truth.fit)(seeds)):
+            evaluate(lambda y=mean + moved: fit_response(truth, y, start=start), self._p_values, values, i, failures)
+        return Block(values, failures)
+
+    def _p_values(self, results: MixedResults) -> np.ndarray:
+        return np.array([*(_p_value(results, test, self.ddf) for test in self.tests.values()), float(results.singular)])
+
+
+def _p_value(results: MixedResults, test: Linear, ddf: str) -> float:
+    if len(test.L) == 1:
+        return float(contrast_tests(results, test.L, ddf, test.rhs).p[0])
+    return joint_test(results, test.L, ddf, test.rhs).p
+
+
+def run(tested: Tested, tasks: Sequence[Sequence[np.random.SeedSequence]], n_jobs: int) -> Iterable[Block]:
+    """Blocks in the order of `tasks`, made here or by joblib's workers."""
+    if n_jobs == 1:
+        return (tested(task) for task in tasks)
+    try:
+        from joblib import Parallel, delayed
+    except ImportError as err:
+        raise BackendError(f"n_jobs={n_jobs} needs joblib: install it, or use n_jobs=1.") from err
+    return Parallel(n_jobs=n_jobs, return_as="generator")(delayed(tested)(task) for task in tasks)
