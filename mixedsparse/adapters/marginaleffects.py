@@ -93,6 +93,12 @@ class ModelMixedsparse(ModelAbstract):
         mean = matrix[:, : len(params)] @ params + matrix[:, len(params) :].sum(axis=1)
         return pl.DataFrame({"rowid": np.arange(len(mean), dtype=np.int32), "estimate": mean})
 
+    def get_autodiff_args(self) -> dict[str, Any] | str:
+        """Tell marginaleffects that predictions are X params, whose derivative it then has exactly."""
+        if self.model.model.design.offset is not None:
+            return "models with an offset"
+        return {"model_type": "linear", "family": None, "link": None}
+
     def get_vcov(self, vcov: bool | str | None = True) -> np.ndarray | None:
         """Covariance of the coefficients (p, p); ``"kenward-roger"`` for the adjusted one, False for none."""
         if vcov is None or vcov is False:

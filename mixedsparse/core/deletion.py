@@ -3,7 +3,7 @@
 Deletion of a single row at known theta has a closed form (Christensen, Pearson & Johnson 1992, Technometrics 34,
 38-45): with h_i, d_i and e = P_0 y as in `leverage`,
 
-    gamma - gamma_(i) = K d_i e_i / (1 - h_i),   r^2_(i) = r^2 - e_i^2 / (1 - h_i),   K_(i) = K + K d_i d_i'K / (1 - h_i)
+    gamma - gamma_(i) = K d_i e_i / (1 - h_i),  r^2_(i) = r^2 - e_i^2 / (1 - h_i),  K_(i) = K + K d_i d_i'K / (1 - h_i)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from mixedsparse.core.downdate import Downdater, engine_like, keeps_digits
 from mixedsparse.core.engine import Engine, make_engine
 from mixedsparse.core.fit import Fit, fit_problem
-from mixedsparse.core.leverage import hat
+from mixedsparse.core.leverage import Hat
 from mixedsparse.core.pls import solve_pls
 from mixedsparse.core.problem import Problem, make_problem
 from mixedsparse.core.terms import RandomTerm
@@ -24,8 +24,6 @@ from mixedsparse.errors import DataError, NotPositiveDefiniteError
 
 __all__ = ["Deleter", "Deletions", "delete_each"]
 
-# 1 - h_i below this: the fit cannot do without row i.
-_NEEDED = 1e-10
 # Share of the sum of squares of y below which a residual is rounding noise.
 _PERFECT = 1e-12
 
@@ -66,18 +64,16 @@ class Deletions:
         )
 
 
-def delete_each(engine: Engine, fit: Fit) -> Deletions:
-    """Delete every row on its own at the theta of `fit`, by the closed form."""
-    problem, pls = engine.problem, fit.search.pls
+def delete_each(problem: Problem, fit: Fit, own: Hat) -> Deletions:
+    """Delete every row on its own at the theta of `fit`, by the closed form; `own` are the leverages there."""
+    pls = fit.search.pls
     n, p, root = problem.n, problem.p, problem.basis.root
     out = Deletions.empty(problem, n)
-    weights = hat(engine, pls)
-    left = 1.0 - weights.diagonal
-    left[left < _NEEDED] = np.nan
+    left = own.spare
     # In the basis of X: K d_i = root^-1 (K d_i of Q).
-    moved = np.linalg.solve(root, pls.K @ weights.rows.T).T if p else weights.rows
-    out.beta[:] = fit.beta - moved * (weights.residual / left)[:, None]
-    out.sigma2[:] = (pls.pwrss - weights.residual**2 / left) / (problem.degrees(fit.reml) - 1)
+    moved = np.linalg.solve(root, pls.K @ own.rows.T).T if p else own.rows
+    out.beta[:] = fit.beta - moved * (own.residual / left)[:, None]
+    out.sigma2[:] = (pls.pwrss - own.residual**2 / left) / (problem.degrees(fit.reml) - 1)
     cov = problem.basis.covariance(pls.K)
     for a in range(p):
         out.cov_beta[:, a] = out.sigma2[:, None] * (cov[a] + moved[:, a, None] * moved / left[:, None])

@@ -23,6 +23,8 @@ from mixedsparse.core.threads import blas_threads
 
 __all__ = ["Hat", "hat", "residuals_of"]
 
+# 1 - h below this is rounding: the fit reproduces the row whatever its response.
+_NEEDED = 1e-10
 # Numbers that are gathered for a batch of rows.
 _BATCH = 2_000_000
 
@@ -44,6 +46,12 @@ class Hat:
     diagonal: np.ndarray
     rows: np.ndarray
     residual: np.ndarray
+
+    @property
+    def spare(self) -> np.ndarray:
+        """Return 1 - h (n,), NaN for a row that the fit cannot do without."""
+        left = 1.0 - self.diagonal
+        return np.where(left > _NEEDED, left, np.nan)
 
 
 def hat(engine: Engine, pls: Pls) -> Hat:

@@ -71,11 +71,13 @@ def _split_pairs(factor: SplitFactor) -> OffDiagonal:
 
 def _among_rest(factor: SplitFactor, dense: np.ndarray, key: tuple[int, int], pairs: Pairs) -> np.ndarray:
     """Blocks of the dense inverse at `pairs`."""
-    slabs, (s, t) = factor.engine.rest.slabs, key
-    out = np.empty(pairs.data.shape)
+    slabs = factor.engine.rest.slabs
+    s, t = key
+    count, width_s, width_t = pairs.data.shape
+    out = np.empty((count, width_s, width_t))
     rows = pairs.rows
-    for a in range(out.shape[1]):
-        for c in range(out.shape[2]):
+    for a in range(width_s):
+        for c in range(width_t):
             out[:, a, c] = dense[slabs[s, a].start + rows, slabs[t, c].start + pairs.indices]
     return out
 

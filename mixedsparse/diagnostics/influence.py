@@ -72,13 +72,9 @@ class Influence:
 
     def __repr__(self) -> str:
         what = "rows" if self.group is None else f"levels of {self.group}"
-        top = self.cooks_distance.max()
-        return (
-            f"<Influence of {len(self.table)} {what}, theta {self.theta}: largest Cook's distance {top:.3g} "
-            f"({self.cooks_distance.idxmax()})>"
-            if np.isfinite(top)
-            else f"<Influence of {len(self.table)} {what}, theta {self.theta}>"
-        )
+        known = self.cooks_distance.dropna()
+        top = f", largest Cook's distance {known.max():.3g} ({known.idxmax()})" if len(known) else ""
+        return f"<Influence of {len(self.table)} {what}, theta {self.theta}{top}>"
 
 
 def influence(
@@ -90,7 +86,7 @@ def influence(
         raise OptionError(f"theta={theta!r} is not known; use one of {', '.join(map(repr, _THETA))}.")
     name, labels, codes = _units(results, group)
     if group is None and theta == "fixed":
-        found = delete_each(results.model.engine(), results.fit)
+        found = delete_each(results.model.problem, results.fit, results._hat)
     else:
         found = _delete(results, codes, len(labels), theta == "refit", progress)
     out = _tables(results, found, labels, np.bincount(codes, minlength=len(labels)), name, theta)
@@ -107,7 +103,8 @@ def _units(results: MixedResults, group: Any) -> tuple[str | None, pd.Index, np.
         if group not in results._terms_of:
             known = ", ".join(map(repr, results._terms_of))
             raise OptionError(
-                f"group={group!r} is not a grouping factor; use one of {known}, or an array with a label per fitted row."
+                f"group={group!r} is not a grouping factor; use one of {known}, or an array with a label per fitted "
+                "row."
             )
         term = results.model.problem.terms[results._terms_of[group][0]]
         return group, pd.Index(term.levels, name=group), term.codes

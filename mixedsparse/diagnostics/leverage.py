@@ -10,10 +10,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["cooks_distance", "leverage", "spare"]
-
-# 1 - h below this is rounding: the fit reproduces the row whatever its response.
-_NEEDED = 1e-10
+__all__ = ["cooks_distance", "leverage"]
 
 
 def leverage(results: MixedResults) -> pd.Series:
@@ -21,14 +18,8 @@ def leverage(results: MixedResults) -> pd.Series:
     return results._per_row(results._hat.diagonal, "leverage")
 
 
-def spare(results: MixedResults) -> np.ndarray:
-    """Return 1 - h (n,), NaN where a row has leverage 1."""
-    left = 1.0 - results._hat.diagonal
-    return np.where(left > _NEEDED, left, np.nan)
-
-
 def cooks_distance(results: MixedResults) -> pd.Series:
     """Cook's distance of each row from its leverage; see `MixedResults.cooks_distance`."""
     own, p = results._hat, results.model.problem.p
-    size = (own.residual / spare(results)) ** 2 * own.diagonal
+    size = (own.residual / own.spare) ** 2 * own.diagonal
     return results._per_row(size / (results.scale * p) if p else np.full(len(size), np.nan), "cooks_distance")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mixedsparse.diagnostics.leverage import spare
 from mixedsparse.errors import OptionError
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def _values(results: MixedResults, kind: str) -> np.ndarray:
     scaled = results.resid_scaled.to_numpy()
     if kind == "scaled":
         return scaled
-    standardized = scaled / np.sqrt(spare(results))
+    standardized = scaled / np.sqrt(results._hat.spare)
     return standardized if kind == "standardized" else standardized / _inflation(results, standardized)
 
 

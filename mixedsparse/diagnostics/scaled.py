@@ -1,7 +1,7 @@
 """Residuals as quantiles of simulated responses, and tests of them.
 
-Sources: Dunn & Smyth (1996), J. Comput. Graph. Statist. 5, 236-244 (randomised quantile residuals); Gelman & Hill (2007),
-section 8.3, and R's DHARMa (simulation); Davison & Hinkley (1997), section 4.2 (Monte Carlo tests).
+Sources: Dunn & Smyth (1996), J. Comput. Graph. Statist. 5, 236-244 (randomised quantile residuals); Gelman & Hill
+(2007), section 8.3, and R's DHARMa (simulation); Davison & Hinkley (1997), section 4.2 (Monte Carlo tests).
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class ScaledResiduals:
     Attributes
     ----------
     table : DataFrame
-        On the data's index. ``residual``: between 0 and 1, uniform if the model holds; ``normal``: the same as a standard
-        normal quantile; ``outlier``: whether the row lies outside of all simulated responses.
+        On the data's index. ``residual``: between 0 and 1, uniform if the model holds; ``normal``: the same as a
+        standard normal quantile; ``outlier``: whether the row's residual lies outside of all simulated ones.
     tests : DataFrame
         Rows ``uniformity`` (Kolmogorov-Smirnov distance), ``dispersion`` (sum of squares over the mean simulated one)
         and ``outliers`` (their number). Columns ``statistic``; ``expected`` under the model; ``p``, two-sided but for
@@ -68,7 +68,8 @@ def scaled_residuals(
 ) -> ScaledResiduals:
     """Scale residuals by simulation; see `MixedResults.scaled_residuals`."""
     _check(results, nsim, seed, random)
-    root = np.random.SeedSequence(seed)
+    root = np.random.SeedSequence(None if seed is None else int(seed))
+    assert isinstance(root.entropy, int)
     *seeds, last = root.spawn(nsim + 1)
     observed, simulated = _residuals(results, seeds, random)
     ranks = _ranks(observed, simulated)
@@ -81,7 +82,7 @@ def scaled_residuals(
         table=pd.DataFrame(table, index=results.model.design.index),
         tests=_tests(values, ranks, squares),
         nsim=nsim,
-        seed=int(root.entropy),
+        seed=root.entropy,
         random=random,
     )
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["Pattern", "factor_pattern", "gram_pattern", "sparsity"]
 
 # Cells of the picture in each direction; larger matrices are shaded by the share of entries in a cell.
-_CELLS = 500
+_CELLS = 300
 # Shade of a cell with a single entry among very many.
-_FAINTEST = 0.3
+_FAINTEST = 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def sparsity(results: MixedResults, ax: Any) -> Any:
         share = pattern.shares()
         shade = np.where(share > 0, _FAINTEST + (1.0 - _FAINTEST) * np.sqrt(share), 0.0)
         frame = (-0.5, pattern.q - 0.5, pattern.q - 0.5, -0.5)
-        panel.imshow(shade, cmap="Greys", vmin=0.0, vmax=1.0, extent=frame, interpolation="nearest", aspect="auto")
+        panel.imshow(shade, cmap="Greys", vmin=0.0, vmax=1.0, extent=frame, aspect="auto")
         panel.set_box_aspect(1)
         for _, stop in list(pattern.runs.values())[:-1]:
             panel.axhline(stop - 0.5, color=QUIET, linewidth=0.5)

@@ -22,7 +22,7 @@ from mixedsparse.inference.grid import estimable, null_space
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["Rows", "check_known", "chosen_groups", "own_rows", "read_rows", "row_weights"]
+__all__ = ["Rows", "check_known", "chosen_groups", "read_rows", "row_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,14 +78,6 @@ def chosen_groups(results: MixedResults, random: str | Sequence[str]) -> tuple[s
     return names
 
 
-def own_rows(results: MixedResults) -> Rows:
-    """Return the rows of the fit itself."""
-    design, problem = results.model.design, results.model.problem
-    present = np.zeros(problem.n, dtype=bool)
-    terms = tuple(NewTerm(term.z, term.codes, present, ()) for term in problem.terms)
-    return Rows(design.X[:, problem.basis.kept], terms, design.offset, design.index, None)
-
-
 def read_rows(
     results: MixedResults, newdata: Any, needed: Collection[str], wanted: Collection[str], offset: Any
 ) -> Rows:
@@ -110,7 +102,7 @@ def read_rows(
     if newdata is None:
         if offset is not None:
             raise OptionError("offset= belongs to newdata: the rows of the fit have their own.")
-        return own_rows(results)
+        return _own_rows(results, {*needed, *wanted})
     design, problem = results.model.design, results.model.problem
     table = open_table(newdata)
     if design.encoding is not None:
@@ -156,6 +148,14 @@ def row_weights(results: MixedResults, rows: Rows, weights: Any) -> np.ndarray |
                 "one per row, or a column's name (weights=1 for the residual variance sigma^2)."
             )
     return None if weights is None else _per_row(weights, rows.table, rows.n, "weights")
+
+
+def _own_rows(results: MixedResults, groups: Collection[str]) -> Rows:
+    """Return the rows of the fit itself, with the terms of `groups`."""
+    design, problem = results.model.design, results.model.problem
+    present = np.zeros(problem.n, dtype=bool)
+    terms = tuple(NewTerm(t.z, t.codes, present, ()) if t.group in groups else None for t in problem.terms)
+    return Rows(design.X[:, problem.basis.kept], terms, design.offset, design.index, None)
 
 
 def _with_absent_groups(table: Table, encoding: Encoding, optional: Collection[str]) -> Table:

@@ -155,10 +155,10 @@ class DiagnosticsMixin(ResultsBase):
 
         Notes
         -----
-        A group's rows are subtracted from the cross-products, and Newton's method starts at the optimum of all the data:
+        A group's rows are subtracted from the cross-products, and Newton's method starts at the optimum of all data:
         the estimates are those of a fit to the other rows. DFBETAS are estimates with the rows less those without, over
-        the standard error without; lme4's ``dfbetas`` has the opposite sign. A refit for each single row costs an
-        evaluation or more per row of the data.
+        the standard error without; lme4's ``dfbetas`` has the opposite sign. With ``theta="refit"`` every row or level
+        costs a few evaluations of the criterion.
 
         Examples
         --------
@@ -209,9 +209,7 @@ class DiagnosticsMixin(ResultsBase):
 
         return vif(self, by)  # type: ignore[arg-type]
 
-    def scaled_residuals(
-        self, nsim: int = 250, seed: int | None = None, random: str = "redraw"
-    ) -> ScaledResiduals:
+    def scaled_residuals(self, nsim: int = 250, seed: int | None = None, random: str = "redraw") -> ScaledResiduals:
         """Quantiles of the residuals among those of simulated responses, and tests of them (R's DHARMa).
 
         Parameters
@@ -221,14 +219,15 @@ class DiagnosticsMixin(ResultsBase):
         seed : int, optional
             The same seed gives the same residuals.
         random : {"redraw", "conditional"}
-            ``"redraw"``: the responses themselves, random effects drawn anew: the whole model is judged. ``"conditional"``:
-            residuals given the random effects, whose modes are predicted for each simulated response too: the
-            distribution of the errors is judged.
+            ``"redraw"``: marginal residuals, random effects drawn anew: random effects and errors are judged together.
+            ``"conditional"``: residuals given the modes of the random effects: the errors are judged. Coefficients and
+            modes are estimated for each simulated response too, at the covariances of the fit.
 
         Returns
         -------
         ScaledResiduals
-            ``.table`` (``residual`` is uniform on 0 to 1 if the model holds), ``.tests`` (uniformity, dispersion, outliers).
+            ``.table`` (``residual`` is uniform on 0 to 1 if the model holds), ``.tests`` (uniformity, dispersion,
+            outliers).
 
         Raises
         ------
@@ -239,9 +238,10 @@ class DiagnosticsMixin(ResultsBase):
 
         Notes
         -----
-        A residual is (simulated responses below + u) / (nsim + 1) with u uniform, which makes it exactly uniform
-        however few simulations there are; DHARMa leaves u out. With redrawn random effects the residuals of a level are
-        dependent: column ``p`` of the tests allows for that, ``p_independent`` does not.
+        A scaled residual is (simulated ones below + u) / (nsim + 1) with u uniform, which makes it uniform however few
+        simulations there are; DHARMa leaves u out. With redrawn random effects the residuals of a level are dependent:
+        column ``p`` of the tests allows for that, ``p_independent`` does not. Covariances are not estimated for each
+        simulated response, so that ``p`` is on the safe side, that of dispersion very much so: sigma is free to fit it.
 
         References
         ----------
