@@ -26,8 +26,12 @@ LAYERS = [
     "results",
     "inference",
     "prediction",
+    "diagnostics",
     "planning",
     "report",
+    "plotting",
+    "storage",
+    "adapters",
 ]
 ON_TOP = {"__init__", "demo", "compat"}  # may import any layer
 GROUND = {"errors", "options"}

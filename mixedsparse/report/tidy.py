@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from mixedsparse.errors import OptionError
+from mixedsparse.formula.frames import open_table
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -121,8 +122,13 @@ def glance(results: MixedResults) -> pd.DataFrame:
     return pd.DataFrame([row])
 
 
-def augment(results: MixedResults) -> pd.DataFrame:
+def augment(results: MixedResults, newdata: Any, new_levels: str) -> pd.DataFrame:
     """See `MixedResults.augment`."""
+    if newdata is not None:
+        fitted = results.predict(newdata, new_levels=new_levels)
+        new = open_table(newdata)
+        table = pd.DataFrame({name: new.column(name) for name in new.names}, index=fitted.index)
+        return table.assign(**{".fitted": fitted, ".fixed": results.predict(newdata, random="population")})
     design = results.model.design
     columns: dict[str, Any] = {}
     if design.source is not None and design.encoding is not None:
@@ -132,10 +138,11 @@ def augment(results: MixedResults) -> pd.DataFrame:
     table = pd.DataFrame(columns, index=design.index)
     if design.response not in table:
         table.insert(0, design.response, design.y)
-    offset = np.zeros(results.nobs) if design.offset is None else design.offset
     table[".fitted"] = results.fittedvalues
+    table[".fixed"] = results.predict(random="population")
     table[".resid"] = results.resid
-    table[".fixed"] = results.get("X") @ results.get("beta") + offset
+    table[".hat"] = results.leverage()
+    table[".cooksd"] = results.cooks_distance()
     if design.offset is not None:
         table[".offset"] = design.offset
     if design.weights is not None:

@@ -90,27 +90,36 @@ class TablesMixin(ResultsBase):
 
         return glance(self)  # type: ignore[arg-type]
 
-    def augment(self) -> pd.DataFrame:
-        """Rows of the fit with what the model says of each, under the names of R's broom.mixed.
+    def augment(self, newdata: Any = None, *, new_levels: str = "error") -> pd.DataFrame:
+        """Rows with what the model says of each, under the names of R's broom.mixed.
+
+        Parameters
+        ----------
+        newdata : data frame, optional
+            pandas, polars or pyarrow table, or dict of columns; the rows of the fit by default.
+        new_levels : {"error", "zero"}
+            See `predict`.
 
         Returns
         -------
-        DataFrame, on the index of the data, dropped rows left out
-            The columns that the formula uses, then ``.fitted`` (conditional), ``.resid``, ``.fixed`` (population mean),
-            and ``.offset`` and ``.weights`` where the model has them.
+        DataFrame
+            For the rows of the fit (dropped rows left out) the columns that the formula uses, ``.fitted``
+            (conditional), ``.fixed`` (population mean), ``.resid``, ``.hat`` (leverage), ``.cooksd`` (Cook's distance),
+            and ``.offset`` and ``.weights`` where the model has them. For new rows all of their columns, ``.fitted``
+            and ``.fixed``. On the index of the data.
 
         Examples
         --------
         >>> import mixedsparse as ms
         >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
-        >>> fit.augment().round(1).head(2)
-           Reaction  Days Subject  .fitted  .resid  .fixed
-        0     249.6     0     308    253.7    -4.1   251.4
-        1     258.7     1     308    273.3   -14.6   261.9
+        >>> fit.augment().round(2).head(2)
+           Reaction  Days Subject  .fitted  .fixed  .resid  .hat  .cooksd
+        0    249.56     0     308   253.66  251.41   -4.10  0.23     0.00
+        1    258.70     1     308   273.33  261.87  -14.63  0.17     0.04
         """
         from mixedsparse.report.tidy import augment
 
-        return augment(self)  # type: ignore[arg-type]
+        return augment(self, newdata, new_levels)  # type: ignore[arg-type]
 
     def to_latex(self, ddf: str = "satterthwaite", *, caption: str | None = None, label: str | None = None) -> str:
         r"""LaTeX of fixed and random effects, a ``table`` that needs ``\usepackage{booktabs}``.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rows import ColdRow, Row, write_rows
-from benchmarks.table import BEGIN, END, main, render, replace_between_markers
+from benchmarks.table import BEGIN, END, INFERENCE_BEGIN, INFERENCE_END, main, render, replace_between_markers
 
 GOLDEN = Path(__file__).with_name("golden_table.md")
 
@@ -95,10 +95,14 @@ def test_missing_or_repeated_markers_are_an_error(text):
 def test_command_line_rewrites_the_readme_and_checks_it(rows, tmp_path, capsys):
     csv, readme = tmp_path / "rows.csv", tmp_path / "README.md"
     write_rows(rows, csv)
-    readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n", encoding="utf-8")
-    arguments = ["--csv", str(csv), "--cold", str(tmp_path / "none.csv"), "--readme", str(readme)]
+    inference = tmp_path / "inference.csv"
+    inference.write_text("task,mixedsparse_seconds,r_seconds,ratio\nprofile,0.02,1.2,60\n", encoding="utf-8")
+    readme.write_text(f"before\n{BEGIN}\n{END}\n{INFERENCE_BEGIN}\n{INFERENCE_END}\nafter\n", encoding="utf-8")
+    files = {"--csv": csv, "--cold": tmp_path / "none.csv", "--readme": readme, "--inference": inference}
+    arguments = [str(word) for pair in files.items() for word in pair]
     assert main([*arguments, "--check"]) == 1
     assert "out of date" in capsys.readouterr().err
     assert main(arguments) == 0
     assert render(rows) in readme.read_text(encoding="utf-8")
+    assert "| profile | 20 ms | 1.2 s | 60× |" in readme.read_text(encoding="utf-8")
     assert main([*arguments, "--check"]) == 0

@@ -106,9 +106,13 @@ def test_glance(sleep):
 
 def test_augment_adds_to_the_columns_of_the_data(several):
     augmented = several.augment()
-    assert list(augmented) == ["y", "x", "g", "h", "o", "w", ".fitted", ".resid", ".fixed", ".offset", ".weights"]
+    assert list(augmented) == [
+        *["y", "x", "g", "h", "o", "w", ".fitted", ".fixed", ".resid", ".hat", ".cooksd", ".offset", ".weights"]
+    ]
     np.testing.assert_allclose(augmented[".fitted"] + augmented[".resid"], augmented["y"])
     np.testing.assert_allclose(augmented[".fixed"], several.predict(random="population"))
+    np.testing.assert_array_equal(augmented[".hat"], several.leverage())
+    np.testing.assert_array_equal(augmented[".cooksd"], several.cooks_distance())
     np.testing.assert_array_equal(augmented[".weights"], augmented["w"])
     np.testing.assert_array_equal(augmented[".offset"], augmented["o"])
 
@@ -125,11 +129,23 @@ def test_augment_leaves_out_dropped_rows_and_keeps_the_index():
     np.testing.assert_allclose(augmented["log(Reaction)"], np.log(augmented["Reaction"]))
 
 
+@pytest.mark.parametrize("form", [pd.DataFrame, pl.DataFrame, dict])
+def test_augment_of_new_rows(sleep, form):
+    new = {"Days": [3, 12, 0], "Subject": ["308", "309", "new"], "note": ["a", "b", "c"]}
+    augmented = sleep.augment(form(new), new_levels="zero")
+    assert list(augmented) == ["Days", "Subject", "note", ".fitted", ".fixed"]
+    np.testing.assert_array_equal(augmented[".fitted"], sleep.predict(new, new_levels="zero"))
+    assert augmented.loc[2, ".fitted"] == augmented.loc[2, ".fixed"]
+    assert augmented["note"].tolist() == ["a", "b", "c"]
+    with pytest.raises(ms.DataError, match="new"):
+        sleep.augment(form(new))
+
+
 def test_augment_of_arrays():
     y = DATA["Reaction"].to_numpy()
     term = ms.RandomTerm("g", np.arange(180) // 10, np.ones(180))
     fit = ms.LinearMixedModel.from_arrays(y, np.ones((180, 1)), [term]).fit()
-    assert list(fit.augment())[-3:] == [".fitted", ".resid", ".fixed"]
+    assert list(fit.augment())[-5:] == [".fitted", ".fixed", ".resid", ".hat", ".cooksd"]
 
 
 def test_polars_goes_in_and_the_same_tables_come_out(sleep):
