@@ -80,6 +80,16 @@ def test_predictions_for_new_rows_are_equal_to_the_last_bit(case, tmp_path):
     same(again.predict(new, interval="prediction"), fit.predict(new, interval="prediction"))
 
 
+def test_the_cholmod_engine_comes_back(tmp_path):
+    pytest.importorskip("sksparse.cholmod")
+    data = ms.datasets.load("InstEval").head(3000)
+    fit = ms.lmer("y ~ service + (1 | s) + (1 | d)", data, options=ms.FitOptions(backend="cholmod"))
+    fit.save(tmp_path / "fit")
+    again = load(tmp_path / "fit")
+    same(again.predict(data, interval="confidence"), fit.predict(data, interval="confidence"))
+    same(again.random_effects_cov["s"], fit.random_effects_cov["s"])
+
+
 def test_a_loaded_fit_can_be_used_like_any_other(tmp_path):
     fit = CASES["slopes"]()
     fit.save(str(tmp_path / "fit"))

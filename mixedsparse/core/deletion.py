@@ -150,7 +150,7 @@ class Deleter:
             sigma2 = pls.pwrss / problem.degrees(reml)
             beta, cov = problem.basis.beta(pls.gamma), sigma2 * problem.basis.covariance(pls.K)
             found = _Found(problem.basis.kept, beta, cov, sigma2, problem.theta_layout.templates(theta))
-        if found.sigma2 * problem.n <= _PERFECT * float(self.engine.problem.xy[-1, -1]):
+        if found.sigma2 * problem.n <= _PERFECT * float(problem.xy[-1, -1]):
             raise DataError("the model fits the rows that are left perfectly.")
         return replace(found, columns=np.arange(problem.p)) if problem.p == self.engine.problem.p else found
 

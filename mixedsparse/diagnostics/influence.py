@@ -108,7 +108,9 @@ def _units(results: MixedResults, group: Any) -> tuple[str | None, pd.Index, np.
             )
         term = results.model.problem.terms[results._terms_of[group][0]]
         return group, pd.Index(term.levels, name=group), term.codes
-    labels = np.asarray(group.reindex(index) if isinstance(group, pd.Series) and len(group) != len(index) else group)
+    if isinstance(group, pd.Series) and group.index.is_unique and index.isin(group.index).all():
+        group = group.loc[index]
+    labels = np.asarray(group)
     if labels.shape != (len(index),):
         raise DataError(f"group has shape {labels.shape}, but {len(index)} rows were fitted: give one label per row.")
     codes, levels = pd.factorize(labels, sort=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import pandas as pd
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import OptionError
 
-__all__ = ["named_values", "relative_factors"]
+__all__ = ["is_number", "named_values", "relative_factors"]
 
 # Share of the largest eigenvalue that rounding may take a covariance below zero.
 _ROUNDING = 1e-10
@@ -47,9 +49,14 @@ def named_values(given: Any, names: Sequence[str], what: str) -> np.ndarray:
     for name, value in given.items():
         if name not in names:
             raise OptionError(f"{what} names {name!r}, which the formula does not give. Names: {', '.join(names)}.")
-        if not (np.ndim(value) == 0 and np.isreal(value) and np.isfinite(value)):
+        if not is_number(value):
             raise OptionError(f"{what} says {value!r} of {name!r}: give a number.")
     return np.array([float(given.get(name, 0.0)) for name in names])
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is one finite number."""
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _check_groups(what: str, given: Any, effects: Mapping[str, list[str]]) -> None:
@@ -69,7 +76,7 @@ def _covariance(group: str, names: list[str], given: Any, correlation: Any) -> p
         if correlation is not None:
             raise OptionError(f"random= gives a whole covariance for {group!r}, so correlations= must not name it.")
         return given.astype(float)
-    if np.ndim(given) == 0 and len(names) == 1 and not isinstance(given, str):
+    if is_number(given) and len(names) == 1:
         given = {names[0]: given}
     sd = named_values(given, names, f"random[{group!r}]")
     if (sd < 0).any():
@@ -94,7 +101,7 @@ def _correlation(group: str, names: list[str], given: Any) -> np.ndarray:
     else:
         pairs = {(i, j): given for i, j in zip(*np.triu_indices(len(names), 1), strict=True)}
     for (i, j), value in pairs.items():
-        if not (np.ndim(value) == 0 and np.isreal(value) and -1 <= value <= 1):
+        if not (is_number(value) and -1 <= value <= 1):
             raise OptionError(f"correlations[{group!r}] says {value!r}: a correlation lies between -1 and 1.")
         out[i, j] = out[j, i] = float(value)
     return out

@@ -14,7 +14,7 @@ from mixedsparse.caller import CallerNames
 from mixedsparse.core.fit import fit_problem
 from mixedsparse.errors import FormulaError, OptionError
 from mixedsparse.model import LinearMixedModel
-from mixedsparse.planning.components import named_values, relative_factors
+from mixedsparse.planning.components import is_number, named_values, relative_factors
 from mixedsparse.planning.sizes import resize
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def plan(
     >>> study.simulate(100, seed=1).shape
     (640, 100)
     """
-    if not (np.ndim(sigma) == 0 and np.isreal(sigma) and np.isfinite(sigma) and sigma > 0):
+    if not (is_number(sigma) and sigma > 0):
         raise OptionError(f"sigma={sigma!r} must be a positive number.")
     data = as_frame(design)
     model = _model(data, formula, weights, contrasts, CallerNames(1) if env is None else env)

@@ -13,6 +13,7 @@ from scipy.special import betaincinv
 
 from mixedsparse.caller import CallerNames
 from mixedsparse.errors import OptionError
+from mixedsparse.planning.components import is_number
 from mixedsparse.planning.design import whole
 from mixedsparse.planning.plan import Plan, plan
 
@@ -159,7 +160,7 @@ def power(
     from mixedsparse.prediction.simulate import check_draws
 
     check_draws(nsim, seed)
-    if not (np.ndim(alpha) == 0 and 0 < alpha < 1):
+    if not (is_number(alpha) and 0 < alpha < 1):
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1.")
     if ddf not in DDF:
         raise OptionError(f"ddf={ddf!r} is not known; use one of {', '.join(map(repr, DDF))}.")
@@ -203,12 +204,12 @@ def _sizes(
     sizes: Mapping[str, int | Sequence[int]] | None, short: Mapping[str, int | Sequence[int] | None]
 ) -> dict[str, list[int]]:
     """Numbers of levels to try, by grouping factor."""
-    out = dict(sizes or {})
-    for name, value in short.items():
-        if value is not None:
-            if _SHORT[name] in out:
-                raise OptionError(f"{name}= is short for {_SHORT[name]!r} in sizes=: give one of them.")
-            out[_SHORT[name]] = value
+    sizes = dict(sizes or {})
+    out = {_SHORT[name]: value for name, value in short.items() if value is not None}
+    for name, factor in _SHORT.items():
+        if factor in out and factor in sizes:
+            raise OptionError(f"{name}= is short for {factor!r} in sizes=: give one of them.")
+    out |= sizes
     return {
         factor: [whole(size, f"sizes[{factor!r}]", least=2) for size in np.atleast_1d(np.asarray(wanted)).tolist()]
         for factor, wanted in out.items()

@@ -155,11 +155,12 @@ class Plots(RandomPlots):
         -------
         Axes, or array of Axes (parameters,)
         """
+        from mixedsparse.plotting.axes import alone
         from mixedsparse.plotting.parameters import draw_profile
 
         if profile is None:
             profile, which = self._results.profile(which), "all"
-        return draw_profile(profile, kind, which, level, ax)
+        return alone(draw_profile(profile, kind, which, level, ax))
 
     def bootstrap(
         self, boot: Bootstrap, which: str | Iterable[str] = "all", *, level: float = 0.95, ax: Any = None
@@ -179,9 +180,10 @@ class Plots(RandomPlots):
         -------
         Axes, or array of Axes (parameters,)
         """
+        from mixedsparse.plotting.axes import alone
         from mixedsparse.plotting.parameters import draw_bootstrap
 
-        return draw_bootstrap(boot, which, level, ax)
+        return alone(draw_bootstrap(boot, which, level, ax))
 
     def sparsity(self, *, ax: Any = None) -> Any:
         """Pattern of Z'Z, and of the Cholesky factor L as the engine keeps it.

@@ -10,7 +10,7 @@ from scipy.special import ndtri
 from scipy.stats import gaussian_kde
 
 from mixedsparse.errors import OptionError
-from mixedsparse.plotting.axes import COLUMNS, LINE, MARK, QUIET, alone, panels
+from mixedsparse.plotting.axes import COLUMNS, LINE, MARK, QUIET, panels
 
 if TYPE_CHECKING:
     from mixedsparse.inference.bootstrap import Bootstrap
@@ -22,7 +22,7 @@ __all__ = ["draw_bootstrap", "draw_profile"]
 _KINDS = {"zeta": "zeta", "abs": "|zeta|", "density": "density"}
 
 
-def draw_profile(profile: Profile, kind: str, which: str | Iterable[str], level: float, ax: Any) -> Any:
+def draw_profile(profile: Profile, kind: str, which: str | Iterable[str], level: float, ax: Any = None) -> np.ndarray:
     """One panel per parameter; see `Plots.profile`."""
     if kind not in _KINDS:
         raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, _KINDS))}.")
@@ -34,10 +34,10 @@ def draw_profile(profile: Profile, kind: str, which: str | Iterable[str], level:
         _curve(panel, profile.curves[name], kind, float(ndtri(0.5 + 0.5 * level)))
     for panel in axes[::COLUMNS]:
         panel.set_ylabel(_KINDS[kind])
-    return alone(axes)
+    return axes
 
 
-def draw_bootstrap(replicates: Bootstrap, which: str | Iterable[str], level: float, ax: Any) -> Any:
+def draw_bootstrap(replicates: Bootstrap, which: str | Iterable[str], level: float, ax: Any = None) -> np.ndarray:
     """One panel per column; see `Plots.bootstrap`."""
     names = _chosen(which, list(replicates.table.columns))
     limits = replicates.conf_int(level)
@@ -51,7 +51,7 @@ def draw_bootstrap(replicates: Bootstrap, which: str | Iterable[str], level: flo
             panel.plot(x, gaussian_kde(values)(x), color=MARK)
         _mark(panel, float(replicates.estimates[name]), limits.loc[name].to_numpy())
         panel.set_yticks([])
-    return alone(axes)
+    return axes
 
 
 def _chosen(which: str | Iterable[str], known: Sequence[str]) -> list[str]:

@@ -41,7 +41,8 @@ def tidy(
     if not tables:
         raise OptionError(f"effects={effects!r} is empty; use one or more of {', '.join(map(repr, makers))}.")
     columns = [column for column in [*_COLUMNS, *_LIMITS] if any(column in table for table in tables)]
-    return pd.concat([table.astype({"effect": object}) for table in tables], ignore_index=True)[columns]
+    filled = [table for table in tables if len(table)]  # pandas 2 warns of empty ones
+    return pd.concat(filled or tables, ignore_index=True).reindex(columns=columns)
 
 
 def _with_limits(table: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:

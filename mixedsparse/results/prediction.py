@@ -74,7 +74,8 @@ class PredictionMixin(ResultsBase):
         -----
         Normal quantiles times the standard deviation of x'beta-hat + z'b-hat - x'beta - z'b, from the joint covariance
         of beta-hat and b-hat - b (Henderson 1975); the covariance parameters are taken as known, which makes intervals
-        a little short where there are few levels.
+        a little short where there are few levels. An offset counts in new rows as it does in `fittedvalues`; lme4
+        1.1-31 leaves it out of predictions for new data where it was given as an argument, not in the formula.
 
         Examples
         --------

@@ -171,9 +171,9 @@ class TablesMixin(ResultsBase):
         >>> import mixedsparse as ms
         >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
         >>> print(fit.journal())
-                   Estimate  Std. Error    df      t       p  SD Subject  SD Residual
-        Intercept   251.405       6.825  17.0  36.84  <1e-4       24.740        25.59
-        Days         10.467       1.546  17.0   6.77  <1e-4        5.922
+                   Estimate  Std. Error    df      t      p  SD Subject  SD Residual
+        Intercept   251.405       6.825  17.0  36.84  <1e-4      24.74         25.59
+        Days         10.467       1.546  17.0   6.77  <1e-4       5.922
         ...
         """
         from mixedsparse.report.journal import journal

@@ -8,13 +8,11 @@ import pytest
 
 import mixedsparse as ms
 
-pyplot = pytest.importorskip("matplotlib.pyplot")
-
 
 @pytest.fixture(autouse=True)
 def _closed_figures():
     yield
-    pyplot.close("all")
+    pytest.importorskip("matplotlib.pyplot").close("all")
 
 
 @pytest.fixture(scope="session")

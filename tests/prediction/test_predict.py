@@ -117,13 +117,13 @@ def test_any_set_of_grouping_factors(data, crossed):
     np.testing.assert_allclose(crossed.predict(rows, random="h"), only_h, **EXACT)
     np.testing.assert_allclose(crossed.predict(rows, random=[]), population, **EXACT)
     np.testing.assert_allclose(crossed.predict(rows, random=["h", "g"]), crossed.predict(rows), **EXACT)
-    with pytest.raises(OptionError, match="'subject' is no grouping factor .* among: 'g', 'h'"):
+    with pytest.raises(OptionError, match=r"'subject' is no grouping factor .* among: 'g', 'h'"):
         crossed.predict(rows, random=["subject"])
 
 
 def test_levels_that_the_fit_has_not_seen(data, crossed):
     rows = data.iloc[:3].assign(h=["h1", "new", "newer"])
-    with pytest.raises(DataError, match=r"'h' has levels that the fit has not seen: 'new', 'newer' .*new_levels='zero'"):
+    with pytest.raises(DataError, match=r"'h' has levels .* not seen: 'new', 'newer' .*new_levels='zero'"):
         crossed.predict(rows)
     got = crossed.predict(rows, new_levels="zero")
     np.testing.assert_allclose(got[1:], crossed.predict(rows, random=["g"])[1:], **EXACT)
@@ -209,8 +209,8 @@ def test_options_are_checked(crossed, options, message):
 def test_columns_that_are_needed(data, crossed):
     with pytest.raises(ColumnError, match="no column 'h'"):
         crossed.predict(data[["x", "f", "g"]])
+    term = ms.RandomTerm("g", np.arange(40) // 4, np.ones(40))
+    y = np.random.default_rng(0).normal(size=40) + np.arange(40) // 4
+    from_arrays = ms.LinearMixedModel.from_arrays(y, np.ones((40, 1)), [term]).fit()
     with pytest.raises(DataError, match="made from arrays"):
-        term = ms.RandomTerm("g", np.arange(40) // 4, np.ones(40))
-        y = np.random.default_rng(0).normal(size=40)
-        model = ms.LinearMixedModel.from_arrays(y + np.arange(40) // 4, np.ones((40, 1)), [term])
-        model.fit().predict({"x": [1]})
+        from_arrays.predict({"x": [1]})

@@ -159,6 +159,14 @@ def test_polars_goes_in_and_the_same_tables_come_out(sleep):
     assert again.criterion == pytest.approx(sleep.criterion, rel=1e-12)
 
 
+def test_a_model_without_fixed_effects():
+    y = ms.datasets.load("Dyestuff")["Yield"].to_numpy()
+    term = ms.RandomTerm("g", np.repeat(np.arange(6), 5), np.ones(30))
+    fit = ms.LinearMixedModel.from_arrays(y - y.mean(), np.empty((30, 0)), [term]).fit()
+    assert fit.tidy().empty
+    assert fit.tidy(["fixed", "ran_pars"], conf_int=True)["effect"].tolist() == ["ran_pars"] * 2
+
+
 @pytest.mark.parametrize("effects", ["random", [], ["fixed", "ran_coefs"]])
 def test_unknown_effects_are_refused(sleep, effects):
     with pytest.raises(ms.OptionError, match="'fixed', 'ran_pars', 'ran_vals'"):
