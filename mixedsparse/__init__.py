@@ -24,7 +24,9 @@ from mixedsparse.inference.lrt import anova
 from mixedsparse.inference.parsimony import parsimony
 from mixedsparse.model import LinearMixedModel, lmer
 from mixedsparse.options import FitOptions
+from mixedsparse.planning import Plan, Power, design, plan, power
 from mixedsparse.results import MixedResults
+from mixedsparse.storage import StorageError, load
 
 __version__ = "0.1.0"
 
@@ -45,15 +47,22 @@ __all__ = [
     "MixedSparseWarning",
     "NotPositiveDefiniteError",
     "OptionError",
+    "Plan",
+    "Power",
     "RandomTerm",
     "RefitWarning",
     "SingularFitWarning",
+    "StorageError",
     "UndefinedTestWarning",
     "__version__",
     "anova",
     "compare",
     "datasets",
+    "design",
     "lmer",
+    "load",
     "mixedlm",
     "parsimony",
+    "plan",
+    "power",
 ]

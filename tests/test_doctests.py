@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent / "mixedsparse"
-NEEDS = {"mixedsparse.core.cholmod": "sksparse.cholmod"}
+NEEDS = {"mixedsparse.core.cholmod": "sksparse.cholmod", "mixedsparse.adapters.marginaleffects": "marginaleffects"}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

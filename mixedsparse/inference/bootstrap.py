@@ -96,16 +96,16 @@ class Bootstrap:
         return pd.DataFrame(tails, index=self.table.columns, columns=["lower", "upper"])
 
     def plot(self, which: str | Iterable[str] = "all", level: float = 0.95) -> np.ndarray:
-        """Histogram of the replicates, one panel per column, with the estimate and the percentile interval marked.
+        """Densities of the replicates, one panel per column, with the estimate and the percentile interval marked.
 
         Returns
         -------
         ndarray of matplotlib Axes
             One per panel; ``axes[0].figure`` is the figure.
         """
-        from mixedsparse.report.profile_plots import plot_bootstrap
+        from mixedsparse.plotting.parameters import draw_bootstrap
 
-        return plot_bootstrap(self, which, level)
+        return draw_bootstrap(self, which, level)
 
     def __repr__(self) -> str:
         return f"<Bootstrap: {self.nsim} {self.kind} replicates, {len(self.failures)} failed, seed {self.seed}>"

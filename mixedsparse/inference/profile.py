@@ -101,9 +101,9 @@ class Profile:
         ndarray of matplotlib Axes
             One per panel; ``axes[0].figure`` is the figure.
         """
-        from mixedsparse.report.profile_plots import plot_profile
+        from mixedsparse.plotting.parameters import draw_profile
 
-        return plot_profile(self, kind, which, level)
+        return draw_profile(self, kind, which, level)
 
     def __repr__(self) -> str:
         return f"<Profile of {len(self.curves)} parameters to level {self.level:g}; {self.note}>"

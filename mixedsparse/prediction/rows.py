@@ -92,12 +92,12 @@ def read_rows(
     wanted : collection of str
         Further factors whose terms are encoded; where their columns are absent, levels count as missing.
     offset : str, array, number or None
-        Stands in for an offset that the fit got as an array.
+        Added to what offsets in the formula say; an offset that the fit got as an argument does not count by itself.
 
     Raises
     ------
     DataError
-        The offset of the fit is not known for new rows, or the data do not suit the formula.
+        The data do not suit the formula.
     """
     if newdata is None:
         if offset is not None:
@@ -107,12 +107,14 @@ def read_rows(
     table = open_table(newdata)
     if design.encoding is not None:
         table = _with_absent_groups(table, design.encoding, set(wanted) - set(needed))
+        # An offset given to the fit as an argument belongs to its rows, as in lme4 and statsmodels.
+        design = replace(design, encoding=replace(design.encoding, offset_column=None))
     new = design.matrices(table, groups=[*needed, *wanted])
     _warn_not_estimable(results, new.X)
     return Rows(
         X=new.X[:, problem.basis.kept],
         terms=tuple(new.terms[i] for i in problem.order),
-        offset=_total_offset(results, new.offset, table, offset),
+        offset=_total_offset(new.offset, table, offset),
         index=new.index,
         table=table,
     )
@@ -179,19 +181,10 @@ def _with_absent_groups(table: Table, encoding: Encoding, optional: Collection[s
     )
 
 
-def _total_offset(results: MixedResults, known: np.ndarray | None, table: Table, given: Any) -> np.ndarray | None:
-    """Offset of new rows: what formula and offset column say, plus `given` in place of an array."""
-    source = results.model.design.source
-    by_array = source is not None and source.offset is not None and not isinstance(source.offset, str)
-    if not by_array:
-        if given is not None:
-            raise OptionError("offset= stands in for an offset that the fit got as an array; this fit got none.")
-        return known
+def _total_offset(known: np.ndarray | None, table: Table, given: Any) -> np.ndarray | None:
+    """Offset of new rows: what the formula says, plus what is `given`."""
     if given is None:
-        raise DataError(
-            "The fit got its offset as an array, so that of new rows is not known: give offset=, one number, one per "
-            "row, or a column's name (offset=0 for none)."
-        )
+        return known
     more = _per_row(given, table, table.n, "offset")
     return more if known is None else known + more
 

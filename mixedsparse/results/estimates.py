@@ -18,7 +18,7 @@ class EstimatesMixin(ResultsBase):
         return [self.model.design.x_names[i] for i in self._problem.basis.kept]
 
     def _per_coefficient(self, values: np.ndarray, name: str) -> pd.Series:
-        # An object index: inferring a text type from a handful of names takes longer than the rest of a small fit's labels.
+        # An object index: inferring a text type from a handful of names takes longer than everything else here.
         return pd.Series(read_only(values), index=pd.Index(self._x_names, dtype=object), name=name)
 
     @table_property

@@ -48,8 +48,8 @@ class PredictionMixin(ResultsBase):
             Prior weights of the rows, for ``interval="prediction"`` only: the residual variance is sigma^2 over
             these. By default those of the fit, or the column of `newdata` that the fit took them from.
         offset : str, array of shape (r,) or number, optional
-            Only where the fit got its offset as an array: that of `newdata`. An offset in the formula, or one given
-            as a column's name, is read from `newdata`.
+            Added to the predictions for `newdata`. An offset in the formula is read from `newdata`; one that the fit
+            got as an argument belongs to the rows of the fit and counts in new rows only if it is given here again.
 
         Returns
         -------
@@ -60,8 +60,8 @@ class PredictionMixin(ResultsBase):
         Raises
         ------
         DataError
-            A level of a fixed factor, or of a grouping factor, was not seen by the fit; weights or offset of new rows
-            are not known; or a column does not suit the formula.
+            A level of a fixed factor, or of a grouping factor, was not seen by the fit; weights of new rows are not
+            known; or a column does not suit the formula.
         OptionError
             `random` names no grouping factor (the message lists them), or another option is not known.
 
@@ -74,8 +74,8 @@ class PredictionMixin(ResultsBase):
         -----
         Normal quantiles times the standard deviation of x'beta-hat + z'b-hat - x'beta - z'b, from the joint covariance
         of beta-hat and b-hat - b (Henderson 1975); the covariance parameters are taken as known, which makes intervals
-        a little short where there are few levels. An offset counts in new rows as it does in `fittedvalues`; lme4
-        1.1-31 leaves it out of predictions for new data where it was given as an argument, not in the formula.
+        a little short where there are few levels. Offsets follow lme4 and statsmodels: those in the formula count in
+        new rows, those given to the fit as an argument do not.
 
         Examples
         --------

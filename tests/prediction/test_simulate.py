@@ -107,7 +107,7 @@ def test_weights_and_offset():
     drawn = fit.simulate(NSIM, seed=1, random="conditional")
     np.testing.assert_allclose(drawn.std(axis=1), fit.sigma / np.sqrt(data["w"]), rtol=0.06)
     np.testing.assert_allclose(drawn.mean(axis=1), fit.fittedvalues, atol=4.5 * fit.sigma / np.sqrt(NSIM))
-    np.testing.assert_allclose(fit.simulate(2, 1, newdata=data), fit.simulate(2, 1), rtol=1e-9)
+    np.testing.assert_allclose(fit.simulate(2, 1, newdata=data, offset="o"), fit.simulate(2, 1), rtol=1e-9)
 
 
 @pytest.mark.parametrize(
