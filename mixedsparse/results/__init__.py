@@ -10,6 +10,14 @@
 ``fitted``                fittedvalues, resid, marginal_cov
 ``outcome``               converged, singular, optim, certificate
 ``internals``             get(name): the matrices of the model
+``testing``               anova, ranova, drop1, t_test, wald_test
+``intervals``             conf_int, profile, bootstrap, refit
+``means``                 emmeans, emtrends, joint_tests
+``indices``               rePCA, icc, r2, caic, parsimony
+``prediction``            predict, simulate
+``diagnostics``           residuals, leverage, influence, vif, scaled_residuals
+``tables``                tidy, glance, augment, journal, to_latex
+``plots``, ``saving``     plot; save
 ========================  ==========================================================================
 
 A topic that computes something new (inference, prediction, plots) is a package of its own, and its mixin
