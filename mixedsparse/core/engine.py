@@ -47,7 +47,6 @@ class Engine(Protocol):
     """Analyses the pattern of M once and factorises it at any theta."""
 
     name: str
-    analyses: int
     problem: Problem
 
     @property

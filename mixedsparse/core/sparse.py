@@ -42,7 +42,6 @@ class CholmodEngine:
         lower = sparse.csc_matrix((values[self.order], *index), shape=(q, q))
         self.gram = (lower + sparse.tril(lower, -1).T).tocsr()
         self.cholesky = SparseCholesky(lower)
-        self.analyses = 1
         self.work = float("inf")
         self._selected: tuple[SelectedInverse, np.ndarray] | None = None
 

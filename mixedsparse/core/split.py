@@ -39,7 +39,6 @@ class SplitEngine:
         self.rest = Rest(problem, self.first)
         self.coupling: Coupling | None = make_coupling(self.rest) if self.rest.blocks else None
         self.gram = problem.grams[self.first]
-        self.analyses = 1
 
     @property
     def work(self) -> float:

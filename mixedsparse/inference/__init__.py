@@ -8,7 +8,7 @@
 ``hypotheses``      hypotheses of type I, II and III for the terms of the fixed part
 ``anova``           F tables by term, t-tests and F tests of linear functions
 ``refit``           reduced models from the columns of a fit
-``lrt``             likelihood-ratio table of several fits
+``lrt``             likelihood-ratio table of several fits (``comparable``: whether they rest on the same data)
 ``ranova``          likelihood-ratio tests of random effects
 ``drop1``           single-term deletions of the fixed part
 ``grid``            reference grid

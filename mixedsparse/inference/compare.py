@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.errors import DataError, OptionError
+from mixedsparse.inference.comparable import check_same_data, same_fixed_part
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
 __all__ = ["compare"]
-
-# Designs and responses that differ by less than this share of their size are the same.
-_SAME = 1e-10
 
 
 def compare(models: Iterable[MixedResults] | Mapping[str, MixedResults]) -> pd.DataFrame:
@@ -85,32 +83,16 @@ def _aicc(results: MixedResults) -> float:
 
 
 def _check_comparable(named: Mapping[str, MixedResults]) -> None:
-    """Refuse models whose likelihoods are not of the same data."""
+    """Refuse models whose likelihoods do not compare."""
+    check_same_data(named)
     first_name, first = next(iter(named.items()))
     for name, other in named.items():
-        if other.nobs != first.nobs:
-            raise DataError(
-                f"{first_name} has {first.nobs} rows and {name} has {other.nobs}: fit all models to the rows that are "
-                "complete in every variable."
-            )
-        if not _same(first.get("y"), other.get("y")):
-            raise DataError(f"{first_name} and {name} have different responses, so their likelihoods do not compare.")
-        if not _same(_weights(first), _weights(other)):
-            raise DataError(f"{first_name} and {name} have different weights: fit them with the same.")
         if other.reml != first.reml:
             raise DataError(
                 f"{first_name} is fitted by {first.method}, {name} by {other.method}: refit with reml=False."
             )
-        if first.reml and not _same(first.get("X"), other.get("X")):
+        if first.reml and not same_fixed_part(first, other):
             raise DataError(
                 f"{first_name} and {name} are REML fits with different fixed parts or contrasts, so their likelihoods "
                 "do not compare: refit with reml=False."
             )
-
-
-def _weights(results: MixedResults) -> np.ndarray:
-    return np.ones(1) if results._weights is None else results._weights
-
-
-def _same(a: np.ndarray, b: np.ndarray) -> bool:
-    return a.shape == b.shape and bool(np.allclose(a, b, rtol=_SAME, atol=_SAME * float(np.abs(a).max(initial=0.0))))

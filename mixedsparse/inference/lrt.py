@@ -11,6 +11,7 @@ from scipy.special import chdtrc
 
 from mixedsparse.caller import user_level
 from mixedsparse.errors import DataError, OptionError, RefitWarning
+from mixedsparse.inference.comparable import check_same_data, same_fixed_part
 from mixedsparse.inference.refit import refit as refit_by
 from mixedsparse.results import MixedResults
 
@@ -64,6 +65,7 @@ def anova(*models: MixedResults, refit: bool = True, names: Sequence[str] | None
     labels = [f"m{i}" for i in range(len(models))] if names is None else [str(name) for name in names]
     if len(labels) != len(models):
         raise OptionError(f"names has {len(labels)} entries for {len(models)} models: give one each.")
+    check_same_data(dict(zip(labels, models, strict=True)))
     if refit:
         fits = _by_ml(models, labels)
     else:
@@ -98,25 +100,6 @@ def _check(models: Sequence[MixedResults]) -> None:
     for model in models:
         if not isinstance(model, MixedResults):
             raise OptionError(f"anova compares results of fits, not {type(model).__name__}: pass what lmer returns.")
-    first = models[0].model.design
-    for model in models[1:]:
-        design = model.model.design
-        if design.y.shape != first.y.shape:
-            raise DataError(
-                f"The models rest on {len(first.y)} and {len(design.y)} rows: fit them to the same rows (a variable "
-                "that only one of them uses may have missing values)."
-            )
-        if not np.array_equal(design.y, first.y):
-            raise DataError(
-                f"The models have different responses or rows ({first.response!r} and {design.response!r}): "
-                "likelihoods can be compared for the same data only."
-            )
-        if not np.array_equal(_weights(design.weights, len(first.y)), _weights(first.weights, len(first.y))):
-            raise DataError("The models have different weights: likelihoods can be compared for the same weights only.")
-
-
-def _weights(weights: np.ndarray | None, n: int) -> np.ndarray:
-    return np.ones(n) if weights is None else weights
 
 
 def _by_ml(models: Sequence[MixedResults], labels: Sequence[str]) -> list:
@@ -136,10 +119,8 @@ def _check_reml(models: Sequence[MixedResults]) -> None:
         raise OptionError("Some of the fits are by REML and some by ML: use refit=True, which fits all by ML.")
     if not models[0].reml:
         return
-    first = models[0].get("X")
     for model in models[1:]:
-        other = model.get("X")
-        if first.shape != other.shape or not np.allclose(first, other, rtol=1e-12, atol=0.0):
+        if not same_fixed_part(models[0], model):
             raise DataError(
                 f"The fixed parts of {models[0].formula!r} and {model.formula!r} differ, so their restricted "
                 "likelihoods cannot be compared: use refit=True, which fits all by ML."

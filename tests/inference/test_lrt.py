@@ -62,7 +62,7 @@ def test_equal_models_have_no_test(data):
 
 def test_other_data_are_refused(data):
     one = fit("Days + (1 | Subject)", data, False)
-    with pytest.raises(ms.DataError, match="180 and 179 rows"):
+    with pytest.raises(ms.DataError, match="m0 has 180 rows and m1 has 179"):
         anova(one, fit("Days + (1 | Subject)", data.iloc[1:], False))
     with pytest.raises(ms.DataError, match="different responses or rows"):
         anova(one, ms.lmer("np.log(Reaction) ~ Days + (1 | Subject)", data, reml=False))
