@@ -5,15 +5,25 @@ VENV_PYTHON := .venv/bin/python
 SET_UP := .venv/.set-up
 PYTEST := $(VENV_PYTHON) -m pytest -n auto --maxprocesses=4
 
-.PHONY: help demo test test-fast check format bench setup clean
+.PHONY: help demo test test-fast test-spark check format notebooks docs bench bench-quick bench-report limits agreement compare \
+	setup clean
 
 help:
 	@echo 'make demo       set up, then fit 73,421 ratings with three crossed factors'
 	@echo 'make test       set up, then run all tests (slow ones last)'
 	@echo 'make test-fast  set up, then run the tests that are not marked slow'
+	@echo 'make test-spark set up, install PySpark (half a gigabyte; needs Java), then run the test on it'
 	@echo 'make check      set up, then lint, check the formatting and the types'
 	@echo 'make format     set up, then mend lint and formatting'
-	@echo 'make bench      set up, then run the benchmarks'
+	@echo 'make notebooks  set up, then execute all notebooks in place (`make notebooks NOTEBOOKS=01` those whose names begin so)'
+	@echo 'make docs       set up, then build the API reference and the notebooks as pages in docs/_build'
+	@echo 'make bench      set up, then time all problems in all programs: hours; goes on after an interruption with'
+	@echo '                `make bench BENCH=--resume`'
+	@echo 'make bench-quick  set up, then the short calls of the benchmark: under five minutes once the programs are there'
+	@echo 'make bench-report  figures and the tables of the README from the results of `make bench`'
+	@echo 'make limits     set up, then time the engine beside the kernels that nothing exact avoids: a quarter of an hour'
+	@echo 'make agreement  set up, then compare every figure of every bundled model with those of lme4 in R'
+	@echo 'make compare BASE=HEAD~1  set up, then compare the speed of the files as they are with that of a commit'
 	@echo 'make clean      remove the virtual environment and the caches'
 
 demo: setup
@@ -25,6 +35,10 @@ test: setup
 test-fast: setup
 	$(PYTEST) -m 'not slow'
 
+test-spark: setup
+	$(VENV_PYTHON) -m pip install 'ibis-framework[pyspark]'
+	$(VENV_PYTHON) -m pytest -m slow tests/sources/test_backends.py
+
 check: setup
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
@@ -34,8 +48,30 @@ format: setup
 	$(VENV_PYTHON) -m ruff check --fix .
 	$(VENV_PYTHON) -m ruff format .
 
+notebooks: setup
+	$(VENV_PYTHON) -m notebooks.build $(NOTEBOOKS)
+
+docs: setup
+	$(VENV_PYTHON) -m docs.build
+
 bench: setup
-	$(VENV_PYTHON) -m benchmarks.run
+	$(VENV_PYTHON) -m benchmarks.run $(BENCH)
+
+bench-quick: setup
+	$(VENV_PYTHON) -m benchmarks.run --quick $(BENCH)
+
+bench-report: setup
+	$(VENV_PYTHON) -m benchmarks.plots
+	$(VENV_PYTHON) -m benchmarks.table
+
+limits: setup
+	$(VENV_PYTHON) -m benchmarks.limits
+
+agreement: setup
+	$(VENV_PYTHON) -m benchmarks.agreement
+
+compare: setup
+	$(VENV_PYTHON) benchmarks/compare.py $(BASE)
 
 setup: $(SET_UP)
 
@@ -44,5 +80,5 @@ $(SET_UP): pyproject.toml .ci/setup
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist docs/_build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

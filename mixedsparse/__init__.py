@@ -16,6 +16,7 @@ from mixedsparse.errors import (
     NotPositiveDefiniteError,
     OptionError,
     RefitWarning,
+    RowsElsewhereError,
     SingularFitWarning,
     UndefinedTestWarning,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Power",
     "RandomTerm",
     "RefitWarning",
+    "RowsElsewhereError",
     "SingularFitWarning",
     "StorageError",
     "UndefinedTestWarning",

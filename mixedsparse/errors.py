@@ -8,6 +8,7 @@
     │   └── ColumnError(KeyError)        a column that the call names is not there
     ├── OptionError(ValueError)          an option has a value that is not known
     ├── BackendError(RuntimeError)       the model needs software or memory that is missing
+    ├── RowsElsewhereError(RuntimeError) the rows of the model are in a database or in files, not in memory
     └── NotPositiveDefiniteError(ArithmeticError)   a factorisation broke down
 
     MixedSparseWarning(UserWarning)
@@ -36,6 +37,7 @@ __all__ = [
     "NotPositiveDefiniteError",
     "OptionError",
     "RefitWarning",
+    "RowsElsewhereError",
     "SingularFitWarning",
     "UndefinedTestWarning",
 ]
@@ -74,6 +76,10 @@ class OptionError(MixedSparseError, ValueError):
 
 class BackendError(MixedSparseError, RuntimeError):
     """The model needs software or memory that this machine does not have."""
+
+
+class RowsElsewhereError(MixedSparseError, RuntimeError):
+    """The model was aggregated from a source, and what was asked for needs its rows one by one."""
 
 
 class NotPositiveDefiniteError(MixedSparseError, ArithmeticError):

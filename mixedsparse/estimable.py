@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from mixedsparse.errors import DataError
 if TYPE_CHECKING:
     from mixedsparse.formula.design import Design
 
-__all__ = ["check_estimable", "is_perfect", "perfect_fit"]
+__all__ = ["Sizes", "check_estimable", "is_perfect", "perfect_fit"]
 
 # A residual sum of squares below this share of that of y is rounding noise: cross-products keep 16 digits.
 _PERFECT = 1e-12
@@ -25,23 +26,45 @@ _ROUNDING = 1e-28
 _SMALLEST, _LARGEST = 1e-140, 1e140
 
 
-def check_estimable(problem: Problem, design: Design) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Sizes:
+    """Sizes of numbers.
+
+    Attributes
+    ----------
+    response, squares : float
+        Largest absolute value of y, and its sum of squares.
+    columns : ndarray, shape (P,)
+        A bound of the absolute values of each column of X.
+    """
+
+    response: float
+    squares: float
+    columns: np.ndarray
+
+    @classmethod
+    def of(cls, design: Design) -> Sizes:
+        """Sizes in a design with rows."""
+        largest = np.abs(design.X).max(axis=0, initial=0.0)
+        return cls(float(np.abs(design.y).max()), float(np.square(design.y).sum()), largest)
+
+
+def check_estimable(problem: Problem, design: Design, sizes: Sizes) -> None:
     """Refuse what has no estimate: no residual degrees of freedom, or nothing left for the random effects."""
     if problem.n <= problem.p:
         raise DataError(
             f"{problem.n} rows cannot estimate {problem.p} fixed effects and a residual variance; "
             "use fewer terms or more data."
         )
-    size = float(np.abs(design.y).max())
-    if not _SMALLEST < size < _LARGEST:
+    if not _SMALLEST < sizes.response < _LARGEST:
         raise DataError(
-            f"The response {design.response!r} has values of size {size:.0e}, whose squares leave the range of "
-            "numbers; change its unit."
+            f"The response {design.response!r} has values of size {sizes.response:.0e}, whose squares leave the range "
+            "of numbers; change its unit."
         )
-    for name, column in zip(design.x_names, np.abs(design.X).max(axis=0, initial=0.0), strict=True):
+    for name, column in zip(design.x_names, sizes.columns, strict=True):
         if column > _LARGEST:
             raise DataError(f"The column {name!r} has values of size {column:.0e}; change its unit.")
-    if problem.xy[-1, -1] <= _ROUNDING * float(np.square(design.y).sum()):
+    if problem.xy[-1, -1] <= _ROUNDING * sizes.squares:
         raise perfect_fit(design)
 
 

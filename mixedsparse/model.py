@@ -2,51 +2,48 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from mixedsparse.caller import CallerNames, user_level
-from mixedsparse.core.derivatives import differentiate
-from mixedsparse.core.engine import Engine, make_engine
-from mixedsparse.core.fit import Fit, fit_problem
-from mixedsparse.core.hessian import observed_hessian
-from mixedsparse.core.pls import Pls, solve_pls
+from mixedsparse.caller import CallerNames
+from mixedsparse.core.engine import Engine
+from mixedsparse.core.engines import Engines
+from mixedsparse.core.fit import fit_problem
 from mixedsparse.core.problem import Problem, make_problem
+from mixedsparse.core.start import check_theta
 from mixedsparse.core.terms import RandomTerm
-from mixedsparse.errors import (
-    ConvergenceWarning,
-    DroppedColumnsWarning,
-    DroppedRowsWarning,
-    OptionError,
-    SingularFitWarning,
-)
-from mixedsparse.estimable import check_estimable, is_perfect, perfect_fit
+from mixedsparse.criterion import CriterionMixin
+from mixedsparse.estimable import Sizes, check_estimable, is_perfect, perfect_fit
+from mixedsparse.notices import warn_of_data, warn_of_search
 from mixedsparse.options import FitOptions, check_method, check_options
-from mixedsparse.progress import ProgressOption, reporter
+from mixedsparse.progress import CountOption, ProgressOption, reporter
+from mixedsparse.sources.opening import is_source
 
 if TYPE_CHECKING:
     from mixedsparse.formula.design import Design
+    from mixedsparse.report.cost import CostReport
     from mixedsparse.results import MixedResults
 
-__all__ = ["LinearMixedModel", "lmer", "warn_of_search"]
+__all__ = ["LinearMixedModel", "lmer"]
 
 
-class LinearMixedModel:
+class LinearMixedModel(CriterionMixin):
     """A linear mixed model: y = X beta + Z b + e, b ~ N(0, sigma^2 Lambda Lambda'), e ~ N(0, sigma^2 / w).
 
     Parameters
     ----------
     formula : str
         As in lme4: ``"y ~ x + (1 + x | subject) + (1 | item)"``.
-    data : data frame
-        pandas, polars or pyarrow table, or a dict of columns.
+    data : data frame or source
+        pandas, polars or pyarrow table, or a dict of columns. Or a source larger than memory: the path of a Parquet
+        file, a directory or a glob, a DuckDB relation, or a table of any back end of Ibis. Its rows stay there, and
+        only sums over levels are read.
     weights, offset : str or array, optional
-        Column name or one number per row.
+        Column name or one number per row; a column name for a source.
     contrasts : dict, optional
         Column -> ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or an array (levels, levels - 1).
+    progress : bool or callable, optional
+        Whether a bar shows how far the reading of a source is; by default on an interactive terminal after two seconds.
 
     Raises
     ------
@@ -70,11 +67,20 @@ class LinearMixedModel:
         offset: Any = None,
         contrasts: Mapping[str, Any] | None = None,
         env: Mapping[str, Any] | None = None,
+        progress: CountOption = None,
     ) -> None:
-        from mixedsparse.formula.design import make_design
-
         env = CallerNames(1) if env is None else env
-        self._set_design(make_design(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env))
+        if is_source(data):
+            from mixedsparse.sources.design import aggregate
+
+            found = aggregate(
+                formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env, progress=progress
+            )
+            self._set_problem(found.design, found.problem, found.sizes)
+        else:
+            from mixedsparse.formula.design import make_design
+
+            self._set_design(make_design(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env))
 
     @classmethod
     def from_arrays(
@@ -116,15 +122,17 @@ class LinearMixedModel:
         return model
 
     def _set_design(self, design: Design) -> None:
-        self.design = design
         y = design.y if design.offset is None else design.y - design.offset
-        self.problem: Problem = make_problem(y, design.X, design.terms, design.weights)
-        self._engines: dict[str, Engine] = {}
-        check_estimable(self.problem, design)
+        self._set_problem(design, make_problem(y, design.X, design.terms, design.weights), Sizes.of(design))
+
+    def _set_problem(self, design: Design, problem: Problem, sizes: Sizes) -> None:
+        self.design, self.problem = design, problem
+        self._engines = Engines(problem)
+        check_estimable(problem, design, sizes)
 
     def __getstate__(self) -> dict[str, Any]:
         """State without the engines, which hold factors of a foreign library."""
-        return {**self.__dict__, "_engines": {}}
+        return {**self.__dict__, "_engines": Engines(self.problem, self._engines.cost)}
 
     @property
     def formula(self) -> str:
@@ -137,11 +145,30 @@ class LinearMixedModel:
         kept = set(self.problem.basis.kept.tolist())
         return tuple(name for i, name in enumerate(self.design.x_names) if i not in kept)
 
-    def engine(self, backend: str = "auto") -> Engine:
-        """Return the engine of this model for `backend`, analysed once and kept."""
-        if backend not in self._engines:
-            self._engines[backend] = make_engine(self.problem, backend)
-        return self._engines[backend]
+    def engine(self, backend: str = "auto", method: str = "direct") -> Engine:
+        """Return the engine of this model for `backend` and `method`, analysed once and kept."""
+        return self._engines(backend, method)
+
+    def cost(self) -> CostReport:
+        """Foresee what a fit costs, without fitting: size of the factor, memory, time, and the method for these.
+
+        Returns
+        -------
+        CostReport
+            ``.method`` is what ``method="auto"`` takes, ``.reason`` says why; ``.seconds``, ``.memory`` (bytes, beyond
+            the data); ``.fills``: grouping factor that fills in; ``.table``: every way to evaluate the criterion.
+            All from the pattern of Z'Z; seconds are right within a factor of two or three.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> model = ms.LinearMixedModel("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> model.cost().reason
+        'Subject is the only grouping factor: nothing fills in.'
+        """
+        from mixedsparse.report.cost import CostReport
+
+        return CostReport.of(self._engines.foresee())
 
     def fit(
         self,
@@ -160,106 +187,61 @@ class LinearMixedModel:
             Restricted maximum likelihood (default) or maximum likelihood.
         start : array, shape (m,), optional
             Theta to start from; moment estimates otherwise.
-        method : {"auto", "direct"}
-            How the criterion is evaluated; exact factorisation is the only method so far.
+        method : {"auto", "direct", "iterative"}
+            ``"direct"`` factorises; every number is exact. ``"iterative"`` needs no factor, which several large crossed
+            factors would fill in; its estimates have a Monte-Carlo error, see `MixedResults.monte_carlo`. ``"auto"`` is
+            direct unless that takes more than the memory there is, or more than a minute or so and several times what
+            the iterative method takes; see `cost`.
         options : FitOptions, optional
         progress : bool or callable, optional
-            True prints iteration, criterion and gradient norm to stderr; a callable gets each `Iteration`.
+            True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on
+            an interactive terminal if the fit takes longer than two seconds. A callable gets each `Iteration`.
 
         Returns
         -------
         MixedResults
 
+        Raises
+        ------
+        BackendError
+            ``method="direct"`` needs more memory than there is; said before it is allocated.
+
         Warns
         -----
         SingularFitWarning, ConvergenceWarning, DroppedRowsWarning, DroppedColumnsWarning
+
+        Notes
+        -----
+        Ctrl-C ends the search once it has a point, and returns results for that with a ConvergenceWarning; give their
+        `theta` as `start` to go on.
         """
         from mixedsparse.results import MixedResults
 
         options = check_options(options)
-        check_method(method)
-        fit = fit_problem(
-            self.engine(options.backend),
-            bool(reml),
-            start=None if start is None else self._check_theta(start, "start"),
-            max_evals=options.max_evals,
-            tolerance=options.tolerance,
-            progress=reporter(progress),
-        )
+        check_method(method, options)
+        start = None if start is None else check_theta(self.problem, start, "start")
+        engine = self.engine(options.backend, method)
+        with reporter(progress, *self._engines.expectations(engine)) as note:
+            fit = fit_problem(
+                engine,
+                bool(reml),
+                start=start,
+                max_evals=options.max_evals,
+                tolerance=options.tolerance,
+                progress=note,
+                interruptible=True,
+                seed=options.seed,
+                mc_share=options.mc_share,
+            )
         if is_perfect(fit, self.problem):
             raise perfect_fit(self.design)
-        self._warn(fit)
-        return MixedResults(self, fit)
-
-    def objective(self, theta: Any, reml: bool = True) -> float:
-        """REML criterion (or -2 log-likelihood) at `theta`, without fitting.
-
-        Examples
-        --------
-        >>> import mixedsparse as ms
-        >>> model = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
-        >>> round(model.objective([0.8483237814]), 6)
-        319.654277
-        """
-        return self._pls(theta, reml).criterion
-
-    def gradient(self, theta: Any, reml: bool = True) -> np.ndarray:
-        """Exact gradient (m,) of the criterion in theta (engine: selected inverse, no differences)."""
-        derivatives = differentiate(self.engine(), self._pls(theta, reml), second=False)
-        return np.asarray(self.problem.layout.to_block.T @ derivatives.gradient)
-
-    def hessian(self, theta: Any, reml: bool = True) -> np.ndarray:
-        """Observed Hessian (m, m) of the criterion in theta, by differencing the exact gradient (error about 1e-8)."""
-        theta = self._check_theta(theta, "theta")
-        return observed_hessian(lambda at: self.gradient(at, reml), theta)
-
-    def _pls(self, theta: Any, reml: bool) -> Pls:
-        layout = self.problem.layout
-        inner = layout.to_block @ self._check_theta(theta, "theta")
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return solve_pls(self.problem, self.engine().factorize(layout.factors(inner)), bool(reml))
-
-    def _check_theta(self, theta: Any, name: str) -> np.ndarray:
-        try:
-            values = np.atleast_1d(np.asarray(theta, dtype=float))
-        except (TypeError, ValueError) as err:
-            raise OptionError(f"{name}={theta!r} is not an array of numbers.") from err
-        if values.shape != (self.problem.n_theta,) or not np.isfinite(values).all():
-            groups = ", ".join(f"{t.group} ({t.n_theta})" for t in self.problem.terms)
-            raise OptionError(
-                f"{name} must hold {self.problem.n_theta} finite numbers, one per covariance parameter: {groups}; "
-                f"got {theta!r}."
-            )
-        return values
-
-    def _warn(self, fit: Fit) -> None:
-        """Warn once of each thing that the user can act on, at the line that asked for the fit."""
-        level = user_level()
-        if self.design.nmissing:
-            n = self.design.nmissing
-            warnings.warn(
-                f"{n} row{'s' * (n > 1)} with missing values left out of the fit.", DroppedRowsWarning, stacklevel=level
-            )
-        if self.dropped_columns:
-            warnings.warn(
-                f"Left out of X, being linear combinations of earlier columns: {', '.join(self.dropped_columns)}.",
-                DroppedColumnsWarning,
-                stacklevel=level,
-            )
+        warn_of_data(self.design.nmissing, self.dropped_columns)
         warn_of_search(fit)
+        return MixedResults(self, fit)
 
     def __repr__(self) -> str:
         """Show formula and sizes."""
         return f"LinearMixedModel({self.formula!r}, n={self.problem.n}, q={self.problem.layout.q})"
-
-
-def warn_of_search(fit: Fit) -> None:
-    """Warn of a search that stopped early, or ended on the boundary."""
-    certificate, level = fit.certificate, user_level()
-    if not certificate.converged:
-        warnings.warn(certificate.message, ConvergenceWarning, stacklevel=level)
-    elif certificate.boundary:
-        warnings.warn(certificate.message, SingularFitWarning, stacklevel=level)
 
 
 def lmer(
@@ -295,5 +277,8 @@ def lmer(
     >>> fit.params.round(3).to_dict()
     {'Intercept': 251.405, 'Days': 10.467}
     """
-    model = LinearMixedModel(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=CallerNames(1))
+    reading = None if callable(progress) else progress
+    model = LinearMixedModel(
+        formula, data, weights=weights, offset=offset, contrasts=contrasts, env=CallerNames(1), progress=reading
+    )
     return model.fit(reml, start=start, method=method, options=options, progress=progress)

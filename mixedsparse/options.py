@@ -27,6 +27,11 @@ class FitOptions:
     tolerance : float
         The search ends when the fall of the criterion that the next Newton step promises is below this
         (in deviance units), or below the rounding noise of the criterion.
+    seed : int
+        Of the random probes of the iterative method: the same data and seed give the same numbers.
+    mc_share : float
+        Monte-Carlo error that the iterative method may leave in an estimate, as a share of its standard error; probes
+        are added until it is met.
 
     Examples
     --------
@@ -37,6 +42,8 @@ class FitOptions:
     backend: str = "auto"
     max_evals: int = 500
     tolerance: float = 1e-10
+    seed: int = 0
+    mc_share: float = 0.01
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -45,14 +52,20 @@ class FitOptions:
             raise OptionError(f"max_evals={self.max_evals!r} must be a whole number of at least 1.")
         if not isinstance(self.tolerance, (int, float)) or not 0 < self.tolerance < 1:
             raise OptionError(f"tolerance={self.tolerance!r} must lie between 0 and 1.")
+        if type(self.seed) is not int or self.seed < 0:
+            raise OptionError(f"seed={self.seed!r} must be a whole number that is not negative.")
+        if not isinstance(self.mc_share, (int, float)) or not 0 < self.mc_share < 1:
+            raise OptionError(f"mc_share={self.mc_share!r} must lie between 0 and 1: 0.01 means 1 % of the SE.")
 
 
-def check_method(method: str) -> None:
-    """Refuse a `method` that is not known, or not there yet."""
+def check_method(method: str, options: FitOptions) -> None:
+    """Refuse a `method` that is not known, or that contradicts the options."""
     if method not in METHODS:
         raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}.")
-    if method == "iterative":
-        raise OptionError("method='iterative' is not available yet; use method='direct', which is exact.")
+    if method == "iterative" and options.backend != "auto":
+        raise OptionError(
+            f"method='iterative' makes no factor, but options.backend={options.backend!r} asks for one: leave one out."
+        )
 
 
 def check_options(options: object) -> FitOptions:

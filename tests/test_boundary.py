@@ -191,7 +191,7 @@ def test_a_covariate_far_from_zero_is_no_boundary(data):
 
 def test_stopped_early_says_so(sleepstudy):
     with pytest.warns(ms.ConvergenceWarning, match=r"Stopped early after 2 evaluations.*max_evals"):
-        results = sleepstudy.fit(options=ms.FitOptions(max_evals=2))
+        results = sleepstudy.fit(options=ms.FitOptions(max_evals=2), start=[2.0, 0.0, 0.3])
     assert not results.converged
     assert results.certificate.verdict == "stopped early"
     assert results.optim.message.startswith("Stopped early")

@@ -21,7 +21,10 @@ LAYERS = [
     "progress",
     "formula",
     "caller",
+    "notices",
+    "criterion",
     "estimable",
+    "sources",
     "model",
     "results",
     "inference",
@@ -46,12 +49,12 @@ ALLOWED_LIBRARIES = {
 }
 ONLY_IMPORTERS = {
     "sksparse": {"core/cholmod.py"},
-    "numba": {"core/kernels.py"},
+    "numba": {"core/kernels.py", "core/krylov/kernels.py", "core/symbolic.py"},
     "threadpoolctl": {"core/threads.py"},
 }
 
 # Slow to import, or optional: only modules that are themselves imported late may import them.
-HEAVY = {"formulaic", "numba", "sksparse", "matplotlib", "polars", "pyarrow", "statsmodels"}
+HEAVY = {"duckdb", "ibis", "formulaic", "numba", "sksparse", "matplotlib", "polars", "pyarrow", "statsmodels"}
 
 MAX_LINES = 300
 

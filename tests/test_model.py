@@ -57,14 +57,12 @@ def test_start_at_the_optimum_is_kept(model):
     assert again.criterion == pytest.approx(best.criterion, abs=1e-9)
 
 
-def test_progress_prints_lines_to_stderr(model, capsys):
+def test_progress_is_shown_on_stderr(model, capsys):
     results = model.fit(progress=True)
     out, err = capsys.readouterr()
-    lines = err.splitlines()
     assert out == ""
-    assert len(lines) == results.optim.nit + 1
-    assert all(word in lines[0] for word in ("iteration", "evaluations", "criterion", "gradient"))
-    assert f"criterion {results.criterion:.6f}" in lines[-1]
+    assert "fit:" in err
+    assert f"criterion {results.criterion:.4f}" in err
 
 
 def test_no_progress_prints_nothing(model, capsys):
@@ -92,8 +90,8 @@ def test_an_interrupted_fit_leaves_the_model_usable(sleepstudy, backend):
         if line.number == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(progress=interrupt, options=options)
+    with pytest.warns(ms.ConvergenceWarning, match="it was interrupted"):
+        model.fit(start=[5.0, 0.0, 5.0], progress=interrupt, options=options)
     fresh = ms.LinearMixedModel(FORMULA, sleepstudy).fit(options=options)
     again = model.fit(options=options)
     assert again.criterion == fresh.criterion

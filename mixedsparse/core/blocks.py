@@ -19,7 +19,7 @@ from scipy.linalg import lapack
 
 from mixedsparse.core.terms import RandomTerm, ThetaLayout
 
-__all__ = ["Block", "BlockLayout", "make_blocks"]
+__all__ = ["Block", "BlockLayout", "make_blocks", "make_layout", "whitening"]
 
 # A pivot below this share of its diagonal means that the term's columns are linearly dependent.
 _PIVOT_TOL = 1e-13
@@ -147,13 +147,11 @@ def make_blocks(terms: Sequence[RandomTerm], root_weights: np.ndarray | None) ->
         Square roots of the prior weights, multiplied into the bases.
     """
     owner, shared = _shared_factors(terms)
-    layout = ThetaLayout.of(terms)
     bases: list[list[np.ndarray]] = [[] for _ in shared]
-    starts, whiten = [], []
+    whiten = []
     for term, b in zip(terms, owner, strict=True):
         z = term.z if root_weights is None else term.z * root_weights[:, None]
         z, transform = _whiten(z)
-        starts.append(sum(piece.shape[1] for piece in bases[b]))
         whiten.append(transform)
         bases[b].append(z)
     blocks = []
@@ -161,10 +159,31 @@ def make_blocks(terms: Sequence[RandomTerm], root_weights: np.ndarray | None) ->
         z = pieces[0] if len(pieces) == 1 else np.hstack(pieces)
         unit = z.shape[1] == 1 and bool((z == 1.0).all())
         blocks.append(Block(term.codes, z, term.n_levels, unit))
+    return blocks, make_layout(terms, owner, whiten)
+
+
+def make_layout(terms: Sequence[RandomTerm], owner: Sequence[int], whiten: Sequence[np.ndarray]) -> BlockLayout:
+    """Lay out the blocks.
+
+    Parameters
+    ----------
+    terms : sequence of RandomTerm
+        In theta order.
+    owner : sequence of int
+        Block of each term, counted from 0 in the order in which they first occur.
+    whiten : sequence of ndarray (k, k)
+        T of each term; see `whitening`.
+    """
+    layout = ThetaLayout.of(terms)
+    widths, n_levels, starts = [0] * (max(owner) + 1), [0] * (max(owner) + 1), []
+    for term, b in zip(terms, owner, strict=True):
+        starts.append(widths[b])
+        widths[b] += term.k
+        n_levels[b] = term.n_levels
     start = np.array(starts)[layout.term]
-    return blocks, BlockLayout(
-        widths=tuple(b.width for b in blocks),
-        n_levels=tuple(b.n_levels for b in blocks),
+    return BlockLayout(
+        widths=tuple(widths),
+        n_levels=tuple(n_levels),
         block=np.array(owner)[layout.term],
         row=layout.row + start,
         col=layout.col + start,
@@ -192,21 +211,28 @@ def _shared_factors(terms: Sequence[RandomTerm]) -> tuple[list[int], list[Random
 
 
 def _whiten(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return z T^-1 and T, where z'z / n = T'T with T lower triangular (diagonal where z is dependent)."""
-    gram = z.T @ z / len(z)
+    """Return z T^-1 and T of `whitening`."""
+    transform = whitening(z.T @ z / len(z))
+    if transform[0, 0] == 1.0 and len(transform) == 1:
+        return z, transform
+    if not np.tril(transform, -1).any():
+        return z / np.diagonal(transform), transform
+    inverse, _ = lapack.dtrtri(transform, lower=1)
+    return z @ inverse, transform
+
+
+def whitening(gram: np.ndarray) -> np.ndarray:
+    """Return T, lower triangular with T'T = z'z / n = `gram`; diagonal where the columns of z are dependent."""
     scale = np.sqrt(np.diag(gram))
     scale[scale == 0] = 1.0
-    k = len(scale)
-    if k == 1:
-        return (z, np.ones((1, 1))) if scale[0] == 1.0 else (z / scale, np.diag(scale))
+    if len(scale) == 1:
+        return np.diag(scale)
     correlation = gram / np.outer(scale, scale)
     # T'T with T lower is the ordinary Cholesky factorisation of the reversed matrix.
     root, info = lapack.dpotrf(correlation[::-1, ::-1], lower=0)
     if info != 0 or np.diag(root).min() ** 2 < _PIVOT_TOL:
-        return z / scale, np.diag(scale)
-    transform = np.ascontiguousarray(root[::-1, ::-1]) * scale
-    inverse, _ = lapack.dtrtri(transform, lower=1)
-    return z @ inverse, transform
+        return np.diag(scale)
+    return np.ascontiguousarray(root[::-1, ::-1]) * scale
 
 
 def _whitening_of_theta(layout: ThetaLayout, whiten: Sequence[np.ndarray]) -> np.ndarray:

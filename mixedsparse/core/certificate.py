@@ -67,9 +67,12 @@ def certify(problem: Problem, search: Search) -> Certificate:
     if search.stop is not Stop.CONVERGED or saddle:
         verdict = "stopped early"
         why = "negative curvature is left" if search.stop is Stop.CONVERGED else search.stop.value
+        mend = "raise options.max_evals, or simplify the random effects"
+        if search.stop is Stop.INTERRUPTED:
+            mend = "give theta as start= to go on from here"
         message = (
             f"Stopped early after {search.nfev} evaluations: {why} (scaled gradient {step.scaled_gradient:.1e}). "
-            "Estimates are not at an optimum; raise options.max_evals, or simplify the random effects."
+            f"Estimates are not at an optimum; {mend}."
         )
     elif boundary:
         verdict = "converged on the boundary"
@@ -96,11 +99,16 @@ def _flat_directions(problem: Problem, position: int, factor: np.ndarray) -> lis
     term, layout = problem.terms[position], problem.layout
     start = layout.term_start[position]
     inside = slice(start, start + term.k)
-    left, sizes, _ = np.linalg.svd(factor[inside, inside])
+    own = factor[inside, inside]
+    # No singular value is below |det| over the norm to the power k - 1.
+    norm = float(np.linalg.norm(own))
+    if abs(float(np.prod(np.diagonal(own)))) > (_NO_VARIANCE + _ROUNDING * norm) * norm ** (len(own) - 1):
+        return []
+    left, sizes, _ = np.linalg.svd(own)
     null = layout.whiten[position].T @ left[:, sizes < _NO_VARIANCE + _ROUNDING * sizes[0]]
     if not null.shape[1]:
         return []
-    spread = np.sqrt(np.einsum("ij,ij->j", term.z, term.z) / len(term.z))
+    spread = np.linalg.norm(layout.whiten[position], axis=0)  # T'T = z'z / n
     basis, _ = np.linalg.qr(null / spread[:, None])
     alone = np.linalg.norm(basis, axis=1) > 1.0 - _ALONE
     phrases = [f"{name} in {term.group}" for name, flag in zip(term.columns, alone, strict=True) if flag]

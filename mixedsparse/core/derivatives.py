@@ -19,7 +19,7 @@ from mixedsparse.core.exact import affordable, rest_trace_products, trace_produc
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.split import SplitEngine
 
-__all__ = ["Derivatives", "differentiate"]
+__all__ = ["Derivatives", "differentiate", "working_vectors"]
 
 Vectors = list[np.ndarray]
 
@@ -69,8 +69,11 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
     """
     problem, layout = engine.problem, engine.problem.layout
     scale = problem.degrees(pls.reml) / pls.pwrss
-    # Solves come first: the inverse takes the place of the factor.
-    information, score = _information(engine, pls, scale) if second else (None, None)
+    directions = working_vectors(layout, pls) if second else []
+    inner = None
+    if second and not (exact and affordable(engine)):
+        # Solves come first: the inverse takes the place of the factor.
+        inner = _inner_products(engine, pls, directions)
     slopes = []
     for lam, trace, zeta, hx in zip(pls.factors, pls.factor.traces(), pls.zeta, pls.Hx, strict=True):
         outer = scale * (zeta.T @ zeta)
@@ -78,30 +81,33 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
             outer = outer + np.tensordot(hx @ pls.K, hx, axes=((0, 2), (0, 2)))
         slopes.append(trace - outer @ lam)
     gradient = 2.0 * layout.gather(slopes)
-    if information is None or score is None:
+    if not second:
         pls.factor.release()
         return Derivatives(gradient, None)
-    hessian, kind, known = _complete(engine, pls, information, exact)
+    hessian, kind, known = _without_curvature(engine, pls, directions, inner, exact)
     pls.factor.release()
-    hessian -= np.outer(score, score) / problem.degrees(pls.reml)
     for b, (slope, lam) in enumerate(zip(slopes, pls.factors, strict=True)):
         _add_curvature(hessian, layout, b, _right_divide(slope, lam))
     return Derivatives(gradient, 0.5 * (hessian + hessian.T), kind, known)
 
 
-def _complete(
-    engine: Engine, pls: Pls, information: np.ndarray, exact: bool
+def _without_curvature(
+    engine: Engine, pls: Pls, directions: Vectors, inner: np.ndarray | None, exact: bool
 ) -> tuple[np.ndarray, str, np.ndarray | None]:
     """Second derivatives but for the curvature, their kind, and which are exact.
 
     They are the information, or twice it less the traces where these are known.
     """
-    if exact and affordable(engine):
-        return 2.0 * information - trace_products(engine, pls), "exact", np.ones(information.shape, dtype=bool)
+    if inner is None:
+        assert isinstance(engine, SplitEngine)
+        traces, inner = trace_products(engine, pls, directions)
+        information, correction = _information(engine, pls, directions, inner)
+        return 2.0 * information - traces - correction, "exact", np.ones(information.shape, dtype=bool)
+    information, correction = _information(engine, pls, directions, inner)
     if exact and isinstance(engine, SplitEngine) and engine.rest.blocks:
         traces, known = rest_trace_products(engine, pls)
-        return np.where(known, 2.0 * information - traces, information), "average information", known
-    return information, "average information", None
+        return np.where(known, 2.0 * information - traces, information) - correction, "average information", known
+    return information - correction, "average information", None
 
 
 def _right_divide(slope: np.ndarray, lam: np.ndarray) -> np.ndarray:
@@ -123,24 +129,31 @@ def _add_curvature(hessian: np.ndarray, layout: BlockLayout, b: int, score: np.n
     hessian[mine[:, None], mine] += 2.0 * score[row[:, None], row] * (col[:, None] == col)
 
 
-def _information(engine: Engine, pls: Pls, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """(df / r^2) F'Z'P_0 Z F and s = (df / r^2) F'zeta, with F = [c_1 .. c_m], c_i = (I x D_i) zeta."""
-    problem = engine.problem
-    directions = _working_vectors(problem.layout, pls)
+def _inner_products(engine: Engine, pls: Pls, directions: Vectors) -> np.ndarray:
+    """F'Z'V_0^-1 Z F, shape (m, m), with F = [c_1 .. c_m], c_i = (I x D_i) zeta."""
     projected = pls.factor.project(engine.times(directions))
+    return np.add.reduce(
+        [f.reshape(-1, f.shape[2]).T @ w.reshape(-1, f.shape[2]) for f, w in zip(directions, projected, strict=True)]
+    )
+
+
+def _information(engine: Engine, pls: Pls, directions: Vectors, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(df / r^2) F'Z'P_0 Z F, and ss' / df with s = (df / r^2) F'zeta."""
+    problem = engine.problem
+    df = problem.degrees(pls.reml)
+    scale = df / pls.pwrss
     m = problem.n_theta
-    inner = np.zeros((m, m))
     cross = np.zeros((m, problem.p))
     score = np.zeros(m)
-    for f, w, hx, zeta in zip(directions, projected, pls.Hx, pls.zeta, strict=True):
+    for f, hx, zeta in zip(directions, pls.Hx, pls.zeta, strict=True):
         flat = f.reshape(-1, m)
-        inner += flat.T @ w.reshape(-1, m)
         cross += flat.T @ hx.reshape(len(flat), -1)
         score += flat.T @ zeta.reshape(-1)
-    return scale * (inner - cross @ pls.K @ cross.T), scale * score
+    score *= scale
+    return scale * (inner - cross @ pls.K @ cross.T), np.outer(score, score) / df
 
 
-def _working_vectors(layout: BlockLayout, pls: Pls) -> Vectors:
+def working_vectors(layout: BlockLayout, pls: Pls) -> Vectors:
     """F as block vectors (levels, K, m): D_i zeta_l with D_i = E_rs Lambda' + Lambda E_sr."""
     m = len(layout.block)
     out = []

@@ -11,22 +11,22 @@ so that one K^2 x K^2 table per pair of blocks serves all parameters (derived fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TypeGuard
 
 import numpy as np
+from scipy.linalg import blas
 
 from mixedsparse.core.blocks import BlockLayout
-from mixedsparse.core.coupling import symmetrized
 from mixedsparse.core.pls import Pls
+from mixedsparse.core.rest import symmetrized
 from mixedsparse.core.split import SplitEngine, SplitFactor
 
-__all__ = ["affordable", "rest_trace_products", "trace_products"]
+__all__ = ["affordable", "directions", "gram", "rest_trace_products", "trace_products"]
 
 # Effects per level up to which the traces among the rest are worth their pass.
 _WIDEST = 4
-# Size of the rest from which on compiled loops are worth their import.
-_COMPILED = 1500
+# Numbers that are copied at a time for a Gram matrix.
+_COPIED = 500_000
 # Diagonal entries of Lambda from which on dividing by them is safe for a Hessian.
 _SAFE_PIVOT = 1e-3
 # W is written out up to this many random effects: then it costs less than the evaluations that it saves.
@@ -38,25 +38,27 @@ def affordable(engine: object) -> TypeGuard[SplitEngine]:
     return isinstance(engine, SplitEngine) and engine.problem.layout.q <= _LARGEST
 
 
-def trace_products(engine: SplitEngine, pls: Pls) -> np.ndarray:
-    """Return tr(P V_i P V_j) for all pairs of parameters, shape (m, m)."""
+def trace_products(engine: SplitEngine, pls: Pls, vectors: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return tr(P V_i P V_j) for all pairs of parameters, shape (m, m), and F'W F for block vectors F."""
     layout = engine.problem.layout
     assert isinstance(pls.factor, SplitFactor)
     projection = _projection(engine, pls.factor)
+    stacked = _stacked(engine, vectors)
+    inner = stacked.T @ (projection @ stacked)
     if pls.reml and engine.problem.p:
-        half = np.concatenate([_effect_major(h) for h in _in_order(engine, pls.Hx)]) @ np.linalg.cholesky(pls.K)
+        half = _stacked(engine, pls.Hx) @ np.linalg.cholesky(pls.K)
         projection -= half @ half.T
-    directions = [_directions(layout, b, lam) for b, lam in enumerate(pls.factors)]
+    sides = [directions(layout, b, lam) for b, lam in enumerate(pls.factors)]
     starts = _starts(engine)
     out = np.zeros((len(layout.block), len(layout.block)))
     for s in range(len(layout.widths)):
         for t in range(s + 1):
-            gram = _gram(projection, starts[s], starts[t], layout.widths, layout.n_levels, s, t)
+            table = gram(projection, starts[s], starts[t], layout.widths, layout.n_levels, s, t)
             mine, other = layout.members[s], layout.members[t]
-            values = directions[s].reshape(len(mine), -1) @ gram @ directions[t].reshape(len(other), -1).T
+            values = sides[s].reshape(len(mine), -1) @ table @ sides[t].reshape(len(other), -1).T
             out[mine[:, None], other] = values
             out[other[:, None], mine] = values.T
-    return out
+    return out, inner
 
 
 def rest_trace_products(engine: SplitEngine, pls: Pls) -> tuple[np.ndarray, np.ndarray]:
@@ -75,66 +77,28 @@ def rest_trace_products(engine: SplitEngine, pls: Pls) -> tuple[np.ndarray, np.n
         for b in engine.rest.blocks
         if layout.widths[b] <= _WIDEST and np.abs(np.diagonal(pls.factors[b])).min() > _SAFE_PIVOT
     ]
-    half = np.zeros((engine.rest.size, 0))
+    half = np.zeros((engine.rest.size, 1))  # BLAS refuses a matrix without columns
     if pls.reml and engine.problem.p:
         half = engine.rest.times_factor_t(pls.factors, engine.rest.stack(pls.Hx)) @ np.linalg.cholesky(pls.K)
-    table = _dense_grams if engine.rest.size <= _COMPILED else _compiled_grams
+    projection = _lower_projection(pls.factor.take_inverse(), half)
     scaled = {b: _scaled_directions(layout, b, pls.factors[b]) for b in good}
-    for (s, t), gram in table(engine, pls.factor.inverse(), half, good):
-        mine, other = layout.members[s], layout.members[t]
-        values = scaled[s].reshape(len(mine), -1) @ gram @ scaled[t].reshape(len(other), -1).T
-        out[mine[:, None], other], out[other[:, None], mine] = values, values.T
-        known[mine[:, None], other] = known[other[:, None], mine] = True
+    for s in good:
+        for t in [t for t in good if t <= s]:
+            starts = engine.rest.slabs[s, 0].start, engine.rest.slabs[t, 0].start
+            table = gram(projection, *starts, layout.widths, layout.n_levels, s, t)
+            mine, other = layout.members[s], layout.members[t]
+            values = scaled[s].reshape(len(mine), -1) @ table @ scaled[t].reshape(len(other), -1).T
+            out[mine[:, None], other], out[other[:, None], mine] = values, values.T
+            known[mine[:, None], other] = known[other[:, None], mine] = True
     return out, known
 
 
-Grams = Iterator[tuple[tuple[int, int], np.ndarray]]
-
-
-def _dense_grams(engine: SplitEngine, inverse: np.ndarray, half: np.ndarray, blocks: list[int]) -> Grams:
-    """Gram_st of I - M_2^-1 - H H' for the pairs of `blocks`, by NumPy."""
-    layout, slabs = engine.problem.layout, engine.rest.slabs
-    projection = symmetrized(inverse) + half @ half.T
-    np.negative(projection, out=projection)
-    projection.flat[:: len(projection) + 1] += 1.0
-    for s in blocks:
-        for t in blocks:
-            if s >= t:
-                starts = slabs[s, 0].start, slabs[t, 0].start
-                yield (s, t), _gram(projection, *starts, layout.widths, layout.n_levels, s, t)
-
-
-def _compiled_grams(engine: SplitEngine, inverse: np.ndarray, half: np.ndarray, blocks: list[int]) -> Grams:
-    """Yield the same by compiled loops over the lower triangle, without a second array of its size."""
-    from mixedsparse.core import kernels
-
-    layout, slabs = engine.problem.layout, engine.rest.slabs
-    sums = _block_sums(engine, inverse, half)
-    starts = {b: np.array([slabs[b, a].start for a in range(layout.widths[b])]) for b in blocks}
-    for s in blocks:
-        for t in blocks:
-            if s >= t:
-                ks, kt = layout.widths[s], layout.widths[t]
-                gram = kernels.slab_gram(inverse, half, starts[s], starts[t], layout.n_levels[s], layout.n_levels[t])
-                if s == t:
-                    gram = gram + _identity_terms(sums[s], layout.n_levels[s])
-                yield (s, t), gram.reshape(ks, kt, ks, kt).swapaxes(1, 2).reshape(ks * ks, kt * kt)
-
-
-def _block_sums(engine: SplitEngine, inverse: np.ndarray, half: np.ndarray) -> dict[int, np.ndarray]:
-    """Sum over levels of the diagonal blocks of M_2^-1 + H H', (K, K) per block of the rest."""
-    out = engine.rest.block_sums(inverse)
-    for b, total in out.items():
-        slabs = [half[engine.rest.slabs[b, a]] for a in range(len(total))]
-        total += np.array([[np.vdot(s, t) for t in slabs] for s in slabs])
-    return out
-
-
-def _identity_terms(sums: np.ndarray, levels: int) -> np.ndarray:
-    """Return what I adds to the Gram matrix of -N in I - N, S the sum of the diagonal blocks of N."""
-    one = np.eye(len(sums)).ravel()
-    cross = np.outer(sums.ravel(), one)
-    return levels * np.outer(one, one) - cross - cross.T
+def _lower_projection(inverse: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """I - M_2^-1 - H H', in the place of M_2^-1."""
+    # The lower triangle of a C-ordered array is the upper one of its transpose.
+    lower = blas.dsyrk(-1.0, half.T, beta=-1.0, c=inverse.T, trans=1, overwrite_c=1).T
+    lower.flat[:: len(lower) + 1] += 1.0
+    return symmetrized(lower, out=lower)
 
 
 def _scaled_directions(layout: BlockLayout, b: int, lam: np.ndarray) -> np.ndarray:
@@ -146,8 +110,9 @@ def _scaled_directions(layout: BlockLayout, b: int, lam: np.ndarray) -> np.ndarr
     return out + out.swapaxes(1, 2)
 
 
-def _in_order(engine: SplitEngine, vectors: list[np.ndarray]) -> list[np.ndarray]:
-    return [vectors[b] for b in (engine.first, *engine.rest.blocks)]
+def _stacked(engine: SplitEngine, vectors: list[np.ndarray]) -> np.ndarray:
+    """Block vectors (levels, K, r) as rows of the projection, (q, r)."""
+    return np.concatenate([_effect_major(vectors[b]) for b in (engine.first, *engine.rest.blocks)])
 
 
 def _effect_major(vectors: np.ndarray) -> np.ndarray:
@@ -167,30 +132,26 @@ def _starts(engine: SplitEngine) -> list[int]:
 def _projection(engine: SplitEngine, factor: SplitFactor) -> np.ndarray:
     """W = Z'V_0^-1 Z, dense (q, q): the eliminated block effect-major, then the rest as it is stacked.
 
-    W_22 = S J and W_12 = R A_12 J with J = I - Lambda_2 M_2^-1 Lambda_2'S;
-    W_11 = R A_11 - (R A_12) Lambda_2 M_2^-1 Lambda_2' (R A_12)'.
+    W = Z'V_1^-1 Z - E E' with E = Z'V_1^-1 Z_2 Lambda_2 U^-1, M_2 = U'U, where Z_1'V_1^-1 Z_1 = R A_11,
+    Z_1'V_1^-1 Z_2 = R A_12 and Z_2'V_1^-1 Z_2 = S.
     """
     levels, k = len(engine.gram), engine.gram.shape[1]
     own = levels * k
     out = np.zeros((own + engine.rest.size, own + engine.rest.size))
     within = factor.shrink @ engine.gram
-    for a in range(k):
-        for b in range(k):
-            np.fill_diagonal(out[a * levels : (a + 1) * levels, b * levels : (b + 1) * levels], within[:, a, b])
+    level = np.arange(levels)
+    out[:own, :own].reshape(k, levels, k, levels)[:, level, :, level] = within
     if engine.coupling is None:
         return out
-    covariance, schur = factor.covariance(), factor.schur()
-    coupled = _effect_major(factor.shrink @ engine.coupling.dense())
-    keep = -covariance @ schur
-    keep.flat[:: len(keep) + 1] += 1.0
-    out[:own, :own] -= coupled @ covariance @ coupled.T
-    out[:own, own:] = coupled @ keep
-    out[own:, :own] = out[:own, own:].T
-    out[own:, own:] = schur @ keep
-    return out
+    schur = factor.schur()
+    out[own:, :own] = _effect_major(factor.shrink @ engine.coupling.dense()).T
+    out[own:, own:] = schur
+    half = np.concatenate([_effect_major(factor.shrink @ factor.whitened()), factor.whiten(schur)])
+    lower = blas.dsyrk(-1.0, half.T, beta=1.0, c=out.T, trans=1, overwrite_c=1).T
+    return symmetrized(lower, out=lower)
 
 
-def _directions(layout: BlockLayout, b: int, lam: np.ndarray) -> np.ndarray:
+def directions(layout: BlockLayout, b: int, lam: np.ndarray) -> np.ndarray:
     """D_i = E_rs Lambda' + Lambda E_sr of the parameters of block b, shape (m_b, K, K)."""
     mine = layout.members[b]
     out = np.zeros((len(mine), len(lam), len(lam)))
@@ -199,12 +160,16 @@ def _directions(layout: BlockLayout, b: int, lam: np.ndarray) -> np.ndarray:
     return out + out.swapaxes(1, 2)
 
 
-def _gram(
+def gram(
     projection: np.ndarray, row: int, column: int, widths: tuple[int, ...], levels: tuple[int, ...], s: int, t: int
 ) -> np.ndarray:
-    """Gram_st as a matrix (K_s^2, K_t^2)."""
+    """Gram_st as a matrix (K_s^2, K_t^2), a few levels of s at a time: their blocks are copied into rows."""
     ks, kt = widths[s], widths[t]
     block = projection[row : row + ks * levels[s], column : column + kt * levels[t]]
-    rows = block.reshape(ks, levels[s], kt, levels[t]).swapaxes(1, 2).reshape(ks * kt, -1)
-    gram = (rows @ rows.T).reshape(ks, kt, ks, kt)
-    return gram.swapaxes(1, 2).reshape(ks * ks, kt * kt)
+    block = block.reshape(ks, levels[s], kt, levels[t])
+    step = max(1, _COPIED // (ks * kt * levels[t]))
+    out = np.zeros((ks * kt, ks * kt))
+    for start in range(0, levels[s], step):
+        rows = block[:, start : start + step].swapaxes(1, 2).reshape(ks * kt, -1)
+        out += rows @ rows.T
+    return out.reshape(ks, kt, ks, kt).swapaxes(1, 2).reshape(ks * ks, kt * kt)

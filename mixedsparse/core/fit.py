@@ -3,18 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg import lapack, solve_triangular
 
 from mixedsparse.core.certificate import Certificate, certify
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.optimize import Progress, Search, search
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.problem import Problem
-from mixedsparse.core.threads import blas_threads
+from mixedsparse.core.threads import lapack_threads
 
-__all__ = ["Fit", "conditional_covariances", "fit_problem"]
+__all__ = ["Fit", "MonteCarlo", "conditional_covariance_of", "conditional_covariances", "fit_problem", "report"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MonteCarlo:
+    """Error that the random probes of an iterative fit leave in its numbers: one standard deviation over seeds.
+
+    Attributes
+    ----------
+    theta_error : ndarray, shape (m,)
+        Of theta.
+    beta_error : ndarray, shape (p,)
+        Of the coefficients, in their own units.
+    sigma2_error : float
+        Of the residual variance.
+    criterion_error : float
+        Of the criterion; NaN if it was not computed.
+    share : float
+        Largest error of an estimate over its standard error.
+    wanted : float
+        Share that was asked for; the limit on probes may leave more.
+    probes, seed : int
+    solves, cg_iterations : int
+        Right-hand sides that were solved for, and conjugate-gradient iterations in total.
+    """
+
+    theta_error: np.ndarray
+    beta_error: np.ndarray
+    sigma2_error: float
+    criterion_error: float
+    share: float
+    wanted: float
+    probes: int
+    seed: int
+    solves: int
+    cg_iterations: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +77,8 @@ class Fit:
     search : Search
         How it was found, in the whitened bases.
     certificate : Certificate
+    monte_carlo : MonteCarlo or None
+        Of an iterative fit; None where every number is exact.
     """
 
     reml: bool
@@ -53,6 +91,7 @@ class Fit:
     criterion: float
     search: Search
     certificate: Certificate
+    monte_carlo: MonteCarlo | None = None
 
 
 def fit_problem(
@@ -63,6 +102,9 @@ def fit_problem(
     max_evals: int = 500,
     tolerance: float = 1e-10,
     progress: Progress | None = None,
+    interruptible: bool = False,
+    seed: int = 0,
+    mc_share: float = 0.01,
 ) -> Fit:
     """Minimise the criterion and report the optimum in the user's units.
 
@@ -73,16 +115,24 @@ def fit_problem(
     reml : bool
     start : ndarray, shape (m,), optional
         Theta to start from, in the user's units.
-    max_evals, tolerance, progress
+    max_evals, tolerance, progress, interruptible
         See `mixedsparse.options.FitOptions` and `mixedsparse.core.optimize.search`.
+    seed, mc_share
+        Of the iterative engine, see `mixedsparse.options.FitOptions`.
     """
-    with blas_threads(engine.work):
+    limits: dict[str, Any] = {"max_evals": max_evals, "tolerance": tolerance}
+    limits |= {"progress": progress, "interruptible": interruptible}
+    if engine.name == "iterative":
+        from mixedsparse.core.krylov import fit_iterative
+
+        return fit_iterative(engine, reml, start=start, seed=seed, mc_share=mc_share, **limits)
+    with lapack_threads(engine.work):
         inner = None if start is None else engine.problem.layout.to_block @ start
-        found = search(engine, reml, start=inner, max_evals=max_evals, tolerance=tolerance, progress=progress)
-        return _report(engine.problem, found, reml)
+        found = search(engine, reml, start=inner, **limits)
+        return report(engine.problem, found, reml)
 
 
-def _report(problem: Problem, found: Search, reml: bool) -> Fit:
+def report(problem: Problem, found: Search, reml: bool) -> Fit:
     """Translate the end of a search into the user's units."""
     theta = problem.from_block @ found.theta
     sigma2 = found.pls.pwrss / problem.degrees(reml)
@@ -107,7 +157,7 @@ def _modes(problem: Problem, pls: Pls) -> tuple[np.ndarray, ...]:
     out = []
     for b, start, whiten in zip(layout.term_block, layout.term_start, layout.whiten, strict=True):
         mine = blocks[b][:, start : start + len(whiten)]
-        out.append(np.asarray(solve_triangular(whiten, mine.T, lower=True)).T)
+        out.append(np.asarray(lapack.dtrtrs(whiten, mine.T, lower=1)[0]).T)
     return tuple(out)
 
 
@@ -116,13 +166,26 @@ def conditional_covariances(problem: Problem, fit: Fit) -> list[np.ndarray]:
 
     Terms on one grouping factor share a block, in theta order, so that their covariances are there too.
     """
+    found = fit.search.pls.factor.conditional_covariances()
+    return [_in_user_basis(problem, fit, b, cov) for b, cov in enumerate(found)]
+
+
+def conditional_covariance_of(problem: Problem, fit: Fit, block: int, levels: np.ndarray) -> np.ndarray:
+    """Var(b_l | y) of chosen `levels` of one block, (len(levels), K, K); see `conditional_covariances`."""
+    factor = fit.search.pls.factor
+    if fit.monte_carlo is None:
+        cov = factor.conditional_covariances()[block][levels]
+    else:
+        cov = factor.conditional_covariance_of(block, levels)  # type: ignore[attr-defined]
+    return _in_user_basis(problem, fit, block, cov)
+
+
+def _in_user_basis(problem: Problem, fit: Fit, block: int, cov: np.ndarray) -> np.ndarray:
+    """Undo the whitening of covariances (levels, K, K) over sigma^2."""
     layout = problem.layout
-    out = []
-    for b, cov in enumerate(fit.search.pls.factor.conditional_covariances()):
-        back = np.zeros((layout.widths[b], layout.widths[b]))
-        for owner, start, whiten in zip(layout.term_block, layout.term_start, layout.whiten, strict=True):
-            if owner == b:
-                inside = slice(start, start + len(whiten))
-                back[inside, inside] = solve_triangular(whiten, np.eye(len(whiten)), lower=True)
-        out.append(fit.sigma2 * (back @ cov @ back.T))
-    return out
+    back = np.zeros((layout.widths[block], layout.widths[block]))
+    for owner, start, whiten in zip(layout.term_block, layout.term_start, layout.whiten, strict=True):
+        if owner == block:
+            inside = slice(start, start + len(whiten))
+            back[inside, inside] = solve_triangular(whiten, np.eye(len(whiten)), lower=True)
+    return np.asarray(fit.sigma2 * (back @ cov @ back.T))

@@ -6,12 +6,12 @@ after least squares on it, so that a response of 1e8 + noise or a covariate in m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.linalg import lapack, solve_triangular
+from scipy.linalg import lapack
 
-__all__ = ["FixedBasis", "make_basis", "split_response"]
+__all__ = ["FixedBasis", "independent_columns", "is_noise", "log_det_of", "make_basis", "split_response"]
 
 # lme4 (LINPACK's dqrdc2) drops a column whose part that is new is below 1e-7 of its length.
 _RANK_TOL = 1e-7
@@ -37,6 +37,8 @@ class FixedBasis:
         log |X'X| = 2 log |det root|, which REML on Q leaves out.
     has_constant : bool
         Whether a constant column was centred out.
+    alias : ndarray, shape (p, columns left out)
+        The columns that are left out = X[:, kept] @ alias.
     """
 
     kept: np.ndarray
@@ -46,17 +48,18 @@ class FixedBasis:
     shift: np.ndarray
     log_det: float
     has_constant: bool = False
+    alias: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
     def beta(self, gamma: np.ndarray) -> np.ndarray:
         """Coefficients of X[:, kept] from those of Q on the residual."""
-        return solve_triangular(self.root, gamma + self.shift) if len(gamma) else gamma
+        return lapack.dtrtrs(self.root, gamma + self.shift)[0] if len(gamma) else gamma
 
     def covariance(self, matrix: np.ndarray) -> np.ndarray:
         """Covariance of beta from the covariance `matrix` of gamma, both (p, p)."""
         if not len(matrix):
             return matrix
-        half = solve_triangular(self.root, matrix)
-        return np.asarray(solve_triangular(self.root, half.T))
+        half, _ = lapack.dtrtrs(self.root, matrix)
+        return np.asarray(lapack.dtrtrs(self.root, half.T)[0])
 
 
 def make_basis(X: np.ndarray, y: np.ndarray) -> FixedBasis:
@@ -76,13 +79,20 @@ def make_basis(X: np.ndarray, y: np.ndarray) -> FixedBasis:
         inverse, _ = lapack.dtrtri(root, lower=0)
         q = centred @ inverse
     else:
-        q, root, kept = _independent_columns(centred)
+        q, root, kept = independent_columns(centred)
     root = root * scale[kept]
     if constant >= 0:
         # Undo the centring: x = (x - mean) + mean * 1, and 1 is (to scale) column `constant` of the basis.
         root = root + np.outer(root[:, constant] / X[0, constant], means[kept])
     shift, residual = split_response(q, y, constant >= 0)
-    return FixedBasis(kept, q, residual, root, shift, 2.0 * float(np.log(np.abs(np.diag(root))).sum()), constant >= 0)
+    dropped = np.setdiff1d(np.arange(p), kept) if len(kept) < p else kept[:0]
+    alias = lapack.dtrtrs(root, q.T @ X[:, dropped])[0] if len(dropped) else np.empty((p, 0))
+    return FixedBasis(kept, q, residual, root, shift, log_det_of(root), constant >= 0, alias)
+
+
+def log_det_of(root: np.ndarray) -> float:
+    """Log |root'root| of a triangular matrix (p, p)."""
+    return 2.0 * float(np.log(np.abs(np.diag(root))).sum())
 
 
 def split_response(q: np.ndarray, y: np.ndarray, centre: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -109,15 +119,19 @@ def _centre(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         means[constant] = 0.0
     centred = X - means
     scale = np.sqrt(np.einsum("ij,ij->j", centred, centred))
-    # A column that centring leaves with rounding noise only is constant: it has no part that is new.
-    noise = scale <= _RANK_TOL * np.sqrt(np.einsum("ij,ij->j", X, X))
+    noise = is_noise(scale, np.sqrt(np.einsum("ij,ij->j", X, X)))
     centred[:, noise] = 0.0
     scale[noise | (scale == 0)] = 1.0
     centred /= scale
     return centred, means, scale, constant
 
 
-def _independent_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def is_noise(scale: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Mask of columns of `length` that centring leaves with rounding noise only: they are constant."""
+    return scale <= _RANK_TOL * length
+
+
+def independent_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Q, R and the kept columns: a column is dropped when its new part is below `_RANK_TOL` of its length."""
     triangle = np.asarray(np.linalg.qr(columns, mode="r"))
     kept: list[int] = []

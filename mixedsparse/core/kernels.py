@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit, prange
+from typing import NamedTuple
 
-__all__ = ["gather_inverse", "invert_narrow", "quadratic", "slab_gram", "subtract"]
+import numpy as np
+from numba import config, njit, prange, set_num_threads
+
+from mixedsparse.core.threads import allowed_threads
+
+__all__ = ["ByColumn", "gather_inverse", "invert_narrow", "quadratic", "subtract"]
 
 # More stripes than threads even out the work; the triangle makes the last rows the longest.
 _STRIPES = 16
@@ -24,6 +28,7 @@ def subtract(matrix: np.ndarray, indptr: np.ndarray, indices: np.ndarray, values
     cov : ndarray, shape (levels, K, K)
         Symmetric blocks C_l.
     """
+    _follow_limits()
     bounds = _stripe_bounds(len(matrix))
     if values.shape[1] == 1:
         _scatter_scalar(matrix, indptr, indices, values[:, 0], cov[:, 0, 0], bounds)
@@ -31,14 +36,47 @@ def subtract(matrix: np.ndarray, indptr: np.ndarray, indices: np.ndarray, values
         _scatter_block(matrix, indptr, indices, values, cov, bounds)
 
 
-def quadratic(lower: np.ndarray, indptr: np.ndarray, indices: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return g_l N g_l' for every level l, shape (levels, K, K), from the lower triangle of a C-ordered N."""
-    out = np.zeros((len(indptr) - 1, values.shape[1], values.shape[1]))
-    if values.shape[1] == 1:
-        _gather_scalar(lower, indptr, indices, values[:, 0], out[:, 0, 0])
-    else:
-        _gather_block(lower, indptr, indices, values, out)
-    return out
+class ByColumn(NamedTuple):
+    """The entries of all levels column by column.
+
+    Attributes
+    ----------
+    starts : ndarray of int, shape (q + 1,)
+        Where each column starts in `entries`.
+    entries : ndarray of int, shape (nnz,)
+        Positions in the lists of the levels.
+    level : ndarray of int, shape (nnz,)
+        Level of each position.
+    """
+
+    starts: np.ndarray
+    entries: np.ndarray
+    level: np.ndarray
+
+
+def quadratic(
+    lower: np.ndarray, indptr: np.ndarray, indices: np.ndarray, values: np.ndarray, by_column: ByColumn
+) -> np.ndarray:
+    """Return g_l N g_l' for every level l, shape (levels, K, K), from the lower triangle of a C-ordered N.
+
+    N is read row by row, each for all levels that meet its column: level by level, every read would leave the cache.
+    """
+    _follow_limits()
+    levels, k = len(indptr) - 1, values.shape[1]
+    bounds = _stripe_bounds(len(lower))
+    lists = (*by_column, indptr, indices)
+    if k == 1:
+        sums = np.zeros((len(bounds) - 1, levels))
+        _gather_scalar(lower, bounds, *lists, values[:, 0], sums)
+        return sums.sum(axis=0)[:, None, None]
+    blocks = np.zeros((len(bounds) - 1, levels, k, k))
+    _gather_block(lower, bounds, *lists, values, blocks)
+    return blocks.sum(axis=0)
+
+
+def _follow_limits() -> None:
+    """Use as many threads as BLAS may: numba alone knows its environment variable only, not a limit set at run time."""
+    set_num_threads(min(allowed_threads(), config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
 
 
 def _stripe_bounds(q: int) -> np.ndarray:
@@ -88,84 +126,42 @@ def _scatter_block(out, indptr, indices, values, cov, bounds):  # type: ignore[n
 
 
 @njit(cache=True, parallel=True, fastmath={"contract"})
-def _gather_scalar(matrix, indptr, indices, values, out):  # type: ignore[no-untyped-def]
-    for level in prange(len(indptr) - 1):
-        start, stop = indptr[level], indptr[level + 1]
-        total = 0.0
-        for i in range(start, stop):
-            source = matrix[indices[i]]
-            part = 0.0
-            for j in range(start, i):
-                part += source[indices[j]] * values[j]
-            total += values[i] * (2.0 * part + source[indices[i]] * values[i])
-        out[level] = total
+def _gather_scalar(matrix, bounds, starts, entries, levels, indptr, indices, values, out):  # type: ignore[no-untyped-def]
+    for stripe in prange(len(bounds) - 1):
+        sums = out[stripe]
+        for row in range(bounds[stripe], bounds[stripe + 1]):
+            source = matrix[row]
+            for e in range(starts[row], starts[row + 1]):
+                i = entries[e]
+                level = levels[i]
+                part = 0.0
+                for j in range(indptr[level], i):
+                    part += source[indices[j]] * values[j]
+                sums[level] += values[i] * (2.0 * part + source[row] * values[i])
 
 
 @njit(cache=True, parallel=True, fastmath={"contract"})
-def _gather_block(matrix, indptr, indices, values, out):  # type: ignore[no-untyped-def]
+def _gather_block(matrix, bounds, starts, entries, levels, indptr, indices, values, out):  # type: ignore[no-untyped-def]
     k = values.shape[1]
-    for level in prange(len(indptr) - 1):
-        start, stop = indptr[level], indptr[level + 1]
+    for stripe in prange(len(bounds) - 1):
         part = np.empty(k)
-        for i in range(start, stop):
-            source = matrix[indices[i]]
-            # Half of the diagonal entry: the sum below adds its transpose.
-            half = 0.5 * source[indices[i]]
-            for b in range(k):
-                part[b] = half * values[i, b]
-            for j in range(start, i):
-                entry = source[indices[j]]
+        for row in range(bounds[stripe], bounds[stripe + 1]):
+            source = matrix[row]
+            for e in range(starts[row], starts[row + 1]):
+                i = entries[e]
+                level = levels[i]
+                # Half of the diagonal entry: the sum below adds its transpose.
+                half = 0.5 * source[row]
                 for b in range(k):
-                    part[b] += entry * values[j, b]
-            for a in range(k):
-                for b in range(k):
-                    out[level, a, b] += values[i, a] * part[b] + values[i, b] * part[a]
-
-
-def slab_gram(
-    lower: np.ndarray, half: np.ndarray, rows: np.ndarray, columns: np.ndarray, n_rows: int, n_columns: int
-) -> np.ndarray:
-    """Sum over l, l' of x x' with x_ac = (N + H H')[rows[a] + l, columns[c] + l'].
-
-    Parameters
-    ----------
-    lower : ndarray, shape (q, q), C-ordered
-        Lower triangle of N.
-    half : ndarray, shape (q, p)
-        H; p may be 0.
-    rows, columns : ndarray of int, shapes (K_s,) and (K_t,)
-        First row, or column, of each slab.
-    n_rows, n_columns : int
-        Lengths of the slabs.
-
-    Returns
-    -------
-    ndarray, shape (K_s K_t, K_s K_t)
-    """
-    return _slab_gram(lower, half, rows, columns, n_rows, n_columns).sum(axis=0)
-
-
-@njit(cache=True, parallel=True, fastmath={"contract"})
-def _slab_gram(lower, half, rows, columns, n_rows, n_columns):  # type: ignore[no-untyped-def]
-    size = len(rows) * len(columns)
-    out = np.zeros((_STRIPES, size, size))
-    for stripe in prange(_STRIPES):
-        entry = np.empty(size)
-        for i in range(stripe, n_rows, _STRIPES):
-            for j in range(n_columns):
-                at = 0
-                for a in range(len(rows)):
-                    for c in range(len(columns)):
-                        row, column = rows[a] + i, columns[c] + j
-                        value = lower[row, column] if row >= column else lower[column, row]
-                        for k in range(half.shape[1]):
-                            value += half[row, k] * half[column, k]
-                        entry[at] = value
-                        at += 1
-                for a in range(size):
-                    for c in range(size):
-                        out[stripe, a, c] += entry[a] * entry[c]
-    return out
+                    part[b] = half * values[i, b]
+                for j in range(indptr[level], i):
+                    entry = source[indices[j]]
+                    for b in range(k):
+                        part[b] += entry * values[j, b]
+                sums = out[stripe, level]
+                for a in range(k):
+                    for b in range(k):
+                        sums[a, b] += values[i, a] * part[b] + values[i, b] * part[a]
 
 
 @njit(cache=True)

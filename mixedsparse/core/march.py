@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class Path:
         Whether the path ends, below and above, where the parameter's range does.
     lowest : float
         Least criterion that was met.
+    interrupted : bool
+        Whether a KeyboardInterrupt ended it.
     """
 
     coordinate: np.ndarray
@@ -58,6 +60,7 @@ class Path:
     gamma: np.ndarray
     closed: tuple[bool, bool]
     lowest: float
+    interrupted: bool = False
 
     def reaches(self, cutoff: float) -> bool:
         """Whether both ends are at |zeta| >= `cutoff` or at the end of the parameter's range."""
@@ -151,6 +154,8 @@ def march(
     cutoff : float
     note : callable, optional
         Called with the number of directions that are finished, and of all.
+
+    A KeyboardInterrupt ends all paths where they are.
     """
     twice = [chart for chart in charts for _ in (0, 1)]
     criterion = JointCriterion(batch, twice, Responses.of(batch.problem, len(twice)), unit, reml=False)
@@ -163,13 +168,20 @@ def march(
         slope = math.sqrt(max(0.5 * bends[i], 0.0))
         centre = _Stop(x[i, chart.position], 0.0, slope, minimum, x[i], start.gamma[i], tangents[i])
         branches += [_Branch(chart, sign, [centre]) for sign in (-1, 1)]
-    while True:
-        going = np.array([b for b, branch in enumerate(branches) if not branch.finished(cutoff)], dtype=np.intp)
-        if note is not None:
-            note(len(branches) - len(going), len(branches))
-        if not len(going):
-            return [_join(branches[i], branches[i + 1]) for i in range(0, len(branches), 2)]
-        _advance(criterion, branches, going, held[going], lower[going], minimum)
+    interrupted = False
+    try:
+        while len(going := _unfinished(branches, cutoff)):
+            _advance(criterion, branches, going, held[going], lower[going], minimum)
+            if note is not None:
+                note(len(branches) - len(_unfinished(branches, cutoff)), len(branches))
+    except KeyboardInterrupt:
+        interrupted = True
+    paths = [_join(branches[i], branches[i + 1]) for i in range(0, len(branches), 2)]
+    return [replace(path, interrupted=interrupted and not path.reaches(cutoff)) for path in paths]
+
+
+def _unfinished(branches: Sequence[_Branch], cutoff: float) -> np.ndarray:
+    return np.array([b for b, branch in enumerate(branches) if not branch.finished(cutoff)], dtype=np.intp)
 
 
 def curvatures(batch: Batch, charts: Sequence[Chart], x: np.ndarray, unit: float, reml: bool) -> np.ndarray:

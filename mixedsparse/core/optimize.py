@@ -9,22 +9,21 @@ zero to that precision are set to 0 in the open, and kept there only if the crit
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
 
-from mixedsparse.core.derivatives import Derivatives, differentiate
+from mixedsparse.core.criterion import Point, make_criterion
+from mixedsparse.core.derivatives import Derivatives
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.exact import affordable
-from mixedsparse.core.pls import Pls, solve_pls
+from mixedsparse.core.outcome import Iteration, Progress, Search, Stop
 from mixedsparse.core.start import moment_start
-from mixedsparse.core.trust import Step, trust_step
+from mixedsparse.core.trust import Step, next_radius, secant, trust_step
 from mixedsparse.errors import NotPositiveDefiniteError
 
-__all__ = ["Iteration", "Search", "Stop", "search"]
+__all__ = ["Iteration", "Progress", "Search", "Stop", "search"]
 
 # Distance kept from a zero diagonal (theta has no units in whitened bases; errors are of its square).
 _OFF_ZERO = 1e-7
@@ -40,93 +39,42 @@ _FURTHEST = 1e5
 _FAR = 10.0
 _FIRST_TRIES = 8
 # Scaled gradient below which the exact Hessian takes over.
-_CLOSE = 1.0
+_CLOSE = 2.0
+# Scaled gradient below which theta is as good as the criterion can tell, and no closing step is taken.
+_CLOSED = 1e-7
 # The radius below which Newton cannot progress.
 _SMALLEST_RADIUS = 1e-6
-
-
-class Stop(Enum):
-    """Why the search ended."""
-
-    CONVERGED = "converged"
-    MAX_EVALS = "the limit on evaluations was reached"
-    NO_PROGRESS = "no step lowers the criterion"
-    NOT_FINITE = "the derivatives are not finite"
-
-
-@dataclass(frozen=True, slots=True)
-class Iteration:
-    """One line of the search: evaluations so far, criterion, scaled gradient norm, length of the last step."""
-
-    number: int
-    nfev: int
-    criterion: float
-    gradient: float
-    step: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Search:
-    """Outcome of the search, in theta of the whitened bases.
-
-    Attributes
-    ----------
-    theta : ndarray, shape (m,)
-        Where it ended, zeros exact and signs canonical.
-    pls : Pls
-        Penalised least squares there.
-    derivatives : Derivatives
-        At the last point of the search (entries that were set to 0 are still 1e-7 there).
-    step : Step
-        The last Newton step, shorter than the criterion can show.
-    stop : Stop
-    nfev, nit : int
-        Evaluations of the criterion; accepted steps.
-    seconds : float
-    path : tuple of Iteration
-    """
-
-    theta: np.ndarray
-    pls: Pls
-    derivatives: Derivatives
-    step: Step
-    stop: Stop
-    nfev: int
-    nit: int
-    seconds: float
-    path: tuple[Iteration, ...]
-
-
-Progress = Callable[[Iteration], None]
 
 
 class _Walk:
     """State of one search: the best point, and the counters."""
 
-    def __init__(self, engine: Engine, reml: bool, progress: Progress | None) -> None:
-        self.engine, self.reml, self.progress = engine, reml, progress
+    def __init__(self, engine: Engine, reml: bool, progress: Progress | None, interruptible: bool) -> None:
+        self.engine, self.progress, self.interruptible = engine, progress, interruptible
+        self.criterion = make_criterion(engine, reml)
         self.layout = engine.problem.layout
         self.nfev = 0
         self.path: list[Iteration] = []
 
-    def evaluate(self, theta: np.ndarray) -> Pls:
+    def evaluate(self, theta: np.ndarray) -> Point:
         self.nfev += 1
-        # Absurd theta overflow; the checks that follow turn what is not finite into an error.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return solve_pls(self.engine.problem, self.engine.factorize(self.layout.factors(theta)), self.reml)
+        point: Point = self.criterion.evaluate(theta)
+        return point
 
-    def evaluate_off_zero(self, theta: np.ndarray) -> tuple[np.ndarray, Pls]:
+    def evaluate_off_zero(self, theta: np.ndarray) -> tuple[np.ndarray, Point]:
         theta = self.layout.positive(theta)
         theta = np.where(self.layout.is_diagonal, np.maximum(theta, _OFF_ZERO), theta)
         return theta, self.evaluate(theta)
 
-    def note(self, pls: Pls, gradient: float, step: float) -> None:
-        line = Iteration(len(self.path), self.nfev, pls.criterion, gradient, step)
+    def note(self, at: Point, gradient: float, step: float) -> None:
+        line = Iteration(len(self.path), self.nfev, at.criterion, gradient, step)
         self.path.append(line)
         if self.progress is not None:
             self.progress(line)
 
 
+# Absurd theta overflow; the checks inside turn what is not finite into an error.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def search(
     engine: Engine,
     reml: bool,
@@ -135,6 +83,7 @@ def search(
     max_evals: int = 500,
     tolerance: float = 1e-10,
     progress: Progress | None = None,
+    interruptible: bool = False,
 ) -> Search:
     """Minimise the criterion over theta.
 
@@ -150,25 +99,28 @@ def search(
         See `FitOptions`.
     progress : callable, optional
         Called with an `Iteration` after each accepted step.
+    interruptible : bool
+        Whether a KeyboardInterrupt, once there is a point with derivatives, ends the search there instead of being
+        raised.
     """
     began = time.perf_counter()
-    walk = _Walk(engine, reml, progress)
+    walk = _Walk(engine, reml, progress, interruptible)
     theta = moment_start(engine.problem) if start is None else np.asarray(start, dtype=float)
-    theta, pls = _first_point(walk, theta)
-    theta, pls, derivatives, step, stop = _newton(walk, theta, pls, max_evals, tolerance)
-    if stop is Stop.NO_PROGRESS:
-        theta, pls = _derivative_free(walk, theta, pls, max_evals)
-        theta, pls, derivatives, step, stop = _newton(walk, theta, pls, max_evals, tolerance)
-    if stop is Stop.CONVERGED and derivatives.kind == "exact":
-        theta, pls = _closing_step(walk, theta, pls, step)
-    theta, pls = _snap(walk, theta, pls)
-    pls.factor.release()
+    theta, at = _first_point(walk, theta)
+    end = _newton(walk, theta, at, max_evals, tolerance)
+    if end.stop is not Stop.INTERRUPTED:
+        try:
+            end = _finish(walk, end, max_evals, tolerance)
+        except KeyboardInterrupt:
+            if not interruptible:
+                raise
+            end = end._replace(stop=Stop.INTERRUPTED)
     return Search(
-        theta,
-        pls,
-        derivatives,
-        step,
-        stop,
+        end.theta,
+        walk.criterion.pls(end.at),
+        end.derivatives,
+        end.step,
+        end.stop,
         walk.nfev,
         len(walk.path) - 1,
         time.perf_counter() - began,
@@ -176,7 +128,7 @@ def search(
     )
 
 
-def _first_point(walk: _Walk, theta: np.ndarray) -> tuple[np.ndarray, Pls]:
+def _first_point(walk: _Walk, theta: np.ndarray) -> tuple[np.ndarray, Point]:
     """Evaluate the start, scaled down while that helps: a start in the wrong units costs a few evaluations only."""
     theta = theta * min(1.0, _FURTHEST / max(float(np.abs(theta).max(initial=0.0)), 1e-300))
     best = None
@@ -192,108 +144,141 @@ def _first_point(walk: _Walk, theta: np.ndarray) -> tuple[np.ndarray, Pls]:
     return best
 
 
-def _newton(
-    walk: _Walk, theta: np.ndarray, pls: Pls, max_evals: int, tolerance: float
-) -> tuple[np.ndarray, Pls, Derivatives, Step, Stop]:
+class _End(NamedTuple):
+    """Where Newton's method ended."""
+
+    theta: np.ndarray
+    at: Point
+    derivatives: Derivatives
+    step: Step
+    stop: Stop
+
+
+def _finish(walk: _Walk, end: _End, max_evals: int, tolerance: float) -> _End:
+    """Try without derivatives where Newton was stuck, take the closing step, and put zeros where they belong."""
+    if end.stop is Stop.NO_PROGRESS:
+        theta, at = _derivative_free(walk, end.theta, end.at, max_evals)
+        end = _newton(walk, theta, at, max_evals, tolerance)
+    theta, at = end.theta, end.at
+    if end.stop is Stop.INTERRUPTED:
+        return end
+    if end.stop is Stop.CONVERGED and end.derivatives.kind == "exact" and end.step.scaled_gradient > _CLOSED:
+        theta, at = _closing_step(walk, theta, at, end.step)
+    theta, at = _snap(walk, theta, at)
+    return end._replace(theta=theta, at=at)
+
+
+def _newton(walk: _Walk, theta: np.ndarray, at: Point, max_evals: int, tolerance: float) -> _End:
     """Trust-region Newton from an evaluated point."""
-    derivatives = differentiate(walk.engine, pls, exact=False)
+    derivatives = walk.criterion.differentiate(at, exact=True)
+    missing = np.zeros((len(theta), len(theta)))
     radius = _FIRST_RADIUS
     length = 0.0
     stop = Stop.CONVERGED
     fresh = True
-    while True:
-        # Steps are relative where the variance ratios are large: the criterion grows with their logarithm there.
-        scale = np.maximum(1.0, walk.layout.row_norms(theta))
-        step = trust_step(derivatives.gradient, _second(derivatives), radius, scale)
-        if fresh:
-            walk.note(pls, step.scaled_gradient, length)
-        noise = _noise(walk, pls)
-        # Tested first: a radius that shrank to nothing makes any promised fall small, which is no convergence.
-        if step.limited and radius < _SMALLEST_RADIUS:
-            stop = Stop.NO_PROGRESS
-            break
-        if step.predicted <= max(tolerance, noise):
-            if derivatives.kind == "exact" or not affordable(walk.engine):
+    try:
+        while True:
+            step = _trust_step(walk, theta, derivatives, missing, radius)
+            if fresh:
+                walk.note(at, step.scaled_gradient, length)
+            noise = _noise(walk, at)
+            # Tested first: a radius that shrank to nothing makes any promised fall small, which is no convergence.
+            if step.limited and radius < _SMALLEST_RADIUS:
+                stop = Stop.NO_PROGRESS
                 break
-            # Only the exact Hessian shows a saddle whose negative curvature average information leaves out.
-            derivatives, fresh = differentiate(walk.engine, pls), False
-            continue
-        if walk.nfev >= max_evals:
-            stop = Stop.MAX_EVALS
-            break
-        length = step.length
-        trial = _try(walk, theta + step.move)
-        gain = -np.inf if trial is None else pls.criterion - trial[1].criterion
-        radius = _next_radius(radius, gain / step.predicted, length, step.limited)
-        fresh = trial is not None and (gain > 0 or (step.predicted < 10 * noise and gain > -10 * noise))
-        if fresh and trial is not None:
-            theta, pls = trial
-            derivatives = differentiate(walk.engine, pls, exact=step.scaled_gradient < _CLOSE)
-            if not derivatives.finite:
-                stop = Stop.NOT_FINITE
+            if step.predicted <= max(tolerance, noise):
+                if derivatives.kind == "exact" or not affordable(walk.engine):
+                    break
+                # Only the exact Hessian shows a saddle whose negative curvature average information leaves out.
+                derivatives, fresh = walk.criterion.differentiate(at, exact=True), False
+                continue
+            if walk.nfev >= max_evals:
+                stop = Stop.MAX_EVALS
                 break
-    return theta, pls, derivatives, step, stop
+            length = step.length
+            trial = _try(walk, theta + step.move)
+            gain = -np.inf if trial is None else at.criterion - trial[1].criterion
+            radius = next_radius(radius, gain / step.predicted, length, step.limited)
+            fresh = trial is not None and (gain > 0 or (step.predicted < 10 * noise and gain > -10 * noise))
+            if fresh and trial is not None:
+                found = walk.criterion.differentiate(trial[1], exact=step.scaled_gradient < _CLOSE)
+                missing = _missing(missing, trial[0] - theta, derivatives, found, step)
+                (theta, at), derivatives = trial, found
+                if not derivatives.finite:
+                    stop = Stop.NOT_FINITE
+                    break
+    except KeyboardInterrupt:
+        if not walk.interruptible:
+            raise
+        step, stop = _trust_step(walk, theta, derivatives, missing, radius), Stop.INTERRUPTED
+    return _End(theta, at, derivatives, step, stop)
 
 
-def _try(walk: _Walk, theta: np.ndarray) -> tuple[np.ndarray, Pls] | None:
+def _trust_step(walk: _Walk, theta: np.ndarray, derivatives: Derivatives, missing: np.ndarray, radius: float) -> Step:
+    """Newton's step within `radius`, relative where variance ratios are large: the criterion grows with their log."""
+    assert derivatives.hessian is not None
+    scale = np.maximum(1.0, walk.layout.row_norms(theta))
+    return trust_step(derivatives.gradient, derivatives.hessian + missing, radius, scale)
+
+
+def _missing(missing: np.ndarray, move: np.ndarray, old: Derivatives, new: Derivatives, step: Step) -> np.ndarray:
+    """Estimate what approximate Hessians lack, close to the optimum, from the gradients at both ends of `step`."""
+    if new.kind == "exact" or old.hessian is None or new.hessian is None:
+        return np.zeros_like(missing)
+    # Where a column of Lambda was turned the two gradients do not belong to one path.
+    turned = float(np.linalg.norm(move - step.move)) > 0.1 * float(np.linalg.norm(step.move))
+    if step.scaled_gradient > _CLOSE or turned or not new.finite:
+        return missing
+    return secant(missing, move, new.gradient - old.gradient, 0.5 * (old.hessian + new.hessian))
+
+
+def _try(walk: _Walk, theta: np.ndarray) -> tuple[np.ndarray, Point] | None:
     try:
         return walk.evaluate_off_zero(theta)
     except NotPositiveDefiniteError:
         return None
 
 
-def _second(derivatives: Derivatives) -> np.ndarray:
-    assert derivatives.hessian is not None
-    return derivatives.hessian
-
-
-def _next_radius(radius: float, ratio: float, length: float, limited: bool) -> float:
-    """Widen after a good step that the radius limited, narrow after a bad one (ratio of actual to predicted fall)."""
-    if ratio < 0.25:
-        return length / 4.0
-    return 3.0 * radius if ratio > 0.75 and limited else radius
-
-
-def _derivative_free(walk: _Walk, theta: np.ndarray, pls: Pls, max_evals: int) -> tuple[np.ndarray, Pls]:
+def _derivative_free(walk: _Walk, theta: np.ndarray, at: Point, max_evals: int) -> tuple[np.ndarray, Point]:
     """Nelder-Mead from where Newton was stuck; returns the better point."""
 
-    def value(at: np.ndarray) -> float:
-        trial = _try(walk, at)
+    def value(x: np.ndarray) -> float:
+        trial = _try(walk, x)
         return np.inf if trial is None else trial[1].criterion
 
     budget = max(1, min(200 * len(theta), max_evals - walk.nfev))
     found = minimize(value, theta, method="Nelder-Mead", options={"maxfev": budget, "adaptive": True, "fatol": 1e-8})
-    if found.fun < pls.criterion:
+    if found.fun < at.criterion:
         return walk.evaluate_off_zero(found.x)
-    return theta, pls
+    return theta, at
 
 
-def _closing_step(walk: _Walk, theta: np.ndarray, pls: Pls, step: Step) -> tuple[np.ndarray, Pls]:
+def _closing_step(walk: _Walk, theta: np.ndarray, at: Point, step: Step) -> tuple[np.ndarray, Point]:
     """Take the last Newton step, too short for the criterion to show: it squares the error that is left in theta."""
     trial = _try(walk, theta + step.move)
-    if trial is not None and trial[1].criterion <= pls.criterion + 10 * _noise(walk, pls):
+    if trial is not None and trial[1].criterion <= at.criterion + 10 * _noise(walk, at):
         return trial
-    return theta, pls
+    return theta, at
 
 
-def _noise(walk: _Walk, pls: Pls) -> float:
+def _noise(walk: _Walk, at: Point) -> float:
     """Return the rounding noise of the criterion: r^2 is what is left of the sum of squares of y.
 
     Capped, so that an absurd theta is not taken for an optimum because nothing can be told apart there.
     """
     problem = walk.engine.problem
-    cancelled = float(problem.xy[-1, -1]) / pls.pwrss
-    return min(_NOISE * (abs(pls.criterion) + problem.n * (1.0 + cancelled)), _LARGEST_NOISE)
+    cancelled = float(problem.xy[-1, -1]) / at.pwrss
+    return min(_NOISE * (abs(at.criterion) + problem.n * (1.0 + cancelled)), _LARGEST_NOISE)
 
 
-def _snap(walk: _Walk, theta: np.ndarray, pls: Pls) -> tuple[np.ndarray, Pls]:
+def _snap(walk: _Walk, theta: np.ndarray, at: Point) -> tuple[np.ndarray, Point]:
     """Set diagonal entries that are zero to working precision to 0, if the criterion does not rise."""
     layout = walk.layout
     zero = layout.is_diagonal & (np.abs(theta) < _ZERO)
     if not zero.any():
-        return theta, pls
+        return theta, at
     snapped = layout.canonical(np.where(zero, 0.0, theta))
     at_zero = walk.evaluate(snapped)
-    if at_zero.criterion <= pls.criterion + max(1e-9, 100 * _NOISE * abs(pls.criterion)):
+    if at_zero.criterion <= at.criterion + max(1e-9, 100 * _NOISE * abs(at.criterion)):
         return snapped, at_zero
-    return theta, pls
+    return theta, at

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import lapack
 
-from mixedsparse.core.engine import Factor
+from mixedsparse.core.engine import Engine, Factor
 from mixedsparse.core.problem import Problem
 from mixedsparse.errors import NotPositiveDefiniteError
 
@@ -22,7 +23,7 @@ __all__ = ["Pls", "criterion_value", "solve_pls"]
 Vectors = list[np.ndarray]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Pls:
     """Penalised least squares at one theta (of the whitened bases).
 
@@ -42,10 +43,14 @@ class Pls:
         Z'V_0^-1 (y - X beta).
     modes : list of ndarray (levels, K)
         Conditional modes b of the whitened bases.
-    factor : Factor
-        M(theta), factorised.
+    factors : sequence of ndarray (K, K)
+        Lambda of each block.
     reml : bool
         Which criterion.
+    made : Factor or None
+        M(theta) factorised, if it was.
+    engine : Engine or None
+        Factorises M(theta) otherwise, when something first asks for `factor`.
     """
 
     criterion: float
@@ -55,13 +60,18 @@ class Pls:
     Hx: Vectors
     zeta: Vectors
     modes: Vectors
-    factor: Factor
+    factors: Sequence[np.ndarray]
     reml: bool
+    made: Factor | None = None
+    engine: Engine | None = None
 
-    @property
-    def factors(self) -> Sequence[np.ndarray]:
-        """Lambda of each block."""
-        return self.factor.factors
+    @cached_property
+    def factor(self) -> Factor:
+        """M(theta), factorised."""
+        if self.made is not None:
+            return self.made
+        assert self.engine is not None
+        return self.engine.factorize(self.factors)
 
 
 def solve_pls(problem: Problem, factor: Factor, reml: bool) -> Pls:
@@ -93,8 +103,9 @@ def solve_pls(problem: Problem, factor: Factor, reml: bool) -> Pls:
         Hx=[h[:, :, :p] for h in projected],
         zeta=[h[:, :, p] - h[:, :, :p] @ gamma for h in projected],
         modes=[m[:, :, p] - m[:, :, :p] @ gamma for m in modes],
-        factor=factor,
+        factors=factor.factors,
         reml=reml,
+        made=factor,
     )
 
 

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from mixedsparse.core.blocks import Block, BlockLayout, make_blocks
-from mixedsparse.core.crossproducts import Pairs, cross_pairs, level_grams, level_sums
+from mixedsparse.core.crossproducts import Pairs, cross_pairs, level_products
+from mixedsparse.core.elsewhere import are_here
 from mixedsparse.core.fixed import FixedBasis, make_basis
 from mixedsparse.core.terms import RandomTerm, ThetaLayout, theta_order
 from mixedsparse.core.threads import blas_threads
@@ -60,6 +61,11 @@ class Problem:
         return len(self.basis.kept)
 
     @property
+    def has_rows(self) -> bool:
+        """Whether the observations are in memory; a problem that was aggregated from a source has their sums only."""
+        return are_here(self.basis.q)
+
+    @property
     def n_theta(self) -> int:
         """Number of covariance parameters."""
         return self.theta_layout.size
@@ -67,6 +73,11 @@ class Problem:
     def degrees(self, reml: bool) -> int:
         """Divisor of the residual sum of squares: n - p for REML, n for ML."""
         return self.n - self.p if reml else self.n
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """Whitened bases of the blocks, row by row; made again when a new response asks for them."""
+        return make_blocks(self.terms, self.root_weights)[0]
 
     @cached_property
     def from_block(self) -> np.ndarray:
@@ -103,6 +114,7 @@ def _make_problem(y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], wei
     basis = make_basis(X, y)
     blocks, layout = make_blocks(ordered, root_weights)
     columns = np.column_stack([basis.q, basis.residual])
+    products = [level_products(b, columns) for b in blocks]
     return Problem(
         n=len(y),
         terms=ordered,
@@ -110,9 +122,9 @@ def _make_problem(y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], wei
         theta_layout=ThetaLayout.of(ordered),
         basis=basis,
         layout=layout,
-        grams=tuple(level_grams(b) for b in blocks),
+        grams=tuple(grams for grams, _ in products),
         pairs=_all_pairs(blocks),
-        Zxy=tuple(level_sums(b, columns) for b in blocks),
+        Zxy=tuple(sums for _, sums in products),
         xy=columns.T @ columns,
         sum_log_weights=0.0 if weights is None else float(np.log(weights).sum()),
         root_weights=root_weights,

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedsparse.core.batch import Responses
-from mixedsparse.core.blocks import Block, make_blocks
+from mixedsparse.core.blocks import Block
 from mixedsparse.core.crossproducts import level_sums
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.fixed import split_response
@@ -21,11 +21,10 @@ __all__ = ["Projector", "rebind", "with_response", "with_sums"]
 
 def with_response(problem: Problem, y: np.ndarray) -> Problem:
     """Return `problem` for another response y (n,), offset already subtracted."""
-    blocks, _ = make_blocks(problem.terms, problem.root_weights)
     basis = problem.basis
     y = y if problem.root_weights is None else y * problem.root_weights
     shift, residual = split_response(basis.q, y, basis.has_constant)
-    Zy = [level_sums(block, residual[:, None])[:, :, 0] for block in blocks]
+    Zy = [level_sums(block, residual[:, None])[:, :, 0] for block in problem.blocks]
     rotated = basis.q.T @ residual
     changed = with_sums(problem, Zy, float(residual @ residual), rotated)
     return replace(changed, basis=replace(basis, shift=shift, residual=residual))
@@ -36,7 +35,9 @@ def with_sums(problem: Problem, Zy: Sequence[np.ndarray], yy: float, Qy: np.ndar
     xy = problem.xy.copy()
     xy[-1, :-1] = xy[:-1, -1] = 0.0 if Qy is None else Qy
     xy[-1, -1] = yy
-    Zxy = tuple(np.dstack([old[:, :, :-1], new]) for old, new in zip(problem.Zxy, Zy, strict=True))
+    Zxy = tuple(old.copy() for old in problem.Zxy)
+    for mine, new in zip(Zxy, Zy, strict=True):
+        mine[:, :, -1] = new
     return replace(problem, Zxy=Zxy, xy=xy)
 
 
@@ -52,8 +53,7 @@ class Projector:
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        blocks, _ = make_blocks(problem.terms, problem.root_weights)
-        self.blocks: list[Block] = blocks
+        self.blocks: list[Block] = problem.blocks
 
     def __call__(self, y: np.ndarray) -> tuple[Responses, np.ndarray]:
         """Responses of y (B, n), and their coefficients on Q (B, p)."""

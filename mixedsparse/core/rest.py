@@ -9,7 +9,7 @@ from scipy import sparse
 
 from mixedsparse.core.problem import Problem
 
-__all__ = ["Rest"]
+__all__ = ["Rest", "symmetrized"]
 
 Vectors = list[np.ndarray]
 
@@ -22,6 +22,8 @@ class Rest:
     blocks : list of int
     slabs : dict (block, effect) -> slice
         Rows of the stack.
+    rows : dict block -> slice
+        Rows of all effects of a block.
     size : int
         Length of the stack, q_rest.
     """
@@ -39,6 +41,7 @@ class Rest:
                 start += layout.n_levels[b]
         self.size = start
         self.pairs = {key: pairs for key, pairs in problem.pairs.items() if first not in key}
+        self.rows = {b: slice(self.slabs[b, 0].start, self.slabs[b, layout.widths[b] - 1].stop) for b in self.blocks}
         self.gram = self._sparse_gram() if self.blocks else None
 
     def _sparse_gram(self) -> sparse.csr_matrix:
@@ -74,12 +77,44 @@ class Rest:
                     row = self.slabs[high, effect[high]].start + at[high]
                     yield row, self.slabs[low, effect[low]].start + at[low], product[:, a, c]
 
-    def penalised(self, factors: Sequence[np.ndarray]) -> np.ndarray:
-        """Lambda_2'Z_2'Z_2 Lambda_2 + I as a new C-ordered array, lower triangle only."""
-        out = np.zeros((self.size, self.size))
+    def penalised(self, factors: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
+        """Lambda_2'Z_2'Z_2 Lambda_2 + I as a C-ordered array, lower triangle only; `out` gives its memory."""
+        out = self.dense(factors, out)
+        out.flat[:: self.size + 1] += 1.0
+        return out
+
+    def dense(self, factors: Sequence[np.ndarray] | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """Lambda_2'Z_2'Z_2 Lambda_2, or Z_2'Z_2 without factors, as a C-ordered array, lower triangle only."""
+        if out is None:
+            out = np.zeros((self.size, self.size))
+        else:
+            out.fill(0.0)
+        if factors is None:
+            factors = [np.eye(k) for k in self.problem.layout.widths]
         for row, column, value in self._entries(factors):
             out[row, column] = value
-        out.flat[:: self.size + 1] += 1.0
+        return out
+
+    def congruence(self, factors: Sequence[np.ndarray], lower: np.ndarray) -> np.ndarray:
+        """Lower triangle of F'SF, F the block diagonal matrix of `factors`, S symmetric by its lower triangle."""
+        layout = self.problem.layout
+        if all(layout.widths[b] == 1 for b in self.blocks):
+            scale = np.concatenate([np.full(layout.n_levels[b], factors[b][0, 0]) for b in self.blocks])
+            out = lower * scale
+            out *= scale[:, None]
+            return out
+        return self.right_times(factors, self.times_factor_t(factors, symmetrized(lower)))
+
+    def right_times(self, factors: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """Return `rows` (m, q_rest) times the block diagonal matrix of `factors`."""
+        out = np.empty(rows.shape)
+        for b, mine in self.rows.items():
+            lam = factors[b]
+            if len(lam) == 1:
+                np.multiply(rows[:, mine], lam[0, 0], out=out[:, mine])
+            else:
+                mixed = lam.T @ rows[:, mine].reshape(len(rows), len(lam), -1)
+                out[:, mine] = mixed.reshape(len(rows), -1)
         return out
 
     def stack(self, vectors: Vectors) -> np.ndarray:
@@ -94,8 +129,7 @@ class Rest:
         out: Vectors = [first] * len(layout.widths)
         for b in self.blocks:
             k = layout.widths[b]
-            rows = slice(self.slabs[b, 0].start, self.slabs[b, k - 1].stop)
-            out[b] = rest[rows].reshape(k, layout.n_levels[b], -1).swapaxes(0, 1)
+            out[b] = rest[self.rows[b]].reshape(k, layout.n_levels[b], -1).swapaxes(0, 1)
         return out
 
     def times_factor(self, factors: Sequence[np.ndarray], stacked: np.ndarray) -> np.ndarray:
@@ -108,15 +142,13 @@ class Rest:
 
     def _mix(self, factors: Sequence[np.ndarray], stacked: np.ndarray) -> np.ndarray:
         """Slab c of the result is the sum over a of factor[a, c] times slab a."""
-        out = np.empty_like(stacked)
-        for b in self.blocks:
+        out = np.empty(stacked.shape)
+        for b, rows in self.rows.items():
             lam = factors[b]
-            for c in range(len(lam)):
-                target = out[self.slabs[b, c]]
-                np.multiply(stacked[self.slabs[b, c]], lam[c, c], out=target)
-                for a in np.flatnonzero(lam[:, c]):
-                    if a != c:
-                        target += stacked[self.slabs[b, int(a)]] * lam[a, c]
+            if len(lam) == 1:
+                np.multiply(stacked[rows], lam[0, 0], out=out[rows])
+            else:
+                out[rows] = (lam.T @ stacked[rows].reshape(len(lam), -1)).reshape(out[rows].shape)
         return out
 
     def block_sums(self, lower: np.ndarray) -> dict[int, np.ndarray]:
@@ -134,3 +166,20 @@ class Rest:
                     blocks[:, a, c] = blocks[:, c, a] = np.diagonal(lower[self.slabs[b, a], self.slabs[b, c]])
             out[b] = blocks
         return out
+
+
+# Side of the squares that are transposed at a time: two of them fit into the first level of a cache.
+_TILE = 64
+
+
+def symmetrized(lower: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return the full symmetric matrix of a lower triangle; ``out=lower`` fills it in place."""
+    out = lower.copy() if out is None else out
+    above = ~np.tri(_TILE, dtype=bool)
+    for start in range(0, len(out), _TILE):
+        stop = min(start + _TILE, len(out))
+        square = out[start:stop, start:stop]
+        np.copyto(square, square.T.copy(), where=above[: stop - start, : stop - start])
+        for column in range(stop, len(out), _TILE):
+            out[start:stop, column : column + _TILE] = out[column : column + _TILE, start:stop].T
+    return out

@@ -19,6 +19,9 @@ __all__ = ["CholmodEngine", "CholmodFactor"]
 
 Vectors = list[np.ndarray]
 
+# Random effects beyond the largest block up to which a factorisation is quicker than loading compiled loops.
+_COUNTED = 1500
+
 
 class CholmodEngine:
     """Factorises M(theta) of one `problem` with CHOLMOD."""
@@ -111,19 +114,29 @@ class CholmodEngine:
         self.cholesky.factorize(self._values(diagonal, pairs)[self.order])
         return self.cholesky.stamp
 
-    def flops(self) -> float:
-        """Multiply-adds of one factorisation, from the column counts of L at theta = 1."""
-        self.refill([np.eye(k) for k in self.problem.layout.widths])
-        counts = np.diff(self.cholesky.lower_factor().indptr)
-        return float(np.square(counts, dtype=float).sum())
+    def column_counts(self) -> np.ndarray:
+        """Numbers in each column of L (q,): of a factor where that is small, else from the pattern alone."""
+        size, largest = int(self.starts[-1]), int(np.diff(self.starts).max())
+        if size - largest <= _COUNTED:
+            self.refill([np.eye(k) for k in self.problem.layout.widths])
+            return np.diff(self.cholesky.lower_factor().indptr)
+        from mixedsparse.core.symbolic import column_counts
+
+        i, j = self._eliminated(self.rows), self._eliminated(self.columns)
+        below = i != j
+        return column_counts(np.maximum(i, j)[below], np.minimum(i, j)[below], size)
+
+    def _eliminated(self, index: np.ndarray) -> np.ndarray:
+        """Places in the order of elimination."""
+        inverse = np.empty_like(self.cholesky.permutation)
+        inverse[self.cholesky.permutation] = np.arange(len(inverse))
+        return inverse[index]
 
     def selected_inverse(self) -> tuple[list[np.ndarray], dict[tuple[int, int], np.ndarray]]:
         """Blocks of M^-1 on the pattern of Z'Z, for the factorisation in place."""
         factor = self.cholesky.lower_factor()
         if self._selected is None:
-            inverse = np.empty_like(self.cholesky.permutation)
-            inverse[self.cholesky.permutation] = np.arange(len(inverse))
-            i, j = inverse[self.rows], inverse[self.columns]
+            i, j = self._eliminated(self.rows), self._eliminated(self.columns)
             selected = SelectedInverse(factor.indptr, factor.indices)
             self._selected = selected, selected.positions(np.maximum(i, j), np.minimum(i, j))
         selected, positions = self._selected

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
+from mixedsparse.core.elsewhere import ELSEWHERE
 from mixedsparse.errors import DataError
 
 __all__ = ["RandomTerm", "ThetaLayout", "theta_order"]
@@ -77,6 +79,15 @@ class RandomTerm:
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "levels", levels)
 
+    @classmethod
+    def without_rows(cls, group: str, columns: tuple[str, ...], levels: np.ndarray) -> RandomTerm:
+        """Make a term whose rows are not in memory: `codes` and `z` raise RowsElsewhereError when they are used."""
+        term = object.__new__(cls)
+        values = {"group": group, "codes": ELSEWHERE, "z": ELSEWHERE, "columns": columns, "levels": levels}
+        for name, value in values.items():
+            object.__setattr__(term, name, value)
+        return term
+
     @property
     def n_levels(self) -> int:
         """Number of levels of the grouping factor."""
@@ -85,7 +96,7 @@ class RandomTerm:
     @property
     def k(self) -> int:
         """Number of random effects per level."""
-        return int(self.z.shape[1])
+        return len(self.columns)
 
     @property
     def n_theta(self) -> int:
@@ -117,14 +128,7 @@ class ThetaLayout:
     @classmethod
     def of(cls, terms: Sequence[RandomTerm]) -> ThetaLayout:
         """Layout of `terms`, already in theta order."""
-        widths = tuple(t.k for t in terms)
-        pieces = [np.triu_indices(k) for k in widths]
-        return cls(
-            widths=widths,
-            term=np.repeat(np.arange(len(widths)), [len(p[0]) for p in pieces]),
-            row=np.concatenate([p[1] for p in pieces]),
-            col=np.concatenate([p[0] for p in pieces]),
-        )
+        return _layout(tuple(t.k for t in terms))
 
     @property
     def size(self) -> int:
@@ -146,3 +150,13 @@ class ThetaLayout:
     def flatten(self, templates: Sequence[np.ndarray]) -> np.ndarray:
         """Theta (m,) of the lower triangles `templates`."""
         return np.array([templates[t][r, c] for t, r, c in zip(self.term, self.row, self.col, strict=True)])
+
+
+@lru_cache(maxsize=256)
+def _layout(widths: tuple[int, ...]) -> ThetaLayout:
+    pieces = [np.triu_indices(k) for k in widths]
+    term = np.repeat(np.arange(len(widths)), [len(p[0]) for p in pieces])
+    row, col = (np.concatenate([p[i] for p in pieces]) for i in (1, 0))
+    for array in (term, row, col):
+        array.flags.writeable = False
+    return ThetaLayout(widths, term, row, col)

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-__all__ = ["Step", "trust_step"]
+__all__ = ["Step", "next_radius", "secant", "trust_step"]
 
 # Eigenvalues within this share of the largest count as zero.
 _FLAT = 1e-11
+# A secant whose cosine with the step is below this says nothing about the curvature along it.
+_ALONG = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,3 +84,31 @@ def _boundary_step(g: np.ndarray, values: np.ndarray, radius: float, floor: floa
     upper = least + 2.0 * float(np.linalg.norm(g)) / radius
     shift = brentq(excess, least, upper, xtol=1e-12 * upper, rtol=1e-6)
     return -g / (values + shift)
+
+
+def next_radius(radius: float, ratio: float, length: float, limited: bool) -> float:
+    """Widen after a good step that the radius limited, narrow after a bad one (ratio of actual to predicted fall)."""
+    if ratio < 0.25:
+        return length / 4.0
+    return 3.0 * radius if ratio > 0.75 and limited else radius
+
+
+def secant(missing: np.ndarray, move: np.ndarray, seen: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Update what approximate Hessians lack, by the symmetric rank one that explains how the gradient changed.
+
+    Source: Dennis, Gay & Welsch (1981), ACM TOMS 7, 348-368 (the idea; their update is of rank two).
+
+    Parameters
+    ----------
+    missing : ndarray, shape (m, m)
+        So far.
+    move, seen : ndarray, shape (m,)
+        A step, and the change of the gradient over it.
+    mean : ndarray, shape (m, m)
+        Mean of the approximate Hessians at both ends.
+    """
+    rest = seen - (mean + missing) @ move
+    along = float(rest @ move)
+    if abs(along) <= _ALONG * float(np.linalg.norm(rest) * np.linalg.norm(move)):
+        return missing
+    return missing + np.outer(rest, rest) / along

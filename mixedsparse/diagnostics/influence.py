@@ -17,8 +17,8 @@ from mixedsparse.caller import user_level
 from mixedsparse.core.deletion import Deleter, Deletions, delete_each
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError
-from mixedsparse.inference.counting import CountOption, counter
 from mixedsparse.inference.parameters import parameter_values, parameters
+from mixedsparse.progress import CountOption, counter
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -123,6 +123,7 @@ def _units(results: MixedResults, group: Any) -> tuple[str | None, pd.Index, np.
 def _delete(results: MixedResults, codes: np.ndarray, count: int, refit: bool, progress: CountOption) -> Deletions:
     """Delete the rows of each code in turn."""
     model, problem = results.model, results.model.problem
+    results._needs_factor("Influence")
     design, engine = model.design, model.engine()
     y = design.y if design.offset is None else design.y - design.offset
     X = design.X[:, problem.basis.kept]

@@ -14,8 +14,8 @@ import pandas as pd
 from scipy.special import ndtri
 
 from mixedsparse.core.draws import parametric_sampler
-from mixedsparse.core.engine import available_memory
 from mixedsparse.core.leverage import residuals_of
+from mixedsparse.core.memory import available_memory
 from mixedsparse.errors import BackendError, OptionError
 
 if TYPE_CHECKING:

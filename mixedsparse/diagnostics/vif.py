@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["vif"]
 
 _BY = ("term", "coefficient")
+# A column whose part beside its mean is less than this share of it is constant up to rounding.
+_CONSTANT = 1e-10
 
 
 def vif(results: MixedResults, by: str = "term") -> pd.DataFrame:
@@ -25,7 +27,7 @@ def vif(results: MixedResults, by: str = "term") -> pd.DataFrame:
     if by not in _BY:
         raise OptionError(f"by={by!r} is not known; use one of {', '.join(map(repr, _BY))}.")
     names, terms = results._x_names, _kept_columns(results)
-    used = np.flatnonzero(np.ptp(results._get_X(), axis=0) > 0)
+    used = np.flatnonzero(_vary(results))
     if not len(used):
         raise DataError("The model has no fixed effects besides the intercept: there is nothing to be collinear.")
     if by == "coefficient":
@@ -41,6 +43,14 @@ def vif(results: MixedResults, by: str = "term") -> pd.DataFrame:
             gvif = _log_det(correlation, inside) + _log_det(correlation, ~inside) - _log_det(correlation, inside | True)
             rows[term] = {"GVIF": np.exp(gvif), "df": df, "inflation": np.exp(gvif / (2 * df))}
     return pd.DataFrame.from_dict(rows, orient="index").astype({"df": int})
+
+
+def _vary(results: MixedResults) -> np.ndarray:
+    """Mask (p,) of the kept columns of X that are not constant."""
+    plain, kept = results.model.design.plain, results.model.problem.basis.kept
+    if plain is None:
+        return np.ptp(results._get_X(), axis=0) > 0
+    return np.linalg.norm(plain.x_root[1:, kept], axis=0) > _CONSTANT * np.linalg.norm(plain.x_root[:, kept], axis=0)
 
 
 def _kept_columns(results: MixedResults) -> dict[str, list[int]]:

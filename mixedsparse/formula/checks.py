@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,18 @@ import pandas as pd
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, FormulaError
 
-__all__ = ["check_duplicates", "check_finite", "check_size", "numbers", "offset", "response", "weights"]
+__all__ = [
+    "check_duplicates",
+    "check_finite",
+    "check_levels",
+    "check_size",
+    "empty_effect",
+    "nothing_left",
+    "numbers",
+    "offset",
+    "response",
+    "weights",
+]
 
 
 def numbers(values: Any, what: str) -> np.ndarray:
@@ -91,6 +102,17 @@ def check_duplicates(terms: Sequence[RandomTerm], keys: Sequence[frozenset[str]]
         seen.update((key, column) for column in term.columns)
 
 
+def nothing_left(n: int, missing: Mapping[str, int]) -> DataError:
+    """Build the error for `n` rows none of which is complete; `missing` counts by column."""
+    if n == 0:
+        return DataError("The data have no rows: give at least a few per level of each grouping factor.")
+    counts = ", ".join(f"{count} in {name!r}" for name, count in sorted(missing.items(), key=lambda item: -item[1]))
+    return DataError(
+        f"No rows are left: each of the {n} rows has a missing value in a variable used ({counts}). "
+        "Leave out the variable that is missing most, or fill it in."
+    )
+
+
 def check_size(term: RandomTerm, weights: np.ndarray | None) -> None:
     """Refuse a term whose variance cannot be told from the residual's, or that has a single level.
 
@@ -99,20 +121,29 @@ def check_size(term: RandomTerm, weights: np.ndarray | None) -> None:
     others still determine the residual: ``(0 + tT | row)`` with a dummy ``tT`` is a second residual variance for the
     rows where it is 1.
     """
-    n, q = len(term.codes), term.n_levels * term.k
+    empty = np.flatnonzero(~term.z.any(axis=0))
+    if len(empty):
+        raise empty_effect(term, int(empty[0]))
+    equal_weights = weights is None or weights.min() == weights.max()
+    check_levels(term, len(term.codes), lambda: equal_weights and bool((term.z != 0).any(axis=1).all()))
+
+
+def empty_effect(term: RandomTerm, position: int) -> DataError:
+    """Build the error for an effect that is zero in all rows."""
+    return DataError(
+        f"The effect {term.columns[position]!r} of the grouping factor {term.group!r} is zero in all rows used, so "
+        "its variance cannot be estimated: remove it from the term."
+    )
+
+
+def check_levels(term: RandomTerm, n: int, like_residual: Callable[[], bool]) -> None:
+    """Refuse a term with a single level, or one with effects for every one of `n` rows that is `like_residual`."""
     if term.n_levels < 2:
         raise DataError(
             f"The grouping factor {term.group!r} has one level ({str(term.levels[0])!r}) in the rows used, so its "
             "variance cannot be estimated: use a factor with several levels, or remove the term."
         )
-    empty = np.flatnonzero(~term.z.any(axis=0))
-    if len(empty):
-        raise DataError(
-            f"The effect {term.columns[empty[0]]!r} of the grouping factor {term.group!r} is zero in all rows used, so "
-            "its variance cannot be estimated: remove it from the term."
-        )
-    equal_weights = weights is None or weights.min() == weights.max()
-    if q >= n and equal_weights and (term.z != 0).any(axis=1).all():
+    if term.n_levels * term.k >= n and like_residual():
         effects = f"{term.n_levels} levels" + (f" times {term.k} effects" if term.k > 1 else "")
         raise DataError(
             f"The grouping factor {term.group!r} has {effects}, not fewer than the {n} rows: its variance cannot be "

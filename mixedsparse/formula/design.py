@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mixedsparse.core.aggregates import PlainSums
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, FormulaError
 from mixedsparse.formula import checks
@@ -56,6 +58,8 @@ class Design:
         What `matrices` needs.
     source : Source
         Columns and arguments that the design was made from.
+    plain : PlainSums, optional
+        Given where the rows are not in memory.
     """
 
     formula: str
@@ -72,6 +76,12 @@ class Design:
     missing: Mapping[str, int] = field(default_factory=dict)
     encoding: Encoding | None = None
     source: Source | None = None
+    plain: PlainSums | None = None
+
+    @cached_property
+    def x_root(self) -> np.ndarray:
+        """R (r, P) with few rows and R'R = X'X, without weights."""
+        return np.asarray(np.linalg.qr(self.X, mode="r")) if self.plain is None else self.plain.x_root
 
     def matrices(self, newdata: Any, *, groups: Sequence[str] | None = None) -> NewMatrices:
         """Encode `newdata` exactly as the training data were encoded.
@@ -162,7 +172,7 @@ def make_design(
     keep, missing = complete_rows(raw | extra, table.n)
     n = table.n if keep is None else int(keep.sum())
     if n == 0:
-        raise DataError(_nothing_left(table.n, missing))
+        raise checks.nothing_left(table.n, missing)
     columns = Columns({c: take(v, keep) for c, v in raw.items()}, parsed.names, n, functions)
     known = {what: natural(take(extra[key], keep)) for what, key in keys.items()}
     named = {value: take(extra[value], keep) for value in given.values() if isinstance(value, str)}
@@ -224,16 +234,6 @@ def _argument(what: str, value: Any, table: Table) -> Any:
 def _phrase(what: str, given: Any) -> str:
     """Subject of a message about the argument `what`."""
     return f"The {what} {given!r}" if isinstance(given, str) else f"The {what}"
-
-
-def _nothing_left(n: int, missing: Mapping[str, int]) -> str:
-    if n == 0:
-        return "The data have no rows: give at least a few per level of each grouping factor."
-    counts = ", ".join(f"{count} in {name!r}" for name, count in sorted(missing.items(), key=lambda item: -item[1]))
-    return (
-        f"No rows are left: each of the {n} rows has a missing value in a variable used ({counts}). "
-        "Leave out the variable that is missing most, or fill it in."
-    )
 
 
 def _code_bare(

@@ -17,7 +17,7 @@ from mixedsparse.formula.grouping import Grouping
 from mixedsparse.formula.parse import Expression, ParsedFormula
 from mixedsparse.formula.translate import aliases_in
 
-__all__ = ["Encoding", "NewMatrices", "NewTerm", "TermEncoding", "encode_new"]
+__all__ = ["Encoding", "NewMatrices", "NewTerm", "TermEncoding", "encode_new", "encode_response"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,13 @@ class Encoding:
     terms: tuple[TermEncoding, ...]
     offset_column: str | None
     env: Mapping[str, Any]
+
+    def columns(self, groups: Sequence[str] | None) -> list[str]:
+        """Columns of the right side, with those of the grouping factors `groups` only (None: all)."""
+        terms = [t for t in self.terms if groups is None or t.grouping.name in groups]
+        texts = [self.fixed.side.text, *(o.code for o in self.parsed.offsets), *(t.encoder.side.text for t in terms)]
+        texts += [atom.code for t in terms for atom in t.grouping.atoms]
+        return list(dict.fromkeys(self.parsed.names[alias] for text in texts for alias in aliases_in(text)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +100,7 @@ def encode_new(encoding: Encoding, newdata: Any, groups: Sequence[str] | None) -
     """See `Design.matrices`."""
     table, parsed = open_table(newdata), encoding.parsed
     wanted = [t if groups is None or t.grouping.name in groups else None for t in encoding.terms]
-    chosen = [t for t in wanted if t is not None]
-    texts = [encoding.fixed.side.text, *(o.code for o in parsed.offsets), *(t.encoder.side.text for t in chosen)]
-    texts += [atom.code for t in chosen for atom in t.grouping.atoms]
-    needed = [parsed.names[alias] for text in texts for alias in aliases_in(text)]
-    needed += [encoding.offset_column] if encoding.offset_column else []
+    needed = encoding.columns(groups) + ([encoding.offset_column] if encoding.offset_column else [])
     raw = table.read(dict.fromkeys(needed), f"the formula {parsed.formula!r} (new data)")
     made: dict[int, np.ndarray] = {}  # terms of one bar, and bars with equal left sides, share their matrix
 
@@ -117,6 +120,21 @@ def encode_new(encoding: Encoding, newdata: Any, groups: Sequence[str] | None) -
         _offset(encoding, raw, table.n),
         table.index,
     )
+
+
+def encode_response(encoding: Encoding, newdata: Any) -> np.ndarray:
+    """Response (n,) of new rows, NaN where a variable is missing."""
+    table, response = open_table(newdata), encoding.parsed.response
+    needed = dict.fromkeys(encoding.parsed.names[alias] for alias in aliases_in(response.code))
+    raw = table.read(needed, f"the response {response.label!r}")
+    return _numbers(response, f"The response {response.label!r}", raw, table.n, encoding)
+
+
+def _numbers(expression: Expression, what: str, raw: Mapping[str, Any], n: int, encoding: Encoding) -> np.ndarray:
+    """Values (n,) of an expression, NaN in incomplete rows."""
+    keep, columns = _complete(expression.code, raw, n, encoding)
+    found = numbers(columns.expression(expression), what) if columns.n else None
+    return _scatter(found, keep, (n,))
 
 
 def _complete(text: str, raw: Mapping[str, Any], n: int, encoding: Encoding) -> tuple[np.ndarray | None, Columns]:
@@ -165,9 +183,7 @@ def _offset(encoding: Encoding, raw: Mapping[str, Any], n: int) -> np.ndarray | 
         return None
     total = np.zeros(n)
     for expression in expressions:
-        keep, columns = _complete(expression.code, raw, n, encoding)
-        found = numbers(columns.expression(expression), f"The offset {expression.label!r}")
-        total += _scatter(found, keep, (n,))
+        total += _numbers(expression, f"The offset {expression.label!r}", raw, n, encoding)
     if encoding.offset_column is not None:
         keep, _ = complete_rows({encoding.offset_column: raw[encoding.offset_column]}, n)
         found = numbers(natural(take(raw[encoding.offset_column], keep)), f"The offset {encoding.offset_column!r}")

@@ -11,7 +11,16 @@ import pandas as pd
 
 from mixedsparse.formula.frames import Table, natural
 
-__all__ = ["Source"]
+__all__ = ["Covariate", "Source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Covariate:
+    """Mean and range of a column of numbers over the rows of a fit."""
+
+    mean: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,3 +56,10 @@ class Source:
     def values(self, column: str) -> Any:
         """Values (n,) of `column` in their plain type."""
         return natural(self.columns[column])
+
+    def summary(self, column: str, factor: bool) -> Covariate | tuple[Any, ...]:
+        """Moments of a column of numbers; levels, in order, of any other and of one that stands for a `factor`."""
+        values = self.values(column)
+        if not factor and getattr(values.dtype, "kind", "O") in "iuf":
+            return Covariate(float(np.mean(values)), float(np.min(values)), float(np.max(values)))
+        return tuple(values.categories if isinstance(values, pd.Categorical) else sorted(pd.unique(values)))

@@ -7,15 +7,16 @@ that there are: what hypotheses about terms, and models without a term, are made
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mixedsparse.errors import FormulaError
 from mixedsparse.formula.encoders import Encoder, Recipe, Transform
 
-__all__ = ["Structure", "read_structure", "separate_columns"]
+__all__ = ["Products", "Structure", "read_products", "read_structure", "separate_columns"]
 
 # A column that the terms' own columns reproduce only up to this share is not spanned by them.
 _SPANNED = 1e-8
@@ -127,6 +128,44 @@ def read_structure(encoder: Encoder) -> Structure:
         np.array(owner, dtype=int),
         np.array(firsts, dtype=int),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Products:
+    """Columns of a matrix as products of numbers and coded factors.
+
+    Attributes
+    ----------
+    columns : tuple of (float, parts)
+        Scale of each column, and its parts (factor, reduced, column of the coding).
+    levels : dict
+        Levels of each factor that is coded, in the order of its codes; other factors are numbers.
+    codings : dict
+        (factor, reduced) -> numbers (levels, columns) that stand for the levels.
+    """
+
+    columns: tuple[tuple[float, tuple[Part, ...]], ...]
+    levels: Mapping[str, Sequence[Any]]
+    codings: Mapping[tuple[str, bool], np.ndarray]
+
+
+def read_products(encoder: Encoder) -> Products:
+    """Take the columns of `encoder` apart."""
+    _, terms = _of_recipe(encoder) if isinstance(encoder, Recipe) else _of_transform(encoder)
+    levels: dict[str, Sequence[Any]] = {}
+    codings: dict[tuple[str, bool], np.ndarray] = {}
+    for name, coding in encoder.codings.items():
+        every = np.arange(len(coding.levels))
+        levels[name] = coding.levels
+        for reduced in (False, True):
+            columns = [coding.column(every, reduced, j) for j in range(len(every) - reduced)]
+            codings[name, reduced] = np.column_stack(columns)
+    for name, (kind, state) in encoder.spec.encoder_state.items() if isinstance(encoder, Transform) else ():
+        if kind.value == "categorical" and name not in levels:
+            levels[name] = list(state["categories"])
+            for reduced in (False, True):
+                codings[name, reduced] = state["contrasts"].get_coding_matrix(reduced_rank=reduced).to_numpy()
+    return Products(tuple(column for _, columns in terms for column in columns), levels, codings)
 
 
 Part = tuple[str, bool, int]

@@ -23,6 +23,6 @@
 ``bootstrap``       replicates and their intervals; ``replicates``, ``cases``: how they are made
 ``intervals``       confidence intervals by three methods
 ``responses``       the same model for another response
-``counting``        progress bars
+``workers``         tasks here, or by joblib
 ==================  ====================================================================================================
 """

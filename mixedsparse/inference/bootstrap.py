@@ -12,11 +12,12 @@ import pandas as pd
 from scipy.special import ndtri
 
 from mixedsparse.caller import user_level
-from mixedsparse.errors import BackendError, ConvergenceWarning, OptionError
-from mixedsparse.inference.counting import CountOption, counter
+from mixedsparse.errors import ConvergenceWarning, OptionError
 from mixedsparse.inference.parameters import parameters
 from mixedsparse.inference.profile import check_level
 from mixedsparse.inference.replicates import Block, NewResponses, Replicator, Statistic, estimates_of
+from mixedsparse.inference.workers import work_off
+from mixedsparse.progress import CountOption, counter
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -54,7 +55,7 @@ class Bootstrap:
 
     @property
     def nsim(self) -> int:
-        """Number of replicates asked for."""
+        """Number of replicates: those asked for, unless the bootstrap was interrupted."""
         return len(self.table)
 
     def summary(self) -> pd.DataFrame:
@@ -134,6 +135,7 @@ def bootstrap(
 ) -> Bootstrap:
     """Bootstrap `results`; see `MixedResults.bootstrap`."""
     _check(nsim, seed, kind, group)
+    results._needs_factor("The bootstrap", "Refit simulated responses one by one: refit(simulate(1, seed)[0])")
     root = np.random.SeedSequence(seed)
     named = None if statistic is None else Statistic(statistic, results)
     replicator = _replicator(results, kind, group, named)
@@ -153,8 +155,14 @@ def bootstrap(
     )
     if failures:
         warnings.warn(
-            f"{len(failures)} of {nsim} bootstrap replicates failed and are NaN in the table; the first: "
+            f"{len(failures)} of {out.nsim} bootstrap replicates failed and are NaN in the table; the first: "
             f"{out.failures.iloc[0]} See .failures for all.",
+            ConvergenceWarning,
+            stacklevel=user_level(),
+        )
+    if out.nsim < nsim:
+        warnings.warn(
+            f"The bootstrap was interrupted: the table has {out.nsim} of {nsim} replicates.",
             ConvergenceWarning,
             stacklevel=user_level(),
         )
@@ -183,23 +191,15 @@ def _replicator(results: MixedResults, kind: str, group: str | None, statistic: 
 def _run(
     replicator: Replicator, tasks: Sequence[Sequence[np.random.SeedSequence]], n_jobs: int, progress: CountOption
 ) -> list[Block]:
-    """Work off the tasks, here or by joblib; blocks come in the order of the tasks."""
+    """Work off the tasks; blocks come in their order, those that are done if it is interrupted."""
     total = sum(len(task) for task in tasks)
+    blocks: list[Block] = []
     with counter(progress, "bootstrap") as tell:
-        blocks: list[Block] = []
-        source = (replicator(task) for task in tasks) if n_jobs == 1 else _parallel(replicator, tasks, n_jobs)
-        for block in source:
-            blocks.append(block)
-            tell(sum(len(b.values) for b in blocks), total)
+        try:
+            for block in work_off(replicator, tasks, n_jobs):
+                blocks.append(block)
+                tell(sum(len(b.values) for b in blocks), total)
+        except KeyboardInterrupt:
+            if not blocks:
+                raise
     return blocks
-
-
-def _parallel(
-    replicator: Replicator, tasks: Sequence[Sequence[np.random.SeedSequence]], n_jobs: int
-) -> Iterable[Block]:
-    """Work off the tasks by joblib, with the backend that the user has chosen there."""
-    try:
-        from joblib import Parallel, delayed
-    except ImportError as err:
-        raise BackendError(f"n_jobs={n_jobs} needs joblib: install it, or use n_jobs=1.") from err
-    return Parallel(n_jobs=n_jobs)(delayed(replicator)(task) for task in tasks)

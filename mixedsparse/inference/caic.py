@@ -34,6 +34,7 @@ def caic(results: MixedResults, method: str = "greven-kneib") -> pd.Series:
     """Conditional AIC; see `MixedResults.caic`."""
     if method not in METHODS:
         raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}.")
+    results._needs_factor("The conditional AIC", "Compare aic")
     df = effective_df(results) + 1.0
     if method != "vaida-blanchard":
         # cAIC4 1.1 halves the term of the profiled sigma (eWje * e / (2 * tye) in calculateGaussianBc.R); refits

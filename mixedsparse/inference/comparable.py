@@ -27,17 +27,33 @@ def check_same_data(named: Mapping[str, MixedResults]) -> None:
                 f"{first_name} has {first.nobs} rows and {name} has {other.nobs}: fit all models to the rows that are "
                 "complete in every variable."
             )
-        if not _same(first.get("y"), other.get("y")):
+        rows = first.model.problem.has_rows and other.model.problem.has_rows
+        if not (_same(first.get("y"), other.get("y")) if rows else _same_source(first, other)):
             raise DataError(
                 f"{first_name} and {name} have different responses or rows, so their likelihoods do not compare."
             )
-        if not _same(_weights(first), _weights(other)):
+        if rows and not _same(_weights(first), _weights(other)):
             raise DataError(f"{first_name} and {name} have different weights: fit them with the same.")
 
 
 def same_fixed_part(first: MixedResults, other: MixedResults) -> bool:
     """Whether X is the same, as restricted likelihoods need to compare."""
-    return _same(first.get("X"), other.get("X"))
+    designs = first.model.design, other.model.design
+    if designs[0].plain is None and designs[1].plain is None:
+        return _same(first.get("X"), other.get("X"))
+    roots = [design.x_root[:, r.model.problem.basis.kept] for design, r in zip(designs, (first, other), strict=True)]
+    return _same(roots[0].T @ roots[0], roots[1].T @ roots[1])
+
+
+def _same_source(first: MixedResults, other: MixedResults) -> bool:
+    """Whether two fits whose rows are elsewhere had the same response and weights, by their moments."""
+    prints = [getattr(results.model.design.source, "fingerprint", None) for results in (first, other)]
+    if None in prints:
+        raise DataError(
+            "One of the models was fitted to a source and one to data in memory, so their rows cannot be compared: fit "
+            "both to the same."
+        )
+    return _same(np.array(prints[0]), np.array(prints[1]))
 
 
 def _weights(results: MixedResults) -> np.ndarray:

@@ -14,9 +14,10 @@ import numpy as np
 from mixedsparse.core.blocks import BlockLayout
 from mixedsparse.core.derivatives import Derivatives, differentiate
 from mixedsparse.core.engine import Engine
+from mixedsparse.core.outcome import Search
 from mixedsparse.core.pls import Pls, solve_pls
 
-__all__ = ["Curvature", "curvature"]
+__all__ = ["Curvature", "curvature", "curvature_of_search"]
 
 # Where a diagonal entry is exactly 0, the curvature of its column is read off this far away (theta has no units).
 _OFF_ZERO = 1e-7
@@ -64,6 +65,17 @@ def curvature(engine: Engine, theta: np.ndarray, reml: bool) -> Curvature:
         inner = np.ix_(rows, rows)
         hessian[inner] = 0.5 * (hessian[inner] + hessian[inner].T)
     return Curvature(active, hessian[np.ix_(active, active)], pls)
+
+
+def curvature_of_search(search: Search, layout: BlockLayout) -> Curvature:
+    """Take the average information with which an iterative search ended: differences would differ by their probes.
+
+    It is the mean of observed and expected information (Gilmour, Thompson & Cullis 1995), exact in balanced designs.
+    """
+    hessian = search.derivatives.hessian
+    assert hessian is not None
+    active = _in_nonzero_column(layout, search.theta)
+    return Curvature(active, hessian[np.ix_(active, active)], search.pls)
 
 
 def _solve(engine: Engine, theta: np.ndarray, reml: bool) -> Pls:

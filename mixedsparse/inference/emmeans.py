@@ -68,7 +68,7 @@ def emtrends(
         covariates = ", ".join(repr(p.name) for p in grid.predictors.values() if not p.is_factor) or "none"
         raise OptionError(f"var={var!r} is a factor, which has no slope. Covariates: {covariates}.")
     check_known([*factors, *by], grid.levels, "specs")
-    step = _STEP * float(np.ptp(variable.values))
+    step = _STEP * (variable.span[1] - variable.span[0])
     columns = grid.columns(np.arange(len(grid.X)))
     moved, _ = encode(results, {**columns, var: [value + step for value in columns[var]]}, len(grid.X))
     frame, average = marginal(grid, factors, by, weights)

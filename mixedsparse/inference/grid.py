@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import solve_triangular
 
 from mixedsparse.errors import DataError, OptionError
+from mixedsparse.formula.source import Covariate
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -42,12 +42,15 @@ class Predictor:
         Factors stand in the grid at their levels, covariates at their mean.
     levels : tuple
         Levels of a factor in order; the mean of a covariate.
+    span : tuple of float
+        Smallest and largest value of a covariate.
     """
 
     name: str
     values: Any
     is_factor: bool
     levels: tuple[Any, ...]
+    span: tuple[float, float] = (np.nan, np.nan)
 
     def at(self, chosen: Any) -> tuple[Any, ...]:
         """Check the values `chosen` for the grid, and return them as this predictor's own."""
@@ -147,17 +150,12 @@ def predictors(results: MixedResults) -> dict[str, Predictor]:
     out = {}
     for name in names:
         values = design.source.values(name)
-        levels = codings.get(name)
-        kind = getattr(values.dtype, "kind", "O")
-        if levels is None and (name in coerced or kind not in "iuf"):
-            levels = tuple(_levels(values))
-        mean = () if levels is not None else (float(np.mean(values)),)
-        out[name] = Predictor(name, values, levels is not None, mean if levels is None else tuple(levels))
+        found = codings[name] if name in codings else design.source.summary(name, name in coerced)
+        if isinstance(found, Covariate):
+            out[name] = Predictor(name, values, False, (found.mean,), (found.low, found.high))
+        else:
+            out[name] = Predictor(name, values, True, tuple(found))
     return out
-
-
-def _levels(values: Any) -> list[Any]:
-    return list(values.categories) if isinstance(values, pd.Categorical) else sorted(pd.unique(values))
 
 
 def make_grid(
@@ -195,7 +193,7 @@ def encode(results: MixedResults, columns: Mapping[str, list[Any]], rows: int) -
     """X (rows, P) and offset (rows,) of new rows in the encoding of the fit."""
     design = results.model.design
     if not columns:  # an intercept and nothing else
-        return np.ones((rows, design.X.shape[1])), np.full(rows, _given_offset(design))
+        return np.ones((rows, len(design.x_names))), np.full(rows, _given_offset(design))
     new = design.matrices(pd.DataFrame(columns, index=pd.RangeIndex(rows)), groups=[])
     offset = np.zeros(rows) if new.offset is None else new.offset
     return new.X, offset + _given_offset(design)
@@ -222,15 +220,10 @@ def null_space(results: MixedResults) -> np.ndarray:
     """Orthonormal basis (P, d) of the linear dependencies of the columns of X; d = 0 at full rank."""
     design, problem = results.model.design, results.model.problem
     kept = problem.basis.kept
-    dropped = np.setdiff1d(np.arange(design.X.shape[1]), kept)
-    basis = np.zeros((design.X.shape[1], len(dropped)))
+    dropped = np.setdiff1d(np.arange(len(design.x_names)), kept)
+    basis = np.zeros((len(design.x_names), len(dropped)))
     if len(dropped):
-        columns = (
-            design.X[:, dropped]
-            if problem.root_weights is None
-            else (design.X[:, dropped] * problem.root_weights[:, None])
-        )
-        basis[kept] = -solve_triangular(problem.basis.root, problem.basis.q.T @ columns)
+        basis[kept] = -problem.basis.alias
         basis[dropped, np.arange(len(dropped))] = 1.0
         basis = np.linalg.qr(basis)[0]
     return basis

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from mixedsparse.formula.structure import Structure, read_structure, separate_columns
 
@@ -39,13 +38,14 @@ class FixedTerms:
         beta of the kept columns = map @ b.
     columns : tuple of ndarray
         Kept columns of each term, by position among `results.params`.
-    X : ndarray, shape (n, p)
+    root : ndarray, shape (r, p)
+        R with R'R = X'X for the kept columns of X.
     """
 
     structure: Structure
     map: np.ndarray
     columns: tuple[np.ndarray, ...]
-    X: np.ndarray
+    root: np.ndarray
 
     @property
     def tested(self) -> list[int]:
@@ -53,8 +53,8 @@ class FixedTerms:
         return [i for i, label in enumerate(self.structure.labels) if label != "1"]
 
     def without(self, term: int) -> np.ndarray:
-        """Columns (n, r) that span the model without `term`."""
-        return self.X @ self.map[:, self.structure.owner != term]
+        """Give combinations (p, r) of the kept columns that span the model without `term`."""
+        return self.map[:, self.structure.owner != term]
 
 
 def fixed_terms(results: MixedResults) -> FixedTerms:
@@ -64,17 +64,18 @@ def fixed_terms(results: MixedResults) -> FixedTerms:
     structure = separate_columns(design.x_terms) if encoding is None else read_structure(encoding.fixed)
     kept = problem.basis.kept
     # X = X[:, kept] @ alias: dropped columns are combinations of the kept ones.
-    alias = np.zeros((len(kept), design.X.shape[1]))
+    alias = np.zeros((len(kept), len(design.x_names)))
     alias[np.arange(len(kept)), kept] = 1.0
-    dropped = np.setdiff1d(np.arange(design.X.shape[1]), kept)
+    dropped = np.setdiff1d(np.arange(len(design.x_names)), kept)
     if len(dropped):
-        weights = 1.0 if problem.root_weights is None else problem.root_weights[:, None]
-        alias[:, dropped] = solve_triangular(problem.basis.root, problem.basis.q.T @ (design.X[:, dropped] * weights))
+        alias[:, dropped] = problem.basis.alias
     position = {int(column): i for i, column in enumerate(kept)}
     columns = tuple(
         np.array([position[c] for c in range(s.start, s.stop) if c in position], dtype=int) for s in structure.columns
     )
-    return FixedTerms(structure, _in_proportion(alias @ structure.map, structure.owner), columns, design.X[:, kept])
+    return FixedTerms(
+        structure, _in_proportion(alias @ structure.map, structure.owner), columns, design.x_root[:, kept]
+    )
 
 
 def _in_proportion(mapping: np.ndarray, owner: np.ndarray) -> np.ndarray:
@@ -88,13 +89,13 @@ def _in_proportion(mapping: np.ndarray, owner: np.ndarray) -> np.ndarray:
 def type1(terms: FixedTerms) -> dict[str, np.ndarray]:
     """Sequential hypotheses: each term after those before it. Term -> L (r, p)."""
     order = np.concatenate([*terms.columns, np.empty(0, dtype=int)])
-    triangle = _triangle(terms.X[:, order])
+    triangle = _triangle(terms.root[:, order])
     return {terms.structure.labels[i]: _rows(triangle, order, terms.columns[i]) for i in terms.tested}
 
 
 def type2(terms: FixedTerms) -> dict[str, np.ndarray]:
     """Each term after all terms that do not contain it. Term -> L (r, p)."""
-    triangle = _triangle(terms.X)
+    triangle = _triangle(terms.root)
     out = {}
     for i in terms.tested:
         own = terms.columns[i]

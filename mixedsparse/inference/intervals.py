@@ -15,9 +15,10 @@ from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.bootstrap import bootstrap
 from mixedsparse.inference.coordinates import chart_of
-from mixedsparse.inference.counting import CountOption
+from mixedsparse.inference.information import information_curvatures
 from mixedsparse.inference.parameters import Parameter, parameters, select_parameters
 from mixedsparse.inference.profile import profile
+from mixedsparse.progress import CountOption
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -53,7 +54,7 @@ def conf_int(
     chosen = select_parameters(parameters(results), which)
     names = [p.name for p in chosen]
     if method == "profile":
-        return profile(results, names, level=level, progress=progress).conf_int(level)
+        return profile(results, names, level=level, n_jobs=n_jobs, progress=progress).conf_int(level)
     if method == "boot":
         replicates = bootstrap(results, nsim, seed, n_jobs=n_jobs, progress=progress)
         return replicates.conf_int(level, kind).loc[names]
@@ -75,12 +76,16 @@ def _wald_fixed(results: MixedResults, alpha: float, ddf: str) -> np.ndarray:
 
 def _wald_covariance(results: MixedResults, alpha: float, chosen: Sequence[Parameter]) -> np.ndarray:
     """Limits (r, 2) of standard deviations on the log scale, and of correlations on Fisher's; NaN on the boundary."""
-    fit, problem, engine = results.fit, results.model.problem, results.model.engine()
+    fit, problem = results.fit, results.model.problem
     unit = float(np.sqrt(fit.sigma2))
     charts = [chart_of(problem, fit, p, unit) for p in chosen]
     x = np.array([chart.coordinates(fit.templates) for chart in charts])
-    with blas_threads(engine.work):
-        curvature = curvatures(make_batch(engine), charts, x, unit, fit.reml)
+    if fit.monte_carlo is None:
+        engine = results.model.engine()
+        with blas_threads(engine.work):
+            curvature = curvatures(make_batch(engine), charts, x, unit, fit.reml)
+    else:
+        curvature = information_curvatures(problem, fit, charts)
     half = float(ndtri(1.0 - 0.5 * alpha))
     out = np.full((len(chosen), 2), np.nan)
     for i, (parameter, chart) in enumerate(zip(chosen, charts, strict=True)):

@@ -117,6 +117,7 @@ def kenward_roger(results: MixedResults) -> KenwardRoger:
         The fit is by ML.
     """
     fit = results.fit if results.reml else _refitted(results)
+    results._needs_factor("Kenward-Roger's method", "Use ddf='satterthwaite'")
     problem, engine = results.model.problem, results.model.engine()
     m = problem.n_theta
     with blas_threads(engine.work):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mixedsparse.errors import DataError, FormulaError
 
@@ -51,9 +52,8 @@ def read_linear(given: Any, names: Sequence[str], dropped: Sequence[str] = ()) -
         rows, values, labels = zip(*(row for one in many for row in _read_one(one, names, dropped)), strict=True)
         return Linear(np.array(rows), np.array(values), labels)
     L = _matrix(given, names)
-    index = getattr(given, "index", None)
-    named = index is not None and np.ndim(given) == 2
-    return Linear(L, np.zeros(len(L)), tuple(map(str, index)) if named else tuple(_spell(row, names) for row in L))
+    labels = map(str, given.index) if isinstance(given, pd.DataFrame) else (_spell(row, names) for row in L)
+    return Linear(L, np.zeros(len(L)), tuple(labels))
 
 
 def _matrix(given: Any, names: Sequence[str]) -> np.ndarray:

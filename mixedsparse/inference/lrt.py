@@ -12,6 +12,7 @@ from scipy.special import chdtrc
 from mixedsparse.caller import user_level
 from mixedsparse.errors import DataError, OptionError, RefitWarning
 from mixedsparse.inference.comparable import check_same_data, same_fixed_part
+from mixedsparse.inference.refit import check_exact
 from mixedsparse.inference.refit import refit as refit_by
 from mixedsparse.results import MixedResults
 
@@ -100,6 +101,7 @@ def _check(models: Sequence[MixedResults]) -> None:
     for model in models:
         if not isinstance(model, MixedResults):
             raise OptionError(f"anova compares results of fits, not {type(model).__name__}: pass what lmer returns.")
+        check_exact(model)
 
 
 def _by_ml(models: Sequence[MixedResults], labels: Sequence[str]) -> list:

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from scipy.special import chdtrc
 
+from mixedsparse.core.outcome import Stop
 from mixedsparse.errors import DataError, MixedSparseWarning, OptionError
 from mixedsparse.formula.names import candidates
 from mixedsparse.formula.random_part import RandomPart, random_parts, reductions, with_random
 from mixedsparse.inference.pca import random_pca
+from mixedsparse.inference.refit import check_exact
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -135,6 +137,7 @@ def parsimony(
     if design.encoding is None or design.source is None:
         raise DataError("The model was made from arrays, so its random part has no formula to reduce: fit it from one.")
     start = random_parts(design.encoding)
+    check_exact(results)
     trail = _Trail(results, alpha, progress)
     trail.begin(start)
     current = trail.zero_correlations(start)
@@ -173,7 +176,10 @@ class _Trail:
                     contrasts=_used(source.contrasts, formula),
                     env=source.env,
                 )
-                self._fits[formula] = model.fit(self.start.reml)
+                fit = model.fit(self.start.reml)
+            if fit.fit.search.stop is Stop.INTERRUPTED:
+                raise KeyboardInterrupt  # no step may rest on it
+            self._fits[formula] = fit
         return self._fits[formula]
 
     def begin(self, parts: Parts) -> None:

@@ -14,16 +14,18 @@ from scipy.special import ndtri
 from mixedsparse.caller import user_level
 from mixedsparse.core.batch import Batch, Responses
 from mixedsparse.core.batch_engine import make_batch
+from mixedsparse.core.charts import Chart
 from mixedsparse.core.fit import Fit
 from mixedsparse.core.joint import JointCriterion
 from mixedsparse.core.march import Path, march
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import ConvergenceWarning, OptionError
 from mixedsparse.inference.coordinates import chart_of, is_flat
-from mixedsparse.inference.counting import CountOption, counter
 from mixedsparse.inference.curves import ProfileCurve
 from mixedsparse.inference.parameters import Parameter, parameter_values, parameters, select_parameters
 from mixedsparse.inference.refit import refit
+from mixedsparse.inference.workers import work_off
+from mixedsparse.progress import CountOption, Note, counter
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -110,10 +112,16 @@ class Profile:
 
 
 def profile(
-    results: MixedResults, which: str | Iterable[str] = "all", *, level: float = 0.999, progress: CountOption = None
+    results: MixedResults,
+    which: str | Iterable[str] = "all",
+    *,
+    level: float = 0.999,
+    n_jobs: int = 1,
+    progress: CountOption = None,
 ) -> Profile:
     """Profile the likelihood of `results`; see `MixedResults.profile`."""
     check_level(level)
+    results._needs_factor("The profile likelihood", "Use conf_int(which='all'), by Wald's method")
     known = parameters(results)
     chosen = select_parameters(known, which)
     fit = refit(results, reml=False)
@@ -127,10 +135,20 @@ def profile(
         sloped = [i for i, p in enumerate(chosen) if not is_flat(p, charts[i], x[i])]
         cutoff = float(ndtri(0.5 + 0.5 * level))
         starts = np.array([x[i] for i in sloped]).reshape(len(sloped), problem.n_theta + 2)
-        marched = march(batch, [charts[i] for i in sloped], starts, unit, cutoff, tell) if sloped else []
+        marching = _Marching(batch, [charts[i] for i in sloped], starts, unit, cutoff)
+        marched = marching.together(tell) if n_jobs == 1 else marching.apart(n_jobs, tell)
+    # Those that were interrupted before they began are left out.
+    absent = sloped[len(marched) :]
     paths: list[Path | None] = [None] * len(chosen)
-    for i, path in zip(sloped, marched, strict=True):
+    for i, path in zip(sloped, marched, strict=False):
         paths[i] = path
+    chosen, charts, paths = ([x for i, x in enumerate(every) if i not in absent] for every in (chosen, charts, paths))
+    if absent:
+        warnings.warn(
+            f"The profile was interrupted: {len(absent)} parameters are left out.",
+            ConvergenceWarning,
+            stacklevel=user_level(),
+        )
     _warn(chosen, paths, fit, cutoff)
     curves = {p.name: ProfileCurve.of(p, c, path) for p, c, path in zip(chosen, charts, paths, strict=True)}
     covariances = [fit.sigma2 * (lam @ lam.T)[None] for lam in fit.templates]
@@ -138,6 +156,37 @@ def profile(
     names = [p.name for p in known]
     table = pd.concat([_rows(batch, known, curve, unit) for curve in curves.values()], ignore_index=True)
     return Profile(table, pd.Series(best, index=names, name="estimate"), level, note, curves)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Marching:
+    """Profiles to be followed, all in step or one by one; it is sent to the workers."""
+
+    batch: Batch
+    charts: list[Chart]
+    starts: np.ndarray
+    unit: float
+    cutoff: float
+
+    def together(self, tell: Note) -> list[Path]:
+        """All in step, which is quickest on one core."""
+        return march(self.batch, self.charts, self.starts, self.unit, self.cutoff, tell) if self.charts else []
+
+    def __call__(self, i: int) -> Path:
+        """Follow the profile of one parameter."""
+        return march(self.batch, [self.charts[i]], self.starts[i : i + 1], self.unit, self.cutoff)[0]
+
+    def apart(self, n_jobs: int, tell: Note) -> list[Path]:
+        """One by one by joblib's workers; those that are done if it is interrupted."""
+        paths: list[Path] = []
+        try:
+            for path in work_off(self, range(len(self.charts)), n_jobs):
+                paths.append(path)
+                tell(len(paths), len(self.charts))
+        except KeyboardInterrupt:
+            if not paths:
+                raise
+        return paths
 
 
 def check_level(level: float) -> None:
@@ -148,6 +197,13 @@ def check_level(level: float) -> None:
 
 def _warn(chosen: Sequence[Parameter], paths: Sequence[Path | None], fit: Fit, cutoff: float) -> None:
     """Say which profiles got stuck, and whether the fit was not the optimum."""
+    if any(path is not None and path.interrupted for path in paths):
+        warnings.warn(
+            "The profile was interrupted: limits beyond the points that were reached are NaN.",
+            ConvergenceWarning,
+            stacklevel=user_level(),
+        )
+        return
     short = [p.name for p, path in zip(chosen, paths, strict=True) if path is not None and not path.reaches(cutoff)]
     if short:
         warnings.warn(

@@ -36,11 +36,17 @@ class VarianceShares:
 def variance_shares(results: MixedResults) -> VarianceShares:
     """Variance of y by source."""
     design, problem = results.model.design, results.model.problem
-    predicted = design.X[:, problem.basis.kept] @ results.fit.beta
-    fixed = float(np.var(predicted, ddof=1))
+    if design.plain is None:
+        fixed = float(np.var(design.X[:, problem.basis.kept] @ results.fit.beta, ddof=1))
+        moments = [term.z.T @ term.z / problem.n for term in problem.terms]
+    else:
+        # The first row of the root holds the means.
+        around = design.plain.x_root[1:, problem.basis.kept] @ results.fit.beta
+        fixed = float(around @ around) / (problem.n - 1)
+        moments = [design.plain.z_moments[i] for i in problem.order]
     random = dict.fromkeys(results._terms_of, 0.0)
-    for term, lam in zip(problem.terms, results.fit.templates, strict=True):
-        random[term.group] += results.scale * float(np.square(term.z @ lam).sum()) / problem.n
+    for term, moment, lam in zip(problem.terms, moments, results.fit.templates, strict=True):
+        random[term.group] += results.scale * float(np.einsum("ij,ik,jk->", moment, lam, lam))
     return VarianceShares(fixed, random, results.scale)
 
 

@@ -12,7 +12,7 @@ from scipy.special import chdtrc
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.formula.structure import Structure, read_structure, separate_columns
 from mixedsparse.inference.drop1 import likelihood_table
-from mixedsparse.inference.refit import fit_terms, independent_columns, of_fit, reduced
+from mixedsparse.inference.refit import check_exact, fit_terms, independent_columns, of_fit
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -22,6 +22,7 @@ __all__ = ["random_deletions"]
 
 def random_deletions(results: MixedResults, reduce_terms: bool) -> pd.DataFrame:
     """Test the random effects; see `MixedResults.ranova`."""
+    check_exact(results)
     design, problem = results.model.design, results.model.problem
     covariances = [lam @ lam.T for lam in results.fit.templates]
     # Templates stand in theta order, terms in formula order.
@@ -29,13 +30,14 @@ def random_deletions(results: MixedResults, reduce_terms: bool) -> pd.DataFrame:
     rows = {"<none>": of_fit(results, results.fit)}
     for i in range(len(design.terms)):
         for label, columns in _simpler(results, i) if reduce_terms else [(_spelled(results, i), None)]:
-            terms, starts = list(design.terms), list(covariances)
+            effects = [(j, np.eye(term.k)) for j, term in enumerate(design.terms)]
+            starts = list(covariances)
             if columns is None:
-                del terms[i], starts[i]
+                del effects[i], starts[i]
             else:
                 back = np.linalg.pinv(columns)
-                terms[i], starts[i] = reduced(terms[i], columns), back @ starts[i] @ back.T
-            rows[_unique(label, rows)] = fit_terms(results, terms, starts, f"the model without {label}")
+                effects[i], starts[i] = (i, columns), back @ starts[i] @ back.T
+            rows[_unique(label, rows)] = fit_terms(results, effects, starts, f"the model without {label}")
     table = likelihood_table(rows)
     df, ratio = table["Df"].to_numpy(), table["LRT"].to_numpy()
     table["p_boundary"] = np.where(df > 0, 0.5 * (_tail(ratio, df - 1.0) + _tail(ratio, df)), np.nan)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mixedsparse.caller import user_level
+from mixedsparse.core.aggregates import aggregated_problem, part_of
 from mixedsparse.core.engine import make_engine
 from mixedsparse.core.fit import Fit, fit_problem
 from mixedsparse.core.problem import make_problem
@@ -19,7 +20,7 @@ from mixedsparse.errors import ConvergenceWarning
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["Likelihood", "fit_columns", "fit_terms", "independent_columns", "of_fit", "refit"]
+__all__ = ["Likelihood", "check_exact", "fit_columns", "fit_terms", "independent_columns", "of_fit", "refit"]
 
 # Share of its length that a column must have beyond the columns before it.
 _NEW = 1e-8
@@ -50,38 +51,57 @@ def of_fit(results: MixedResults, fit: Fit) -> Likelihood:
 
 def refit(results: MixedResults, reml: bool) -> Fit:
     """Fit the model of `results` by the criterion wanted, from the estimates that there are."""
+    check_exact(results)
     if results.reml == reml:
         return results.fit
     return _checked(fit_problem(results.model.engine(), reml, start=results.fit.theta), "the model itself")
 
 
-def fit_columns(results: MixedResults, X: np.ndarray, reml: bool, start: np.ndarray, what: str) -> Likelihood:
-    """Fit with another fixed part X (n, r), from theta `start`; `what` names the model in warnings."""
-    design = results.model.design
-    problem = make_problem(_response(results), X, design.terms, design.weights)
+def check_exact(results: MixedResults) -> None:
+    """Refuse likelihood ratios of iterative fits."""
+    results._needs_factor("A likelihood ratio", "Use wald_test: log-likelihoods of iterative fits have an error")
+
+
+def fit_columns(results: MixedResults, columns: np.ndarray, reml: bool, start: np.ndarray, what: str) -> Likelihood:
+    """Fit with another fixed part, from theta `start`; `what` names the model in warnings.
+
+    `columns` (p, r) says how the fixed part combines the columns of X that were kept.
+    """
+    design, full = results.model.design, results.model.problem
+    if full.has_rows:
+        X = design.X[:, full.basis.kept] @ columns
+        problem = make_problem(_response(results), X, design.terms, design.weights)
+    else:
+        terms = [(full.order.index(i), np.eye(term.k)) for i, term in enumerate(design.terms)]
+        problem = aggregated_problem(part_of(full, columns, terms))
     fit = _checked(fit_problem(make_engine(problem), reml, start=start), what)
     return Likelihood(fit.criterion, problem.p + problem.n_theta + 1)
 
 
 def fit_terms(
-    results: MixedResults, terms: Sequence[RandomTerm], covariances: Sequence[np.ndarray], what: str
+    results: MixedResults, effects: Sequence[tuple[int, np.ndarray]], covariances: Sequence[np.ndarray], what: str
 ) -> Likelihood:
     """Fit by the criterion of `results` with other random effects.
 
     Parameters
     ----------
     results : MixedResults
-    terms : sequence of RandomTerm
-        None at all: a linear model.
+    effects : sequence of (int, ndarray of shape (k, r))
+        Terms by position in the formula, and how their effects combine those of the model. None at all: a linear model.
     covariances : sequence of ndarray (k, k)
         Of each term relative to sigma^2, to start from.
     what : str
         Name of the model in warnings.
     """
     design, full = results.model.design, results.model.problem
-    if not terms:
+    if not effects:
         return Likelihood(results.model.objective(np.zeros(full.n_theta), results.reml), full.p + 1)
-    problem = make_problem(_response(results), design.X, terms, design.weights)
+    if full.has_rows:
+        terms = [_reduced(design.terms[i], columns) for i, columns in effects]
+        problem = make_problem(_response(results), design.X, terms, design.weights)
+    else:
+        places = [(full.order.index(i), columns) for i, columns in effects]
+        problem = aggregated_problem(part_of(full, np.eye(full.p), places))
     templates = [_root(covariances[i]) for i in problem.order]
     start = problem.theta_layout.flatten(templates)
     fit = _checked(fit_problem(make_engine(problem), results.reml, start=start), what)
@@ -101,8 +121,10 @@ def independent_columns(columns: np.ndarray) -> np.ndarray:
     return columns[:, kept]
 
 
-def reduced(term: RandomTerm, columns: np.ndarray) -> RandomTerm:
+def _reduced(term: RandomTerm, columns: np.ndarray) -> RandomTerm:
     """Return `term` with the effects z @ columns, for columns (k, r)."""
+    if len(columns) == columns.shape[1] and (columns == np.eye(len(columns))).all():
+        return term
     return replace(term, z=term.z @ columns, columns=tuple(f"effect {j}" for j in range(columns.shape[1])))
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.core.engines import Engines
 from mixedsparse.core.fit import fit_problem
 from mixedsparse.core.responses import rebind, with_response
 from mixedsparse.errors import DataError
-from mixedsparse.estimable import check_estimable, is_perfect, perfect_fit
+from mixedsparse.estimable import Sizes, check_estimable, is_perfect, perfect_fit
 from mixedsparse.formula import checks
-from mixedsparse.model import warn_of_search
+from mixedsparse.notices import warn_of_search
 
 if TYPE_CHECKING:
     from mixedsparse.formula.design import Design
@@ -37,11 +38,15 @@ def fit_response(results: MixedResults, y: np.ndarray, start: np.ndarray | None 
     model = copy.copy(old)
     model.design = replace(old.design, y=y)
     model.problem = with_response(old.problem, y if old.design.offset is None else y - old.design.offset)
-    check_estimable(model.problem, model.design)
+    check_estimable(model.problem, model.design, Sizes.of(model.design))
     # The engine that is there already, which the user may have asked for; the one for "auto" after unpickling.
-    backend = next(iter(old._engines), "auto")
-    model._engines = {backend: rebind(old.engine(backend), model.problem)}
-    fit = fit_problem(model.engine(backend), results.fit.reml, start=start)
+    iterative = results.solver == "iterative"
+    key = "iterative" if iterative else next((made for made in old._engines.made if made != "iterative"), "auto")
+    engine = rebind(old.engine(method=key) if iterative else old.engine(key), model.problem)
+    model._engines = Engines(model.problem, old._engines.cost)
+    model._engines.made[key] = engine
+    seed = results.fit.monte_carlo.seed if iterative else 0
+    fit = fit_problem(engine, results.fit.reml, start=start, seed=seed)
     if is_perfect(fit, model.problem):
         raise perfect_fit(model.design)
     return type(results)(model, fit)

@@ -26,12 +26,12 @@ from mixedsparse.core.blocks import BlockLayout
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import ConvergenceWarning
-from mixedsparse.inference.curvature import curvature
+from mixedsparse.inference.curvature import curvature, curvature_of_search
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["Satterthwaite", "satterthwaite"]
+__all__ = ["Satterthwaite", "satterthwaite", "theta_scores"]
 
 # Eigenvalues of the Hessian below this share of the largest count as flat: nothing is known along them.
 _FLAT = 1e-8
@@ -93,17 +93,21 @@ def satterthwaite(results: MixedResults) -> Satterthwaite:
     """Prepare Satterthwaite's method at the fit of `results`; costs about one evaluation of the derivatives.
 
     In a singular fit the parameters of zero columns of Lambda are left out: they change neither the criterion nor the
-    covariance of beta to first order.
+    covariance of beta to first order. After an iterative fit the Hessian is the average information.
 
     Warns
     -----
     ConvergenceWarning
         The criterion curves down, or not at all, in some direction: degrees of freedom leave it out.
     """
-    problem, fit, engine = results.model.problem, results.fit, results.model.engine()
+    problem, fit = results.model.problem, results.fit
     degrees = problem.degrees(fit.reml)
-    with blas_threads(engine.work):
-        found = curvature(engine, fit.search.theta, fit.reml)
+    if fit.monte_carlo is None:
+        engine = results.model.engine()
+        with blas_threads(engine.work):
+            found = curvature(engine, fit.search.theta, fit.reml)
+    else:
+        found = curvature_of_search(fit.search, problem.layout)
     pls = found.pls
     values, vectors = np.linalg.eigh(found.hessian) if found.active.any() else (np.empty(0), np.empty((0, 0)))
     curved = values > _FLAT * np.abs(values).max(initial=0.0)
@@ -111,7 +115,7 @@ def satterthwaite(results: MixedResults) -> Satterthwaite:
     _check_flat(every[~curved], pls.K)
     turn = (vectors[:, curved] / np.sqrt(values[curved])).T
     slopes = every[curved] / np.sqrt(values[curved])[:, None, None]
-    scores = turn @ _scores(problem.layout, pls, found.active) / pls.pwrss
+    scores = turn @ theta_scores(problem.layout, pls)[found.active] / pls.pwrss
     root = problem.basis.root
     back = solve_triangular(root, pls.K) if len(root) else pls.K
     slopes = fit.sigma2 * (back @ slopes @ back.T)
@@ -129,10 +133,10 @@ def _slopes(layout: BlockLayout, pls: Pls, active: np.ndarray) -> np.ndarray:
     return out
 
 
-def _scores(layout: BlockLayout, pls: Pls, active: np.ndarray) -> np.ndarray:
-    """zeta'(I x D_i)zeta of the active parameters, (active,)."""
+def theta_scores(layout: BlockLayout, pls: Pls) -> np.ndarray:
+    """Return zeta'(I x D_i)zeta of all parameters, (m,): -d r^2 / dtheta."""
     products = [2.0 * (zeta.T @ zeta) @ lam for zeta, lam in zip(pls.zeta, pls.factors, strict=True)]
-    return layout.gather(products)[active]
+    return layout.gather(products)
 
 
 def _check_flat(slopes: np.ndarray, K: np.ndarray) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
-from mixedsparse.caller import CallerNames
-from mixedsparse.errors import OptionError
+from mixedsparse.caller import CallerNames, user_level
+from mixedsparse.errors import ConvergenceWarning, OptionError
 from mixedsparse.planning.components import is_number
 from mixedsparse.planning.design import whole
 from mixedsparse.planning.plan import Plan, plan
 
 if TYPE_CHECKING:
-    from mixedsparse.inference.counting import CountOption
     from mixedsparse.inference.replicates import Block
+    from mixedsparse.progress import CountOption
 
 __all__ = ["Power", "power"]
 
@@ -112,16 +113,23 @@ def power(
         Grouping factor -> number of levels, or several: every combination is tried. Levels that there are come first;
         beyond them they are copied in turn with all their rows, and levels nested in them get new names.
     n_jobs : int
-        Number of workers, by joblib; -1 means all cores. The figures do not depend on it.
+        Number of workers, by joblib; -1 means all cores. The figures do not depend on it, nor on the back end: inside
+        ``joblib.parallel_config(backend="dask")`` the work is done by a dask cluster.
     seed : int, optional
         The same seed gives the same figures; a size draws the same whatever other sizes there are.
     progress : bool or callable, optional
-        True draws a bar (needs tqdm); a callable gets (responses done, responses).
+        True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on an
+        interactive terminal after two seconds. A callable gets (responses done, responses).
 
     Returns
     -------
     Power
         ``.table`` has power, Monte-Carlo error and interval, failures and singular fits.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Ctrl-C: the table rests on the responses that were done.
 
     Raises
     ------
@@ -155,9 +163,10 @@ def power(
     1       40    A    50
     """
     from mixedsparse.inference.contrast import DDF
-    from mixedsparse.inference.counting import counter
-    from mixedsparse.planning.replicates import Tested, read_tests, run
+    from mixedsparse.inference.workers import work_off
+    from mixedsparse.planning.replicates import Tested, read_tests
     from mixedsparse.prediction.simulate import check_draws
+    from mixedsparse.progress import counter
 
     check_draws(nsim, seed)
     if not (is_number(alpha) and 0 < alpha < 1):
@@ -177,18 +186,32 @@ def power(
     wanted = _sizes(sizes, {"subjects": subjects, "items": items})
     root = np.random.SeedSequence(seed)
     seeds = root.spawn(nsim)
+    tasks = [seeds[k : k + _BLOCK] for k in range(0, nsim, _BLOCK)]
     combinations = list(itertools.product(*wanted.values()))
-    studies = {}
+    studies: dict[tuple[int, ...], _Study] = {}
     with counter(progress, "power") as tell:
-        for i, size in enumerate(combinations):
-            study = base.resized(dict(zip(wanted, size, strict=True))) if size else base
-            tested = Tested(study.truth, read_tests(study.truth, test), ddf)
-            blocks = []
-            for block in run(tested, [seeds[k : k + _BLOCK] for k in range(0, nsim, _BLOCK)], n_jobs):
-                blocks.append(block)
-                tell(i * nsim + sum(len(b.values) for b in blocks), nsim * len(combinations))
-            studies[size] = _Study(study.truth.nobs, tuple(tested.tests), blocks)
+        try:
+            for i, size in enumerate(combinations):
+                study = base.resized(dict(zip(wanted, size, strict=True))) if size else base
+                tested = Tested(study.truth, read_tests(study.truth, test), ddf)
+                blocks: list[Block] = []
+                for block in work_off(tested, tasks, n_jobs):
+                    blocks.append(block)
+                    studies[size] = _Study(study.truth.nobs, tuple(tested.tests), blocks)
+                    tell(i * nsim + sum(len(b.values) for b in blocks), nsim * len(combinations))
+        except KeyboardInterrupt:
+            if not studies:
+                raise
+            _warn_of_interrupt(sum(len(b.values) for s in studies.values() for b in s.blocks), nsim * len(combinations))
     return _collect(studies, tuple(wanted), alpha, int(root.entropy))
+
+
+def _warn_of_interrupt(done: int, total: int) -> None:
+    warnings.warn(
+        f"power was interrupted: the table rests on {done} of {total} responses.",
+        ConvergenceWarning,
+        stacklevel=user_level(),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

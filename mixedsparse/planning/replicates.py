@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mixedsparse.core.draws import parametric_sampler
-from mixedsparse.errors import BackendError, OptionError
+from mixedsparse.errors import OptionError
 from mixedsparse.inference.contrast import contrast_tests, joint_test
 from mixedsparse.inference.hypotheses import fixed_terms, type3
 from mixedsparse.inference.linear import Linear, read_linear
@@ -19,7 +19,7 @@ from mixedsparse.inference.responses import fit_response
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["Tested", "read_tests", "run"]
+__all__ = ["Tested", "read_tests"]
 
 
 def read_tests(truth: MixedResults, given: Any) -> dict[str, Linear]:
@@ -77,14 +77,3 @@ def _p_value(results: MixedResults, test: Linear, ddf: str) -> float:
     if len(test.L) == 1:
         return float(contrast_tests(results, test.L, ddf, test.rhs).p[0])
     return joint_test(results, test.L, ddf, test.rhs).p
-
-
-def run(tested: Tested, tasks: Sequence[Sequence[np.random.SeedSequence]], n_jobs: int) -> Iterable[Block]:
-    """Blocks in the order of `tasks`, made here or by joblib's workers."""
-    if n_jobs == 1:
-        return (tested(task) for task in tasks)
-    try:
-        from joblib import Parallel, delayed
-    except ImportError as err:
-        raise BackendError(f"n_jobs={n_jobs} needs joblib: install it, or use n_jobs=1.") from err
-    return Parallel(n_jobs=n_jobs, return_as="generator")(delayed(tested)(task) for task in tasks)

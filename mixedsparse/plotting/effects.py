@@ -60,8 +60,7 @@ def effects(
 
 
 def _range(predictor: Predictor) -> np.ndarray:
-    values = np.asarray(predictor.values, dtype=float)
-    return np.linspace(values.min(), values.max(), _POINTS)
+    return np.linspace(*predictor.span, _POINTS)
 
 
 def _draw(panel: Any, table: pd.DataFrame, predictor: Predictor, by: str | None) -> None:

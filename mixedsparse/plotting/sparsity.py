@@ -68,6 +68,7 @@ def gram_pattern(results: MixedResults) -> Pattern:
 
 def factor_pattern(results: MixedResults) -> Pattern:
     """Pattern of L, L L' = Lambda'Z'Z Lambda + I up to the engine's order of rows."""
+    results._needs_factor("The pattern of the factor")
     engine = results.model.engine()
     if engine.name == "cholmod":
         engine.factorize(results.fit.search.pls.factors)

@@ -23,6 +23,7 @@ from mixedsparse.core.blocks import BlockLayout
 from mixedsparse.core.engine import Factor
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.threads import blas_threads
+from mixedsparse.errors import BackendError
 from mixedsparse.prediction.rows import Rows
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ __all__ = ["error_variance"]
 
 # Numbers of the right-hand sides that are solved for together.
 _NUMBERS = 4_000_000
+# Rows at a time after an iterative fit: each costs a solution.
+_MOST_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,13 +52,13 @@ def error_variance(results: MixedResults, rows: Rows, groups: Collection[str]) -
 
     Random effects of the other terms of `rows` add their prior variance, as those of unknown levels do.
     """
-    problem, pls, engine = results.model.problem, results.fit.search.pls, results.model.engine()
-    with blas_threads(engine.work):
+    problem, pls, exact = results.model.problem, results.fit.search.pls, results.fit.monte_carlo is None
+    with blas_threads(results.model.engine().work if exact else 0.0):
         parts = _parts(results, rows, groups)
         a = _fixed_part(rows.X, problem.basis.root, pls, parts)
         variance = np.einsum("rp,pq,rq->r", a, pls.K, a)
         if parts:
-            variance += _modes_variance(problem.layout, pls.factor, parts)
+            variance += (_modes_variance if exact else _variance_by_row)(problem.layout, pls.factor, parts)
     for term, new, lam in zip(problem.terms, rows.terms, results.fit.templates, strict=True):
         if new is not None:
             prior = np.square(new.z @ lam).sum(axis=1)
@@ -104,6 +107,29 @@ def _modes_variance(layout: BlockLayout, factor: Factor, parts: list[_Part]) -> 
     covariances = factor.conditional_covariances()
     for part in parts:
         out += np.einsum("ra,rab,rb->r", part.z, covariances[part.block][part.codes], part.z)
+    return out
+
+
+def _variance_by_row(layout: BlockLayout, factor: Factor, parts: list[_Part]) -> np.ndarray:
+    """Return the same from a solution for each row, where nothing is factorised."""
+    count = len(parts[0].z)
+    if count > _MOST_ROWS:
+        raise BackendError(
+            f"After an iterative fit an interval costs a solution of the whole system, and {count:,} rows are asked "
+            f"for: give at most {_MOST_ROWS:,} rows of newdata at a time, or interval=None."
+        )
+    out = np.zeros(count)
+    step = max(1, _NUMBERS // layout.q)
+    for start in range(0, count, step):
+        rows = np.arange(start, min(start + step, count))
+        columns = np.arange(len(rows))
+        sides = [np.zeros((n, k, len(rows))) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
+        for part in parts:
+            sides[part.block][part.codes[rows], :, columns] += part.z[rows]
+        modes, _ = factor.solve(sides)
+        for part in parts:
+            found = modes[part.block][part.codes[rows], :, columns]
+            out[rows] += np.einsum("rk,rk->r", part.z[rows], found)
     return out
 
 

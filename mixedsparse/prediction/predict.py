@@ -17,7 +17,7 @@ from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows, r
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["predict"]
+__all__ = ["check_new_levels", "predict"]
 
 _INTERVALS = (None, "confidence", "prediction")
 _NEW_LEVELS = ("error", "zero")
@@ -55,9 +55,14 @@ def predict(
     return pd.DataFrame({"predicted": mean, "lower": mean - half, "upper": mean + half}, index=rows.index)
 
 
-def _check(new_levels: str, interval: str | None, weights: Any) -> None:
+def check_new_levels(new_levels: str) -> None:
+    """Refuse an unknown value of ``new_levels``."""
     if new_levels not in _NEW_LEVELS:
         raise OptionError(f"new_levels={new_levels!r} is not known; use 'error' or 'zero'.")
+
+
+def _check(new_levels: str, interval: str | None, weights: Any) -> None:
+    check_new_levels(new_levels)
     if interval not in _INTERVALS:
         raise OptionError(f"interval={interval!r} is not known; use None, 'confidence' or 'prediction'.")
     if weights is not None and interval != "prediction":

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.core.draws import parametric_sampler
+from mixedsparse.core.memory import check_memory
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, OptionError
 from mixedsparse.formula.newdata import NewTerm
@@ -37,6 +38,8 @@ def simulate(
     kept = chosen_groups(results, "population" if isinstance(random, str) and random == "redraw" else random)
     rows = read_rows(results, newdata, tuple(results.ngroups), (), offset)
     check_known(results, rows, kept, "Their random effects cannot be kept: use random='redraw' to draw new ones.")
+    # Draws, and the responses made of them.
+    check_memory(24.0 * rows.n * nsim, f"{nsim:,} responses of {rows.n:,} rows", "ask for fewer at a time")
     noise = row_weights(results, rows, weights)
     mean = rows.means(results, kept)
     complete = np.isfinite(mean) & ~np.any([_incomplete(new) for new in rows.terms], axis=0)

@@ -5,6 +5,7 @@
 ``parts``       results to tables of formatted cells
 ``numbers``     numbers to cells
 ``table``       `Table`, the one form that both layouts read
+``cost``        what a fit will cost, to read
 ``text``        layout for a terminal
 ``html``        layout for a notebook
 ==============  ==================================================================

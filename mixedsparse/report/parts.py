@@ -13,6 +13,7 @@ from mixedsparse.report import numbers
 from mixedsparse.report.table import Table
 
 if TYPE_CHECKING:
+    from mixedsparse.core.fit import MonteCarlo
     from mixedsparse.results import MixedResults
 
 __all__ = [
@@ -26,6 +27,9 @@ __all__ = [
     "random_table",
     "terms_of",
 ]
+
+# Column of the Monte-Carlo error beside the standard error, after an iterative fit.
+_MC = "MC error"
 
 _REFERENCE = {
     "satterthwaite": "t with Satterthwaite's degrees of freedom",
@@ -61,7 +65,11 @@ def fixed_table(coefficients: pd.DataFrame) -> Table:
     for row in coefficients.itertuples():
         value, error = numbers.estimate(row.Estimate, row.SE)
         rows.append((str(row.Index), value, error, numbers.degrees(row.df), f"{row.t:.3f}", numbers.p_value(row.p)))
-    return Table.of("Fixed effects", ["Name", "Estimate", "Std. Error", "df", "t", "p"], rows)
+    header = ["Name", "Estimate", "Std. Error", "df", "t", "p"]
+    if _MC in coefficients:
+        header.insert(3, _MC)
+        rows = [(*row[:3], f"{mc:.1g}", *row[3:]) for row, mc in zip(rows, coefficients[_MC], strict=True)]
+    return Table.of("Fixed effects", header, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +146,18 @@ def notes(results: MixedResults, ddf: str) -> list[str]:
     if results.dropped_columns:
         dropped = ", ".join(results.dropped_columns)
         out.append(f"Dropped columns (linear combinations of earlier ones): {dropped}.")
+    if results.monte_carlo is not None:
+        foreseen = results.model._engines.cost
+        if foreseen is not None and foreseen.method == "iterative":
+            out.append(f"Iterative method, as it suits: {foreseen.reason}")
+        out.append(_accuracy(results.monte_carlo))
     return [*out, results.certificate.message]
+
+
+def _accuracy(mc: MonteCarlo) -> str:
+    """Errors of an iterative fit as a sentence."""
+    criterion = "" if math.isnan(mc.criterion_error) else f"; of log L: {0.5 * mc.criterion_error:.2g}"
+    return (
+        f"Monte-Carlo error of the iterative method ({mc.probes} probes, seed {mc.seed}): at most "
+        f"{100.0 * mc.share:.2g} % of the standard error of any estimate{criterion}."
+    )

@@ -29,8 +29,8 @@ class Summary:
     facts : dict
         Formula, observations and groups, as sentences.
     tables : dict of DataFrame or Series
-        ``"criteria"``, ``"residuals"`` (quantiles), ``"random"`` (as `MixedResults.varcorr`), ``"fixed"`` (as
-        `MixedResults.coef_table`).
+        ``"criteria"``, ``"residuals"`` (quantiles; not there for a model whose rows are in a source), ``"random"`` (as
+        `MixedResults.varcorr`), ``"fixed"`` (as `MixedResults.coef_table`).
     notes : tuple of str
         The last one is the verdict on convergence.
 
@@ -56,13 +56,17 @@ class Summary:
             self.title,
             "\n".join(text.paragraph(value, width, label, indent) for label, value in self.facts.items()),
             text.lay_out(parts.criteria_table(self.tables["criteria"]), width),
-            text.lay_out(parts.quantile_table(self.tables["residuals"]), width),
+            *(text.lay_out(table, width) for table in self._residuals()),
             *self._random_effects(width),
         ]
         if len(self.tables["fixed"]):
             sections.append(text.lay_out(parts.fixed_table(self.tables["fixed"]), width))
         sections.append("\n".join(text.paragraph(note, width) for note in self.notes))
         return "\n\n".join(sections)
+
+    def _residuals(self) -> list[parts.Table]:
+        """Quantiles of the residuals, where the rows are in memory."""
+        return [parts.quantile_table(self.tables["residuals"])] if "residuals" in self.tables else []
 
     def _random_effects(self, width: int) -> list[str]:
         """Variances with correlations beside them if they fit, in tables of their own otherwise."""
@@ -80,7 +84,7 @@ class Summary:
         terms = parts.terms_of(self.tables["random"])
         tables = [
             parts.criteria_table(self.tables["criteria"]),
-            parts.quantile_table(self.tables["residuals"]),
+            *self._residuals(),
             parts.random_table(terms, correlations=True),
         ]
         if len(self.tables["fixed"]):
@@ -104,12 +108,13 @@ def summarize(results: MixedResults, ddf: str = "satterthwaite") -> Summary:
         "AIC": results.aic,
         "BIC": results.bic,
     }
+    residuals = {"residuals": results.resid_quantiles()} if results.model.problem.has_rows else {}
     return Summary(
         title=f"Linear mixed model fitted by {results.method}",
         facts=parts.facts(results),
         tables={
             "criteria": pd.Series(criteria),
-            "residuals": results.resid_quantiles(),
+            **residuals,
             "random": results.varcorr(),
             "fixed": results.coef_table(ddf=ddf),
         },

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.errors import BackendError
+
 if TYPE_CHECKING:
     from mixedsparse.core.fit import Fit
     from mixedsparse.core.problem import Problem
@@ -62,6 +64,15 @@ class ResultsBase:
         for position, term in enumerate(self._problem.terms):
             out.setdefault(term.group, []).append(position)
         return out
+
+    def _needs_factor(self, what: str, instead: str = "") -> None:
+        """Refuse `what` after an iterative fit; `instead` says what there is."""
+        if self.fit.monte_carlo is not None:
+            mend = f"{instead}, or fit" if instead else "Fit"
+            raise BackendError(
+                f"{what} needs a factor of the whole system, which an iterative fit does without. {mend} with "
+                "method='direct' if the model's cost() leaves room for that."
+            )
 
     def _effects_of(self, group: str) -> list[str]:
         """Names of the random effects of one grouping factor, its terms side by side."""

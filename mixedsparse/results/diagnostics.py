@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mixedsparse.core.leverage import Hat
     from mixedsparse.diagnostics.influence import Influence
     from mixedsparse.diagnostics.scaled import ScaledResiduals
-    from mixedsparse.inference.counting import CountOption
+    from mixedsparse.progress import CountOption
 
 __all__ = ["DiagnosticsMixin"]
 
@@ -25,6 +25,7 @@ class DiagnosticsMixin(ResultsBase):
     def _hat(self) -> Hat:
         from mixedsparse.core.leverage import hat
 
+        self._needs_factor("Leverage, and what rests on it,", "residuals('scaled') is there")
         return hat(self.model.engine(), self.fit.search.pls)
 
     def residuals(self, kind: str = "response") -> pd.Series:
@@ -132,7 +133,7 @@ class DiagnosticsMixin(ResultsBase):
             Whether relative covariance parameters are estimated anew for each deletion, or kept (sigma is always
             estimated). By default ``"refit"`` for groups and ``"fixed"`` for single rows, which has a closed form.
         progress : bool or callable, optional
-            True draws a bar (tqdm); a callable gets (done, total).
+            True shows a bar with the time left; a callable gets (done, total). See `bootstrap`.
 
         Returns
         -------

@@ -85,7 +85,8 @@ class EstimatesMixin(ResultsBase):
         Returns
         -------
         DataFrame, index as `params`
-            Columns ``Estimate``, ``SE``, ``df``, ``t``, ``p`` (two-sided).
+            Columns ``Estimate``, ``SE``, ``df``, ``t``, ``p`` (two-sided); after an iterative fit ``MC error`` too, the
+            Monte-Carlo error of the estimate (one standard deviation over seeds).
 
         Raises
         ------
@@ -107,6 +108,8 @@ class EstimatesMixin(ResultsBase):
 
         tests = contrast_tests(self, np.eye(len(self.fit.beta)), ddf)
         columns = {"Estimate": tests.estimate, "SE": tests.se, "df": tests.df, "t": tests.t, "p": tests.p}
+        if self.fit.monte_carlo is not None:
+            columns["MC error"] = self.fit.monte_carlo.beta_error
         return pd.DataFrame(columns, index=self._x_names)
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.core.memory import check_memory
 from mixedsparse.errors import DataError
 from mixedsparse.results.base import ResultsBase, read_only, table_property
 
@@ -78,6 +79,8 @@ class FittedMixin(ResultsBase):
         """
         index = self.model.design.index
         at = _positions(index, rows)
+        # The matrix, and the products of two terms.
+        check_memory(24.0 * len(at) ** 2, f"The covariance of {len(at):,} rows", "choose fewer rows")
         weights = self._weights
         cov = np.diag(np.ones(len(at)) if weights is None else 1.0 / weights[at])
         for term, lam in zip(self._problem.terms, self.fit.templates, strict=True):

@@ -11,8 +11,8 @@ from mixedsparse.results.base import ResultsBase
 
 if TYPE_CHECKING:
     from mixedsparse.inference.bootstrap import Bootstrap
-    from mixedsparse.inference.counting import CountOption
     from mixedsparse.inference.profile import Profile
+    from mixedsparse.progress import CountOption
     from mixedsparse.results.results import MixedResults
 
 __all__ = ["IntervalsMixin"]
@@ -49,7 +49,7 @@ class IntervalsMixin(ResultsBase):
         ddf : {"normal", "satterthwaite", "kenward-roger"}
             Degrees of freedom of Wald intervals of coefficients; normal quantiles by default.
         nsim, seed, n_jobs, kind, progress
-            Of ``method="boot"``: see `bootstrap` and `Bootstrap.conf_int`.
+            See `bootstrap`, `profile` and `Bootstrap.conf_int`.
 
         Returns
         -------
@@ -95,7 +95,12 @@ class IntervalsMixin(ResultsBase):
         )
 
     def profile(
-        self, which: str | Iterable[str] = "all", *, level: float = 0.999, progress: CountOption = None
+        self,
+        which: str | Iterable[str] = "all",
+        *,
+        level: float = 0.999,
+        n_jobs: int = 1,
+        progress: CountOption = None,
     ) -> Profile:
         """Profile the likelihood: each parameter held at a series of values, all others at their best.
 
@@ -108,8 +113,12 @@ class IntervalsMixin(ResultsBase):
             Parameters as in `conf_int`.
         level : float
             Confidence level up to which the profiles reach; intervals can be had up to it.
+        n_jobs : int
+            1 follows all parameters in step; otherwise the number of workers, by joblib, that take them one by one: see
+            `bootstrap`. Numbers agree to rounding.
         progress : bool or callable, optional
-            True draws a bar (needs tqdm); a callable gets (directions finished, directions).
+            True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on
+            an interactive terminal after two seconds. A callable gets (directions finished, directions).
 
         Returns
         -------
@@ -119,7 +128,8 @@ class IntervalsMixin(ResultsBase):
         Warns
         -----
         ConvergenceWarning
-            A profile could not be followed to the end, or met a deviance below that of the fit.
+            A profile could not be followed to the end, or met a deviance below that of the fit. Ctrl-C: profiles end
+            where they are.
 
         Notes
         -----
@@ -139,7 +149,7 @@ class IntervalsMixin(ResultsBase):
         """
         from mixedsparse.inference.profile import profile
 
-        return profile(self, which, level=level, progress=progress)
+        return profile(self, which, level=level, n_jobs=n_jobs, progress=progress)
 
     def bootstrap(
         self,
@@ -161,7 +171,8 @@ class IntervalsMixin(ResultsBase):
         seed : int, optional
             The same seed gives the same replicates for any `n_jobs`, and the first of a larger `nsim`.
         n_jobs : int
-            Number of workers, by joblib: its ``parallel_config`` points them at dask or ray; -1 means all cores.
+            Number of workers, by joblib; -1 means all cores. Inside ``joblib.parallel_config(backend="dask")`` the work
+            is done by a dask cluster; numbers are the same.
         statistic : callable, optional
             Of a `MixedResults`; returns a number, an array, a dict or a Series, which become columns of the table.
         kind : {"parametric", "residual", "cases"}
@@ -173,7 +184,8 @@ class IntervalsMixin(ResultsBase):
             Factor whose levels ``kind="cases"`` draws; by default the one with most levels or, where that is nested
             in others, the coarsest of these.
         progress : bool or callable, optional
-            True draws a bar (needs tqdm); a callable gets (replicates done, nsim).
+            True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on
+            an interactive terminal after two seconds. A callable gets (replicates done, nsim).
 
         Returns
         -------
@@ -183,7 +195,8 @@ class IntervalsMixin(ResultsBase):
         Warns
         -----
         ConvergenceWarning
-            Replicates failed: they stay in the table as NaN, and `failures` says why.
+            Replicates failed: they stay in the table as NaN, and `failures` says why. Ctrl-C: the table has the
+            replicates that were done.
 
         Examples
         --------
@@ -216,6 +229,11 @@ class IntervalsMixin(ResultsBase):
         ------
         DataError
             `y` does not match the fitted rows, is not numeric, not finite, or constant.
+
+        Notes
+        -----
+        Only sums with y are new. The search starts from the moment estimates of the new response, as a first fit does,
+        so that the result does not depend on the fit that it is asked of.
 
         Warns
         -----

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mixedsparse.core.certificate import Certificate
+from mixedsparse.core.fit import MonteCarlo
 from mixedsparse.core.optimize import Iteration
 from mixedsparse.results.base import ResultsBase
+
+if TYPE_CHECKING:
+    from mixedsparse.report.cost import CostReport
 
 __all__ = ["OptimResult", "OutcomeMixin"]
 
@@ -54,6 +59,29 @@ class OutcomeMixin(ResultsBase):
     def singular(self) -> bool:
         """Whether some direction of the random effects has no variance; `certificate` names it."""
         return bool(self.fit.certificate.boundary)
+
+    @property
+    def monte_carlo(self) -> MonteCarlo | None:
+        """Monte-Carlo errors of an iterative fit; None after a direct fit, where every number is exact.
+
+        Returns
+        -------
+        MonteCarlo or None
+            ``theta_error`` (m,), ``beta_error`` (p,), ``sigma2_error``, ``criterion_error`` (that of `llf` is half of
+            it): one standard deviation over seeds; ``share``: the largest error of an estimate over its standard
+            error; ``probes``, ``seed``, ``solves``, ``cg_iterations``.
+        """
+        return self.fit.monte_carlo
+
+    @property
+    def cost(self) -> CostReport:
+        """What a fit of the model costs, and the method that ``method="auto"`` takes; see `LinearMixedModel.cost`."""
+        return self.model.cost()
+
+    @property
+    def solver(self) -> str:
+        """``"direct"`` or ``"iterative"``: the method by which these results were computed."""
+        return "direct" if self.fit.monte_carlo is None else "iterative"
 
     @property
     def optim(self) -> OptimResult:

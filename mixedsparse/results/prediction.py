@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -94,6 +95,73 @@ class PredictionMixin(ResultsBase):
         from mixedsparse.prediction.predict import predict
 
         return predict(self, newdata, random, new_levels, interval, level, weights=weights, offset=offset)
+
+    def stream_predictions(
+        self,
+        path: str | os.PathLike[str],
+        source: Any = None,
+        columns: Sequence[str] | None = None,
+        random: str | Sequence[str] = "conditional",
+        new_levels: str = "error",
+        *,
+        offset: str | None = None,
+        progress: bool | Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Write predictions and residuals of all rows of a source to a Parquet file, batch by batch.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write. It appears, or is replaced, only when all is written: an error or Ctrl-C leaves what was
+            there, and the call can be repeated.
+        source : str, path, DuckDB relation or Ibis table, optional
+            Rows to predict; by default the files of the fit.
+        columns : sequence of str, optional
+            Columns of the source that are written along; by default those of the formula that are there.
+        random, new_levels
+            See `predict`.
+        offset : str, optional
+            Column that is added, for `source`; see `predict`.
+        progress : bool or callable, optional
+            Whether a bar is shown, by default on an interactive terminal after two seconds; a callable gets
+            (rows done, rows).
+
+        Returns
+        -------
+        int
+            Number of rows that were written, in the order of the files. ``predicted`` is in units of the left side of
+            the formula; ``resid``, the response less that, is there if the response is. Both are null in a row in which
+            a variable is missing.
+
+        Raises
+        ------
+        DataError
+            A level was not seen by the fit, or the source cannot be read.
+        OptionError
+            `path` cannot be written, or there is no source.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, mixedsparse as ms
+        >>> fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     source = pathlib.Path(folder) / "dyestuff.parquet"
+        ...     ms.datasets.load("Dyestuff").to_parquet(source)
+        ...     fit.stream_predictions(pathlib.Path(folder) / "predicted.parquet", source)
+        30
+        """
+        from mixedsparse.prediction.stream import stream_predictions
+
+        return stream_predictions(
+            self,
+            path,
+            source,
+            columns,
+            random,
+            new_levels,
+            offset=offset,
+            progress=progress,  # type: ignore[arg-type]
+        )
 
     def simulate(
         self,

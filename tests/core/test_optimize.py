@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core import optimize
+from mixedsparse.core.dense import DenseCriterion
 from mixedsparse.core.optimize import Stop, search
 from mixedsparse.core.start import moment_start
 
@@ -19,25 +19,26 @@ def model():
 
 
 def test_derivative_free_search_takes_over_when_derivatives_mislead(model, monkeypatch):
-    best = search(model.engine(), reml=True)
-    right = optimize.differentiate
+    start = np.array([2.0, 0.0, 0.3])
+    best = search(model.engine(), reml=True, start=start)
+    right = DenseCriterion.differentiate
 
     def turned(*args, **kwargs):
         got = right(*args, **kwargs)
         return replace(got, gradient=-got.gradient)
 
-    monkeypatch.setattr(optimize, "differentiate", turned)
-    found = search(model.engine(), reml=True)
+    monkeypatch.setattr(DenseCriterion, "differentiate", turned)
+    found = search(model.engine(), reml=True, start=start)
     assert found.stop is Stop.NO_PROGRESS
     # Nelder-Mead stops within its own tolerance of the optimum; the verdict stays honest.
     assert found.pls.criterion == pytest.approx(best.pls.criterion, abs=1e-3)
     assert found.nfev > best.nfev
 
 
-def test_moment_start_is_close_for_a_balanced_one_way_layout():
+def test_moment_start_is_the_optimum_of_a_balanced_one_way_layout():
     dyestuff = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
-    # (MSB - MSW) / (n MSW) = 1764.05 / 2451.25; the start counts the total variance with divisor n, not n - 1.
-    assert moment_start(dyestuff.problem) == pytest.approx([np.sqrt(1764.05 / 2451.25)], rel=0.1)
+    # (MSB - MSW) / (n MSW) = 1764.05 / 2451.25
+    assert moment_start(dyestuff.problem) == pytest.approx([np.sqrt(1764.05 / 2451.25)], rel=1e-10)
 
 
 def test_path_records_every_accepted_step(model):

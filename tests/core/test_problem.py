@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from mixedsparse import RandomTerm
+from mixedsparse.core.blocks import Block
+from mixedsparse.core.crossproducts import level_products
 from mixedsparse.core.fixed import make_basis
 from mixedsparse.core.problem import make_problem
 from tests.models import DESIGNS, Small, make, random_theta
@@ -103,3 +105,16 @@ def test_dependent_columns_of_X(make_columns, kept):
     basis = make_basis(X, y)
     assert basis.kept.tolist() == kept
     np.testing.assert_allclose(basis.q @ basis.root, X[:, kept], atol=1e-10)
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_level_products_of_busy_levels_agree_with_sums_row_by_row(in_order):
+    rng = np.random.default_rng(5)
+    codes = rng.integers(0, 4, 2000)
+    block = Block(np.sort(codes) if in_order else codes, rng.normal(size=(2000, 3)), n_levels=5, unit=False)
+    columns = rng.normal(size=(2000, 2))
+    grams, sums = level_products(block, columns)
+    for level in range(5):
+        mine = block.codes == level
+        np.testing.assert_allclose(grams[level], block.z[mine].T @ block.z[mine], atol=1e-10)
+        np.testing.assert_allclose(sums[level], block.z[mine].T @ columns[mine], atol=1e-10)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core import engine
+from mixedsparse.core import memory
 from mixedsparse.errors import BackendError, OptionError
 from tests.models import make
 
@@ -107,6 +107,6 @@ def test_bad_input(arguments, message):
 
 def test_too_many_simulations_are_refused(monkeypatch):
     monkeypatch.setattr("mixedsparse.diagnostics.scaled.available_memory", lambda: 1e6)
-    assert engine.available_memory() > 1e6
+    assert memory.available_memory() > 1e6
     with pytest.raises(BackendError, match="2000 simulations of 200 rows take about"):
         balanced(1).scaled_residuals(nsim=2000)

@@ -81,6 +81,10 @@ def test_L_that_is_refused(fit, L, words):
             test(L)
 
 
+def test_t_test_of_nested_lists(fit):
+    pd.testing.assert_frame_equal(fit.t_test([[0, 1]]), fit.t_test(np.array([[0, 1]])))
+
+
 def test_t_test(fit):
     table = fit.t_test("Days = 10, Intercept + 9*Days")
     assert list(table.columns) == ["Estimate", "SE", "df", "t", "p"]

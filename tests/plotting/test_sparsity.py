@@ -37,7 +37,7 @@ def test_split_factor_holds_the_whole_cholesky_factor(oats):
 def test_cholmod_factor(oats):
     pytest.importorskip("sksparse.cholmod")
     model = ms.LinearMixedModel("yield ~ 1 + (1 | Block/Variety)", ms.datasets.load("Oats"))
-    model._engines["auto"] = model.engine("cholmod")
+    model._engines.made["auto"] = model.engine("cholmod")
     pattern = factor_pattern(model.fit())
     assert not pattern.runs
     assert (pattern.rows >= pattern.columns).all()

@@ -1,0 +1,110 @@
+"""Ways to evaluate the criterion, each with its price, and the one that is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Candidate", "Cost", "duration_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to evaluate the criterion.
+
+    Attributes
+    ----------
+    name : {"split", "cholmod", "iterative"}
+    nnz : float
+        Numbers in the factor L; 0 for the iterative method, which has none.
+    flops : float
+        Multiply-adds of the factorisation (or of the solutions) in one evaluation.
+    work : float
+        The same for a whole evaluation, weighted by speed: in multiply-adds of a dense factorisation.
+    memory : float
+        Bytes at the peak, beyond the data and their cross-products.
+    evaluations : int
+        Of the criterion with its derivatives, expected in a search.
+    seconds : float
+        Of the whole search, expected on this machine; of the iterative method where levels are well connected (chains
+        of nested factors take it many more iterations).
+    counted : bool
+        Whether `nnz` is exact; an estimate or an upper bound otherwise.
+    """
+
+    name: str
+    nnz: float
+    flops: float
+    work: float
+    memory: float
+    evaluations: int
+    seconds: float
+    counted: bool
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a fit will cost.
+
+    Attributes
+    ----------
+    n, p, q, m : int
+        Observations, fixed effects, random effects, covariance parameters.
+    nnz : int
+        Entries of the lower triangle of Z'Z.
+    eliminated : str
+        Grouping factor with most random effects, which is eliminated without filling in.
+    fills : str
+        Grouping factor with most random effects among the others, whose part of the factor fills in; empty where
+        there is no other.
+    rest : int
+        Random effects of all grouping factors but the one that is eliminated.
+    candidates : tuple of Candidate
+    available : float
+        Bytes of memory that a fit may take.
+    backend : {"split", "cholmod", "iterative"}
+        The candidate that is chosen.
+    reason : str
+        Why, as a sentence.
+    """
+
+    n: int
+    p: int
+    q: int
+    m: int
+    nnz: int
+    eliminated: str
+    fills: str
+    rest: int
+    candidates: tuple[Candidate, ...]
+    available: float
+    backend: str
+    reason: str
+
+    @property
+    def method(self) -> str:
+        """``"direct"`` or ``"iterative"``."""
+        return "iterative" if self.backend == "iterative" else "direct"
+
+    @property
+    def chosen(self) -> Candidate:
+        """The candidate that is chosen."""
+        return next(c for c in self.candidates if c.name == self.backend)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the search is expected to take."""
+        return self.chosen.seconds
+
+    @property
+    def memory(self) -> float:
+        """Bytes that the search is expected to take, beyond the data and their cross-products."""
+        return self.chosen.memory
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds to read."""
+    for unit, size in (("seconds", 60.0), ("minutes", 60.0), ("hours", 24.0)):
+        if seconds < 2.0 * size:
+            return f"{seconds:.0f} {unit}" if seconds >= 1.5 else f"{seconds:.1f} {unit}"
+        seconds /= size
+    return f"{seconds:,.0f} days"

@@ -1,0 +1,175 @@
+"""Predictions and residuals of rows that do not fit into memory, written to Parquet batch by batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mixedsparse.errors import DataError, OptionError
+from mixedsparse.formula.frames import Table, column_error, open_table
+from mixedsparse.formula.newdata import encode_response
+from mixedsparse.prediction.predict import check_new_levels
+from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows
+from mixedsparse.progress import CountOption, counter
+from mixedsparse.sources.database import Database
+from mixedsparse.sources.opening import files_of, open_source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mixedsparse.results import MixedResults
+
+__all__ = ["stream_predictions"]
+
+# Rows that are in memory at a time.
+_BATCH = 250_000
+_PREDICTED, _RESID = "predicted", "resid"
+
+
+def stream_predictions(
+    results: MixedResults,
+    path: str | os.PathLike[str],
+    source: Any = None,
+    columns: Sequence[str] | None = None,
+    random: str | Sequence[str] = "conditional",
+    new_levels: str = "error",
+    *,
+    offset: str | None = None,
+    progress: CountOption = None,
+) -> int:
+    """Write predictions; see `MixedResults.stream_predictions`."""
+    check_new_levels(new_levels)
+    groups = chosen_groups(results, random)
+    encoding = results.model.design.encoding
+    if encoding is None:
+        raise DataError("The model was made from arrays, so a source has no meaning for it.")
+    if own := source is None:
+        source, offset = _own_source(results, offset)
+    target = Path(path)
+    _check_target(target, source)
+    with closing(open_source(source, ordered=True)) as database:
+        needed = _needed(results, database, groups, offset)
+        kept = list(encoding.parsed.columns) if columns is None else list(columns)
+        kept = [name for name in kept if columns is not None or name in database.table.columns]
+        if absent := [name for name in kept if name not in database.table.columns]:
+            raise column_error(absent, database.table.columns, "columns=")
+        chosen = database.table.select(*dict.fromkeys([*kept, *needed]))
+        total = int(database.read(database.table.aggregate(n=database.table.count()))["n"][0].as_py())
+        with _writer(target) as write, counter(progress, "predictions") as note:
+            done = 0
+            for batch in database.batches(chosen, _BATCH):
+                write(_predicted(results, batch, kept, groups, "null" if own else new_levels, offset))
+                done += batch.num_rows
+                note(done, total)
+    return done
+
+
+def _predicted(
+    results: MixedResults, batch: Any, kept: Sequence[str], groups: Sequence[str], new_levels: str, offset: str | None
+) -> pa.Table:
+    """One batch with its predictions, and residuals where the response is there.
+
+    Levels that the fit has not seen raise an error, count as 0, or give null: in the fit's own rows they occur only
+    where something is missing.
+    """
+    import pyarrow as pa
+
+    rows = pa.Table.from_batches([batch])
+    table = open_table(rows)
+    found = read_rows(results, table, groups, (), offset)
+    if new_levels == "error":
+        check_known(results, found, groups, "Leave them out, or use new_levels='zero' to predict with effects of 0.")
+    mean = found.means(results, groups)
+    if new_levels == "null":
+        for term, new in zip(results.model.problem.terms, found.terms, strict=True):
+            if term.group in groups and new is not None:
+                mean[new.codes < 0] = np.nan
+    out = rows.select(list(kept)).append_column(_PREDICTED, _nullable(mean))
+    if _has_response(results, table):
+        encoding = results.model.design.encoding
+        assert encoding is not None
+        out = out.append_column(_RESID, _nullable(encode_response(encoding, table) - mean))
+    return out
+
+
+def _nullable(values: np.ndarray) -> pa.Array:
+    """Array with null for NaN."""
+    import pyarrow as pa
+
+    return pa.array(values, mask=np.isnan(values))
+
+
+def _has_response(results: MixedResults, table: Table) -> bool:
+    return set(_response_columns(results)) <= set(table.names)
+
+
+def _response_columns(results: MixedResults) -> list[str]:
+    from mixedsparse.formula.translate import aliases_in
+
+    encoding = results.model.design.encoding
+    assert encoding is not None
+    return [encoding.parsed.names[alias] for alias in aliases_in(encoding.parsed.response.code)]
+
+
+def _needed(results: MixedResults, database: Database, groups: Sequence[str], offset: str | None) -> list[str]:
+    """Columns of the source that predictions and residuals need; those of the response only if they are all there."""
+    encoding = results.model.design.encoding
+    assert encoding is not None
+    names = [*encoding.columns(groups), *([offset] if offset else [])]
+    if absent := [name for name in names if name not in database.table.columns]:
+        raise column_error(absent, database.table.columns, f"the formula {results.formula!r}")
+    response = _response_columns(results)
+    return [*names, *(response if set(response) <= set(database.table.columns) else ())]
+
+
+def _own_source(results: MixedResults, offset: str | None) -> tuple[str, str | None]:
+    """Files of the fit, and the column that it took the offset from."""
+    own = results.model.design.source
+    location = getattr(own, "location", None)
+    if location is None:
+        raise OptionError(
+            "The fit does not know a path to read its rows from: give source=, a Parquet path, a glob, a DuckDB "
+            "relation or an Ibis table."
+        )
+    if offset is not None:
+        raise OptionError("offset= belongs to source=: the rows of the fit have their own.")
+    assert own is not None
+    return location, own.offset  # type: ignore[return-value]
+
+
+def _check_target(target: Path, source: Any) -> None:
+    if not target.parent.is_dir():
+        raise OptionError(f"There is no directory {str(target.parent)!r} to write {target.name!r} to: make it first.")
+    if target.is_dir():
+        raise OptionError(f"{str(target)!r} is a directory: give the path of a file to write.")
+    if isinstance(source, (str, os.PathLike)) and target.exists() and target.resolve() in files_of(source):
+        raise OptionError(f"{str(target)!r} is a file of the source itself: write to another path.")
+
+
+@contextmanager
+def _writer(target: Path) -> Iterator[Any]:
+    """Write under a temporary name; what is at `target` changes only when everything is written."""
+    import pyarrow.parquet as pq
+
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    writer = None
+
+    def write(table: pa.Table) -> None:
+        nonlocal writer
+        writer = writer or pq.ParquetWriter(temporary, table.schema)
+        writer.write_table(table)
+
+    try:
+        try:
+            yield write
+        finally:
+            if writer is not None:
+                writer.close()
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,208 @@
+"""The columns of a source that a formula uses: complete rows, levels of factors, moments of numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import and_
+from typing import Any
+
+import numpy as np
+
+from mixedsparse.errors import DataError
+from mixedsparse.formula.frames import natural, open_table
+from mixedsparse.formula.grouping import factorise
+from mixedsparse.sources.database import Database
+from mixedsparse.sources.expressions import Standardised
+from mixedsparse.sources.working import Number
+
+__all__ = ["Factor", "Moments", "SourceColumns", "as_number", "code_key", "is_number"]
+
+
+def code_key(column: str) -> str:
+    """Key of the factor that `column` makes, and name of its codes: no other column of ours begins so."""
+    return f"code {column}"
+
+
+def is_number(dtype: Any) -> bool:
+    """Whether a column of this type of Ibis is a number in a formula; so are True and False."""
+    return bool(dtype.is_numeric() or dtype.is_boolean())
+
+
+def as_number(value: Any) -> Any:
+    """Ibis value as float64."""
+    import ibis
+
+    if not isinstance(value, ibis.Value):
+        return ibis.literal(float(value))
+    if value.type().is_boolean():
+        value = value.cast("int8")
+    return value if value.type().is_float64() else value.cast("float64")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Factor:
+    """A column of codes.
+
+    Attributes
+    ----------
+    label : str
+    expression : ibis Value
+        What has the levels.
+    raw : pyarrow Array
+        Distinct values as the database has them.
+    codes : ndarray of int
+        Code of each of them.
+    levels : ndarray
+        Labels in order, as for data in memory.
+    """
+
+    label: str
+    expression: Any
+    raw: Any
+    codes: np.ndarray
+    levels: np.ndarray
+
+
+@dataclass(eq=False)
+class SourceColumns:
+    """Rows of a source without those in which a column used is missing.
+
+    Parameters
+    ----------
+    database : Database
+    used : sequence of str
+        Columns that must not be missing.
+
+    Attributes
+    ----------
+    table : ibis Table
+        Complete rows.
+    total, n : int
+        Numbers of rows, all and complete ones.
+    missing : dict
+        Number of missing values in each column that has any.
+    factors : dict
+        Factors that were read, by `code_key` of the column or of the code of an expression.
+    keys : dict
+        Key of the factor that each code of a grouping factor stands for.
+    """
+
+    database: Database
+    used: Sequence[str]
+    table: Any = field(init=False)
+    total: int = field(init=False)
+    n: int = field(init=False)
+    missing: Mapping[str, int] = field(init=False)
+    factors: dict[str, Factor] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        table = self.database.table
+        self._check_types()
+        absent = {name: _missing(table[name]) for name in self.used}
+        counts = {f"missing{i}": mask.cast("int64").sum() for i, mask in enumerate(absent.values())}
+        complete = reduce(and_, (~mask for mask in absent.values()))
+        row = self._one_row(table.aggregate(total=table.count(), complete=complete.cast("int64").sum(), **counts))
+        self.total, self.n = int(row["total"]), int(row["complete"] or 0)
+        found = zip(self.used, (int(row[name] or 0) for name in counts), strict=True)
+        self.missing = {name: count for name, count in found if count}
+        self.table = table.filter(complete)
+
+    def _check_types(self) -> None:
+        for name in self.used:
+            dtype = self.database.table[name].type()
+            if not (is_number(dtype) or dtype.is_string() or dtype.is_temporal() or dtype.is_uuid() or dtype.is_null()):
+                raise DataError(
+                    f"The column {name!r} of {_inside(self.database.name)} is of type {dtype}, which no model has a "
+                    "use for: convert it to numbers or text."
+                )
+
+    def _one_row(self, expression: Any) -> dict[str, Any]:
+        return self.database.read(expression).to_pylist()[0]
+
+    def value(self, column: str) -> Any:
+        """Column of the complete rows."""
+        return self.table[column]
+
+    def factor(self, key: str, label: str, expression: Any) -> Factor:
+        """Levels of a factor, read once for each `key`."""
+        if key not in self.factors:
+            values = self.database.read(self.table.select(value=expression).distinct())
+            if values["value"].null_count:
+                raise DataError(f"The grouping factor {label!r} is missing in some rows: remove these rows first.")
+            codes, levels = factorise(natural(open_table(values).column("value")), label)
+            self.factors[key] = Factor(label, expression, values["value"], codes, levels)
+        return self.factors[key]
+
+    def numbers(self, expressions: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[Number, Moments]]:
+        """Moments of numbers, name -> (subject of messages, Ibis value or `Standardised`), in one pass.
+
+        Raises
+        ------
+        DataError
+            A number is NaN or infinite in some rows.
+        """
+        inner = {
+            name: as_number(value.inner if isinstance(value, Standardised) else value)
+            for name, (_, value) in expressions.items()
+        }
+        if not inner:
+            return {}
+        aggregates = {}
+        for i, value in enumerate(inner.values()):
+            bad = value.isnull() | value.isnan() | value.isinf()
+            good = bad.ifelse(0.0, value)
+            aggregates |= {
+                f"bad{i}": bad.cast("int64").sum(),
+                f"mean{i}": good.mean(),
+                f"deviation{i}": good.std(how="pop"),
+                f"low{i}": good.min(),
+                f"high{i}": good.max(),
+            }
+        row = self._one_row(self.table.aggregate(**aggregates))
+        out = {}
+        for i, (name, (subject, value)) in enumerate(expressions.items()):
+            if row[f"bad{i}"]:
+                raise DataError(
+                    f"{subject} is NaN or infinite in {row[f'bad{i}']} of {self.n} rows: remove or correct these rows "
+                    "(the logarithm of zero is infinite, that of a negative number NaN)."
+                )
+            moments = Moments(*(float(row[f"{what}{i}"]) for what in ("mean", "deviation", "low", "high")))
+            out[name] = (_number(inner[name], value, moments, self.n), moments)
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Mean, standard deviation (over n) and range of a number."""
+
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+    @property
+    def size(self) -> float:
+        """Largest absolute value."""
+        return max(abs(self.low), abs(self.high))
+
+
+def _number(inner: Any, value: Any, moments: Moments, n: int) -> Number:
+    """Standardise a number; one that does not vary has no deviation to be divided by."""
+    unit = moments.deviation if moments.low < moments.high and moments.deviation > 0 else moments.size or 1.0
+    centred = (inner - moments.mean) / unit
+    if isinstance(value, Standardised):
+        sample_deviation = unit * math.sqrt(n / (n - 1.0)) if n > 1 else unit
+        return Number(centred, centred, 0.0, unit / sample_deviation if value.scaled else unit)
+    return Number(centred, inner / unit, moments.mean, unit)
+
+
+def _missing(value: Any) -> Any:
+    return value.isnull() | value.isnan() if value.type().is_floating() else value.isnull()
+
+
+def _inside(name: str) -> str:
+    return name[0].lower() + name[1:]

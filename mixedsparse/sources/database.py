@@ -1,0 +1,176 @@
+"""Where the rows are: one interface to DuckDB and to whatever else Ibis reaches."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixedsparse.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Database", "DuckDB", "IbisDatabase", "embedded_duckdb"]
+
+# Rows of a batch that comes out of a database: a few megabytes.
+_BATCH = 1_000_000
+# What the embedded DuckDB may hold before it writes to disk, in megabytes; results live outside of it.
+_MEMORY_MB = 1500
+
+
+class Database:
+    """A table somewhere, and how to ask for it.
+
+    Attributes
+    ----------
+    table : ibis Table
+    name : str
+        What messages call the source.
+    is_local : bool
+        Whether rows come out of it as fast as they can be used.
+    """
+
+    table: Any
+    name: str
+    is_local: bool = False
+    _note: Callable[[int, int], None] | None = None
+    _done = _expected = 0
+
+    def watch(self, note: Callable[[int, int], None]) -> None:
+        """Call `note` with the numbers of queries, done and in all, from now on."""
+        self._note = note
+
+    def expect(self, queries: int) -> None:
+        """Say how many queries there are still to come."""
+        self._expected = self._done + queries
+
+    def batches(self, expression: Any, rows: int = _BATCH) -> Iterator[pa.RecordBatch]:
+        """Rows of an Ibis table expression, in batches of about `rows`.
+
+        Raises
+        ------
+        DataError
+            The database could not do it; its own words are in the message.
+        """
+        try:
+            yield from self._batches(expression, rows)
+        except Exception as err:
+            if isinstance(err, DataError):
+                raise
+            if "interrupt" in f"{type(err).__name__}: {err}".lower():  # Ctrl-C, as DuckDB reports it
+                raise KeyboardInterrupt from err
+            raise DataError(
+                f"{self.name} could not be read: {_first_lines(err)}. Check that every file is complete and that its "
+                "columns have the same types in all of them."
+            ) from err
+        self._done += 1
+        if self._note is not None:
+            self._note(self._done, max(self._done + 1, self._expected))
+
+    def read(self, expression: Any) -> pa.Table:
+        """All rows of an Ibis table expression with few of them."""
+        import pyarrow as pa
+
+        batches = list(self.batches(expression))
+        return pa.Table.from_batches(batches) if batches else expression.schema().to_pyarrow().empty_table()
+
+    def upload(self, table: pa.Table) -> Any:
+        """Put a small table where the source is; returns it as an Ibis table."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Remove what was uploaded."""
+
+    def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
+        raise NotImplementedError
+
+
+class DuckDB(Database):
+    """A table of DuckDB, which runs in this process, asked in SQL that Ibis writes.
+
+    Parameters
+    ----------
+    table : ibis Table
+        Bound or not; its name is known to `run`.
+    name : str
+    run : callable
+        SQL and a pyarrow table, which the SQL calls ``uploaded``, to a relation; None for statements.
+    """
+
+    is_local = True
+
+    def __init__(self, table: Any, name: str, run: Callable[[str, Any], Any]) -> None:
+        self.table, self.name, self._run = table, name, run
+        self._uploaded: list[str] = []
+
+    def upload(self, table: pa.Table) -> Any:
+        """See `Database.upload`."""
+        import ibis
+
+        name = f"_mixedsparse_{uuid.uuid4().hex[:12]}"
+        self._run(f'CREATE TEMP TABLE "{name}" AS SELECT * FROM uploaded', table)
+        self._uploaded.append(name)
+        return ibis.table(ibis.Schema.from_pyarrow(table.schema), name=name)
+
+    def close(self) -> None:
+        """See `Database.close`."""
+        while self._uploaded:
+            self._run(f'DROP TABLE IF EXISTS "{self._uploaded.pop()}"', None)
+
+    def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
+        import ibis
+
+        relation = self._run(str(ibis.to_sql(expression, dialect="duckdb")), None)
+        # DuckDB 2 renamed the method.
+        reader = getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
+        yield from reader(rows)
+
+
+class IbisDatabase(Database):
+    """A table expression of any other back end of Ibis."""
+
+    def __init__(self, table: Any, name: str) -> None:
+        self.table, self.name = table, name
+
+    def upload(self, table: pa.Table) -> Any:
+        """See `Database.upload`."""
+        import ibis
+
+        return ibis.memtable(table)
+
+    def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
+        yield from expression.to_pyarrow_batches(chunk_size=rows)
+
+
+def embedded_duckdb(ordered: bool) -> Callable[[str, Any], Any]:
+    """Open a database of our own that spills into a directory of its own; returns what runs SQL in it.
+
+    In the SQL, ``uploaded`` stands for the second argument, a pyarrow table or None.
+    """
+    import duckdb
+
+    spill = Path(tempfile.gettempdir()) / f"mixedsparse-{uuid.uuid4().hex}"
+    connection = duckdb.connect(
+        config={
+            "memory_limit": f"{_MEMORY_MB}MB",
+            "temp_directory": str(spill),
+            "preserve_insertion_order": "true" if ordered else "false",
+        }
+    )
+    connection.sql("SET enable_progress_bar = false")
+
+    def run(sql: str, uploaded: Any) -> Any:
+        return connection.sql(sql)
+
+    weakref.finalize(run, shutil.rmtree, spill, ignore_errors=True)
+    return run
+
+
+def _first_lines(err: Exception, most: int = 300) -> str:
+    text = " ".join(str(err).strip().split("\n")[:2]) or type(err).__name__
+    return text[:most].rstrip(". ")

@@ -1,0 +1,74 @@
+"""What results keep of a source: where it is, and what reference grids need of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mixedsparse.core.elsewhere import ELSEWHERE
+from mixedsparse.formula.source import Covariate
+from mixedsparse.sources.columns import SourceColumns, code_key
+
+__all__ = ["RemoteSource", "summaries"]
+
+
+@dataclass(frozen=True, eq=False)
+class RemoteSource:
+    """Stands where data in memory have `mixedsparse.formula.source.Source`.
+
+    Parameters
+    ----------
+    summaries : Mapping
+        Column -> mean and range, or levels when it holds text.
+    weights, offset : str or None
+        Column names.
+    contrasts : Mapping or None
+    env : Mapping
+        Numbers of the caller that the formula uses.
+    location : str or None
+        Path or glob of the files; None for tables of a database.
+    fingerprint : tuple of float
+        Moments of the response and the weights: equal data have equal ones.
+    """
+
+    summaries: Mapping[str, Covariate | tuple[Any, ...]]
+    weights: str | None
+    offset: str | None
+    contrasts: Mapping[str, Any] | None
+    env: Mapping[str, Any]
+    location: str | None
+    fingerprint: tuple[float, ...]
+
+    @property
+    def columns(self) -> Any:
+        """Columns of rows, which are not here."""
+        return ELSEWHERE
+
+    @property
+    def table(self) -> Any:
+        """Rows as a table: an error, since they are not here."""
+        return ELSEWHERE.table
+
+    def values(self, column: str) -> Any:
+        """Values of a column, which are not here."""
+        return ELSEWHERE
+
+    def summary(self, column: str, factor: bool) -> Covariate | tuple[Any, ...]:
+        """Moments of a column of numbers; levels, in order, of any other and of one that stands for a `factor`."""
+        return self.summaries[column]
+
+
+def summaries(
+    columns: SourceColumns, wanted: Sequence[str], coded: Collection[str]
+) -> dict[str, Covariate | tuple[Any, ...]]:
+    """Moments of numbers among the columns `wanted`; levels of those whose keys are `coded`, and of anything else."""
+    values = {name: columns.value(name) for name in wanted if code_key(name) not in coded}
+    numbers = {name: (name, value) for name, value in values.items() if value.type().is_numeric()}
+    out: dict[str, Covariate | tuple[Any, ...]] = {
+        name: Covariate(found.mean, found.low, found.high) for name, (_, found) in columns.numbers(numbers).items()
+    }
+    for name in wanted:
+        if name not in numbers:
+            out[name] = tuple(columns.factor(code_key(name), name, columns.value(name)).levels.tolist())
+    return out

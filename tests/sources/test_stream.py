@@ -1,0 +1,105 @@
+"""Predictions and residuals written batch by batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedsparse as ms
+from mixedsparse.prediction import stream
+
+FORMULA = "log(y) ~ x * f + offset(o) + (1 + x | g) + (1 | h)"
+
+
+@pytest.fixture(scope="module")
+def fits(path, frame, quiet_lmer):
+    return quiet_lmer(FORMULA, path, offset="w"), quiet_lmer(FORMULA, frame, offset="w")
+
+
+def test_rows_of_the_fit(fits, frame, tmp_path, monkeypatch):
+    monkeypatch.setattr(stream, "_BATCH", 100)
+    done = []
+    target = tmp_path / "out.parquet"
+    count = fits[0].stream_predictions(target, progress=lambda *args: done.append(args))
+    out = pd.read_parquet(target)
+    assert count == len(out) == len(frame)
+    assert len(done) > 5
+    assert done[-1] == (len(frame), len(frame))
+    complete = out["resid"].dropna()
+    np.testing.assert_allclose(complete, fits[1].resid, atol=1e-8)
+    np.testing.assert_allclose(out["predicted"].dropna()[complete.index], fits[1].fittedvalues, atol=1e-8)
+    assert complete.index.equals(fits[1].resid.index)
+    assert list(out.columns) == ["y", "x", "f", "g", "h", "o", "predicted", "resid"]
+    pd.testing.assert_series_equal(out["x"], frame["x"])
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_another_source(fits, frame, tmp_path):
+    new = frame.drop(columns="y").dropna().assign(key=lambda rows: np.arange(len(rows)))
+    new.to_parquet(tmp_path / "new.parquet")
+    fits[1].stream_predictions(tmp_path / "out.parquet", tmp_path / "new.parquet", columns=["key"], random="population")
+    out = pd.read_parquet(tmp_path / "out.parquet")
+    assert list(out.columns) == ["key", "predicted"]
+    np.testing.assert_allclose(out["predicted"], fits[1].predict(new, random="population"), rtol=1e-12)
+
+
+def test_offset_of_another_source(fits, frame, tmp_path):
+    complete = frame.dropna()
+    complete.to_parquet(tmp_path / "new.parquet")
+    fits[0].stream_predictions(tmp_path / "out.parquet", tmp_path / "new.parquet", offset="w")
+    found = pd.read_parquet(tmp_path / "out.parquet")["predicted"]
+    np.testing.assert_allclose(found, fits[0].predict(complete, offset="w"), rtol=1e-12)
+
+
+def test_grouping_factors_that_are_left_out_need_not_be_there(fits, frame, tmp_path):
+    frame.drop(columns="h").dropna().to_parquet(tmp_path / "new.parquet")
+    assert fits[0].stream_predictions(tmp_path / "out.parquet", tmp_path / "new.parquet", random=["g"])
+
+
+def test_unknown_levels(fits, frame, tmp_path):
+    new = pd.concat([frame.dropna(), frame.dropna().tail(1).assign(g=999)])
+    new.to_parquet(tmp_path / "new.parquet")
+    with pytest.raises(ms.DataError, match="levels that the fit has not seen: '999'"):
+        fits[0].stream_predictions(tmp_path / "out.parquet", tmp_path / "new.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+    assert fits[0].stream_predictions(tmp_path / "out.parquet", tmp_path / "new.parquet", new_levels="zero") == len(new)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_interrupted_stream_leaves_what_was_there(fits, tmp_path, monkeypatch, error):
+    monkeypatch.setattr(stream, "_BATCH", 100)
+    target = tmp_path / "out.parquet"
+    target.write_bytes(b"earlier")
+
+    def interrupt(done, total):
+        if done > 300:
+            raise error
+
+    with pytest.raises(error):
+        fits[0].stream_predictions(target, progress=interrupt)
+    assert target.read_bytes() == b"earlier"
+    assert list(tmp_path.iterdir()) == [target]
+    assert fits[0].stream_predictions(target) == len(pd.read_parquet(target))
+
+
+def test_a_damaged_source_leaves_nothing_behind(fits, path, tmp_path):
+    data = bytearray(path.read_bytes())
+    data[1000 : len(data) // 2] = bytes(len(data) // 2 - 1000)
+    (tmp_path / "bad.parquet").write_bytes(data)
+    with pytest.raises(ms.DataError, match=r"bad.parquet' could not be read"):
+        fits[0].stream_predictions(tmp_path / "out.parquet", tmp_path / "bad.parquet")
+    assert [file.name for file in tmp_path.iterdir()] == ["bad.parquet"]
+
+
+def test_targets_that_cannot_be_written(fits, path, tmp_path, quiet_lmer, frame):
+    with pytest.raises(ms.OptionError, match="There is no directory"):
+        fits[0].stream_predictions(tmp_path / "nowhere" / "out.parquet")
+    with pytest.raises(ms.OptionError, match="is a file of the source itself"):
+        fits[0].stream_predictions(path)
+    with pytest.raises(ms.OptionError, match="is a directory"):
+        fits[0].stream_predictions(tmp_path)
+    with pytest.raises(ms.OptionError, match="does not know a path to read its rows from: give source="):
+        fits[1].stream_predictions(tmp_path / "out.parquet")
+    with pytest.raises(ms.ColumnError, match="no column 'nothing', used in columns="):
+        fits[0].stream_predictions(tmp_path / "out.parquet", columns=["nothing"])
