@@ -7,6 +7,8 @@
     ├── DataError(ValueError)            the data cannot support the requested model
     │   └── ColumnError(KeyError)        a column that the call names is not there
     ├── OptionError(ValueError)          an option has a value that is not known
+    ├── ArgumentError(TypeError)         a call has an argument that the function does not take
+    ├── AbsentError(AttributeError)      a name of another package, or a slip, that this package does not have
     ├── BackendError(RuntimeError)       the model needs software or memory that is missing
     ├── RowsElsewhereError(RuntimeError) the rows of the model are in a database or in files, not in memory
     └── NotPositiveDefiniteError(ArithmeticError)   a factorisation broke down
@@ -15,6 +17,7 @@
     ├── ConvergenceWarning               the search stopped early
     ├── SingularFitWarning               the optimum lies on the boundary
     ├── RefitWarning                     the model was refitted by the other criterion (ML or REML)
+    ├── BinaryResponseWarning            a linear model was fitted to a response of zeros and ones
     ├── UndefinedTestWarning             a test has no degrees of freedom: NaN stands in the table
     ├── DroppedRowsWarning               rows with missing values were left out
     └── DroppedColumnsWarning            columns of X were linear combinations of others
@@ -25,7 +28,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
+    "AbsentError",
+    "ArgumentError",
     "BackendError",
+    "BinaryResponseWarning",
     "ColumnError",
     "ConvergenceWarning",
     "DataError",
@@ -74,6 +80,14 @@ class OptionError(MixedSparseError, ValueError):
     """An option has a value that is not known; the message lists the known ones."""
 
 
+class ArgumentError(MixedSparseError, TypeError):
+    """A call has an argument that the function does not take; the message says what to write instead."""
+
+
+class AbsentError(MixedSparseError, AttributeError):
+    """The package has nothing of that name; the message says what to use instead."""
+
+
 class BackendError(MixedSparseError, RuntimeError):
     """The model needs software or memory that this machine does not have."""
 
@@ -100,6 +114,10 @@ class SingularFitWarning(MixedSparseWarning):
 
 class RefitWarning(MixedSparseWarning):
     """What was asked for needs the other criterion (ML or REML): the model was refitted by it."""
+
+
+class BinaryResponseWarning(MixedSparseWarning):
+    """A linear model was fitted to a response of zeros and ones: a linear probability model."""
 
 
 class UndefinedTestWarning(MixedSparseWarning):

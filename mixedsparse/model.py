@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.caller import CallerNames
+from mixedsparse.core.cost.engines import Engines
 from mixedsparse.core.engine import Engine
-from mixedsparse.core.engines import Engines
 from mixedsparse.core.fit import fit_problem
 from mixedsparse.core.problem import Problem, make_problem
 from mixedsparse.core.start import check_theta

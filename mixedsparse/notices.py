@@ -7,7 +7,12 @@ from collections.abc import Sequence
 
 from mixedsparse.caller import user_level
 from mixedsparse.core.fit import Fit
-from mixedsparse.errors import ConvergenceWarning, DroppedColumnsWarning, DroppedRowsWarning, SingularFitWarning
+from mixedsparse.errors import (
+    ConvergenceWarning,
+    DroppedColumnsWarning,
+    DroppedRowsWarning,
+    SingularFitWarning,
+)
 
 __all__ = ["warn_of_data", "warn_of_search"]
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from mixedsparse.core.candidates import duration_text
+from mixedsparse.core.cost.candidates import duration_text
 from mixedsparse.core.optimize import Iteration
 
 __all__ = ["CountOption", "Note", "ProgressOption", "counter", "reporter"]

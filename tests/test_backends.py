@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core import cholmod, cost
-from mixedsparse.core.split import SplitEngine
+from mixedsparse.core.cost import plan as cost
+from mixedsparse.core.direct import cholmod
+from mixedsparse.core.direct.split import SplitEngine
 from tests.models import DESIGNS, make
 
 needs_cholmod = pytest.mark.skipif(not cholmod.available(), reason="scikit-sparse is not installed")

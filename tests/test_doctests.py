@@ -15,7 +15,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent / "mixedsparse"
-NEEDS = {"mixedsparse.core.cholmod": "sksparse.cholmod", "mixedsparse.adapters.marginaleffects": "marginaleffects"}
+NEEDS = {
+    "mixedsparse.core.direct.cholmod": "sksparse.cholmod",
+    "mixedsparse.adapters.marginaleffects": "marginaleffects",
+}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

@@ -105,7 +105,7 @@ def test_an_interrupt_in_the_last_steps_keeps_the_optimum(sleep, monkeypatch):
 def test_inside_other_work_a_search_does_not_swallow_it(fit, monkeypatch):
     # Replicates that are fitted one by one: the bootstrap must end, not count a failure.
     monkeypatch.setattr("mixedsparse.core.optimize._newton", interrupted)
-    monkeypatch.setattr("mixedsparse.core.replicate.Refitter.together", False)
+    monkeypatch.setattr("mixedsparse.core.batched.replicate.Refitter.together", False)
     with pytest.raises(KeyboardInterrupt):
         fit.bootstrap(3, seed=1)
 

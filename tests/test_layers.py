@@ -48,8 +48,8 @@ ALLOWED_LIBRARIES = {
     "datasets": {"pandas"},
 }
 ONLY_IMPORTERS = {
-    "sksparse": {"core/cholmod.py"},
-    "numba": {"core/kernels.py", "core/krylov/kernels.py", "core/symbolic.py"},
+    "sksparse": {"core/direct/cholmod.py"},
+    "numba": {"core/kernels/direct.py", "core/kernels/krylov.py", "core/kernels/columns.py"},
     "threadpoolctl": {"core/threads.py"},
 }
 

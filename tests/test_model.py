@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core import cholmod
+from mixedsparse.core.direct import cholmod
 from tests.oracle import dense
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"

@@ -67,7 +67,13 @@ def reads_independent(free: Any, k_re: int) -> bool:
     """
     if free is None:
         return False
-    fixed, cov, components = (np.asarray(getattr(free, name)) for name in ("fe_params", "cov_re", "vcomp"))
+    parts = ("fe_params", "cov_re", "vcomp")
+    if not all(hasattr(free, part) for part in parts):
+        raise OptionError(
+            f"free={free!r} does not say which parameters to estimate: give a MixedLMParams of mixedsparse.compat or of "
+            "statsmodels, with ones for these, or leave it out to estimate all."
+        )
+    fixed, cov, components = (np.asarray(getattr(free, part)) for part in parts)
     if cov.shape != (k_re, k_re) or not (np.all(fixed == 1) and np.all(components == 1)):
         raise OptionError(
             f"free must have cov_re of shape {(k_re, k_re)} and ones as fe_params and vcomp: parameters cannot be held "

@@ -109,8 +109,9 @@ def translate(
         if not isinstance(text, str):
             raise FormulaError(f"{what} must be text, not of type {type(text).__name__}.")
     components = tuple(_component(name, (vc_formula or {})[name], table) for name in sorted(vc_formula or {}))
-    has_re = re_formula is not None or not components
     effects = (re_formula or "1").strip().removeprefix("~").strip()
+    # Without columns, as "0", they are not there, which is all that statsmodels makes of it too.
+    has_re = not components or (re_formula is not None and _has_columns(effects))
     nested = pd.Series(table.column(group), copy=False).nunique() > 1
     if not nested:
         _check_one_group(has_re, effects, components)
@@ -148,18 +149,29 @@ def _component(name: str, text: Any, table: Table) -> FormulaComponent:
     if not isinstance(text, str):
         raise FormulaError(f"vc_formula[{name!r}] must be text, not of type {type(text).__name__}.")
     tokens = tokenise(text)
-    tokens = tokens[1:] if tokens and tokens[0].text == "~" else tokens
+    intercept, terms = _summands(tokens[1:] if tokens and tokens[0].text == "~" else tokens)
+    crossed = [term for term in terms if len(_split(term, "*/")) > 1]
+    if intercept + len(terms) != 1 or crossed:
+        raise FormulaError(_overlapping(name, text, intercept, [text_of(term) for term in terms], bool(crossed)))
+    factors = [_factor(piece, table) for term in terms for _, piece in _split(term, ":")]
+    return FormulaComponent(name, text, tuple(factors))
+
+
+def _has_columns(effects: str) -> bool:
+    """Whether the design of `effects` has an intercept or a term."""
+    intercept, terms = _summands(tokenise(effects))
+    return intercept or bool(terms)
+
+
+def _summands(tokens: Sequence[Token]) -> tuple[bool, list[list[Token]]]:
+    """Whether a sum has an intercept, which ``0`` or ``- 1`` takes out, and its terms."""
     intercept, terms = True, []
     for sign, piece in _split(tokens, "+-"):
         if text_of(piece) in ("0", "1"):
             intercept = (text_of(piece) == "1") == (sign == "+")
         elif piece:
             terms.append(piece)
-    crossed = [term for term in terms if len(_split(term, "*/")) > 1]
-    if intercept + len(terms) != 1 or crossed:
-        raise FormulaError(_overlapping(name, text, intercept, [text_of(term) for term in terms], bool(crossed)))
-    factors = [_factor(piece, table) for term in terms for _, piece in _split(term, ":")]
-    return FormulaComponent(name, text, tuple(factors))
+    return intercept, terms
 
 
 def _overlapping(name: str, text: str, intercept: bool, terms: Sequence[str], crossed: bool) -> str:

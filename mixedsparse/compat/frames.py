@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,9 @@ def read_frame(
 ) -> tuple[Design, Structure]:
     """Design and structure of statsmodels' formulas; see `mixedsparse.mixedlm` for the arguments."""
     check_missing(missing)
-    table, column, name = _with_groups(open_table(data), groups)
+    texts = (formula, re_formula, *(vc_formula or {}).values())
+    taken = {name for text in texts if isinstance(text, str) for name in candidates(text)}
+    table, column, name = _with_groups(open_table(data), groups, taken)
     table = _chosen(table, subset)
     translation = translate(formula, column, table, re_formula, vc_formula)
     # To patsy truth values are a factor, to formulaic numbers.
@@ -46,8 +48,12 @@ def read_frame(
     return design, formula_structure(design, translation, name, only)
 
 
-def _with_groups(table: Table, groups: Any) -> tuple[Table, str, str]:
-    """`table` with the groups in it, their column, and their name: that of the column, or ``Group`` for an array."""
+def _with_groups(table: Table, groups: Any, taken: Collection[str]) -> tuple[Table, str, str]:
+    """`table` with the groups in it, their column, and their name to statsmodels: of the column, or ``Group``.
+
+    The column of a Series goes by its own name, so that new data need no other, unless that means something else among
+    the columns or the names that the formulas have `taken`.
+    """
     if isinstance(groups, str):
         table.read([groups], f"groups={groups!r}")
         return table, groups, groups
@@ -57,7 +63,10 @@ def _with_groups(table: Table, groups: Any) -> tuple[Table, str, str]:
             f"groups has shape {values.shape}, but the data have {table.n} rows: give one label per row, or the name "
             "of a column."
         )
-    column = GROUP
+    own = getattr(groups, "name", None)
+    if own in table.names and pd.Series(np.asarray(table.column(own))).equals(pd.Series(values)):
+        return table, own, GROUP
+    column = own if isinstance(own, str) and own not in {*taken, *table.names} else GROUP
     while column in table.names:
         column += "_"
 

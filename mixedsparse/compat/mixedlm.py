@@ -194,7 +194,8 @@ def mixedlm(
         pandas, polars or pyarrow table, or a dict of columns.
     re_formula : str, optional
         Random effects of each group, correlated: ``"~Time"`` (an intercept is implied), ``"1"``, ``"0 + x"``. A random
-        intercept when there is no `vc_formula` either; with `vc_formula` alone the groups have none.
+        intercept when there is no `vc_formula` either; with `vc_formula` alone, or ``"0"`` beside it, the groups have
+        none.
     vc_formula : dict, optional
         Variance components, name -> formula. Within each group the columns of the formula's design have independent
         effects, all of one variance: ``{"classroom": "0 + C(classroom)"}`` has an effect of each classroom of each
@@ -206,7 +207,8 @@ def mixedlm(
     missing : {"none", "drop", "raise"}
         What to do with rows where a variable is missing; ``"none"`` and ``"raise"`` refuse them.
     groups : str or array_like, shape (rows of data,)
-        Column of `data`, or label of each row's group.
+        Column of `data`, or label of each row's group. The grouping factor of `MixedLM.formula`, which new data must
+        have for ``.mixed.predict``, is that column, the name of a Series, or ``Group``.
     eval_env : int, optional
         Frames above the caller's own whose names the formulas may use; -1 for none.
 

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mixedsparse.core.dense import DenseCriterion, is_small
 from mixedsparse.core.derivatives import Derivatives, differentiate
+from mixedsparse.core.direct.dense import DenseCriterion, is_small
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.pls import Pls, solve_pls
 

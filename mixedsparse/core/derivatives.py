@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedsparse.core.blocks import BlockLayout
+from mixedsparse.core.direct.split import SplitEngine
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.exact import affordable, rest_trace_products, trace_products
 from mixedsparse.core.pls import Pls
-from mixedsparse.core.split import SplitEngine
 
 __all__ = ["Derivatives", "differentiate", "working_vectors"]
 

@@ -76,8 +76,8 @@ def make_engine(problem: Problem, backend: str = "auto", method: str = "direct")
     BackendError
         CHOLMOD is asked for and cannot be imported, or what is asked for does not fit into memory.
     """
-    from mixedsparse.core import cost
-    from mixedsparse.core.split import SplitEngine
+    from mixedsparse.core.cost import plan as cost
+    from mixedsparse.core.direct.split import SplitEngine
 
     if backend == "auto" and method != "iterative" and cost.is_small(problem):
         return SplitEngine(problem)
@@ -90,6 +90,6 @@ def make_engine(problem: Problem, backend: str = "auto", method: str = "direct")
         return SplitEngine(problem)
     if planned.engine is not None:
         return planned.engine
-    from mixedsparse.core.sparse import CholmodEngine
+    from mixedsparse.core.direct.sparse import CholmodEngine
 
     return CholmodEngine(problem)

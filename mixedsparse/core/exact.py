@@ -17,9 +17,9 @@ import numpy as np
 from scipy.linalg import blas
 
 from mixedsparse.core.blocks import BlockLayout
+from mixedsparse.core.direct.rest import symmetrized
+from mixedsparse.core.direct.split import SplitEngine, SplitFactor
 from mixedsparse.core.pls import Pls
-from mixedsparse.core.rest import symmetrized
-from mixedsparse.core.split import SplitEngine, SplitFactor
 
 __all__ = ["affordable", "directions", "gram", "rest_trace_products", "trace_products"]
 

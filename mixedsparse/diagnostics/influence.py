@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.caller import user_level
-from mixedsparse.core.deletion import Deleter, Deletions, delete_each
+from mixedsparse.core.cases.deletion import Deleter, Deletions, delete_each
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError
 from mixedsparse.inference.parameters import parameter_values, parameters

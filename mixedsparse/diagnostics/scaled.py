@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from mixedsparse.core.draws import parametric_sampler
-from mixedsparse.core.leverage import residuals_of
-from mixedsparse.core.memory import available_memory
+from mixedsparse.core.batched.draws import parametric_sampler
+from mixedsparse.core.cases.leverage import residuals_of
+from mixedsparse.core.cost.memory import available_memory
 from mixedsparse.errors import BackendError, OptionError
 
 if TYPE_CHECKING:

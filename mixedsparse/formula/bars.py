@@ -10,7 +10,12 @@ from mixedsparse.formula.names import Token, text_of, tokenise
 
 __all__ = ["Bar", "Parts", "split_formula"]
 
-_STRUCTURES = ("diag", "cs", "ar1", "hetar1", "us", "toep", "homdiag", "homcs")
+# What lme4, glmmTMB, brms and MixedModels.jl write around a bar, without glmmTMB's exp, which is a function of numbers.
+_STRUCTURES = (
+    *("diag", "cs", "ar1", "hetar1", "us", "toep", "homdiag", "homcs", "homtoep", "ou", "gau", "mat", "rr", "propto"),
+    *("equalto", "gp", "fulldummy", "zerocorr"),
+)
+_MEMBERSHIP = ("mm",)
 _OPEN, _CLOSE = ("(", "[", "{"), (")", "]", "}")
 
 
@@ -91,6 +96,11 @@ def _summands(formula: str, tokens: Sequence[Token]) -> tuple[list[Token], list[
             raise FormulaError(
                 f"The covariance structure {text_of(term)!r} is not supported: write '(x | g)' for a full covariance "
                 "matrix or '(x || g)' for a diagonal one."
+            )
+        elif _is_call(term, _MEMBERSHIP) and _has_bar(term):
+            raise FormulaError(
+                f"The multiple-membership term {text_of(term)!r} is not supported, as a row has one level of a factor: "
+                "write '(1 | a) + (1 | b)' for factors with effects of their own."
             )
         elif not _misplaced_bar(term):
             _append(fixed, sign, term)

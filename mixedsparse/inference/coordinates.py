@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.charts import Chart, coefficient_chart, correlation_chart, deviation_chart, sigma_chart
+from mixedsparse.core.batched.charts import Chart, coefficient_chart, correlation_chart, deviation_chart, sigma_chart
 from mixedsparse.core.fit import Fit
 from mixedsparse.core.problem import Problem
 from mixedsparse.inference.parameters import Parameter

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
-from mixedsparse.core.charts import Chart
-from mixedsparse.core.march import Path
+from mixedsparse.core.batched.charts import Chart
+from mixedsparse.core.batched.march import Path
 from mixedsparse.inference.parameters import Parameter
 
 __all__ = ["ProfileCurve"]

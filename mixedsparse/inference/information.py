@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mixedsparse.core.charts import Chart
+from mixedsparse.core.batched.charts import Chart
 from mixedsparse.core.fit import Fit
 from mixedsparse.core.problem import Problem
 from mixedsparse.inference.curvature import curvature_of_search

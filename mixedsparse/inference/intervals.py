@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
-from mixedsparse.core.batch_engine import make_batch
-from mixedsparse.core.march import curvatures
+from mixedsparse.core.batched.engine import make_batch
+from mixedsparse.core.batched.march import curvatures
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.bootstrap import bootstrap

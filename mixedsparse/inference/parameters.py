@@ -62,17 +62,22 @@ def _group_labels(results: MixedResults) -> list[str]:
 
 
 def select_parameters(known: Sequence[Parameter], which: str | Iterable[str]) -> list[Parameter]:
-    """Parameters that `which` names: "all", "fixed", "random" (all others), a name, or several names."""
-    if isinstance(which, str) and which in ("all", "fixed", "random"):
-        return [p for p in known if which == "all" or (p.kind == "fixed") == (which == "fixed")]
-    names = {p.name: p for p in known}
+    """Parameters that `which` names: "all", "fixed", "random" (all others), a name, or several of these; each once."""
+    names = {p.name: [p] for p in known}
+    sets = {
+        "all": list(known),
+        "fixed": [p for p in known if p.kind == "fixed"],
+        "random": [p for p in known if p.kind != "fixed"],
+    }
+    # Alone such a word is the set; among several a coefficient that has it as its name goes first.
+    meaning = names | sets if isinstance(which, str) else sets | names
     wanted = [which] if isinstance(which, str) else list(which)
     for name in wanted:
-        if name not in names:
+        if name not in meaning:
             raise OptionError(
                 f"which={name!r} is not a parameter; use 'all', 'fixed', 'random', or names among: {', '.join(names)}."
             )
-    return [names[name] for name in dict.fromkeys(wanted)]
+    return list(dict.fromkeys(p for name in wanted for p in meaning[name]))
 
 
 def parameter_values(

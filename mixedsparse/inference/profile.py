@@ -12,12 +12,12 @@ import pandas as pd
 from scipy.special import ndtri
 
 from mixedsparse.caller import user_level
-from mixedsparse.core.batch import Batch, Responses
-from mixedsparse.core.batch_engine import make_batch
-from mixedsparse.core.charts import Chart
+from mixedsparse.core.batched.batch import Batch, Responses
+from mixedsparse.core.batched.charts import Chart
+from mixedsparse.core.batched.engine import make_batch
+from mixedsparse.core.batched.joint import JointCriterion
+from mixedsparse.core.batched.march import Path, march
 from mixedsparse.core.fit import Fit
-from mixedsparse.core.joint import JointCriterion
-from mixedsparse.core.march import Path, march
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import ConvergenceWarning, OptionError
 from mixedsparse.inference.coordinates import chart_of, is_flat

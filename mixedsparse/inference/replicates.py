@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.draws import Sampler, parametric_sampler, residual_sampler
-from mixedsparse.core.replicate import Refitter
-from mixedsparse.core.responses import Projector
+from mixedsparse.core.batched.draws import Sampler, parametric_sampler, residual_sampler
+from mixedsparse.core.batched.replicate import Refitter
+from mixedsparse.core.batched.responses import Projector
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import MixedSparseError, MixedSparseWarning, OptionError
 from mixedsparse.inference.parameters import parameter_values, parameters

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.engines import Engines
+from mixedsparse.core.batched.responses import rebind, with_response
+from mixedsparse.core.cost.engines import Engines
 from mixedsparse.core.fit import fit_problem
-from mixedsparse.core.responses import rebind, with_response
 from mixedsparse.errors import DataError
 from mixedsparse.estimable import Sizes, check_estimable, is_perfect, perfect_fit
 from mixedsparse.formula import checks

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from mixedsparse.core.blocks import BlockLayout
+from mixedsparse.core.cost.memory import available_memory
 from mixedsparse.core.engine import Engine, Factor
-from mixedsparse.core.memory import available_memory
 from mixedsparse.errors import BackendError
 
 __all__ = ["pattern_traces", "patterns"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixedsparse.core.draws import parametric_sampler
+from mixedsparse.core.batched.draws import parametric_sampler
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.contrast import contrast_tests, joint_test
 from mixedsparse.inference.hypotheses import fixed_terms, type3

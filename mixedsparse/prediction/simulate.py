@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.draws import parametric_sampler
-from mixedsparse.core.memory import check_memory
+from mixedsparse.core.batched.draws import parametric_sampler
+from mixedsparse.core.cost.memory import check_memory
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, OptionError
 from mixedsparse.formula.newdata import NewTerm

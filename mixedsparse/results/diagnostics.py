@@ -10,7 +10,7 @@ import pandas as pd
 from mixedsparse.results.base import ResultsBase
 
 if TYPE_CHECKING:
-    from mixedsparse.core.leverage import Hat
+    from mixedsparse.core.cases.leverage import Hat
     from mixedsparse.diagnostics.influence import Influence
     from mixedsparse.diagnostics.scaled import ScaledResiduals
     from mixedsparse.progress import CountOption
@@ -23,7 +23,7 @@ class DiagnosticsMixin(ResultsBase):
 
     @cached_property
     def _hat(self) -> Hat:
-        from mixedsparse.core.leverage import hat
+        from mixedsparse.core.cases.leverage import hat
 
         self._needs_factor("Leverage, and what rests on it,", "residuals('scaled') is there")
         return hat(self.model.engine(), self.fit.search.pls)

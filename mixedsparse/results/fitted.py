@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.memory import check_memory
+from mixedsparse.core.cost.memory import check_memory
 from mixedsparse.errors import DataError
 from mixedsparse.results.base import ResultsBase, read_only, table_property
 

@@ -44,7 +44,7 @@ class IntervalsMixin(ResultsBase):
             ``"wald"``: estimate -+ quantile times standard error, as lme4's; see `ddf`. Standard deviations have theirs
             on the log scale and correlations on Fisher's z, from the Hessian of the criterion that was fitted (lme4
             gives NA); NaN on the boundary. ``"profile"``: see `profile`. ``"boot"``: parametric, see `bootstrap`.
-        which : {"fixed", "random", "all"} or name or sequence of names
+        which : {"fixed", "random", "all"} or name or sequence of these
             Coefficients by default; ``"random"`` means standard deviations, correlations and sigma.
         ddf : {"normal", "satterthwaite", "kenward-roger"}
             Degrees of freedom of Wald intervals of coefficients; normal quantiles by default.
@@ -109,7 +109,7 @@ class IntervalsMixin(ResultsBase):
 
         Parameters
         ----------
-        which : {"all", "fixed", "random"} or name or sequence of names
+        which : {"all", "fixed", "random"} or name or sequence of these
             Parameters as in `conf_int`.
         level : float
             Confidence level up to which the profiles reach; intervals can be had up to it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mixedsparse.core import cholmod, coupling
+from mixedsparse.core.direct import cholmod, coupling
 from mixedsparse.core.engine import Engine, make_engine
 from mixedsparse.core.problem import Problem
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.dense import DenseCriterion
+from mixedsparse.core.direct.dense import DenseCriterion
 from mixedsparse.core.optimize import Stop, search
 from mixedsparse.core.start import moment_start
 

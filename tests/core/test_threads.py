@@ -19,7 +19,7 @@ def test_allowed_threads_are_those_of_blas_at_the_moment():
 @pytest.mark.parametrize("limit", [1, 2])
 def test_compiled_loops_use_no_more_threads_than_blas_may(limit):
     numba = pytest.importorskip("numba")
-    from mixedsparse.core import kernels
+    from mixedsparse.core.kernels import direct as kernels
 
     matrix = np.eye(3)
     with threadpool_limits(limit, user_api="blas"):

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.cholmod import available
-from mixedsparse.core.deletion import Deleter, Deletions
+from mixedsparse.core.cases.deletion import Deleter, Deletions
+from mixedsparse.core.direct.cholmod import available
 from mixedsparse.core.engine import make_engine
 from mixedsparse.core.fit import fit_problem
 from mixedsparse.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.cholmod import available
+from mixedsparse.core.cases.leverage import hat, residuals_of
+from mixedsparse.core.direct.cholmod import available
 from mixedsparse.core.engine import make_engine
-from mixedsparse.core.leverage import hat, residuals_of
 from mixedsparse.core.pls import solve_pls
 from mixedsparse.diagnostics.residuals import KINDS
 from tests.diagnostics.dense import dense_hat

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core import memory
+from mixedsparse.core.cost import memory
 from mixedsparse.errors import BackendError, OptionError
 from tests.models import make
 

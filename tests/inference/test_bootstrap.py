@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core import batch_engine, replicate
-from mixedsparse.core.draws import parametric_sampler, residual_sampler
+from mixedsparse.core.batched import engine as batch_engine
+from mixedsparse.core.batched import replicate
+from mixedsparse.core.batched.draws import parametric_sampler, residual_sampler
 from mixedsparse.errors import NotPositiveDefiniteError
 from mixedsparse.inference.cases import NewRows
 from tests.models import DESIGNS, make

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core import cholmod
+from mixedsparse.core.direct import cholmod
 from mixedsparse.inference import traces
 from mixedsparse.inference.contrast import denominator, joint_test
 from tests.inference.dense import kenward_roger

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core import cholmod, exact
+from mixedsparse.core import exact
+from mixedsparse.core.direct import cholmod
 from mixedsparse.inference.contrast import contrast_tests, joint_test
 from mixedsparse.inference.curvature import curvature
 from tests.inference.dense import satterthwaite_df

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixedsparse.core.direct.split import apply_blocks, eliminate
 from mixedsparse.core.krylov.conjugate import Solution, conjugate_gradients
 from mixedsparse.core.krylov.preconditioner import Coarse, block_inverse, make_coarse
 from mixedsparse.core.pls import Pls
-from mixedsparse.core.split import apply_blocks, eliminate
 from mixedsparse.errors import BackendError
 
 if TYPE_CHECKING:

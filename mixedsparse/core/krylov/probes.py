@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixedsparse.core.direct.split import apply_blocks
 from mixedsparse.core.krylov.system import System
-from mixedsparse.core.split import apply_blocks
 
 if TYPE_CHECKING:
     from mixedsparse.core.krylov.factor import KrylovFactor

@@ -12,9 +12,9 @@ import numpy as np
 from scipy import sparse
 
 from mixedsparse.core.crossproducts import Pairs
-from mixedsparse.core.krylov.kernels import add_product, sandwich
+from mixedsparse.core.direct.split import apply_blocks
+from mixedsparse.core.kernels.krylov import add_product, sandwich
 from mixedsparse.core.problem import Problem
-from mixedsparse.core.split import apply_blocks
 
 __all__ = ["Coupling", "System"]
 

@@ -12,7 +12,8 @@ import pytest
 from mixedsparse import RandomTerm
 from mixedsparse.core.engine import make_engine
 from mixedsparse.core.fit import Fit, fit_problem
-from mixedsparse.core.krylov import KrylovEngine, fit_iterative, kernels
+from mixedsparse.core.kernels import krylov as kernels
+from mixedsparse.core.krylov import KrylovEngine, fit_iterative
 from mixedsparse.core.krylov import engine as engine_module
 from mixedsparse.core.outcome import Stop
 from mixedsparse.core.problem import Problem, make_problem

@@ -1,0 +1,1 @@
+"""Rows and levels left out, and what each of them weighs, from one fit."""

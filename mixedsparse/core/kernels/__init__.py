@@ -1,0 +1,1 @@
+"""Compiled loops, alone in importing numba; they are imported where they are called: small models go without."""

@@ -1,0 +1,227 @@
+"""The cost that is foreseen: counts against factors, the factor that fills in, and the one place that chooses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import mixedsparse as ms
+from mixedsparse.core.cost import memory
+from mixedsparse.core.cost import plan as cost
+from mixedsparse.core.cost.elimination import Elimination, counts_by_size, density
+from mixedsparse.core.cost.plan import foresee, plan
+from mixedsparse.core.direct import cholmod
+from mixedsparse.core.direct.sparse import CholmodEngine
+from mixedsparse.core.direct.split import SplitEngine
+from mixedsparse.core.engine import make_engine
+from mixedsparse.core.problem import Problem, make_problem
+from tests.models import DESIGNS, make
+
+needs_cholmod = pytest.mark.skipif(not cholmod.available(), reason="scikit-sparse is not installed")
+GIB = 2.0**30
+
+
+def term(group: str, codes: np.ndarray) -> ms.RandomTerm:
+    _, codes = np.unique(codes, return_inverse=True)
+    return ms.RandomTerm(group, codes, np.ones(len(codes)))
+
+
+def problem(**groups: np.ndarray) -> Problem:
+    n = len(next(iter(groups.values())))
+    y = np.random.default_rng(0).normal(size=n)
+    return make_problem(y, np.ones((n, 1)), [term(name, codes) for name, codes in groups.items()])
+
+
+def crossed(n: int, users: int, items: int, seed: int = 0) -> Problem:
+    rng = np.random.default_rng(seed)
+    return problem(user=rng.integers(0, users, n), item=rng.integers(0, items, n))
+
+
+def nested() -> Problem:
+    rows = np.arange(12_000)
+    return problem(pupil=rows // 2, school=rows // 80, room=rows // 6)
+
+
+@pytest.fixture
+def room(monkeypatch):
+    """Set the memory that there is."""
+    return lambda size: monkeypatch.setattr(cost, "available_memory", lambda: size)
+
+
+@needs_cholmod
+@pytest.mark.parametrize("name", DESIGNS)
+def test_counts_of_cholmod_are_those_of_its_factor(name, monkeypatch):
+    engine = CholmodEngine(make(name, seed=2).problem())
+    factor = engine.column_counts()
+    monkeypatch.setattr("mixedsparse.core.direct.sparse._COUNTED", -1)
+    symbolic = engine.column_counts()
+    # CHOLMOD merges columns of nearly the same pattern, at the price of some zeros.
+    assert symbolic.sum() <= factor.sum() <= 1.5 * symbolic.sum() + 200
+    matrix = engine.cholesky.lower_factor()
+    assert (np.abs(matrix).toarray() > 0).sum() <= symbolic.sum()
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_elimination_by_size_bounds_the_factor(name):
+    small = make(name, seed=2).problem()
+    nnz, _ = cost.totals(*counts_by_size(small))
+    first = Elimination.of(small)
+    assert first.rest == small.layout.q - first.sizes[first.first]
+    # The split eliminates in the same order, and takes the rest as full.
+    split = next(c for c in foresee(small).candidates if c.name == "split")
+    assert nnz <= split.nnz + first.rest
+
+
+def test_fill_is_measured_on_the_schur_complement():
+    sparse = crossed(4000, 3000, 1000)
+    met = np.zeros((3000, 1000))
+    pairs = sparse.pairs[0, 1]
+    met[pairs.rows, pairs.indices] = 1.0
+    assert density(sparse, 0) == pytest.approx((met.T @ met > 0).mean(), rel=0.3)
+    assert density(crossed(20_000, 400, 300), 0) == 1.0
+
+
+def test_the_factor_that_fills_in_is_named():
+    found = foresee(crossed(20_000, 2000, 700))
+    assert (found.eliminated, found.fills, found.rest) == ("user", "item", 700)
+    assert (found.n, found.p, found.q, found.m) == (20_000, 1, 2700, 2)
+    assert found.method == "direct"
+    assert found.seconds == found.chosen.seconds > 0
+    assert found.memory == found.chosen.memory > 8 * 700**2
+
+
+def test_one_factor_costs_next_to_nothing():
+    found = foresee(problem(only=np.arange(3000) // 3))
+    assert found.backend == "split"
+    assert found.memory == 0
+    assert found.reason == "only is the only grouping factor: nothing fills in."
+    assert [c.name for c in found.candidates] == ["split"]
+
+
+@needs_cholmod
+def test_nested_chains_stay_sparse():
+    chosen = plan(nested())
+    assert chosen.cost.backend == "cholmod"
+    assert "stays sparse" in chosen.cost.reason
+    # What was analysed to foresee the cost is what fits.
+    assert isinstance(chosen.engine, CholmodEngine)
+
+
+@needs_cholmod
+def test_a_bound_takes_the_place_of_the_analysis_where_that_is_long(monkeypatch):
+    monkeypatch.setattr(cost, "_ANALYSED", 100)
+    chosen = plan(nested())
+    assert chosen.engine is None
+    assert chosen.cost.backend == "cholmod"
+    assert not chosen.cost.chosen.counted
+    counted = plan(nested(), method="direct").cost.chosen
+    assert counted.counted
+    assert counted.nnz <= chosen.cost.chosen.nnz
+
+
+@needs_cholmod
+def test_what_does_not_fit_comes_last(room):
+    chain = nested()
+    small = foresee(chain)
+    assert small.backend == "cholmod"
+    # Just less than CHOLMOD takes: the split takes more still.
+    room(0.9 * small.memory)
+    with pytest.raises(ms.BackendError, match=r"backend='(split|cholmod)'"):
+        foresee(chain, method="direct")
+
+
+@needs_cholmod
+def test_an_iterative_fit_that_is_asked_for_needs_no_analysis(monkeypatch):
+    monkeypatch.setattr(CholmodEngine, "__init__", lambda *_: pytest.fail("the pattern was analysed"))
+    found = foresee(nested(), method="iterative")
+    assert (found.method, found.reason) == ("iterative", "It was asked for.")
+
+
+def test_dense_rests_are_split():
+    found = foresee(crossed(60_000, 2000, 600))
+    assert found.backend == "split"
+    assert isinstance(make_engine(crossed(60_000, 2000, 600)), SplitEngine)
+
+
+def test_iterative_where_memory_is_short(room):
+    room(9e6)
+    found = foresee(crossed(20_000, 2000, 700))
+    assert found.method == found.backend == "iterative"
+    assert found.reason.startswith("Eliminating user leaves 700 random effects, most of them of item, which fill in.")
+    assert "12 MiB of memory, and 9 MiB are available" in found.reason
+
+
+def test_iterative_where_a_direct_fit_takes_long(monkeypatch):
+    big = crossed(20_000, 2000, 700)
+    assert foresee(big).method == "direct"
+    monkeypatch.setattr(cost, "_PATIENCE", 1e6)
+    monkeypatch.setattr(cost, "_WORTH_IT", 0.01)
+    assert foresee(big).method == "iterative"
+    assert "A direct fit would take about" in foresee(big).reason
+    # Not for a gain that is no gain.
+    monkeypatch.setattr(cost, "_WORTH_IT", 1e9)
+    assert foresee(big).method == "direct"
+
+
+def test_direct_is_refused_before_it_is_allocated(room, monkeypatch):
+    room(1e6)
+    monkeypatch.setattr(SplitEngine, "__init__", lambda *_: pytest.fail("the engine was made"))
+    text = (
+        r"Eliminating user leaves 700 random effects, most of them of item, which fill in\. A direct fit .* would take "
+        r"about .* MiB of memory, and 977 KiB are available: use method='iterative'"
+    )
+    with pytest.raises(ms.BackendError, match=text):
+        make_engine(crossed(20_000, 2000, 700))
+
+
+@needs_cholmod
+def test_cholmod_is_the_mend_where_it_stays_sparse(room):
+    room(64 * 2.0**20)
+    with pytest.raises(ms.BackendError, match="use backend='cholmod', which keeps it sparse"):
+        foresee(nested(), "split")
+    assert foresee(nested(), "cholmod").backend == "cholmod"
+
+
+def test_without_cholmod_that_is_named_as_well(room, monkeypatch):
+    monkeypatch.setattr(cholmod, "available", lambda: False)
+    room(5e7)
+    with pytest.raises(ms.BackendError, match=r"install mixedsparse\[cholmod\], which may keep it sparse; or remove"):
+        foresee(nested(), method="direct")
+    assert foresee(nested()).method == "iterative"
+
+
+@pytest.mark.parametrize("method", ["auto", "iterative"])
+def test_what_fits_by_no_method_is_refused_too(room, method):
+    room(1e6)
+    with pytest.raises(ms.BackendError, match=r"Even the iterative method would take about 7 MiB .* for 2,700"):
+        make_engine(crossed(20_000, 2000, 700), method=method)
+
+
+def test_a_choice_rests_on_counts_and_never_on_a_clock(monkeypatch):
+    slow = foresee(crossed(20_000, 2000, 700))
+    monkeypatch.setattr(cost, "_seconds_per_unit", lambda: 1.0)
+    other = foresee(crossed(20_000, 2000, 700))
+    assert (slow.backend, slow.reason) == (other.backend, other.reason)
+    assert other.seconds > 1e6 * slow.seconds
+
+
+def test_small_models_are_not_foreseen(monkeypatch):
+    monkeypatch.setattr(cost, "plan", lambda *_: pytest.fail("a small model was foreseen"))
+    fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+    assert fit.solver == "direct"
+
+
+def test_available_memory_has_one_home():
+    assert cost.available_memory is memory.available_memory
+
+
+def test_the_report_is_readable():
+    model = ms.LinearMixedModel("diameter ~ 1 + (1 | plate) + (1 | sample)", ms.datasets.load("Penicillin"))
+    report = model.cost()
+    assert report.method == "direct"
+    assert list(report.table.index) == ["split", "iterative"]
+    assert list(report.table.columns) == ["nnz", "flops", "memory", "evaluations", "seconds", "counted", "chosen"]
+    assert report.table["chosen"].tolist() == [True, False]
+    first, *_, last = repr(report).splitlines()
+    assert first == "144 observations, 30 random effects, 2 covariance parameters"
+    assert last == "Method: direct (split). Eliminating plate leaves 6 random effects, a small dense system."
