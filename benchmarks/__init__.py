@@ -1,1 +1,1 @@
-"""Benchmarks of whole fits against other programs; see README.md beside this file."""
+"""Speed and agreement, measured: files here are commands, folders what they are made of; see README.md beside this."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from benchmarks.rows import COLD, ColdRow, machine, write_rows
+from benchmarks.shared.clock import repeated, seconds_of, spread
+from benchmarks.shared.records import RESULTS, machine, write_rows
 
-__all__ = ["main", "time_processes"]
+__all__ = ["OUT", "ColdRow", "main", "time_processes"]
+
+OUT = RESULTS / "cold.csv"
 
 # Each script prints the seconds it wants counted; None counts the whole process, interpreter included.
 IMPORT = """
@@ -28,11 +30,24 @@ ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy")).pa
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class ColdRow:
+    """Median, least and greatest `seconds` of one measure of start-up over new processes."""
+
+    date: str
+    machine: str
+    measure: str
+    repetitions: int
+    seconds: float
+    seconds_min: float
+    seconds_max: float
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and write the CSV."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cold", description=__doc__)
     parser.add_argument("--repetitions", type=int, default=5, help="new processes per measure (default 5)")
-    parser.add_argument("--out", type=Path, default=COLD, help="CSV file to write")
+    parser.add_argument("--out", type=Path, default=OUT, help="CSV file to write")
     options = parser.parse_args(arguments)
     rows = [
         time_processes("`import mixedsparse`", IMPORT, options.repetitions, inside=True),
@@ -63,21 +78,17 @@ def time_processes(measure: str, script: str, repetitions: int, *, inside: bool)
     subprocess.CalledProcessError
         The script fails.
     """
-    seconds = []
-    for _ in range(repetitions + 1):
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.PIPE, text=True)
-        whole = time.perf_counter() - start
-        seconds.append(float(done.stdout) if inside else whole)
-    counted = seconds[1:]
+
+    def run() -> str:
+        return subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    seconds = repeated((lambda: float(run())) if inside else (lambda: seconds_of(run)), repetitions)
     return ColdRow(
         date=date.today().isoformat(),
         machine=machine(),
         measure=measure,
         repetitions=repetitions,
-        seconds=statistics.median(counted),
-        seconds_min=min(counted),
-        seconds_max=max(counted),
+        **spread(seconds),
     )
 
 

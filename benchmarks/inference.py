@@ -12,14 +12,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main", "measure_here"]
+from benchmarks.shared.clock import repeated, seconds_of
+from benchmarks.shared.records import RESULTS
 
-OUT = Path(__file__).parent / "results" / "inference.csv"
+__all__ = ["OUT", "main", "measure_here"]
+
+OUT = RESULTS / "inference.csv"
 SCRIPT = Path(__file__).with_name("inference.R")
 REPLICATES = 1000
 CALLS = 5
@@ -67,13 +69,12 @@ def measure_here(replicates: int = REPLICATES, calls: int = CALLS) -> dict[str, 
 
 def _median(prepare: Callable[[], Any], task: Callable[[Any], object], calls: int) -> float:
     """Median seconds of `task` on a fresh fit each time, since results keep what they have computed."""
-    seconds = []
-    for _ in range(calls + 1):
+
+    def once() -> float:
         fit = prepare()
-        start = time.perf_counter()
-        task(fit)
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds[1:])
+        return seconds_of(lambda: task(fit))
+
+    return statistics.median(repeated(once, calls))
 
 
 def _measure_in_r(replicates: int) -> dict[str, float]:
@@ -94,4 +95,4 @@ def _measure_in_r(replicates: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -1,51 +1,34 @@
-"""The table of the README, from a small results file."""
+"""The tables of the README, from a small results file."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.rows import ColdRow, Row, write_rows
-from benchmarks.table import BEGIN, END, INFERENCE_BEGIN, INFERENCE_END, main, render, replace_between_markers
+from benchmarks.cold import ColdRow
+from benchmarks.contest.rows import CANNOT, NOT_RUN, Row
+from benchmarks.contest.tables import render
+from benchmarks.shared.records import write_rows
+from benchmarks.table import BEGIN, END, INFERENCE_BEGIN, INFERENCE_END, main, replace_between_markers
+from tests.benchmarks.sample_rows import row
 
 GOLDEN = Path(__file__).with_name("golden_table.md")
-
-
-def row(problem: str, engine: str, seconds: float | None, **changes: object) -> Row:
-    base = Row(
-        date="2026-11-21",
-        machine="Test CPU",
-        cores=2,
-        problem=problem,
-        engine=engine,
-        version={"mixedsparse": "0.1.0 (Python 3.12.1)", "lme4": "1.1-31 (R 4.2.2)"}.get(engine, "1.3.0"),
-        n=180,
-        q=36,
-        p=2,
-        n_theta=3,
-        threads=2,
-        repetitions=3,
-        seconds=seconds,
-        seconds_min=seconds,
-        seconds_max=seconds,
-        cpu_seconds=seconds,
-        evaluations=9,
-        criterion=100.0,
-        excess=0.0,
-        peak_mb=150.4,
-    )
-    return replace(base, **changes)
 
 
 @pytest.fixture
 def rows() -> list[Row]:
     return [
-        row("sleepstudy", "mixedsparse", 0.002),
+        row("sleepstudy", "mixedsparse", 0.002, nnz_L=54),
         row("sleepstudy", "lme4", 0.0119, evaluations=43, peak_mb=215.0),
         row("sleepstudy", "mixedlm", 0.00171, evaluations=18, peak_mb=116.0),
         row("kb07", "mixedsparse", 0.6123, evaluations=38, peak_mb=260.0),
         row("kb07", "lme4", 119.4, evaluations=1765, excess=5.381, peak_mb=223.0),
         row("kb07", "mixedlm", None, evaluations=None, peak_mb=None, error="not finished within 600 s"),
+        row("sleepstudy", "gpboost", None, method="ML", version=None, error=f"{CANNOT}correlated random slopes"),
+        row("penicillin", "mixedsparse", 0.004, nnz_L=1234),
+        row("penicillin", "gpboost", 0.006, method="ML", evaluations=7, reported=100.54),
+        row("penicillin", "mixedlm", 0.001, evaluations=None, excess=0.1),
+        row("kb07", "gpboost", None, method="ML", version=None, error=f"{CANNOT}correlated random slopes"),
+        row("ratings5m", "lme4", None, date="2026-11-22", error=f"{NOT_RUN}an hour expected"),
         row("psych60", "mixedsparse", 0.2, excess=0.25),
         row("psych60", "lme4", 38.31, evaluations=561, peak_mb=284.0),
     ]
@@ -105,4 +88,17 @@ def test_command_line_rewrites_the_readme_and_checks_it(rows, tmp_path, capsys):
     assert main(arguments) == 0
     assert render(rows) in readme.read_text(encoding="utf-8")
     assert "| profile | 20 ms | 1.2 s | 60× |" in readme.read_text(encoding="utf-8")
+    assert "![" not in readme.read_text(encoding="utf-8")
     assert main([*arguments, "--check"]) == 0
+
+
+def test_figures_beside_the_results_are_linked_from_the_readme(rows, tmp_path):
+    csv, readme = tmp_path / "results" / "rows.csv", tmp_path / "README.md"
+    write_rows(rows, csv)
+    csv.with_name("size.svg").write_text("<svg/>", encoding="utf-8")
+    readme.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    nowhere = str(tmp_path / "none.csv")
+    assert main(["--csv", str(csv), "--cold", nowhere, "--inference", nowhere, "--readme", str(readme)]) == 0
+    links = [line for line in readme.read_text(encoding="utf-8").splitlines() if line.startswith("![")]
+    assert len(links) == 1
+    assert links[0].endswith("(results/size.svg)")

@@ -1,0 +1,1 @@
+"""Every figure beside lme4's: behind ``python -m benchmarks.agreement``."""

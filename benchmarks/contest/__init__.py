@@ -1,0 +1,1 @@
+"""Whole fits against other programs: behind the commands `run`, `table` and `plots`."""

@@ -1,0 +1,179 @@
+"""The results of the contest as tables of the README."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from benchmarks.contest.rows import CANNOT, NOT_RUN, Row
+from benchmarks.problems import PROBLEMS, Problem
+from benchmarks.shared import text
+
+if TYPE_CHECKING:
+    from benchmarks.cold import ColdRow
+
+__all__ = ["render"]
+
+OWN = "mixedsparse"
+NOTHING = "–"
+# How far an engine's own criterion may be from the judge's before a note says so: three times the tolerance of a stop.
+MISREPORT = 3e-3
+
+
+def render(
+    rows: Sequence[Row],
+    cold: Sequence[ColdRow] = (),
+    problems: Sequence[Problem] = PROBLEMS,
+    figures: Mapping[str, str] | None = None,
+) -> str:
+    """Return caption, the table of times, figures, the table of evaluations and memory, and notes.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Results, judged.
+    cold : sequence of ColdRow
+        Start-up measurements; one sentence each.
+    problems : sequence of Problem
+        Order of the table, targets, limits on evaluations.
+    figures : mapping of str to str, optional
+        Text in place of a figure -> its address.
+    """
+    if not rows:
+        raise ValueError("There are no results to tabulate. Run 'python -m benchmarks.run' first.")
+    engines = [OWN, *(name for name in dict.fromkeys(row.engine for row in rows) if name != OWN)]
+    found = {problem: {row.engine: row for row in rows if row.problem == problem.name} for problem in problems}
+    measured = {problem: by_engine for problem, by_engine in found.items() if by_engine}
+    times, others = [], []
+    for problem, by_engine in measured.items():
+        times.append([*_sizes(problem, by_engine.get(OWN)), *_times(problem, by_engine, engines)])
+        others.append([problem.name, *(_others(by_engine.get(name)) for name in engines)])
+    notes = [note for problem, by_engine in measured.items() for note in _notes(problem, by_engine)]
+    notes += _absences(rows) + _misreports(rows)
+    notes += [f"{row.measure}: {row.seconds:.2f} s (median of {row.repetitions} new processes)." for row in cold]
+    parts = [
+        _caption(rows),
+        text.table(["problem", "rows", "q", "θ", "nnz(L)", *engines], times),
+        "\n".join(f"![{title}]({address})" for title, address in (figures or {}).items()),
+        "Evaluations of the criterion, as each engine counts them / peak memory of its process in MB:",
+        text.table(["problem", *engines], others),
+        "\n".join(f"- {note}" for note in notes),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _caption(rows: Sequence[Row]) -> str:
+    versions = dict.fromkeys(f"{row.engine} {row.version}" for row in rows if row.version is not None)
+    dates = sorted({row.date for row in rows})
+    machines = dict.fromkeys(f"{row.machine}, {row.cores} cores" for row in rows)
+    return (
+        f"Whole calls, formula and data frame to estimates: median of warm calls, engines in turn, {rows[0].threads} "
+        f"threads each. *×*: how many times as long as {OWN}, and what is asked. *Above*: how far the criterion at the "
+        f"engine's estimates is above the lowest known; such a time is no achievement, and gives no ratio where it is "
+        f"short. *ML*: the engine has no REML and is judged by maximum likelihood. *nnz(L)*: non-zeros of {OWN}'s "
+        f"Cholesky factor. {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, {'; '.join(machines)}. "
+        f"{', '.join(versions)}."
+    )
+
+
+def _sizes(problem: Problem, own: Row | None) -> list[str]:
+    nonzeros = NOTHING if own is None or own.nnz_L is None else f"{own.nnz_L:,}"
+    return [problem.name, f"{problem.n:,}", f"{problem.q:,}", str(problem.n_theta), nonzeros]
+
+
+def _times(problem: Problem, found: dict[str, Row], engines: Sequence[str]) -> list[str]:
+    own = found.get(OWN)
+    return [_time(found.get(name), own, problem.targets.get(name)) for name in engines]
+
+
+def _time(row: Row | None, own: Row | None, target: float | None) -> str:
+    if row is None:
+        return NOTHING
+    if row.seconds is None:
+        return _absence(row)
+    cell = text.seconds(row.seconds)
+    if own is not None and row.method != own.method:
+        cell += f" {row.method}"
+    if row.stops_above:
+        cell += f", {row.excess:.2g} above"
+    ratio = _ratio(row, own, target)
+    return f"{cell}, {ratio}" if ratio else cell
+
+
+def _ratio(rival: Row, own: Row | None, target: float | None) -> str:
+    """How many times longer; nothing if we fail or stop above the optimum, or the rival does before we end."""
+    if rival.engine == OWN or own is None or own.seconds is None or rival.seconds is None or own.stops_above:
+        return ""
+    ratio = rival.seconds / own.seconds
+    if rival.stops_above and ratio < 1:
+        return ""
+    cell = text.ratio(ratio)
+    if target is None:
+        return cell
+    return f"**{cell}** (≥ {target:g})" if ratio >= target else f"{cell} (≥ {target:g}: missed)"
+
+
+def _others(row: Row | None) -> str:
+    if row is None:
+        return NOTHING
+    if row.seconds is None:
+        return _absence(row)
+    evaluations = NOTHING if row.evaluations is None else f"{row.evaluations:,}"
+    memory = NOTHING if row.peak_mb is None else f"{row.peak_mb:,.0f}"
+    return f"{evaluations} / {memory}"
+
+
+def _absence(row: Row) -> str:
+    error = row.error or ""
+    return "cannot" if error.startswith(CANNOT) else "not run" if error.startswith(NOT_RUN) else "failed"
+
+
+def _absences(rows: Sequence[Row]) -> list[str]:
+    """One sentence for every engine and reason why there is no time."""
+    without = sorted(
+        (row for row in rows if row.error is not None), key=lambda row: (row.engine, _absence(row), row.error)
+    )
+    sentences = []
+    for (engine, error), group in groupby(without, key=lambda row: (row.engine, row.error or "")):
+        names = ", ".join(row.problem for row in group)
+        if error.startswith(CANNOT):
+            sentences.append(f"{engine} cannot express {error.removeprefix(CANNOT)}: {names}.")
+        elif error.startswith(NOT_RUN):
+            sentences.append(f"{engine} was not run on {names}: {error.removeprefix(NOT_RUN)}.")
+        else:
+            sentences.append(f"{engine} on {names} failed: {error}.")
+    return sentences
+
+
+def _misreports(rows: Sequence[Row]) -> list[str]:
+    """One sentence for every engine whose own criterion is not that of its estimates: the worst problem."""
+    worst: dict[str, Row] = {}
+    for row in rows:
+        if abs(_misreport(row)) > (abs(_misreport(worst[row.engine])) if row.engine in worst else MISREPORT):
+            worst[row.engine] = row
+    return [
+        f"{row.engine} reports a criterion {abs(_misreport(row)):.2g} {'below' if _misreport(row) < 0 else 'above'} "
+        f"that of its own estimates on {row.problem}."
+        for row in worst.values()
+    ]
+
+
+def _misreport(row: Row) -> float:
+    return 0.0 if row.reported is None or row.criterion is None else row.reported - row.criterion
+
+
+def _notes(problem: Problem, found: dict[str, Row]) -> list[str]:
+    """One sentence for every limit that mixedsparse exceeds."""
+    own, lme4 = found.get(OWN), found.get("lme4")
+    notes: list[str] = []
+    if own is None or own.error is not None:
+        return notes
+    if own.stops_above:
+        notes.append(f"{OWN} on {problem.name} stops {own.excess:.2g} above the best known criterion.")
+    if problem.max_evaluations is not None and (own.evaluations or 0) > problem.max_evaluations:
+        asked = f"at most {problem.max_evaluations} asked"
+        notes.append(f"{OWN} on {problem.name}: {own.evaluations} evaluations, {asked}.")
+    if lme4 is not None and (own.peak_mb or 0.0) > (lme4.peak_mb or float("inf")):
+        notes.append(f"{OWN} on {problem.name}: {own.peak_mb:.0f} MB, more than lme4's {lme4.peak_mb:.0f} MB.")
+    return notes

@@ -1,0 +1,1 @@
+"""Two commits beside each other: behind ``benchmarks/compare.py``."""

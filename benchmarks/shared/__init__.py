@@ -1,0 +1,1 @@
+"""What several rooms use: CSV files of results, worker processes, clocks, numbers in text."""
