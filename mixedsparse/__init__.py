@@ -1,10 +1,15 @@
 """mixedsparse: linear mixed models for crossed and nested designs, treated as one global sparse problem."""
 
+from typing import TYPE_CHECKING
+
 from mixedsparse import datasets
 from mixedsparse.compat import MixedLM, MixedLMResults, mixedlm
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import (
+    AbsentError,
+    ArgumentError,
     BackendError,
+    BinaryResponseWarning,
     ColumnError,
     ConvergenceWarning,
     DataError,
@@ -20,6 +25,7 @@ from mixedsparse.errors import (
     SingularFitWarning,
     UndefinedTestWarning,
 )
+from mixedsparse.foreign import absent_name
 from mixedsparse.inference.compare import compare
 from mixedsparse.inference.lrt import anova
 from mixedsparse.inference.parsimony import parsimony
@@ -32,7 +38,10 @@ from mixedsparse.storage import StorageError, load
 __version__ = "0.1.0"
 
 __all__ = [
+    "AbsentError",
+    "ArgumentError",
     "BackendError",
+    "BinaryResponseWarning",
     "ColumnError",
     "ConvergenceWarning",
     "DataError",
@@ -68,3 +77,10 @@ __all__ = [
     "plan",
     "power",
 ]
+
+
+if not TYPE_CHECKING:  # to a type checker the names above are all there are
+
+    def __getattr__(name):
+        """Say of a name that is not there what to use instead."""
+        raise absent_name(name, __all__)

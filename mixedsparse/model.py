@@ -14,7 +14,8 @@ from mixedsparse.core.start import check_theta
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.criterion import CriterionMixin
 from mixedsparse.estimable import Sizes, check_estimable, is_perfect, perfect_fit
-from mixedsparse.notices import warn_of_data, warn_of_search
+from mixedsparse.foreign import explains_arguments
+from mixedsparse.notices import warn_of_binary, warn_of_data, warn_of_search
 from mixedsparse.options import FitOptions, check_method, check_options
 from mixedsparse.progress import CountOption, ProgressOption, reporter
 from mixedsparse.sources.opening import is_source
@@ -49,6 +50,8 @@ class LinearMixedModel(CriterionMixin):
     ------
     FormulaError, DataError, ColumnError
         The formula cannot be read, or the data cannot support it; the message names the column and the mend.
+    ArgumentError
+        There is an argument that is not known; the message says what to write instead.
 
     Examples
     --------
@@ -58,6 +61,7 @@ class LinearMixedModel(CriterionMixin):
     1743.6283
     """
 
+    @explains_arguments
     def __init__(
         self,
         formula: str,
@@ -69,7 +73,7 @@ class LinearMixedModel(CriterionMixin):
         env: Mapping[str, Any] | None = None,
         progress: CountOption = None,
     ) -> None:
-        env = CallerNames(1) if env is None else env
+        env = CallerNames(2) if env is None else env  # the caller is past the frame of the decorator
         if is_source(data):
             from mixedsparse.sources.design import aggregate
 
@@ -170,6 +174,7 @@ class LinearMixedModel(CriterionMixin):
 
         return CostReport.of(self._engines.foresee())
 
+    @explains_arguments
     def fit(
         self,
         reml: bool = True,
@@ -208,7 +213,7 @@ class LinearMixedModel(CriterionMixin):
 
         Warns
         -----
-        SingularFitWarning, ConvergenceWarning, DroppedRowsWarning, DroppedColumnsWarning
+        SingularFitWarning, ConvergenceWarning, DroppedRowsWarning, DroppedColumnsWarning, BinaryResponseWarning
 
         Notes
         -----
@@ -236,6 +241,8 @@ class LinearMixedModel(CriterionMixin):
         if is_perfect(fit, self.problem):
             raise perfect_fit(self.design)
         warn_of_data(self.design.nmissing, self.dropped_columns)
+        if self.design.plain is None:  # the rows are in memory
+            warn_of_binary(self.design.response, self.design.y)
         warn_of_search(fit)
         return MixedResults(self, fit)
 
@@ -244,6 +251,7 @@ class LinearMixedModel(CriterionMixin):
         return f"LinearMixedModel({self.formula!r}, n={self.problem.n}, q={self.problem.layout.q})"
 
 
+@explains_arguments
 def lmer(
     formula: str,
     data: Any,
@@ -279,6 +287,6 @@ def lmer(
     """
     reading = None if callable(progress) else progress
     model = LinearMixedModel(
-        formula, data, weights=weights, offset=offset, contrasts=contrasts, env=CallerNames(1), progress=reading
+        formula, data, weights=weights, offset=offset, contrasts=contrasts, env=CallerNames(2), progress=reading
     )
     return model.fit(reml, start=start, method=method, options=options, progress=progress)

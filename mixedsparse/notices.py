@@ -5,16 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
+import numpy as np
+
 from mixedsparse.caller import user_level
 from mixedsparse.core.fit import Fit
 from mixedsparse.errors import (
+    BinaryResponseWarning,
     ConvergenceWarning,
     DroppedColumnsWarning,
     DroppedRowsWarning,
     SingularFitWarning,
 )
 
-__all__ = ["warn_of_data", "warn_of_search"]
+__all__ = ["warn_of_binary", "warn_of_data", "warn_of_search"]
 
 
 def warn_of_data(nmissing: int, dropped_columns: Sequence[str]) -> None:
@@ -32,6 +35,24 @@ def warn_of_data(nmissing: int, dropped_columns: Sequence[str]) -> None:
             DroppedColumnsWarning,
             stacklevel=level,
         )
+
+
+def warn_of_binary(response: str, y: np.ndarray) -> None:
+    """Warn when the response `y` (n,) holds zeros and ones only."""
+    # Nearly every other response shows in its first rows.
+    if _are_binary(y[:100]) and _are_binary(y):
+        warnings.warn(
+            f"The response {response!r} is 0 or 1 in all rows, and a linear model was fitted to it: its coefficients "
+            "are differences in probability, and predictions may leave the range from 0 to 1. For a logistic model use "
+            "e.g. lme4's glmer or bambi; if this is what you want: "
+            "warnings.simplefilter('ignore', mixedsparse.BinaryResponseWarning).",
+            BinaryResponseWarning,
+            stacklevel=user_level(),
+        )
+
+
+def _are_binary(values: np.ndarray) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
 
 
 def warn_of_search(fit: Fit) -> None:

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent / "mixedsparse"
 LAYERS = [
     "errors",
     "options",
+    "foreign",
     "core",
     "progress",
     "formula",

@@ -154,6 +154,26 @@ def test_warnings_point_at_the_users_line():
     assert caught[0].filename == __file__
 
 
+def test_a_binary_response_is_warned_of_once_and_can_be_silenced(sleepstudy):
+    for slow in (sleepstudy["Reaction"] > 300, (sleepstudy["Reaction"] > 300) * 1.0):
+        data = sleepstudy.assign(slow=slow)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            ms.lmer("slow ~ Days + (1 | Subject)", data)
+        assert [w.category for w in caught] == [ms.BinaryResponseWarning]
+        assert "'slow' is 0 or 1 in all rows" in str(caught[0].message)
+        assert caught[0].filename == __file__
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ms.BinaryResponseWarning)
+            assert ms.lmer("slow ~ Days + (1 | Subject)", data).nobs == 180
+
+
+def test_a_response_that_starts_with_zeros_and_ones_is_not_binary(sleepstudy):
+    first = np.arange(180) < 150
+    data = sleepstudy.assign(count=np.where(first, sleepstudy["Reaction"] > 300, 2.0))
+    assert ms.lmer("count ~ Days + (1 | Subject)", data).nobs == 180
+
+
 def test_a_fit_changes_neither_data_nor_model(model, sleepstudy):
     before = ms.datasets.load("sleepstudy")
     y, X = model.design.y.copy(), model.design.X.copy()

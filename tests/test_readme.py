@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
+import mixedsparse as ms
 from mixedsparse.errors import MixedSparseWarning
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -25,16 +31,39 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
+@contextlib.contextmanager
+def empty_folder() -> Iterator[None]:
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+
+
 def run_blocks() -> str:
-    """Run the Python blocks in one namespace, as a reader would, and return what they print."""
+    """Run the Python blocks in one namespace and an empty folder, as a reader would, and return what they print."""
     printed = io.StringIO()
     namespace: dict[str, object] = {}
-    with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+    with empty_folder(), contextlib.redirect_stdout(printed), warnings.catch_warnings():
         # What a reader would be told, of singular and refitted models, is not an error here.
         warnings.simplefilter("ignore", MixedSparseWarning)
         for number, code in enumerate(blocks("python"), start=1):
             exec(compile(code, f"README block {number}", "exec"), namespace)
     return printed.getvalue()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:::(distributed|tornado|asyncio)")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_blocks_for_a_cluster_run():
+    distributed = pytest.importorskip("distributed")
+    (code,) = blocks("python cluster")
+    fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+    namespace: dict[str, Any] = {"slopes": fit, "distributed": distributed}
+    exec(compile(code, "README block for a cluster", "exec"), namespace)
+    pd.testing.assert_frame_equal(namespace["replicates"].table, fit.bootstrap(200, seed=1).table)
 
 
 def test_python_blocks_run_and_print_what_is_shown():

@@ -70,8 +70,8 @@ def reads_independent(free: Any, k_re: int) -> bool:
     parts = ("fe_params", "cov_re", "vcomp")
     if not all(hasattr(free, part) for part in parts):
         raise OptionError(
-            f"free={free!r} does not say which parameters to estimate: give a MixedLMParams of mixedsparse.compat or of "
-            "statsmodels, with ones for these, or leave it out to estimate all."
+            f"free={free!r} does not say which parameters to estimate: give a MixedLMParams, of mixedsparse.compat or "
+            "of statsmodels, with ones for these, or leave it out to estimate all."
         )
     fixed, cov, components = (np.asarray(getattr(free, part)) for part in parts)
     if cov.shape != (k_re, k_re) or not (np.all(fixed == 1) and np.all(components == 1)):

@@ -89,6 +89,11 @@ CASES = {
         "nested", "y ~ 1", {"groups": "group1", "re_formula": "1", "vc_formula": {"group2": "0 + C(group2)"}}
     ),
     "crossed": Case("crossed", "y ~ x", {"groups": np.ones(360), "vc_formula": {"g2": "0 + C(b)", "g1": "0 + C(a)"}}),
+    "crossed, re_formula 0": Case(
+        "crossed",
+        "y ~ x",
+        {"groups": np.ones(360), "re_formula": "0", "vc_formula": {"g2": "0 + C(b)", "g1": "0 + C(a)"}},
+    ),
     "nested slopes": Case(
         "slopes", "y ~ x", {"groups": "g", "re_formula": "1", "vc_formula": {"x": "0 + C(c):x", "c": "0 + c"}}
     ),

@@ -35,6 +35,8 @@ def bars(model):
         ({"vc_formula": {"c": "0 + late"}}, "(1 | Pig:late)"),
         ({"vc_formula": {"c": "0 + C(Time > 3, Sum)"}}, "(1 | Pig:I(Time > 3))"),
         ({"vc_formula": {"c": "0 + C(Cu):Evit"}, "groups": np.ones(861)}, "(1 | Cu:Evit)"),
+        ({"re_formula": "~0", "vc_formula": {"c": "0 + Cu"}, "groups": np.ones(861)}, "(1 | Cu)"),
+        ({"re_formula": "1 - 1", "vc_formula": {"t": "0 + Time"}}, "(0 + Time | Pig)"),
         ({"vc_formula": {"c": '0 + C(Q("the litter"))'}, "groups": np.ones(861)}, "(1 | `the litter`)"),
     ],
 )
@@ -63,6 +65,7 @@ def test_component_that_is_no_random_term(pigs, component, message):
     [
         ({"groups": np.ones(861)}, FormulaError, "groups has one value.*leave re_formula out and give vc_formula"),
         ({"groups": np.ones(861), "vc_formula": {"t": "0 + Time"}}, FormulaError, "groups has one value.*'0 \\+ Time'"),
+        ({"re_formula": "0"}, FormulaError, r"'\(0 \| Pig\)' has no effects"),
         ({"groups": "pig"}, ColumnError, "Did you mean 'Pig'"),
         ({"groups": np.ones(5)}, DataError, r"groups has shape \(5,\), but the data have 861 rows"),
         ({"vc_formula": {"c": "0 + C(litter)"}}, ColumnError, "Did you mean 'Litter'"),
@@ -118,6 +121,22 @@ def test_groups_may_be_an_array_beside_a_column_of_its_name(pigs):
     data = pigs.rename(columns={"Pig": "Group"})
     by_column, by_array = (mixedlm("Weight ~ Time", data, groups=g).fit() for g in ("Group", data["Group"]))
     pd.testing.assert_series_equal(by_column.params, by_array.params)
+
+
+@pytest.mark.parametrize("group", ["Pig", "hog"])
+def test_new_data_need_the_grouping_variable_by_its_own_name(pigs, group):
+    labels = pigs["Pig"].rename(group)
+    by_column, by_series = (mixedlm("Weight ~ Time", pigs, groups=g).fit() for g in ("Pig", labels))
+    new = pigs.head().rename(columns={"Pig": group})
+    np.testing.assert_allclose(by_series.mixed.predict(new), by_column.mixed.predict(pigs.head()), rtol=1e-12)
+    assert by_series.params.index[-1] == "Group Var"  # as in statsmodels
+
+
+@pytest.mark.parametrize("name", ["Cu", "factor", None, ("a", "b")])
+def test_groups_whose_name_means_something_else_are_called_group(pigs, name):
+    factor = 2.0  # noqa: F841 - a name in the formula
+    model = mixedlm("Weight ~ I(factor * Time)", pigs, groups=pigs["Pig"].rename(name))
+    assert model.formula == "Weight ~ I(factor * Time) + (1 | Group)"
 
 
 def test_other_frames(pigs):

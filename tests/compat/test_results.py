@@ -118,6 +118,7 @@ def test_random_effects_without_correlations():
         ({"free": MixedLMParams.from_components([1], [[0]])}, "cov_re must be ones, or the identity"),
         ({"free": MixedLMParams.from_components([0], [[1]])}, "cannot be held"),
         ({"free": MixedLMParams.from_components([1])}, r"cov_re of shape \(1, 1\)"),
+        ({"free": 1}, "free=1 does not say which parameters.*MixedLMParams"),
     ],
 )
 def test_arguments_of_fit_that_ask_for_another_model(arguments, message):

@@ -66,6 +66,8 @@ def test_offsets_are_collected():
         ("y ~ 2x + (1 | g)", "starts with a digit"),
         ("y ~ x § z + (1 | g)", "Cannot read '§'"),
         ("y ~ diag(x | g)", "covariance structure.*not supported"),
+        ("y ~ x + gp(x | g)", r"covariance structure 'gp\(x \| g\)' is not supported: write '\(x \| g\)'"),
+        ("y ~ x + mm(1 | a, b) + (1 | g)", r"multiple-membership term 'mm\(1 \| a, b\)' is not supported.*write"),
     ],
 )
 def test_a_formula_that_cannot_be_split_says_what_to_write(formula, message):

@@ -53,6 +53,15 @@ def test_rows(sleep):
         some = sleep.conf_int(method=method, which=["sigma", "Days"], **options)
         pd.testing.assert_frame_equal(some, whole.loc[["sigma", "Days"]], rtol=1e-6)
         assert list(sleep.conf_int(method=method, which="random", **options).index) == names[2:]
+        mixed = sleep.conf_int(method=method, which=["random", "sigma", "Days"], **options)
+        assert list(mixed.index) == [*names[2:], "Days"]
+
+
+def test_a_coefficient_called_random_can_be_chosen_among_several(sleep):
+    data = ms.datasets.load("sleepstudy").rename(columns={"Days": "random"})
+    fit = ms.lmer("Reaction ~ random + (1 | Subject)", data)
+    assert list(fit.conf_int(which=["sigma", "random"]).index) == ["sigma", "random"]
+    assert list(fit.conf_int(which="random").index) == ["sd(Intercept|Subject)", "sigma"]
 
 
 @pytest.mark.parametrize("reml", [True, False])
