@@ -10,18 +10,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import cold, inference
+from benchmarks.beyond.report import render_file as render_beyond
+from benchmarks.beyond.rows import OUT as BEYOND
 from benchmarks.contest.rows import LATEST, Row
-from benchmarks.contest.tables import render
+from benchmarks.contest.tables import render, targets
 from benchmarks.plots import FIGURES
 from benchmarks.shared import text
 from benchmarks.shared.records import read_rows
 
-__all__ = ["BEGIN", "END", "main", "replace_between_markers"]
+__all__ = ["BEGIN", "BEYOND_BEGIN", "BEYOND_END", "END", "main", "replace_between_markers"]
 
 BEGIN = "<!-- benchmark table: begin -->"
 END = "<!-- benchmark table: end -->"
 INFERENCE_BEGIN = "<!-- inference table: begin -->"
 INFERENCE_END = "<!-- inference table: end -->"
+BEYOND_BEGIN = "<!-- beyond table: begin -->"
+BEYOND_END = "<!-- beyond table: end -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,15 +34,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--csv", type=Path, default=LATEST, help="results of benchmarks.run")
     parser.add_argument("--cold", type=Path, default=cold.OUT, help="results of benchmarks.cold, if the file exists")
     parser.add_argument("--inference", type=Path, default=inference.OUT, help="results of benchmarks.inference")
+    parser.add_argument("--beyond", type=Path, default=BEYOND, help="results of benchmarks.beyond, if the file exists")
     parser.add_argument("--readme", type=Path, default=Path(__file__).parents[1] / "README.md")
     parser.add_argument("--check", action="store_true", help="change nothing, fail if the table is out of date")
+    parser.add_argument("--targets", action="store_true", help="change nothing, print what was aimed at and reached")
     options = parser.parse_args(arguments)
+    if options.targets:
+        print("\n".join(targets(read_rows(options.csv, Row))))
+        return 0
     starts = read_rows(options.cold, cold.ColdRow) if options.cold.exists() else []
     before = options.readme.read_text(encoding="utf-8")
     figures = _figures(options.csv.parent, options.readme.parent)
     after = replace_between_markers(before, render(read_rows(options.csv, Row), starts, figures=figures))
     if options.inference.exists():
         after = replace_between_markers(after, render_inference(options.inference), INFERENCE_BEGIN, INFERENCE_END)
+    if options.beyond.exists():
+        after = replace_between_markers(after, render_beyond(options.beyond), BEYOND_BEGIN, BEYOND_END)
     if not options.check:
         options.readme.write_text(after, encoding="utf-8")
     elif after != before:

@@ -1,4 +1,4 @@
-"""Build the static pages in docs/_build: contents, README, notebooks, and the reference from the docstrings.
+"""Build the static pages in docs/_build: contents, READMEs, notebooks, and the reference from the docstrings.
 
 python -m docs.build
 """
@@ -10,6 +10,7 @@ import shutil
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -21,6 +22,8 @@ REFERENCE = {
     "mixedsparse.adapters.maketables": "mixedsparse.adapters.maketables",
     "mixedsparse.adapters.marginaleffects": "mixedsparse.adapters.marginaleffects",
 }
+# Markdown file, as links in the README name it -> its page.
+TEXTS = {"README.md": "readme.html", "benchmarks/README.md": "benchmarks.html"}
 # Optional packages, without which a module cannot be imported; it has no page then.
 NEEDS = {
     "mixedsparse.adapters.maketables": "maketables",
@@ -50,8 +53,10 @@ def build(target: Path = HERE / "_build") -> Path:
         warnings.filterwarnings("ignore", "Error parsing type annotation")
         modules = build_reference(target)
     notebooks = build_notebooks(target / "notebooks")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    write_page(target / "readme.html", "mixedsparse", re.sub(r"\]\((notebooks/\w+)\.ipynb\)", r"](\1.html)", readme))
+    for source, page in TEXTS.items():
+        markdown = (ROOT / source).read_text(encoding="utf-8")
+        write_page(target / page, markdown.splitlines()[0].removeprefix("# "), with_links_to_pages(markdown))
+        copy_pictures(markdown, target)
     write_page(target / "index.html", "mixedsparse: contents", contents(notebooks, modules))
     return target
 
@@ -87,11 +92,27 @@ def build_notebooks(target: Path) -> dict[str, str]:
     return titles
 
 
+def with_links_to_pages(markdown: str) -> str:
+    """Replace links to notebooks and to other texts by links to their pages."""
+    markdown = re.sub(r"\]\((notebooks/\w+)\.ipynb\)", r"](\1.html)", markdown)
+    for source, page in TEXTS.items():
+        markdown = markdown.replace(f"]({source})", f"]({page})")
+    return markdown
+
+
+def copy_pictures(markdown: str, target: Path) -> None:
+    """Copy the pictures that a text shows to where its page looks for them."""
+    for address in re.findall(r"!\[[^\]]*\]\((?!http)([^)]+)\)", markdown):
+        (target / address).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / address, target / address)
+
+
 def contents(notebooks: dict[str, str], modules: list[str]) -> str:
     """Compose the page of contents, as Markdown."""
     guides = [f"- [{title}](notebooks/{name}.html)" for name, title in notebooks.items()]
     reference = [f"- [{REFERENCE[name]}]({name.replace('.', '/')}.html)" for name in modules]
-    parts = ["# mixedsparse", "- [README](readme.html)", "## Notebooks", *guides, "## Reference", *reference]
+    texts = ["- [README](readme.html)", "- [Benchmarks](benchmarks.html)"]
+    parts = ["# mixedsparse", *texts, "## Notebooks", *guides, "## Reference", *reference]
     return "\n".join(part if part.startswith("-") else f"\n{part}\n" for part in parts)
 
 
@@ -99,7 +120,17 @@ def write_page(path: Path, title: str, markdown: str) -> None:
     """Write one page of Markdown as HTML."""
     from nbconvert.filters import markdown2html
 
-    path.write_text(PAGE.format(title=title, body=mend_bars(markdown2html(markdown))), encoding="utf-8")
+    body = mend_ids(mend_bars(markdown2html(markdown)))
+    path.write_text(PAGE.format(title=title, body=body), encoding="utf-8")
+
+
+def mend_ids(page: str) -> str:
+    """Give headings the ids that GitHub gives them, so that the same ``#heading`` leads there."""
+
+    def mended(found: re.Match[str]) -> str:
+        return found[1] + re.sub(r"[^\w-]", "", unquote(found[2]).lower()) + '"'
+
+    return re.sub(r'((?:<h\d id="|class="anchor-link" href="#))([^"]*)"', mended, page)
 
 
 def mend_bars(page: str) -> str:

@@ -44,7 +44,8 @@ class LinearMixedModel(CriterionMixin):
     contrasts : dict, optional
         Column -> ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or an array (levels, levels - 1).
     progress : bool or callable, optional
-        Whether a bar shows how far the reading of a source is; by default on an interactive terminal after two seconds.
+        Whether a bar shows how far the reading of a source is; by default on an interactive terminal or in
+        a notebook after two seconds.
 
     Raises
     ------
@@ -200,7 +201,8 @@ class LinearMixedModel(CriterionMixin):
         options : FitOptions, optional
         progress : bool or callable, optional
             True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on
-            an interactive terminal if the fit takes longer than two seconds. A callable gets each `Iteration`.
+            an interactive terminal or in a notebook if the fit takes longer than two seconds. A callable gets each
+            `Iteration`.
 
         Returns
         -------
@@ -241,8 +243,7 @@ class LinearMixedModel(CriterionMixin):
         if is_perfect(fit, self.problem):
             raise perfect_fit(self.design)
         warn_of_data(self.design.nmissing, self.dropped_columns)
-        if self.design.plain is None:  # the rows are in memory
-            warn_of_binary(self.design.response, self.design.y)
+        warn_of_binary(self.design)
         warn_of_search(fit)
         return MixedResults(self, fit)
 

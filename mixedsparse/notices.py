@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mixedsparse.caller import user_level
 from mixedsparse.core.fit import Fit
+from mixedsparse.core.outcome import Stop
 from mixedsparse.errors import (
     BinaryResponseWarning,
     ConvergenceWarning,
@@ -16,6 +18,9 @@ from mixedsparse.errors import (
     DroppedRowsWarning,
     SingularFitWarning,
 )
+
+if TYPE_CHECKING:
+    from mixedsparse.formula.design import Design
 
 __all__ = ["warn_of_binary", "warn_of_data", "warn_of_search"]
 
@@ -37,18 +42,24 @@ def warn_of_data(nmissing: int, dropped_columns: Sequence[str]) -> None:
         )
 
 
-def warn_of_binary(response: str, y: np.ndarray) -> None:
-    """Warn when the response `y` (n,) holds zeros and ones only."""
-    # Nearly every other response shows in its first rows.
-    if _are_binary(y[:100]) and _are_binary(y):
+def warn_of_binary(design: Design) -> None:
+    """Warn when the response holds zeros and ones only."""
+    if _is_binary(design):
         warnings.warn(
-            f"The response {response!r} is 0 or 1 in all rows, and a linear model was fitted to it: its coefficients "
-            "are differences in probability, and predictions may leave the range from 0 to 1. For a logistic model use "
-            "e.g. lme4's glmer or bambi; if this is what you want: "
+            f"The response {design.response!r} is 0 or 1 in all rows, and a linear model was fitted to it: its "
+            "coefficients are differences in probability, and predictions may leave the range from 0 to 1. For a "
+            "logistic model use e.g. lme4's glmer or bambi; if this is what you want: "
             "warnings.simplefilter('ignore', mixedsparse.BinaryResponseWarning).",
             BinaryResponseWarning,
             stacklevel=user_level(),
         )
+
+
+def _is_binary(design: Design) -> bool:
+    if design.plain is not None:  # the rows are in a source, which was asked while it was read
+        return bool(getattr(design.source, "binary", False))
+    # Nearly every other response shows in its first rows.
+    return _are_binary(design.y[:100]) and _are_binary(design.y)
 
 
 def _are_binary(values: np.ndarray) -> bool:
@@ -56,13 +67,20 @@ def _are_binary(values: np.ndarray) -> bool:
 
 
 def warn_of_search(fit: Fit) -> None:
-    """Warn of a search that stopped early, ended on the boundary, or ran out of probes."""
+    """Warn of a search that stopped early, ended on the boundary, ran out of probes, or has no criterion."""
     certificate, level = fit.certificate, user_level()
     if not certificate.converged:
         warnings.warn(certificate.message, ConvergenceWarning, stacklevel=level)
     elif certificate.boundary:
         warnings.warn(certificate.message, SingularFitWarning, stacklevel=level)
     errors = fit.monte_carlo
+    if errors is not None and np.isnan(fit.criterion) and fit.search.stop is not Stop.INTERRUPTED:
+        warnings.warn(
+            "The log-likelihood was interrupted: the criterion, AIC and BIC are NaN; the estimates do not rest on it. "
+            "Fit again with start=fit.theta for all of them.",
+            ConvergenceWarning,
+            stacklevel=level,
+        )
     if errors is not None and errors.share > errors.wanted:
         warnings.warn(
             f"With {errors.probes} probes the Monte-Carlo error is {errors.share:.1%} of a standard error, more than "

@@ -1,7 +1,7 @@
 """Progress with the time left: a bar where tqdm is installed, plain lines otherwise, or a function of the user's.
 
 By default nothing is shown of work that is quick, and nothing where nobody watches: a bar appears on an interactive
-terminal once the work takes, or is foreseen to take, longer than two seconds.
+terminal or in a notebook once the work takes, or is foreseen to take, longer than two seconds.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -39,7 +40,8 @@ def counter(progress: CountOption, what: str, expected: float = 0.0) -> Iterator
     Parameters
     ----------
     progress : bool or callable, optional
-        True always shows it, False never; None on an interactive terminal if the work is long. A callable is called.
+        True always shows it, False never; None on an interactive terminal or in a notebook if the work is long. A
+        callable is called.
     what : str
         Name of the work.
     expected : float
@@ -96,8 +98,11 @@ def _state(line: Iteration) -> str:
 
 
 def _somebody_watches() -> bool:
-    """Whether errors go to an interactive terminal."""
-    return sys.stderr is not None and sys.stderr.isatty()
+    """Whether errors go to an interactive terminal or to a notebook."""
+    stream = sys.stderr
+    if stream is None:
+        return False
+    return stream.isatty() or any(kind.__module__.split(".")[0] == "ipykernel" for kind in type(stream).__mro__)
 
 
 def _silent(done: int, total: int) -> None:
@@ -127,7 +132,10 @@ class _Display:
     def make_bar(self) -> Any:
         """The class of the bar, imported when one is shown; None without tqdm."""
         try:
-            from tqdm.auto import tqdm
+            with warnings.catch_warnings():
+                # In a notebook without ipywidgets tqdm.auto warns, and draws with text.
+                warnings.simplefilter("ignore")
+                from tqdm.auto import tqdm
         except ImportError:
             return None
         return tqdm

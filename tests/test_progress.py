@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import pytest
@@ -119,3 +120,13 @@ def test_functions_are_called():
     with reporter(seen.append) as note:
         note(line(1, 1.0))
     assert seen == [(1, 2), line(1, 1.0)]
+
+
+@pytest.mark.parametrize("module", ["ipykernel.iostream", "io"])
+def test_a_notebook_is_watched_though_it_is_no_terminal(module, monkeypatch):
+    stream = type("OutStream", (io.StringIO,), {"__module__": module})()
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert not stream.isatty()
+    assert progress._somebody_watches() is (module == "ipykernel.iostream")
+    monkeypatch.setattr(sys, "stderr", None)
+    assert not progress._somebody_watches()

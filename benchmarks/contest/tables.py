@@ -13,7 +13,7 @@ from benchmarks.shared import text
 if TYPE_CHECKING:
     from benchmarks.cold import ColdRow
 
-__all__ = ["render"]
+__all__ = ["render", "targets"]
 
 OWN = "mixedsparse"
 NOTHING = "–"
@@ -36,7 +36,7 @@ def render(
     cold : sequence of ColdRow
         Start-up measurements; one sentence each.
     problems : sequence of Problem
-        Order of the table, targets, limits on evaluations.
+        Order of the table.
     figures : mapping of str to str, optional
         Text in place of a figure -> its address.
     """
@@ -47,7 +47,7 @@ def render(
     measured = {problem: by_engine for problem, by_engine in found.items() if by_engine}
     times, others = [], []
     for problem, by_engine in measured.items():
-        times.append([*_sizes(problem, by_engine.get(OWN)), *_times(problem, by_engine, engines)])
+        times.append([*_sizes(problem, by_engine.get(OWN)), *_times(by_engine, engines)])
         others.append([problem.name, *(_others(by_engine.get(name)) for name in engines)])
     notes = [note for problem, by_engine in measured.items() for note in _notes(problem, by_engine)]
     notes += _absences(rows) + _misreports(rows)
@@ -63,16 +63,37 @@ def render(
     return "\n\n".join(part for part in parts if part)
 
 
+def targets(rows: Sequence[Row], problems: Sequence[Problem] = PROBLEMS) -> list[str]:
+    """Return a line for every target of a problem that has been measured: what was reached, what was aimed at."""
+    found = {(row.problem, row.engine): row for row in rows}
+    lines = []
+    for problem in problems:
+        own = found.get((problem.name, OWN))
+        for engine, target in problem.targets.items():
+            rival = found.get((problem.name, engine))
+            ratio = None if rival is None else _ratio(rival, own)
+            if ratio is not None:
+                verdict = "met" if ratio >= target else "missed"
+                lines.append(f"{problem.name}, {engine}: {text.ratio(ratio)}, target {target:g}×, {verdict}")
+        if own is not None and own.evaluations is not None and problem.max_evaluations is not None:
+            verdict = "met" if own.evaluations <= problem.max_evaluations else "missed"
+            lines.append(
+                f"{problem.name}: {own.evaluations} evaluations, target at most {problem.max_evaluations}, {verdict}"
+            )
+    return lines
+
+
 def _caption(rows: Sequence[Row]) -> str:
     versions = dict.fromkeys(f"{row.engine} {row.version}" for row in rows if row.version is not None)
     dates = sorted({row.date for row in rows})
     machines = dict.fromkeys(f"{row.machine}, {row.cores} cores" for row in rows)
     return (
         f"Whole calls, formula and data frame to estimates: median of warm calls, engines in turn, {rows[0].threads} "
-        f"threads each. *×*: how many times as long as {OWN}, and what is asked. *Above*: how far the criterion at the "
-        f"engine's estimates is above the lowest known; such a time is no achievement, and gives no ratio where it is "
-        f"short. *ML*: the engine has no REML and is judged by maximum likelihood. *nnz(L)*: non-zeros of {OWN}'s "
-        f"Cholesky factor. {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, {'; '.join(machines)}. "
+        f"threads each. *×*: how many times as long as {OWN}. *Above*: how far the criterion at the engine's estimates "
+        f"is above the lowest known, so that the time is that of a worse answer; where it is shorter than {OWN}'s, no "
+        f"ratio is given. *ML*: the engine has no REML and is judged by maximum likelihood. *nnz(L)*: non-zeros of "
+        f"{OWN}'s Cholesky factor. *Not run*: a call was expected to take too long; the reasons are in "
+        f"`benchmarks/results/latest.csv`. {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, {'; '.join(machines)}. "
         f"{', '.join(versions)}."
     )
 
@@ -82,12 +103,12 @@ def _sizes(problem: Problem, own: Row | None) -> list[str]:
     return [problem.name, f"{problem.n:,}", f"{problem.q:,}", str(problem.n_theta), nonzeros]
 
 
-def _times(problem: Problem, found: dict[str, Row], engines: Sequence[str]) -> list[str]:
+def _times(found: dict[str, Row], engines: Sequence[str]) -> list[str]:
     own = found.get(OWN)
-    return [_time(found.get(name), own, problem.targets.get(name)) for name in engines]
+    return [_time(found.get(name), own) for name in engines]
 
 
-def _time(row: Row | None, own: Row | None, target: float | None) -> str:
+def _time(row: Row | None, own: Row | None) -> str:
     if row is None:
         return NOTHING
     if row.seconds is None:
@@ -96,22 +117,22 @@ def _time(row: Row | None, own: Row | None, target: float | None) -> str:
     if own is not None and row.method != own.method:
         cell += f" {row.method}"
     if row.stops_above:
-        cell += f", {row.excess:.2g} above"
-    ratio = _ratio(row, own, target)
-    return f"{cell}, {ratio}" if ratio else cell
+        cell += f", {_excess(row)} above"
+    ratio = _ratio(row, own)
+    return cell if ratio is None else f"{cell}, {text.ratio(ratio)}"
 
 
-def _ratio(rival: Row, own: Row | None, target: float | None) -> str:
-    """How many times longer; nothing if we fail or stop above the optimum, or the rival does before we end."""
+def _excess(row: Row) -> str:
+    excess = row.excess or 0.0
+    return f"{excess:.0f}" if excess >= 10 else f"{excess:.2g}"
+
+
+def _ratio(rival: Row, own: Row | None) -> float | None:
+    """How many times longer; None if we fail or stop above the optimum, or the rival does before we end."""
     if rival.engine == OWN or own is None or own.seconds is None or rival.seconds is None or own.stops_above:
-        return ""
+        return None
     ratio = rival.seconds / own.seconds
-    if rival.stops_above and ratio < 1:
-        return ""
-    cell = text.ratio(ratio)
-    if target is None:
-        return cell
-    return f"**{cell}** (≥ {target:g})" if ratio >= target else f"{cell} (≥ {target:g}: missed)"
+    return None if rival.stops_above and ratio < 1 else ratio
 
 
 def _others(row: Row | None) -> str:
@@ -130,17 +151,16 @@ def _absence(row: Row) -> str:
 
 
 def _absences(rows: Sequence[Row]) -> list[str]:
-    """One sentence for every engine and reason why there is no time."""
+    """One sentence for every engine and reason why it has no time; the CSV has the reasons for what was not begun."""
     without = sorted(
-        (row for row in rows if row.error is not None), key=lambda row: (row.engine, _absence(row), row.error)
+        (row for row in rows if row.error is not None and not row.error.startswith(NOT_RUN)),
+        key=lambda row: (row.engine, _absence(row), row.error),
     )
     sentences = []
     for (engine, error), group in groupby(without, key=lambda row: (row.engine, row.error or "")):
         names = ", ".join(row.problem for row in group)
         if error.startswith(CANNOT):
             sentences.append(f"{engine} cannot express {error.removeprefix(CANNOT)}: {names}.")
-        elif error.startswith(NOT_RUN):
-            sentences.append(f"{engine} was not run on {names}: {error.removeprefix(NOT_RUN)}.")
         else:
             sentences.append(f"{engine} on {names} failed: {error}.")
     return sentences
@@ -164,16 +184,20 @@ def _misreport(row: Row) -> float:
 
 
 def _notes(problem: Problem, found: dict[str, Row]) -> list[str]:
-    """One sentence for every limit that mixedsparse exceeds."""
+    """One sentence for every respect in which mixedsparse is behind."""
     own, lme4 = found.get(OWN), found.get("lme4")
     notes: list[str] = []
     if own is None or own.error is not None:
         return notes
     if own.stops_above:
-        notes.append(f"{OWN} on {problem.name} stops {own.excess:.2g} above the best known criterion.")
-    if problem.max_evaluations is not None and (own.evaluations or 0) > problem.max_evaluations:
-        asked = f"at most {problem.max_evaluations} asked"
-        notes.append(f"{OWN} on {problem.name}: {own.evaluations} evaluations, {asked}.")
+        notes.append(f"{OWN} on {problem.name} stops {_excess(own)} above the best known criterion.")
+    faster = [
+        f"{row.engine}'s {text.seconds(row.seconds)}"
+        for row in found.values()
+        if row.seconds is not None and own.seconds is not None and row.seconds < own.seconds and not row.stops_above
+    ]
+    if faster and own.seconds is not None:
+        notes.append(f"{OWN} on {problem.name}: {text.seconds(own.seconds)}, slower than {' and '.join(faster)}.")
     if lme4 is not None and (own.peak_mb or 0.0) > (lme4.peak_mb or float("inf")):
         notes.append(f"{OWN} on {problem.name}: {own.peak_mb:.0f} MB, more than lme4's {lme4.peak_mb:.0f} MB.")
     return notes

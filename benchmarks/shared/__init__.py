@@ -1,1 +1,1 @@
-"""What several rooms use: CSV files of results, worker processes, clocks, numbers in text."""
+"""What several rooms use: CSV files of results, Parquet files, worker processes, clocks, memory, numbers in text."""

@@ -15,6 +15,7 @@ from mixedsparse.compat.estimates import EstimatesMixin
 from mixedsparse.compat.profile import profile_variance
 from mixedsparse.compat.ranef import conditional_covariances, conditional_means
 from mixedsparse.compat.summary import MixedLMSummary, make_summary
+from mixedsparse.compat.testing import TestingMixin
 from mixedsparse.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ __all__ = ["MixedLMResults"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MixedLMResults(EstimatesMixin):
+class MixedLMResults(EstimatesMixin, TestingMixin):
     """Results of `MixedLM.fit` under statsmodels' names and in its shapes.
 
     Vectors are Series and matrices DataFrames for a model from formulas or pandas objects, arrays otherwise.

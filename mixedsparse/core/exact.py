@@ -31,11 +31,17 @@ _COPIED = 500_000
 _SAFE_PIVOT = 1e-3
 # W is written out up to this many random effects: then it costs less than the evaluations that it saves.
 _LARGEST = 1500
+# Multiply-adds of W per parameter up to which an exact Hessian saves more evaluations than it costs: with two variances
+# and 970 effects it took six times as long as an evaluation with gradient, and saved none.
+_WORTHWHILE = 2e7
 
 
 def affordable(engine: object) -> TypeGuard[SplitEngine]:
-    """Whether `engine` can write W out at little cost."""
-    return isinstance(engine, SplitEngine) and engine.problem.layout.q <= _LARGEST
+    """Whether `engine` can write W out at little cost, for the number of parameters that it serves."""
+    if not isinstance(engine, SplitEngine) or engine.problem.layout.q > _LARGEST:
+        return False
+    work = float(engine.problem.layout.q) ** 2 * engine.rest.size
+    return work <= _WORTHWHILE * (engine.problem.n_theta + 1)
 
 
 def trace_products(engine: SplitEngine, pls: Pls, vectors: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -71,8 +71,10 @@ class Columns:
 
     def factor(self, code: str, label: str, alias: str | None) -> tuple[np.ndarray, np.ndarray]:
         """Codes (n,) and levels of a grouping factor."""
-        values = self.expression(Expression(label, code, alias))
-        if alias is None and missing_rows(values) is not None:
+        if alias is not None:
+            return factorise(natural(self.raw[self.names[alias]], labels=True), label)
+        values = self.expression(Expression(label, code, None))
+        if missing_rows(values) is not None:
             raise DataError(f"The grouping factor {label!r} is missing in some rows: remove these rows first.")
         return factorise(values, label)
 

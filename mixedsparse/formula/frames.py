@@ -117,7 +117,10 @@ def _narwhals_column(series: Any) -> Any:
     """Array of a narwhals series; polars text goes through a list, since `to_pandas` would need pyarrow."""
     import narwhals as nw
 
-    if series.dtype.is_numeric() or isinstance(series.dtype, (nw.Boolean, nw.Date, nw.Datetime, nw.Duration)):
+    # NumPy has no time zones; with them levels are those that pandas has.
+    zoned = getattr(series.dtype, "time_zone", None) is not None and series.implementation.is_pyarrow()
+    plain = series.dtype.is_numeric() or isinstance(series.dtype, (nw.Boolean, nw.Date, nw.Datetime, nw.Duration))
+    if plain and not zoned:
         return series.to_numpy()
     if series.implementation.is_pyarrow():
         # narwhals 2.28 gives missing values of a dictionary column the last category in Series.to_pandas
@@ -148,11 +151,12 @@ def take(values: Any, keep: np.ndarray | None) -> Any:
     return values if keep is None else values[keep]
 
 
-def natural(values: Any) -> Any:
+def natural(values: Any, labels: bool = False) -> Any:
     """Column without missing values in its widest plain type.
 
     Integers become int64 (small ones would overflow in ``x**2``), other real numbers float64, whatever they were
-    stored as; text and mixed objects stay as they are; a Categorical loses the categories that do not occur.
+    stored as; text and mixed objects stay as they are; a Categorical loses the categories that do not occur. Where
+    values are `labels`, integers that are too long for int64 and inexact in float64, which would merge some, stay too.
     """
     if isinstance(values, pd.Categorical):
         counts = np.bincount(values.codes, minlength=len(values.categories))  # pandas would sort the column
@@ -166,7 +170,7 @@ def natural(values: Any) -> Any:
         if pd.api.types.is_float_dtype(dtype):
             return np.asarray(values, dtype=np.float64)
         keep = pd.api.types.is_string_dtype(dtype) or dtype.kind in "mM"
-        return values if keep else natural(np.asarray(values))
+        return values if keep else natural(np.asarray(values), labels)
     if dtype.kind == "i":
         return values.astype(np.int64, copy=False)
     if dtype.kind == "u" and dtype.itemsize < 8:
@@ -174,19 +178,27 @@ def natural(values: Any) -> Any:
     if dtype.kind == "f":
         return values.astype(np.float64, copy=False)
     if dtype.kind == "O":
-        return _from_objects(values)
+        return _from_objects(values, labels)
     return values.astype(object) if dtype.kind in "US" else values
 
 
-def _from_objects(values: np.ndarray) -> np.ndarray:
+def _from_objects(values: np.ndarray, labels: bool) -> np.ndarray:
     """Numbers and booleans that were stored as Python objects, as an array of their own kind."""
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind == "boolean":
         return values.astype(bool)
+    if kind == "decimal" and all(value.is_finite() and value == value.to_integral_value() for value in values):
+        return _from_integers(np.array([int(value) for value in values], dtype=object), labels)
     if kind == "integer":
-        with contextlib.suppress(OverflowError):
-            return values.astype(np.int64)
-        return values.astype(np.float64)
+        return _from_integers(values, labels)
     if kind in ("floating", "mixed-integer-float", "decimal"):
         return values.astype(np.float64)
     return values
+
+
+def _from_integers(values: np.ndarray, labels: bool) -> np.ndarray:
+    """Python's integers as int64, else as float64; or as they are where they are `labels` and float64 is inexact."""
+    with contextlib.suppress(OverflowError):
+        return values.astype(np.int64)
+    rounded = values.astype(np.float64)
+    return values if labels and (rounded != values).any() else rounded

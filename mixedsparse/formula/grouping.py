@@ -260,7 +260,7 @@ def _count_or_hash(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray
 def match_levels(values: Any, levels: pd.Index, label: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes of `values` among `levels` (-1: absent), codes among their own labels (-1: missing), and these labels."""
     if missing_rows(values) is None:
-        found, labels = factorise(natural(values), label)
+        found, labels = factorise(natural(values, labels=True), label)
     else:
         found, labels = pd.factorize(values)
         labels = np.asarray(labels)

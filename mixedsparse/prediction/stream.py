@@ -17,7 +17,7 @@ from mixedsparse.prediction.predict import check_new_levels
 from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows
 from mixedsparse.progress import CountOption, counter
 from mixedsparse.sources.database import Database
-from mixedsparse.sources.opening import files_of, open_source
+from mixedsparse.sources.opening import files_of, open_source, would_read
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,8 +58,18 @@ def stream_predictions(
         kept = [name for name in kept if columns is not None or name in database.table.columns]
         if absent := [name for name in kept if name not in database.table.columns]:
             raise column_error(absent, database.table.columns, "columns=")
+        if taken := [name for name in kept if name in (_PREDICTED, _RESID)]:
+            raise OptionError(
+                f"The column {taken[0]!r} would stand beside the one of that name that is written: leave it out of "
+                "columns=, or rename it in the source."
+            )
+        database.check_names([*kept, *needed])
         chosen = database.table.select(*dict.fromkeys([*kept, *needed]))
         total = int(database.read(database.table.aggregate(n=database.table.count()))["n"][0].as_py())
+        if own:
+            _check_rows(results, database, total)
+        if total == 0:
+            raise DataError(f"{database.name} has no rows: there is nothing to predict.")
         with _writer(target) as write, counter(progress, "predictions") as note:
             done = 0
             for batch in database.batches(chosen, _BATCH):
@@ -149,6 +159,21 @@ def _check_target(target: Path, source: Any) -> None:
         raise OptionError(f"{str(target)!r} is a directory: give the path of a file to write.")
     if isinstance(source, (str, os.PathLike)) and target.exists() and target.resolve() in files_of(source):
         raise OptionError(f"{str(target)!r} is a file of the source itself: write to another path.")
+    if isinstance(source, (str, os.PathLike)) and would_read(source, target):
+        raise OptionError(
+            f"{str(target)!r} would be read as a part of the source {os.fspath(source)!r} next time: write to another "
+            "directory."
+        )
+
+
+def _check_rows(results: MixedResults, database: Database, total: int) -> None:
+    """Refuse files of the fit that were replaced since by others with more rows or fewer."""
+    fitted = results.model.problem.n + results.model.design.nmissing
+    if total != fitted:
+        raise DataError(
+            f"{database.name} had {fitted:,} rows when it was fitted and has {total:,} now: give the path in source= "
+            "to predict what it holds now, or fit it again."
+        )
 
 
 @contextmanager

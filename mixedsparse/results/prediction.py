@@ -112,8 +112,8 @@ class PredictionMixin(ResultsBase):
         Parameters
         ----------
         path : str or path
-            File to write. It appears, or is replaced, only when all is written: an error or Ctrl-C leaves what was
-            there, and the call can be repeated.
+            File to write. It appears, or is replaced, only when all is written: the file is written whole or not at
+            all. After an error or Ctrl-C run the call again.
         source : str, path, DuckDB relation or Ibis table, optional
             Rows to predict; by default the files of the fit.
         columns : sequence of str, optional
@@ -123,22 +123,23 @@ class PredictionMixin(ResultsBase):
         offset : str, optional
             Column that is added, for `source`; see `predict`.
         progress : bool or callable, optional
-            Whether a bar is shown, by default on an interactive terminal after two seconds; a callable gets
-            (rows done, rows).
+            Whether a bar is shown, by default on an interactive terminal or in a notebook after two seconds; a
+            callable gets (rows done, rows).
 
         Returns
         -------
         int
-            Number of rows that were written, in the order of the files. ``predicted`` is in units of the left side of
-            the formula; ``resid``, the response less that, is there if the response is. Both are null in a row in which
-            a variable is missing.
+            Number of rows that were written, in the order of the files; those of a table of Ibis come in the order in
+            which its database gives them, which may change from call to call. ``predicted`` is in units of the left
+            side of the formula; ``resid``, the response less that, is there if the response is. Both are null in a row
+            in which a variable is missing.
 
         Raises
         ------
         DataError
             A level was not seen by the fit, or the source cannot be read.
         OptionError
-            `path` cannot be written, or there is no source.
+            `path` cannot be written or is a part of the source, or there is no source.
 
         Examples
         --------

@@ -14,7 +14,7 @@ import numpy as np
 from mixedsparse.errors import DataError
 from mixedsparse.formula.frames import natural, open_table
 from mixedsparse.formula.grouping import factorise
-from mixedsparse.sources.database import Database
+from mixedsparse.sources.database import Database, inside
 from mixedsparse.sources.expressions import Standardised
 from mixedsparse.sources.working import Number
 
@@ -112,11 +112,12 @@ class SourceColumns:
         self.table = table.filter(complete)
 
     def _check_types(self) -> None:
+        self.database.check_names(self.used)
         for name in self.used:
             dtype = self.database.table[name].type()
             if not (is_number(dtype) or dtype.is_string() or dtype.is_temporal() or dtype.is_uuid() or dtype.is_null()):
                 raise DataError(
-                    f"The column {name!r} of {_inside(self.database.name)} is of type {dtype}, which no model has a "
+                    f"The column {name!r} of {inside(self.database.name)} is of type {dtype}, which no model has a "
                     "use for: convert it to numbers or text."
                 )
 
@@ -127,15 +128,33 @@ class SourceColumns:
         """Column of the complete rows."""
         return self.table[column]
 
-    def factor(self, key: str, label: str, expression: Any) -> Factor:
-        """Levels of a factor, read once for each `key`."""
+    def column_factor(self, column: str, label: str | None = None) -> Factor:
+        """Levels of a column."""
+        return self.factor(code_key(column), label or column, self.value(column), self.database.categories(column))
+
+    def factor(self, key: str, label: str, expression: Any, categories: Any = None) -> Factor:
+        """Levels of a factor, read once for each `key`, in the order of its `categories` if it has these."""
+        import pandas as pd
+        import pyarrow.compute as pc
+
         if key not in self.factors:
             values = self.database.read(self.table.select(value=expression).distinct())
-            if values["value"].null_count:
+            if pc.any(pc.is_null(values["value"], nan_is_null=True)).as_py():
                 raise DataError(f"The grouping factor {label!r} is missing in some rows: remove these rows first.")
-            codes, levels = factorise(natural(open_table(values).column("value")), label)
+            found = natural(open_table(values).column("value"), labels=True)
+            if categories is not None:
+                ordered = pd.Categorical(found, categories=categories.to_pandas())
+                # Files whose categories differ have no common order.
+                found = found if (ordered.codes < 0).any() else ordered
+            codes, levels = factorise(found, label)
             self.factors[key] = Factor(label, expression, values["value"], codes, levels)
         return self.factors[key]
+
+    def are_binary(self, expression: Any) -> bool:
+        """Whether a number that lies between 0 and 1 is one of them in all rows."""
+        value = as_number(expression)
+        between = ((value > 0.0) & (value < 1.0)).cast("int64").sum()
+        return int(self._one_row(self.table.aggregate(between=between))["between"] or 0) == 0
 
     def numbers(self, expressions: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[Number, Moments]]:
         """Moments of numbers, name -> (subject of messages, Ibis value or `Standardised`), in one pass.
@@ -202,7 +221,3 @@ def _number(inner: Any, value: Any, moments: Moments, n: int) -> Number:
 
 def _missing(value: Any) -> Any:
     return value.isnull() | value.isnan() if value.type().is_floating() else value.isnull()
-
-
-def _inside(name: str) -> str:
-    return name[0].lower() + name[1:]

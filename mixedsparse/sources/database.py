@@ -6,7 +6,9 @@ import shutil
 import tempfile
 import uuid
 import weakref
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from mixedsparse.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Database", "DuckDB", "IbisDatabase", "embedded_duckdb"]
+__all__ = ["Database", "DuckDB", "IbisDatabase", "embedded_duckdb", "inside"]
 
 # Rows of a batch that comes out of a database: a few megabytes.
 _BATCH = 1_000_000
@@ -31,13 +33,19 @@ class Database:
     table : ibis Table
     name : str
         What messages call the source.
+    stored : collection of str
+        Names of the columns as they are stored: DuckDB renames those that it cannot tell apart.
     is_local : bool
         Whether rows come out of it as fast as they can be used.
+    categories : callable
+        Column to its categories in their order, a pyarrow Array, where the files keep one; None elsewhere.
     """
 
     table: Any
     name: str
+    stored: Collection[str] = ()
     is_local: bool = False
+    categories: Callable[[str], Any] = staticmethod(lambda column: None)
     _note: Callable[[int, int], None] | None = None
     _done = _expected = 0
 
@@ -49,6 +57,24 @@ class Database:
         """Say how many queries there are still to come."""
         self._expected = self._done + queries
 
+    def check_names(self, used: Collection[str]) -> None:
+        """Refuse columns that others are called like; SQL does not tell upper case from lower.
+
+        Raises
+        ------
+        DataError
+            Two columns have one of the names `used`.
+        """
+        named = defaultdict(list)
+        for name in self.stored:
+            named[name.casefold()].append(name)
+        for name in used:
+            if len(alike := named[name.casefold()]) > 1:
+                raise DataError(
+                    f"The columns {', '.join(map(repr, alike))} of {inside(self.name)} have one name in SQL, which "
+                    "does not tell upper case from lower: rename all but one."
+                )
+
     def batches(self, expression: Any, rows: int = _BATCH) -> Iterator[pa.RecordBatch]:
         """Rows of an Ibis table expression, in batches of about `rows`.
 
@@ -57,17 +83,9 @@ class Database:
         DataError
             The database could not do it; its own words are in the message.
         """
-        try:
+        mend = "Check that every file is complete and that its columns have the same types in all of them"
+        with self._explained("could not be read", mend):
             yield from self._batches(expression, rows)
-        except Exception as err:
-            if isinstance(err, DataError):
-                raise
-            if "interrupt" in f"{type(err).__name__}: {err}".lower():  # Ctrl-C, as DuckDB reports it
-                raise KeyboardInterrupt from err
-            raise DataError(
-                f"{self.name} could not be read: {_first_lines(err)}. Check that every file is complete and that its "
-                "columns have the same types in all of them."
-            ) from err
         self._done += 1
         if self._note is not None:
             self._note(self._done, max(self._done + 1, self._expected))
@@ -80,11 +98,38 @@ class Database:
         return pa.Table.from_batches(batches) if batches else expression.schema().to_pyarrow().empty_table()
 
     def upload(self, table: pa.Table) -> Any:
-        """Put a small table where the source is; returns it as an Ibis table."""
-        raise NotImplementedError
+        """Put a small table where the source is; returns it as an Ibis table.
+
+        Raises
+        ------
+        DataError
+            The database would not take it.
+        """
+        with self._explained("would not take a temporary table of levels", "See that it may be written to"):
+            return self._upload(table)
 
     def close(self) -> None:
         """Remove what was uploaded."""
+        with self._explained("would not drop a temporary table of levels", "It goes when the connection is closed"):
+            self._close()
+
+    @contextmanager
+    def _explained(self, what: str, mend: str) -> Iterator[None]:
+        """Context in which errors of the database become ours, and Ctrl-C as it reports it becomes Python's."""
+        try:
+            yield
+        except Exception as err:
+            if isinstance(err, DataError):
+                raise
+            if _is_interrupt(err):
+                raise KeyboardInterrupt from err
+            raise DataError(f"{self.name} {what}: {_first_lines(err)}. {mend}.") from err
+
+    def _upload(self, table: pa.Table) -> Any:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        pass
 
     def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError
@@ -108,8 +153,7 @@ class DuckDB(Database):
         self.table, self.name, self._run = table, name, run
         self._uploaded: list[str] = []
 
-    def upload(self, table: pa.Table) -> Any:
-        """See `Database.upload`."""
+    def _upload(self, table: pa.Table) -> Any:
         import ibis
 
         name = f"_mixedsparse_{uuid.uuid4().hex[:12]}"
@@ -117,8 +161,7 @@ class DuckDB(Database):
         self._uploaded.append(name)
         return ibis.table(ibis.Schema.from_pyarrow(table.schema), name=name)
 
-    def close(self) -> None:
-        """See `Database.close`."""
+    def _close(self) -> None:
         while self._uploaded:
             self._run(f'DROP TABLE IF EXISTS "{self._uploaded.pop()}"', None)
 
@@ -137,8 +180,7 @@ class IbisDatabase(Database):
     def __init__(self, table: Any, name: str) -> None:
         self.table, self.name = table, name
 
-    def upload(self, table: pa.Table) -> Any:
-        """See `Database.upload`."""
+    def _upload(self, table: pa.Table) -> Any:
         import ibis
 
         return ibis.memtable(table)
@@ -162,13 +204,27 @@ def embedded_duckdb(ordered: bool) -> Callable[[str, Any], Any]:
             "preserve_insertion_order": "true" if ordered else "false",
         }
     )
-    connection.sql("SET enable_progress_bar = false")
+    # It is off already in a notebook without ipywidgets, where DuckDB refuses to be told so.
+    if connection.sql("SELECT current_setting('enable_progress_bar')").fetchall() != [(False,)]:
+        connection.sql("SET enable_progress_bar = false")
 
     def run(sql: str, uploaded: Any) -> Any:
         return connection.sql(sql)
 
     weakref.finalize(run, shutil.rmtree, spill, ignore_errors=True)
     return run
+
+
+def _is_interrupt(err: Exception) -> bool:
+    """Whether this is Ctrl-C as DuckDB reports it; a file may be called "interrupted", and be damaged."""
+    if type(err).__name__ == "InterruptException":
+        return True
+    return str(err).startswith("Query interrupted") or "INTERRUPT Error: Interrupted" in str(err)
+
+
+def inside(name: str) -> str:
+    """Name of a source inside a sentence."""
+    return name[0].lower() + name[1:]
 
 
 def _first_lines(err: Exception, most: int = 300) -> str:

@@ -88,7 +88,8 @@ def aggregate(
         The formula cannot be computed in a database, or the data cannot support it.
     """
     database = open_source(data)
-    location = os.fspath(data) if isinstance(data, (str, os.PathLike)) else None
+    # The working directory may be another one when the rows are read again.
+    location = os.path.abspath(data) if isinstance(data, (str, os.PathLike)) else None
     arguments = _column_argument("weights", weights), _column_argument("offset", offset)
     with closing(database), counter(progress, "aggregation") as note:
         database.watch(note)
@@ -149,11 +150,13 @@ class _Reading:
             for name in (_RESPONSE, _WEIGHTS, _LOGARITHM)
             for value in (astuple(moments[name]) if name in moments else ())
         )
+        y = moments[_RESPONSE]
+        _, response = self._number(self.parsed.response, "The response")
+        binary = (y.low, y.high) == (0.0, 1.0) and self.columns.are_binary(response)
         source = RemoteSource(
-            predictors, self.weights, self.offset, self.contrasts, self.constants, location, fingerprint
+            predictors, self.weights, self.offset, self.contrasts, self.constants, location, fingerprint, binary
         )
         design = self._design(pieces, plain, source)
-        y = moments[_RESPONSE]
         squares = self.columns.n * (y.mean**2 + y.deviation**2)
         sizes = Sizes(y.size, squares, np.linalg.norm(plain.x_root, axis=0))
         return Aggregated(design, aggregated_problem(sums), sizes)
@@ -185,9 +188,11 @@ class _Reading:
     def _grouping(self, atoms: tuple[Atom, ...]) -> Grouping:
         for atom in atoms:
             column = self.parsed.names[atom.alias] if atom.alias else None
-            value = self._translated(atom.code, atom.label) if column is None else self.columns.value(column)
-            self.columns.keys[atom.code] = code_key(atom.code if column is None else column)
-            self.columns.factor(self.columns.keys[atom.code], atom.label, value)
+            key = self.columns.keys[atom.code] = code_key(atom.code if column is None else column)
+            if column is None:
+                self.columns.factor(key, atom.label, self._translated(atom.code, atom.label))
+            else:
+                self.columns.column_factor(column, atom.label)
         if len(atoms) == 1:
             factor = self.columns.factors[self.columns.keys[atoms[0].code]]
             return Grouping.fit(atoms, {atoms[0].code: (factor.codes, factor.levels)})[0]

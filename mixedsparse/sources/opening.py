@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
+import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mixedsparse.errors import BackendError, DataError
 from mixedsparse.sources.database import Database, DuckDB, IbisDatabase, embedded_duckdb
 
-__all__ = ["files_of", "is_source", "open_source"]
+__all__ = ["files_of", "is_source", "open_source", "would_read"]
 
+# A drive of Windows has one letter, and pathlib leaves one slash of two.
+_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _MAGIC = b"PAR1"
 _EXTRA = "pip install 'mixedsparse[big]'"
 
@@ -31,6 +36,24 @@ def is_source(data: Any) -> bool:
 def files_of(path: str | os.PathLike[str]) -> list[Path]:
     """Files that a path, a directory or a glob stands for."""
     return [Path(file).resolve() for file in _files(os.fspath(path))]
+
+
+def would_read(path: str | os.PathLike[str], file: str | os.PathLike[str]) -> bool:
+    """Whether a directory or a glob stands for `file` too, once that is there."""
+    pattern, name = os.path.realpath(path), os.path.realpath(file)
+    if os.path.isfile(pattern):
+        return pattern == name
+    if os.path.isdir(pattern):
+        pattern = os.path.join(glob.escape(pattern), "**", "*.parquet")
+    return _matches(Path(name).parts, Path(pattern).parts)
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not parts or not pattern:
+        return not parts and not pattern
+    if pattern[0] == "**":
+        return _matches(parts, pattern[1:]) or _matches(parts[1:], pattern) or len(parts) == len(pattern) == 1
+    return fnmatch.fnmatch(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def open_source(data: Any, *, ordered: bool = False) -> Database:
@@ -68,7 +91,9 @@ def _open_relation(relation: Any) -> Database:
     def run(sql: str, uploaded: Any) -> Any:
         return relation.query(name, sql)
 
-    return DuckDB(ibis.table(schema, name=name), "The DuckDB relation", run)
+    database = DuckDB(ibis.table(schema, name=name), "The DuckDB relation", run)
+    database.stored = relation.columns
+    return database
 
 
 def _arrow_schema(relation: Any) -> Any:
@@ -99,22 +124,56 @@ def _open_ibis(table: Any) -> Database:
 
 def _open_files(pattern: str, ordered: bool) -> Database:
     import ibis
+    import pyarrow.parquet as pq
 
     files = _files(pattern)
     for file in files:
         _check_file(file)
     run = embedded_duckdb(ordered)
-    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    listed = ", ".join(_quoted(file) for file in files)
     _check_types(run, listed, files)
     run(f"CREATE VIEW source AS SELECT * FROM read_parquet([{listed}], union_by_name = {len(files) > 1})", None)
     schema = ibis.Schema.from_pyarrow(_arrow_schema(run("SELECT * FROM source", None)))
-    return DuckDB(ibis.table(schema, name="source"), f"The source {pattern!r}", run)
+    database = DuckDB(ibis.table(schema, name="source"), f"The source {pattern!r}", run)
+    database.stored = pq.read_schema(files[0]).names
+    database.categories = lambda column: _categories(files, column)
+    return database
+
+
+def _categories(files: list[str], column: str) -> Any:
+    """Categories of a categorical column, as pandas would read them from the first file with rows; None of any other.
+
+    DuckDB reads their values only, and would leave the order to the alphabet. Categories that are numbers are numbers
+    again in a file, for pandas too.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for file in files:
+        with pq.ParquetFile(file) as opened:
+            schema = opened.schema_arrow
+            if column not in schema.names or not pa.types.is_dictionary(schema.field(column).type):
+                return None
+            if opened.metadata.num_rows:
+                values = opened.read_row_group(0, columns=[column]).column(column)
+                return values.unify_dictionaries().chunk(0).dictionary
+    return None
+
+
+def _quoted(file: str) -> str:
+    """One file in SQL: DuckDB takes ``data[1].parquet`` for a pattern, and would read ``data1.parquet`` instead."""
+    return "'" + glob.escape(file).replace("'", "''") + "'"
 
 
 def _files(pattern: str) -> list[str]:
     """Files that a path, a directory or a glob stands for."""
     if os.path.isfile(pattern):
         return [pattern]
+    if _REMOTE.match(pattern):
+        raise DataError(
+            f"{pattern!r} is not on this machine: give the relation duckdb.read_parquet({pattern!r}) instead; DuckDB "
+            "reads https://, s3:// and the like with its extension httpfs."
+        )
     if os.path.isdir(pattern):
         files = sorted(map(str, Path(pattern).rglob("*.parquet")))
         if not files:
@@ -159,27 +218,31 @@ def _check_types(run: Any, listed: str, files: list[str]) -> None:
     import duckdb
 
     try:
+        # Parts of nested columns are listed as well, and several may have one name: a name has a list of types.
         rows = run(
-            f"SELECT file_name, name, duckdb_type FROM parquet_schema([{listed}]) "
-            f"JOIN parquet_file_metadata([{listed}]) USING (file_name) WHERE num_rows > 0 AND duckdb_type IS NOT NULL "
-            "ORDER BY file_name, name",
+            "SELECT file_name, name, list(duckdb_type ORDER BY duckdb_type) "
+            f"FROM parquet_schema([{listed}]) JOIN parquet_file_metadata([{listed}]) USING (file_name) "
+            "WHERE num_rows > 0 AND duckdb_type IS NOT NULL GROUP BY file_name, name ORDER BY file_name, name",
             None,
         ).fetchall()
     except duckdb.Error as err:
         reason = str(err).splitlines()[0]
         raise DataError(f"A Parquet file is damaged (the first is {files[0]!r}): {reason}. Write it again.") from err
-    columns: dict[str, dict[str, str]] = {}
-    for file, name, kind in rows:
-        columns.setdefault(file, {})[name] = kind
+    columns: dict[str, dict[str, list[str]]] = {}
+    for file, name, kinds in rows:
+        columns.setdefault(file, {})[name] = kinds
     first = next(iter(columns), None)
+    typed: dict[str, tuple[str, list[str]]] = {}
     for file, found in columns.items():
         assert first is not None
-        for name, kind in found.items():
-            expected = columns[first].get(name)
-            if expected is not None and _family(kind) != _family(expected):
+        for name, kinds in found.items():
+            if kinds == [_NO_TYPE]:
+                continue
+            before, expected = typed.setdefault(name, (file, kinds))
+            if sorted(map(_family, kinds)) != sorted(map(_family, expected)):
                 raise DataError(
-                    f"The column {name!r} is {expected} in {first!r} and {kind} in {file!r}: write all files with the "
-                    "same types."
+                    f"The column {name!r} is {', '.join(expected)} in {before!r} and {', '.join(kinds)} in {file!r}: "
+                    "write all files with the same types."
                 )
         absent = set(columns[first]).symmetric_difference(found)
         if absent:
@@ -195,3 +258,5 @@ def _family(kind: str) -> str:
 
 
 _NUMBERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL"}
+# What a column is in which every value is missing: it goes with any type.
+_NO_TYPE = '"NULL"'

@@ -30,6 +30,8 @@ class RemoteSource:
         Path or glob of the files; None for tables of a database.
     fingerprint : tuple of float
         Moments of the response and the weights: equal data have equal ones.
+    binary : bool
+        Whether the response is 0 or 1 in all rows.
     """
 
     summaries: Mapping[str, Covariate | tuple[Any, ...]]
@@ -39,6 +41,7 @@ class RemoteSource:
     env: Mapping[str, Any]
     location: str | None
     fingerprint: tuple[float, ...]
+    binary: bool = False
 
     @property
     def columns(self) -> Any:
@@ -70,5 +73,5 @@ def summaries(
     }
     for name in wanted:
         if name not in numbers:
-            out[name] = tuple(columns.factor(code_key(name), name, columns.value(name)).levels.tolist())
+            out[name] = tuple(columns.column_factor(name).levels.tolist())
     return out

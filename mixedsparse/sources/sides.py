@@ -121,7 +121,7 @@ class SideReader:
             raise DataError(
                 f"The column {column!r} holds dates or times: convert it to a number, e.g. the days since the first."
             )
-        factor = self.columns.factor(code_key(column), column, value)
+        factor = self.columns.column_factor(column)
         coding = Coding(tuple(factor.levels.tolist()), contrast or Contrast())
         coding.check(column)
         return coding
@@ -131,7 +131,7 @@ class SideReader:
         for code in _factors(side):
             if _COERCED.match(code):
                 column = self.parsed.names[self._alias_of(code)]
-                yield code, self.columns.factor(code_key(column), column, self.columns.value(column)).levels
+                yield code, self.columns.column_factor(column).levels
 
     @staticmethod
     def _alias_of(code: str) -> str:

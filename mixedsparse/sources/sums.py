@@ -11,6 +11,7 @@ import numpy as np
 from mixedsparse.core.aggregates import Aggregates, PlainSums, constant_column, root_of
 from mixedsparse.core.crossproducts import Pairs
 from mixedsparse.core.terms import RandomTerm, theta_order
+from mixedsparse.errors import DataError
 from mixedsparse.formula.checks import empty_effect
 from mixedsparse.formula.grouping import Grouping
 from mixedsparse.formula.newdata import TermEncoding
@@ -103,11 +104,19 @@ def collect(pieces: Pieces) -> tuple[Aggregates, PlainSums]:
 def _plain_sums(
     coded: Coded, found: Aggregates, fixed: Working, working: Sequence[Working], names: Sequence[str]
 ) -> PlainSums:
-    """Return sums without weights: those that there are where rows have none."""
+    """Return sums without weights: those that there are where rows have none.
+
+    The first of them counts the rows, which tells whether the source was still when they were read one after another.
+    """
     products, grams = found.products, [gram.sum(axis=0) for gram in found.grams]
     if coded.weighted:
         products = cross_sums(coded, fixed, names[-1], False)
         grams = [cross_sums(coded, one, name, False) for one, name in zip(working, names, strict=True)]
+    if products[0, 0] != found.n:
+        raise DataError(
+            f"The source had {found.n:,} complete rows at first and {products[0, 0]:,.0f} later: something "
+            "writes to it. Fit again when it is still, or fit a copy of it."
+        )
     moments = {
         place: columns.T @ grams[b] @ columns / found.n
         for place, b, columns in zip(found.order, found.owner, found.maps, strict=True)

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.cold import ColdRow
 from benchmarks.contest.rows import CANNOT, NOT_RUN, Row
-from benchmarks.contest.tables import render
+from benchmarks.contest.tables import render, targets
 from benchmarks.shared.records import write_rows
 from benchmarks.table import BEGIN, END, INFERENCE_BEGIN, INFERENCE_END, main, replace_between_markers
 from tests.benchmarks.sample_rows import row
@@ -52,6 +52,23 @@ def test_table_is_the_golden_one(rows, cold):
     assert render(rows, cold) + "\n" == GOLDEN.read_text(encoding="utf-8")
 
 
+def test_targets_are_for_the_makers_alone(rows):
+    assert targets(rows) == [
+        "sleepstudy, lme4: 6×, target 3×, met",
+        "sleepstudy, mixedlm: 0.85×, target 1×, missed",
+        "penicillin: 9 evaluations, target at most 10, met",
+        "psych60: 9 evaluations, target at most 15, met",
+        "kb07, lme4: 195×, target 40×, met",
+        "kb07: 38 evaluations, target at most 35, missed",
+    ]
+    assert "target" not in render(rows)
+
+
+def test_rivals_that_are_faster_and_right_have_a_note(rows):
+    notes = [line for line in render(rows).splitlines() if "slower than" in line]
+    assert notes == ["- mixedsparse on sleepstudy: 2 ms, slower than mixedlm's 1.71 ms."]
+
+
 def test_rivals_alone_make_a_table_too(rows):
     table = render([r for r in rows if r.engine != "mixedsparse"])
     assert "| – |" in table
@@ -82,9 +99,13 @@ def test_command_line_rewrites_the_readme_and_checks_it(rows, tmp_path, capsys):
     inference.write_text("task,mixedsparse_seconds,r_seconds,ratio\nprofile,0.02,1.2,60\n", encoding="utf-8")
     readme.write_text(f"before\n{BEGIN}\n{END}\n{INFERENCE_BEGIN}\n{INFERENCE_END}\nafter\n", encoding="utf-8")
     files = {"--csv": csv, "--cold": tmp_path / "none.csv", "--readme": readme, "--inference": inference}
+    files["--beyond"] = files["--cold"]
     arguments = [str(word) for pair in files.items() for word in pair]
     assert main([*arguments, "--check"]) == 1
     assert "out of date" in capsys.readouterr().err
+    assert main([*arguments, "--targets"]) == 0
+    assert capsys.readouterr().out == "\n".join(targets(rows)) + "\n"
+    assert BEGIN + "\n" + END in readme.read_text(encoding="utf-8")
     assert main(arguments) == 0
     assert render(rows) in readme.read_text(encoding="utf-8")
     assert "| profile | 20 ms | 1.2 s | 60× |" in readme.read_text(encoding="utf-8")
@@ -98,7 +119,8 @@ def test_figures_beside_the_results_are_linked_from_the_readme(rows, tmp_path):
     csv.with_name("size.svg").write_text("<svg/>", encoding="utf-8")
     readme.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
     nowhere = str(tmp_path / "none.csv")
-    assert main(["--csv", str(csv), "--cold", nowhere, "--inference", nowhere, "--readme", str(readme)]) == 0
+    others = [word for name in ("--cold", "--inference", "--beyond") for word in (name, nowhere)]
+    assert main(["--csv", str(csv), "--readme", str(readme), *others]) == 0
     links = [line for line in readme.read_text(encoding="utf-8").splitlines() if line.startswith("![")]
     assert len(links) == 1
     assert links[0].endswith("(results/size.svg)")

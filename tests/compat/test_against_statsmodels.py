@@ -53,6 +53,21 @@ def test_standard_errors(pair):
     assert pair.ours.cov_params().shape == pair.theirs.cov_params().shape
 
 
+def test_tests_of_fixed_effects(pair):
+    k, unknowns = pair.ours.k_fe, len(pair.ours.params)
+    weights = np.vander(np.arange(1.0, 3.0), k, increasing=True) / 10.0 ** np.arange(k)
+    theirs = quietly(lambda: pair.theirs.t_test(weights))
+    ours = pair.ours.t_test(weights, ddf="normal")
+    close(ours["Estimate"], theirs.effect, PARAMETERS)
+    close(ours["SE"], theirs.sd, ERRORS)
+    pd.testing.assert_frame_equal(pair.ours.t_test(weights[0]), pair.ours.t_test(weights).iloc[:1])
+    every = np.eye(k, unknowns)
+    joint = quietly(lambda: pair.theirs.wald_test(every, scalar=True, use_f=False))
+    (row,) = pair.ours.wald_test(every, ddf="normal").itertuples()
+    assert row.NumDF == k
+    assert row.F * k == pytest.approx(joint.statistic, rel=2 * ERRORS)
+
+
 def test_random_effects(pair):
     ours, theirs = pair.ours.random_effects, pair.theirs.random_effects
     assert list(ours) == list(theirs)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mixedsparse import datasets
 from mixedsparse.compat import MixedLMParams, mixedlm
-from mixedsparse.errors import OptionError, SingularFitWarning
+from mixedsparse.errors import DataError, OptionError, SingularFitWarning
 from tests.compat.cases import fit_both, nested, slopes
 
 # Second differences of a criterion near 1e3 with steps of 1e-3: six digits are sure.
@@ -132,6 +133,22 @@ def test_arguments_of_optimisers_change_nothing():
     plain = model.fit()
     steered = model.fit([0, 1], True, 0, False, None, None, None, True, ["powell"], maxiter=1, gtol=1.0, disp=True)
     assert plain.params.equals(steered.params)
+
+
+def test_weights_of_tests_go_by_order_or_name():
+    fit = fit_both("factors", True).ours
+    assert list(fit.fe_params.index) != list(fit.mixed.params.index)
+    weights = np.arange(1.0, fit.k_fe + 1)
+    by_name = fit.t_test(dict(zip(fit.fe_params.index, weights, strict=True)))
+    by_order = fit.t_test(pd.DataFrame([weights], index=["mine"], columns=fit.fe_params.index))
+    assert by_order.index.tolist() == ["mine"]
+    np.testing.assert_allclose(by_order, by_name)
+    assert by_order["Estimate"].item() == pytest.approx(weights @ fit.fe_params)
+    assert fit.wald_test("Time = 7").equals(fit.mixed.wald_test("Time = 7"))
+    with pytest.raises(DataError, match=r"shape \(1, 2\)"):
+        fit.wald_test([[1, 2]])
+    with pytest.raises(DataError, match="coefficients"):
+        fit.wald_test(np.ones(len(fit.params)))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from html import unescape
+from urllib.parse import unquote
 
 import pytest
 
@@ -10,7 +12,7 @@ pytest.importorskip("pdoc")
 pytest.importorskip("nbconvert")
 
 import mixedsparse as ms
-from docs.build import REFERENCE, build
+from docs.build import REFERENCE, TEXTS, build, copy_pictures, mend_ids
 from notebooks.build import names
 
 
@@ -42,14 +44,35 @@ def test_objects_that_methods_return_are_in_the_reference(pages):
 
 def test_contents_lead_to_every_page(pages):
     links = set(re.findall(r'href="([\w./]+)"', (pages / "index.html").read_text(encoding="utf-8")))
-    assert {"readme.html", *(f"notebooks/{name}.html" for name in names())} <= links
+    assert {*TEXTS.values(), *(f"notebooks/{name}.html" for name in names())} <= links
     assert {"mixedsparse.html", "mixedsparse/datasets.html", "docs/objects.html"} <= links
     assert len(links & {f"{name.replace('.', '/')}.html" for name in REFERENCE}) >= 3
     for link in links:
         assert (pages / link).exists(), link
 
 
-def test_links_between_notebooks_and_readme_are_pages(pages):
-    for page in [pages / "readme.html", *(pages / "notebooks").glob("*.html")]:
-        for link in re.findall(r'href="([\w./]+\.(?:html|ipynb))"', page.read_text(encoding="utf-8")):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"
+def test_links_lead_to_pages_and_headings(pages):
+    texts = [pages / name for name in ("index.html", *TEXTS.values())]
+    for page in [*texts, *(pages / "notebooks").glob("*.html")]:
+        html = page.read_text(encoding="utf-8")
+        body = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
+        for link in re.findall(r'\b(?:href|src)="(?!\w+:)([^"]+)"', body):
+            file, _, anchor = unquote(unescape(link)).partition("#")
+            target = page.parent / file if file else page
+            assert target.exists(), f"{page.name}: {link}"
+            assert not file.endswith((".md", ".ipynb")), f"{page.name}: {link}"
+            anchors = re.findall(r'\bid="([^"]+)"', target.read_text(encoding="utf-8")) if anchor else []
+            assert not anchor or anchor in {unquote(unescape(one)) for one in anchors}, f"{page.name}: {link}"
+
+
+def test_headings_have_the_ids_of_github():
+    heading = '<h2 id="{0}">A first, `model`<a class="anchor-link" href="#{0}">'
+    assert mend_ids(heading.format("A-first,-%60model%60")) == heading.format("a-first-model")
+
+
+def test_pictures_are_where_the_page_looks_for_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("docs.build.ROOT", tmp_path / "from")
+    (tmp_path / "from" / "results").mkdir(parents=True)
+    (tmp_path / "from" / "results" / "size.svg").write_text("<svg/>", encoding="utf-8")
+    copy_pictures("![Size: s](results/size.svg) [text](other.md)", tmp_path / "to")
+    assert (tmp_path / "to" / "results" / "size.svg").read_text(encoding="utf-8") == "<svg/>"

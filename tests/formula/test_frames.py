@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import narwhals as nw
 import numpy as np
 import pandas as pd
@@ -9,6 +11,8 @@ import pytest
 
 from mixedsparse.errors import ColumnError, DataError
 from mixedsparse.formula import make_design
+from mixedsparse.formula.frames import natural
+from mixedsparse.formula.grouping import match_levels
 
 FORMULA = "y ~ x * a + i + b + (x | g) + (1 | h) + (1 | b:h)"
 
@@ -165,3 +169,53 @@ def test_unknown_columns_are_named(frame, formula, name, hint):
     with pytest.raises(ColumnError, match=f"no column '{name}', used in the formula.*{hint}") as err:
         make_design(formula, frame)
     assert "'flag'" in str(err.value)
+
+
+@pytest.mark.parametrize("base", [2**53, 10**25], ids=["int64", "longer"])
+@pytest.mark.parametrize("kind", [int, Decimal])
+def test_long_identifiers_are_not_merged(base, kind):
+    ids = np.array([kind(base + i % 3) for i in range(60)], dtype=object)
+    found = natural(ids, labels=True)
+    assert [int(value) for value in found[:4]] == [base, base + 1, base + 2, base]
+    design = make_design("y ~ x + (1 | id)", pd.DataFrame(columns(missing=False)).assign(id=ids))
+    assert [int(level) for level in design.terms[0].levels] == [base, base + 1, base + 2]
+    # A single one of them, beside which nothing merges.
+    codes, _, _ = match_levels(ids[1:2], pd.Index(design.terms[0].levels), "id")
+    assert codes.tolist() == [1]
+
+
+def test_long_numbers_are_numbers():
+    found = natural(np.array([10**25, 10**25 + 1, 3], dtype=object))
+    np.testing.assert_array_equal(found, [1e25, 1e25, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("values", "want"),
+    [
+        (["1", "2"], np.array([1, 2])),
+        (["1.5", "2"], np.array([1.5, 2.0])),
+        (["1", "Infinity"], np.array([1.0, np.inf])),
+        (["1e30", "2"], np.array([1e30, 2.0])),
+    ],
+)
+def test_decimals_are_numbers(values, want):
+    found = natural(np.array([Decimal(value) for value in values], dtype=object))
+    assert found.dtype == want.dtype
+    np.testing.assert_array_equal(found, want)
+
+
+def test_decimals_with_missing_values(frame):
+    tens = [None if i == 5 else Decimal(int(10 * x)) for i, x in enumerate(frame["x"])]
+    design = make_design("y ~ t + (1 | g)", frame.assign(t=tens))
+    assert design.nmissing == 1
+    assert design.x_names == ("Intercept", "t")
+
+
+def test_levels_with_a_time_zone_are_those_of_pandas():
+    frame = pd.DataFrame(columns(missing=False))
+    frame["day"] = pd.Timestamp("2020-03-29", tz="Europe/Berlin") + pd.to_timedelta(np.arange(60) % 4, unit="D")
+    want, found = (
+        make_design("y ~ x + (1 | day)", data).terms[0].levels.tolist() for data in (frame, pa.Table.from_pandas(frame))
+    )
+    assert found == want
+    assert str(found[0]) == "2020-03-29 00:00:00+01:00"

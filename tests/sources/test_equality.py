@@ -115,6 +115,20 @@ def test_files_with_narrower_numbers(frame, tmp_path, quiet_lmer):
     assert_same(quiet_lmer("y ~ o + (1 | g)", tmp_path), wanted)
 
 
+def test_categories_keep_their_order(frame, tmp_path, quiet_lmer):
+    """As pandas reads them: the first one is the reference."""
+    known = frame.assign(
+        f=pd.Categorical(frame["f"], ["c", "a", "unused", "b"]),
+        k=pd.Categorical(frame["k"], ["v", "u"], ordered=True),
+        h=pd.Categorical(frame["h"], [f"item {i}" for i in range(39, -1, -1)]),
+    )
+    for i, rows in enumerate(np.array_split(np.arange(len(frame)), 2)):
+        known.iloc[rows].to_parquet(tmp_path / f"part{i}.parquet")
+    formula, contrasts = "y ~ x * f + k + (1 | g) + (1 | h)", {"k": "sum"}
+    found, wanted = (quiet_lmer(formula, data, contrasts=contrasts) for data in (tmp_path, known))
+    assert_same(found, wanted)
+
+
 def test_results_from_sums_alone(frame, path, quiet_lmer):
     formula = "y ~ x * f + (1 + x | g) + (1 | h)"
     found, wanted = quiet_lmer(formula, path), quiet_lmer(formula, frame)

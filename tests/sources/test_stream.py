@@ -103,3 +103,45 @@ def test_targets_that_cannot_be_written(fits, path, tmp_path, quiet_lmer, frame)
         fits[1].stream_predictions(tmp_path / "out.parquet")
     with pytest.raises(ms.ColumnError, match="no column 'nothing', used in columns="):
         fits[0].stream_predictions(tmp_path / "out.parquet", columns=["nothing"])
+
+
+def test_a_source_without_rows_is_an_error(fits, frame, tmp_path):
+    frame.iloc[:0].to_parquet(tmp_path / "none.parquet")
+    with pytest.raises(ms.DataError, match=r"none.parquet' has no rows: there is nothing to predict"):
+        fits[0].stream_predictions(tmp_path / "out.parquet", tmp_path / "none.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_column_called_like_one_that_is_written_is_refused(fits, frame, tmp_path):
+    frame.dropna().assign(resid=1.0).to_parquet(tmp_path / "new.parquet")
+    with pytest.raises(ms.OptionError, match="The column 'resid' would stand beside the one of that name"):
+        fits[0].stream_predictions(tmp_path / "out.parquet", tmp_path / "new.parquet", columns=["y", "resid"])
+
+
+def test_rows_of_the_fit_are_found_from_another_directory(frame, tmp_path, monkeypatch, quiet_lmer):
+    frame.to_parquet(tmp_path / "data.parquet")
+    monkeypatch.chdir(tmp_path)
+    fit = quiet_lmer("y ~ x + (1 | g)", "data.parquet")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert fit.stream_predictions("out.parquet") == len(frame)
+
+
+def test_files_of_the_fit_that_were_replaced_are_refused(frame, tmp_path, quiet_lmer):
+    frame.to_parquet(tmp_path / "data.parquet")
+    fit = quiet_lmer("y ~ x + (1 | g)", tmp_path / "data.parquet")
+    frame.iloc[:-1].to_parquet(tmp_path / "data.parquet")
+    with pytest.raises(ms.DataError, match=r"had 1,200 rows when it was fitted and has 1,199 now: give the path"):
+        fit.stream_predictions(tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
+    assert fit.stream_predictions(tmp_path / "out.parquet", tmp_path / "data.parquet", new_levels="zero") == 1199
+
+
+@pytest.mark.parametrize("pattern", ["", "*.parquet"])
+def test_a_target_that_would_join_the_source_is_refused(pattern, frame, tmp_path, quiet_lmer):
+    (tmp_path / "parts").mkdir()
+    frame.to_parquet(tmp_path / "parts" / "data.parquet")
+    fit = quiet_lmer("y ~ x + (1 | g)", str(tmp_path / "parts" / pattern))
+    with pytest.raises(ms.OptionError, match=r"would be read as a part of the source .* next time: write to another"):
+        fit.stream_predictions(tmp_path / "parts" / "out.parquet")
+    assert fit.stream_predictions(tmp_path / "out.parquet") == len(frame)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Bar", "Parts", "split", "with_columns_for_products"]
+__all__ = ["Bar", "Parts", "by_columns", "split", "with_columns_for_products"]
 
 BAR = re.compile(r"\(([^|()]+)\|([^|()]+)\)")
 INTERCEPT = "1"
@@ -87,3 +87,15 @@ def _written_out(effects: str) -> tuple[str, ...]:
         for size in range(1, len(factors) + 1):
             found += [":".join(chosen) for chosen in combinations(factors, size)]
     return tuple(effect for effect in dict.fromkeys(found) if effect != "0")
+
+
+def by_columns(theta: Sequence[float], sizes: Sequence[int]) -> list[float]:
+    """Put lower triangles that are stacked row by row, one of each of `sizes`, into the judge's order: by columns."""
+    if len(theta) != sum(size * (size + 1) // 2 for size in sizes):
+        raise ValueError(f"{len(theta)} numbers are not the lower triangles of {list(sizes)} effects.")
+    out, start = [], 0
+    for size in sizes:
+        row_start = [start + row * (row + 1) // 2 for row in range(size)]
+        out += [float(theta[row_start[row] + column]) for column in range(size) for row in range(column, size)]
+        start += size * (size + 1) // 2
+    return out

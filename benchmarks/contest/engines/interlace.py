@@ -6,7 +6,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from benchmarks.contest.engines.base import Job
-from benchmarks.contest.engines.formula import Parts, split, with_columns_for_products
+from benchmarks.contest.engines.formula import Parts, by_columns, split, with_columns_for_products
 from benchmarks.contest.engines.pip import PipEngine
 from benchmarks.contest.engines.worker import Estimates, serve
 
@@ -45,7 +45,8 @@ def fit(parts: Parts, data: pd.DataFrame, reml: bool) -> Estimates:
         random=[str(bar) for bar in parts.bars],
         method="REML" if reml else "ML",
     )
-    return Estimates(-2.0 * float(result.llf), None, result.theta.tolist(), result.fe_params.tolist())
+    theta = by_columns(result.theta, [len(bar.effects) for bar in parts.bars])
+    return Estimates(-2.0 * float(result.llf), None, theta, result.fe_params.tolist())
 
 
 if __name__ == "__main__":

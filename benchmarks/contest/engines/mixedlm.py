@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.contest.engines.formula import by_columns
 from benchmarks.contest.engines.pip import PipEngine
 from benchmarks.contest.engines.worker import Estimates, serve
 
@@ -26,7 +27,13 @@ def fit(formula: str, data: pd.DataFrame, reml: bool) -> Estimates:
     import mixedlm
 
     result = mixedlm.lmer(formula, data, REML=reml)
-    return Estimates(float(result.deviance), int(result.function_evals), result.theta.tolist(), result.beta.tolist())
+    theta = by_columns(result.theta, [size for term in result.matrices.random_structures for size in triangles(term)])
+    return Estimates(float(result.deviance), int(result.function_evals), theta, result.beta.tolist())
+
+
+def triangles(term: Any) -> list[int]:
+    """Sizes of the covariance matrices of one term; its triangles are stored by rows."""
+    return [term.n_terms] if term.correlated else [1] * term.n_terms
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contest.engines.base import Job, Reply
+from benchmarks.shared.memory import peak_mb, reset_peak
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ def serve(
     model, data = spell(job.formula, frame)
     n = len(frame)
     del frame
-    _reset_peak()
+    reset_peak()  # forgets the memory that reading the data took; outside Linux the peak includes it
     _answer({"version": f"{version} (Python {sys.version.split()[0]})", "n": n})
     for line in sys.stdin:
         if line.strip() == "fit":
@@ -86,27 +86,9 @@ def _timed(call: Callable[[], Estimates]) -> Reply:
         criterion=estimates.criterion,
         theta=estimates.theta,
         p=len(estimates.beta),
-        peak_mb=_peak_mb(),
+        peak_mb=peak_mb(),
     )
 
 
 def _answer(message: dict[str, object]) -> None:
     print(json.dumps(message), flush=True)
-
-
-def _reset_peak() -> None:
-    """Forget the memory that reading the data took; only Linux can, elsewhere the peak includes it."""
-    clear = Path("/proc/self/clear_refs")
-    if clear.exists():
-        clear.write_text("5", encoding="ascii")
-
-
-def _peak_mb() -> float:
-    status = Path("/proc/self/status")
-    if status.exists():  # not getrusage: its maximum starts at the memory of the parent process
-        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 1024

@@ -46,8 +46,9 @@ _SPLIT_ARRAYS = 3
 _FACTOR_BYTES, _PATTERN_BYTES = 80, 120
 # CHOLMOD counts with 32 bits here.
 _LARGEST_INDEX = 2.0**31
-# Iterative method: evaluations, right-hand sides of one (probes above all), iterations of a solution, and the work of
-# an entry of Z'Z in one iteration for one right-hand side. Bytes per entry of Z'Z, and per effect and right-hand side.
+# Iterative method: evaluations, right-hand sides of one beside the columns of X (probes above all), iterations of a
+# solution, and the work of an entry of Z'Z in one iteration for one right-hand side. Bytes per entry of Z'Z, and per
+# effect and right-hand side.
 _STEPS, _SIDES, _ITERATIONS, _ENTRY_WORK = 5, 60, 15, 8.0
 _ENTRY_BYTES, _SIDE_BYTES = 40, 40
 # Evaluations of a search: at least, and per covariance parameter.
@@ -113,7 +114,8 @@ def plan(problem: Problem, backend: str = "auto", method: str = "auto") -> Plan:
         why = f"A factor would take about {needed} of memory, and {there} are available."
         weighed.check(iterative)
         return weighed.plan(iterative, f"{weighed.fill()} {why}")
-    if direct.work * direct.evaluations > max(_PATIENCE, _WORTH_IT * iterative.work * iterative.evaluations):
+    long = direct.work * direct.evaluations > max(_PATIENCE, _WORTH_IT * iterative.work * iterative.evaluations)
+    if long and not weighed.too_big(iterative):
         why = f"A direct fit would take about {duration_text(direct.seconds)}."
         return weighed.plan(iterative, f"{weighed.fill()} {why}")
     return weighed.plan(direct, why)
@@ -162,8 +164,8 @@ class _Weighed:
         return self.split, f"CHOLMOD's factor would fill in as well, where {left}."
 
     def too_big(self, candidate: Candidate) -> bool:
-        """Whether it takes more memory than there is."""
-        return candidate.memory > self.available
+        """Whether it takes more memory than there is, or more numbers than CHOLMOD can count."""
+        return candidate.memory > self.available or (candidate.name == "cholmod" and candidate.nnz >= _LARGEST_INDEX)
 
     def _candidate(self, name: str, nnz: float, flops: float, work: float, memory: float, counted: bool) -> Candidate:
         evaluations = _STEPS if name == "iterative" else self.evaluations
@@ -190,14 +192,15 @@ class _Weighed:
         else:
             counts, weights = counts_by_size(self.problem)
         nnz, flops = totals(counts, weights)
-        memory = _FACTOR_BYTES * nnz + pattern if nnz < _LARGEST_INDEX else np.inf
+        memory = _FACTOR_BYTES * nnz + pattern
         work = _SPARSE_WORK * flops + _REFILL_WORK * self.nnz
         return self._candidate("cholmod", nnz, flops, work, memory, counted=weights is None)
 
     def _iterative(self) -> Candidate:
-        flops = _SIDES * _ITERATIONS * self.nnz
+        sides = _SIDES + self.problem.p
+        flops = sides * _ITERATIONS * self.nnz
         q = sum(self.elimination.sizes)
-        memory = _ENTRY_BYTES * self.nnz + float(_SIDE_BYTES) * _SIDES * q
+        memory = _ENTRY_BYTES * self.nnz + float(_SIDE_BYTES) * sides * q
         work = _ENTRY_WORK * flops + _REFILL_WORK * self.nnz
         return self._candidate("iterative", 0.0, flops, work, memory, counted=False)
 

@@ -57,7 +57,8 @@ def conjugate_gradients(
     start : ndarray, shape (q, r), optional
         0 when not given.
     coefficients : bool
-        Keep the coefficients of all columns, for `lanczos`; then no column leaves early.
+        Keep the coefficients of all columns, for `lanczos`; then no column leaves early, and the limit on iterations
+        is no error: the quadrature has as many nodes, far more than it needs.
 
     Raises
     ------
@@ -81,6 +82,8 @@ def conjugate_gradients(
         if not going.any():
             break
         if out.iterations == _MAX_ITERATIONS:
+            if coefficients:
+                break
             raise NotPositiveDefiniteError(f"Conjugate gradients did not converge in {_MAX_ITERATIONS} iterations.")
         if not coefficients and np.count_nonzero(going) <= _COMPACT * len(active):
             out.x[:, active] = x

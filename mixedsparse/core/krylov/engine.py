@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -66,10 +67,15 @@ class KrylovEngine:
     def __init__(self, problem: Problem, seed: int = 0, batches: int = 1) -> None:
         self.problem = problem
         self.system = System(problem)
-        self.restart(seed, batches)
+        self._start(seed, batches)
 
-    def restart(self, seed: int, batches: int = 1) -> None:
-        """Forget what earlier fits have added, so that the same seed gives the same numbers."""
+    def renewed(self, seed: int) -> KrylovEngine:
+        """Engine that shares the system only: fits neither see nor change each other's probes and coarse space."""
+        out = copy.copy(self)
+        out._start(seed, batches=1)
+        return out
+
+    def _start(self, seed: int, batches: int) -> None:
         self.probes = Probes(self.system, seed, batches)
         self.effort = Effort()
         self.enriched = self.system.size <= _SMALL

@@ -43,7 +43,7 @@ def fit_iterative(
     Parameters
     ----------
     engine : KrylovEngine
-        Of the problem.
+        Of the problem; it is left as it is.
     reml : bool
     start : ndarray, shape (m,), optional
         Theta to start from, in the user's units.
@@ -93,7 +93,7 @@ def fit_iterative(
     assert isinstance(engine, KrylovEngine)
     problem = engine.problem
     limits = Limits(max_evals, tolerance, mc_share, max(max_probes, BATCH))
-    engine.restart(seed)
+    engine = engine.renewed(seed)
     with blas_threads(engine.work):
         inner = None if start is None else problem.layout.to_block @ start
         outcome, error = search(engine, reml, limits, start=inner, progress=progress, interruptible=interruptible)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.linalg import eigh_tridiagonal
 
 from mixedsparse.core.krylov.conjugate import Solution, conjugate_gradients
 from mixedsparse.core.krylov.factor import KrylovFactor
@@ -57,6 +58,6 @@ def _quadrature(found: Solution) -> np.ndarray:
         diagonal = 1.0 / alpha
         diagonal[1:] += beta / alpha[:-1]
         off = np.sqrt(beta) / alpha[:-1]
-        nodes, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
+        nodes, vectors = eigh_tridiagonal(diagonal, off)
         out[column] = vectors[0] ** 2 @ _f(nodes)
     return out

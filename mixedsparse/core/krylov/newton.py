@@ -172,6 +172,7 @@ def _newton(walk: _Walk, at: _Point, limits: Limits, interruptible: bool) -> tup
             if step.predicted <= _CLOSE:
                 if _refine(walk.engine, at, limits):
                     at.derivatives, at.error = walk.differentiate(at.theta, at.pls)
+                    fresh = False
                     continue
                 enough = _BELOW * max(at.error.share, _NEGLIGIBLE * limits.mc_share)
                 if step.predicted <= max(enough**2, limits.tolerance):

@@ -93,11 +93,6 @@ class System:
             self.couplings[s, t] = Coupling.of(pairs)
             self.couplings[t, s] = self.couplings[s, t].transposed(pairs.n_columns)
 
-    @property
-    def pairs(self) -> int:
-        """Pairs of levels that occur together, over all pairs of blocks."""
-        return sum(len(c.indices) for c in self.couplings.values()) // 2
-
     def view(self, stacked: np.ndarray, b: int) -> np.ndarray:
         """Rows of block b as (levels, K, r)."""
         layout = self.problem.layout

@@ -9,6 +9,7 @@ import pytest
 from benchmarks.contest.engines import lme4, pip
 from benchmarks.contest.engines import statsmodels as statsmodels_engine
 from benchmarks.contest.engines.base import EngineUnavailableError, Job
+from benchmarks.contest.engines.formula import by_columns
 from benchmarks.contest.engines.registry import ENGINES
 from benchmarks.contest.engines.statsmodels import spell
 from benchmarks.contest.engines.worker import relative_factor
@@ -137,3 +138,9 @@ def test_others_install_only_by_a_sudo_that_does_not_ask(bare_machine, monkeypat
     with pytest.raises(EngineUnavailableError, match=r"apt-get needs an administrator\."):
         ENGINES["lme4"].prepare()
     assert bare_machine == [["sudo", "-n", "true"]]
+
+
+def test_triangles_stacked_by_rows_are_judged_by_columns():
+    assert by_columns([11, 21, 22, 31, 32, 33, 5], [3, 1]) == [11, 21, 31, 22, 32, 33, 5]
+    with pytest.raises(ValueError, match="4 numbers are not the lower triangles"):
+        by_columns([1, 2, 3, 4], [2])

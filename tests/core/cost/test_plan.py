@@ -163,6 +163,35 @@ def test_iterative_where_a_direct_fit_takes_long(monkeypatch):
     assert foresee(big).method == "direct"
 
 
+def test_a_long_direct_fit_that_fits_is_not_given_up_for_an_iterative_one_that_does_not(monkeypatch, room):
+    wide = crossed(20_000, 20_000, 700)
+    monkeypatch.setattr(cost, "_PATIENCE", 1e6)
+    monkeypatch.setattr(cost, "_WORTH_IT", 1e-9)
+    direct, iterative = (next(c for c in foresee(wide).candidates if c.name == name) for name in ("split", "iterative"))
+    assert direct.memory < iterative.memory
+    assert foresee(wide).method == "iterative"
+    room(0.5 * (direct.memory + iterative.memory))
+    assert foresee(wide).method == "direct"
+
+
+@needs_cholmod
+def test_a_factor_that_cannot_be_counted_is_told_in_bytes(monkeypatch, room):
+    monkeypatch.setattr(cost, "_LARGEST_INDEX", 10.0)
+    room(1e12)
+    found = foresee(nested())
+    assert found.backend != "cholmod"
+    assert all(np.isfinite(c.memory) for c in found.candidates)
+
+
+def test_columns_of_x_count_in_the_memory_of_an_iterative_fit():
+    one = crossed(2000, 600, 500)
+    many = make_problem(
+        np.random.default_rng(0).normal(size=2000), np.random.default_rng(1).normal(size=(2000, 300)), one.terms
+    )
+    few, most = (next(c for c in foresee(p).candidates if c.name == "iterative").memory for p in (one, many))
+    assert most > 3 * few
+
+
 def test_direct_is_refused_before_it_is_allocated(room, monkeypatch):
     room(1e6)
     monkeypatch.setattr(SplitEngine, "__init__", lambda *_: pytest.fail("the engine was made"))

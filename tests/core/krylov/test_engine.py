@@ -126,6 +126,14 @@ def test_an_iteration_that_does_not_end_is_an_error(monkeypatch):
         conjugate_gradients(lambda x: diagonal * x, lambda x: x, np.ones((50, 1)), 1e-12)
 
 
+def test_an_iteration_that_does_not_end_still_gives_a_quadrature(monkeypatch):
+    """The criterion, which is computed last and without the coarse space, does not cost the fit."""
+    monkeypatch.setattr(conjugate, "_MAX_ITERATIONS", 3)
+    diagonal = np.linspace(1.0, 1e6, 50)[:, None]
+    found = conjugate_gradients(lambda x: diagonal * x, lambda x: x, np.ones((50, 1)), 1e-12, coefficients=True)
+    assert len(found.alphas) == len(found.betas) == found.iterations == 3
+
+
 def test_columns_that_are_solved_already_cost_nothing():
     rhs = np.column_stack([np.zeros(5), np.arange(1.0, 6.0)])
     diagonal = np.linspace(1.0, 2.0, 5)[:, None]

@@ -15,8 +15,12 @@ from mixedsparse.core.fit import Fit, fit_problem
 from mixedsparse.core.kernels import krylov as kernels
 from mixedsparse.core.krylov import KrylovEngine, fit_iterative
 from mixedsparse.core.krylov import engine as engine_module
+from mixedsparse.core.krylov import fit as fit_module
+from mixedsparse.core.krylov.factor import factor_of
 from mixedsparse.core.outcome import Stop
 from mixedsparse.core.problem import Problem, make_problem
+from mixedsparse.errors import ConvergenceWarning
+from mixedsparse.notices import warn_of_search
 from tests.core.krylov.graphs import graph
 from tests.models import DESIGNS, make
 
@@ -143,6 +147,9 @@ def test_probes_are_added_until_the_share_is_met_or_the_limit_is_reached():
     capped = fit_iterative(KrylovEngine(problem), reml=True, mc_share=1e-4, max_probes=32)
     assert capped.monte_carlo.probes == 32
     assert capped.monte_carlo.share > 1e-4
+    # A point that more probes are spent on is one step all the same.
+    evaluations = [line.nfev for line in tight.search.path]
+    assert len(evaluations) == len(set(evaluations))
 
 
 def test_rows_of_the_data_are_never_read():
@@ -193,3 +200,32 @@ def test_an_interruption_returns_the_state_so_far():
     assert np.isfinite(found.beta).all()
     with pytest.raises(KeyboardInterrupt):
         fit_iterative(KrylovEngine(problem), reml=True, progress=_Interrupt())
+
+
+def _traces(fit: Fit) -> list[np.ndarray]:
+    return [mean.copy() for mean in factor_of(fit.search.pls).estimate().means]
+
+
+def test_a_later_fit_does_not_mix_into_an_earlier_one():
+    engine = KrylovEngine(graph("star"))
+    first = fit_iterative(engine, reml=True, seed=1)
+    before, probes = _traces(first), factor_of(first.search.pls).engine.probes.number
+    fit_iterative(engine, reml=True, seed=2, mc_share=0.005)
+    factor_of(first.search.pls).release()
+    factor_of(first.search.pls)._estimate = None
+    for mine, want in zip(_traces(first), before, strict=True):
+        np.testing.assert_array_equal(mine, want)
+    assert factor_of(first.search.pls).engine.probes.number == probes
+    assert factor_of(first.search.pls).engine.system is engine.system
+
+
+def test_an_interrupted_criterion_is_said(monkeypatch):
+    def interrupt(factor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fit_module, "log_determinant", interrupt)
+    found = fit_iterative(KrylovEngine(graph("slopes")), reml=True, interruptible=True)
+    assert found.certificate.converged
+    assert np.isnan(found.criterion)
+    with pytest.warns(ConvergenceWarning, match="The log-likelihood was interrupted: the criterion, AIC and BIC"):
+        warn_of_search(found)

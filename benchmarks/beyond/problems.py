@@ -1,0 +1,70 @@
+"""What is measured, and the bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import ratings_parquet
+from benchmarks.beyond import lexicon
+
+__all__ = ["AGGREGATION", "RATINGS", "BigProblem", "problem_named"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BigProblem:
+    """A model of data in a file that is made for it.
+
+    Attributes
+    ----------
+    name : str
+    task : str
+        What is done, in words.
+    formula : str
+    fits : bool
+        Whether the model is fitted; otherwise the rows are only summed up.
+    sizes : tuple of int
+        Numbers of rows, of which the last has the bars.
+    write : callable
+        Path and rows to the file, and the rows that there are.
+    most_seconds : float or None
+    most_gb : float
+        Bars, in seconds and 10^9 bytes.
+    """
+
+    name: str
+    task: str
+    formula: str
+    fits: bool
+    sizes: tuple[int, ...]
+    write: Callable[[Path, int], int]
+    most_seconds: float | None
+    most_gb: float
+
+
+RATINGS = BigProblem(
+    name="ratings",
+    task="ratings, file to estimates",
+    formula="rating ~ 1 + (1 | userId) + (1 | movieId)",
+    fits=True,
+    sizes=(1_000_000, 4_000_000, 16_000_000, ratings_parquet.ROWS),
+    write=lambda path, rows: ratings_parquet.write(path, rows, *ratings_parquet.levels(rows)),
+    most_seconds=120.0,
+    most_gb=6.0,
+)
+AGGREGATION = BigProblem(
+    name="lexicon",
+    task="reaction times, file to cross-products",
+    formula="rt ~ frequency + (1 | subject) + (1 | item)",
+    fits=False,
+    sizes=(lexicon.ROWS,),
+    write=lexicon.write,
+    most_seconds=None,
+    most_gb=4.0,
+)
+
+
+def problem_named(name: str) -> BigProblem:
+    """Return the problem of that name."""
+    return {problem.name: problem for problem in (RATINGS, AGGREGATION)}[name]
