@@ -192,12 +192,12 @@ def _notes(problem: Problem, found: dict[str, Row]) -> list[str]:
     if own.stops_above:
         notes.append(f"{OWN} on {problem.name} stops {_excess(own)} above the best known criterion.")
     faster = [
-        f"{row.engine}'s {text.seconds(row.seconds)}"
+        f"{row.engine} ({text.seconds(row.seconds)}{'' if row.method == own.method else ' ' + row.method})"
         for row in found.values()
         if row.seconds is not None and own.seconds is not None and row.seconds < own.seconds and not row.stops_above
     ]
     if faster and own.seconds is not None:
-        notes.append(f"{OWN} on {problem.name}: {text.seconds(own.seconds)}, slower than {' and '.join(faster)}.")
+        notes.append(f"{OWN} on {problem.name}: {text.seconds(own.seconds)}, slower than {', '.join(faster)}.")
     if lme4 is not None and (own.peak_mb or 0.0) > (lme4.peak_mb or float("inf")):
         notes.append(f"{OWN} on {problem.name}: {own.peak_mb:.0f} MB, more than lme4's {lme4.peak_mb:.0f} MB.")
     return notes

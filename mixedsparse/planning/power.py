@@ -119,7 +119,7 @@ def power(
         The same seed gives the same figures; a size draws the same whatever other sizes there are.
     progress : bool or callable, optional
         True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on an
-        interactive terminal after two seconds. A callable gets (responses done, responses).
+        terminal or in a notebook after two seconds. A callable gets (responses done, responses).
 
     Returns
     -------

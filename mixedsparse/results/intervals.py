@@ -118,7 +118,7 @@ class IntervalsMixin(ResultsBase):
             `bootstrap`. Numbers agree to rounding.
         progress : bool or callable, optional
             True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on
-            an interactive terminal after two seconds. A callable gets (directions finished, directions).
+            a terminal or in a notebook after two seconds. A callable gets (directions finished, directions).
 
         Returns
         -------
@@ -185,7 +185,7 @@ class IntervalsMixin(ResultsBase):
             in others, the coarsest of these.
         progress : bool or callable, optional
             True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on
-            an interactive terminal after two seconds. A callable gets (replicates done, nsim).
+            a terminal or in a notebook after two seconds. A callable gets (replicates done, nsim).
 
         Returns
         -------

@@ -66,7 +66,9 @@ def test_targets_are_for_the_makers_alone(rows):
 
 def test_rivals_that_are_faster_and_right_have_a_note(rows):
     notes = [line for line in render(rows).splitlines() if "slower than" in line]
-    assert notes == ["- mixedsparse on sleepstudy: 2 ms, slower than mixedlm's 1.71 ms."]
+    assert notes == ["- mixedsparse on sleepstudy: 2 ms, slower than mixedlm (1.71 ms)."]
+    by_ml = row("kb07", "gpboost", 0.5, method="ML")
+    assert "- mixedsparse on kb07: 612 ms, slower than gpboost (500 ms ML)." in render([*rows, by_ml])
 
 
 def test_rivals_alone_make_a_table_too(rows):
