@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Parameter", "parameter_values", "parameters", "select_parameters"]
 
+# A standard deviation below this share of the largest among the fits is zero: BLAS libraries differ in what they leave.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -97,9 +100,16 @@ def parameter_values(
             first, second = parameter.places[0], parameter.places[-1]
             cov = covariances[parameter.term]
             if parameter.kind == "sd":
-                out[:, j] = np.sqrt(cov[:, first, first])
+                out[:, j] = _deviations(cov[:, first, first])
             else:
-                size = np.sqrt(cov[:, first, first] * cov[:, second, second])
+                size = _deviations(cov[:, first, first]) * _deviations(cov[:, second, second])
                 ratio = np.divide(cov[:, first, second], size, out=np.full(len(size), np.nan), where=size > 0)
                 out[:, j] = np.clip(ratio, -1.0, 1.0)
     return out
+
+
+def _deviations(variances: np.ndarray) -> np.ndarray:
+    """Return the square roots; what rounding leaves of a zero, beside those of the other fits, is zero."""
+    deviations = np.sqrt(variances)
+    deviations[deviations <= _ROUNDING * deviations.max(initial=0.0)] = 0.0
+    return deviations
