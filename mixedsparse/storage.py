@@ -20,6 +20,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Mapping
+from enum import Enum
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -152,6 +153,9 @@ class _Writer(pickle.Pickler):
         return self._names.get(id(obj))
 
     def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, Enum):
+            # Python 3.11.0 to 3.11.3 write a call of getattr, which the reader takes for foreign code.
+            return type(obj), (obj.value,)
         if (isinstance(obj, type) or callable(obj)) and not _is_permitted(obj):
             kind = f"{getattr(obj, '__module__', '?')}.{getattr(obj, '__qualname__', repr(obj))}"
             raise StorageError(

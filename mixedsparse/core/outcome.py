@@ -24,10 +24,6 @@ class Stop(Enum):
     NOT_FINITE = "the derivatives are not finite"
     INTERRUPTED = "it was interrupted"
 
-    def __reduce_ex__(self, protocol: object) -> tuple[type[Stop], tuple[str]]:
-        """Pickle by value: Python 3.11.0 to 3.11.3 pickle a call of getattr, which `storage` takes for foreign code."""
-        return Stop, (self.value,)
-
 
 @dataclass(frozen=True, slots=True)
 class Iteration:
