@@ -42,7 +42,9 @@ class LinearMixedModel(CriterionMixin):
     weights, offset : str or array, optional
         Column name or one number per row; a column name for a source.
     contrasts : dict, optional
-        Column -> ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"`` or an array (levels, levels - 1).
+        Column -> ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, an array (levels, levels - 1), or a DataFrame
+        whose index says which level a row is for and whose columns name the coefficients (``length[q-p]``). Applied to
+        the column wherever it is a term, alone or as ``C(column)``, in the fixed part and left of a bar.
     progress : bool or callable, optional
         Whether a bar shows how far the reading of a source is; by default on an interactive terminal or in
         a notebook after two seconds.

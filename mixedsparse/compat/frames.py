@@ -14,7 +14,7 @@ from mixedsparse.compat.formulas import translate
 from mixedsparse.compat.labels import formula_structure
 from mixedsparse.compat.structure import Structure
 from mixedsparse.errors import DataError
-from mixedsparse.formula.design import Design, make_design
+from mixedsparse.formula.design import Design, factor_columns, make_design
 from mixedsparse.formula.frames import Table, open_table, take
 from mixedsparse.formula.names import candidates
 
@@ -39,7 +39,7 @@ def read_frame(
     table = _chosen(table, subset)
     translation = translate(formula, column, table, re_formula, vc_formula)
     # To patsy truth values are a factor, to formulaic numbers.
-    used = [c for c in candidates(translation.formula) if c in table.names]
+    used = factor_columns(translation.formula, table, env)
     contrasts = {c: "treatment" for c in used if pd.api.types.is_bool_dtype(table.column(c).dtype)}
     design = make_design(translation.formula, table, contrasts=contrasts, env=env)
     if missing != "drop":

@@ -11,11 +11,12 @@ import pandas as pd
 
 from mixedsparse.errors import DataError
 from mixedsparse.formula.checks import numbers
-from mixedsparse.formula.contrasts import Coding, Contrast
+from mixedsparse.formula.contrasts import Coding, Contrast, make_coding
 from mixedsparse.formula.encoders import evaluate
 from mixedsparse.formula.frames import missing_rows, natural
 from mixedsparse.formula.grouping import factorise, match_levels
 from mixedsparse.formula.parse import Expression
+from mixedsparse.formula.translate import is_coerced
 
 __all__ = ["Columns", "complete_rows"]
 
@@ -81,12 +82,12 @@ class Columns:
     def code(self, alias: str, contrast: Contrast | None) -> tuple[np.ndarray, Coding | None]:
         """Numbers (n,) of a bare column, or codes and coding when it is a factor."""
         values, column = self.natural(alias), self.names[alias]
-        if contrast is None and values.dtype.kind in "biufcmM":
+        if contrast is None and not is_coerced(alias) and values.dtype.kind in "biufcmM":
             return numbers(values, f"The column {column!r}"), None
         codes, levels = factorise(values, column)
-        coding = Coding(tuple(levels.tolist()), contrast or Contrast())
-        coding.check(column)
-        return codes, coding
+        if is_coerced(alias) and values.dtype.kind == "f":
+            levels = levels.astype(float)  # C(x) of decimal numbers has C(x)[T.2.0], to formulaic and patsy alike
+        return codes, make_coding(column, levels.tolist(), contrast or Contrast())
 
     def recode(self, alias: str, coding: Coding | None) -> np.ndarray:
         """Numbers (n,) or codes of new rows by the `coding` of the fit.

@@ -15,7 +15,7 @@ from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, FormulaError
 from mixedsparse.formula import checks
 from mixedsparse.formula.columns import Columns, complete_rows
-from mixedsparse.formula.contrasts import Coding, Contrast, read_contrasts
+from mixedsparse.formula.contrasts import Coding, Contrast, check_used, read_contrasts
 from mixedsparse.formula.encoders import Encoder, fit_encoder
 from mixedsparse.formula.frames import Table, column_error, natural, open_table, take
 from mixedsparse.formula.grouping import Atom, Grouping
@@ -24,7 +24,7 @@ from mixedsparse.formula.newdata import Encoding, NewMatrices, TermEncoding, enc
 from mixedsparse.formula.parse import ParsedFormula, UnknownNames, parse
 from mixedsparse.formula.source import Source
 
-__all__ = ["Design", "make_design"]
+__all__ = ["Design", "factor_columns", "make_design"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +130,8 @@ def make_design(
     weights, offset : str or array_like of shape (rows of data,), optional
         Column name or values: prior weights (positive), and a known summand of the mean in units of y.
     contrasts : dict, optional
-        ``{"column": "treatment" | "sum" | "helmert" | "poly" | array (levels, levels - 1)}`` for the fixed part and
-        the left of every bar. A numeric column named here becomes a factor.
+        ``{"column": "treatment" | "sum" | "helmert" | "poly" | array (levels, levels - 1) | DataFrame}`` for the fixed
+        part and the left of every bar, also inside ``C(column)``. A numeric column named here becomes a factor.
     env : Mapping, optional
         Names of the caller that the formula may use: functions, constants, and arrays with a value per row.
 
@@ -219,6 +219,11 @@ def _parse(formula: Any, table: Table, env: Mapping[str, Any]) -> tuple[ParsedFo
         raise column_error(err.names, table.names, f"the formula {formula!r}") from None
 
 
+def factor_columns(formula: str, table: Table, env: Mapping[str, Any]) -> frozenset[str]:
+    """Columns of `table` that are terms of `formula`, alone or in ``C(...)``: those that may have contrasts."""
+    return frozenset(column for column, own in _parse(formula, table, env)[0].factors.items() if own is None)
+
+
 def _argument(what: str, value: Any, table: Table) -> Any:
     """Column (rows of the data,) that `weights` or `offset` names or gives."""
     if isinstance(value, str):
@@ -240,9 +245,8 @@ def _code_bare(
     parsed: ParsedFormula, columns: Columns, contrasts: Mapping[str, Contrast], table: Table
 ) -> tuple[dict[str, Any], dict[str, Coding]]:
     """Values of every alias on the fixed side and left of the bars, and the codings of factors."""
-    absent = [column for column in contrasts if column not in columns.raw and column not in table.names]
-    if absent:
-        raise column_error(absent, table.names, "contrasts")
+    if contrasts:
+        check_used(contrasts, table.names, parsed.factors)
     values: dict[str, Any] = {}
     codings: dict[str, Coding] = {}
     for side in (parsed.fixed, *(bar.effects for bar in parsed.bars)):

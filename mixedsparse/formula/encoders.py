@@ -157,7 +157,8 @@ def fit_encoder(
     if side.plain:
         small = sum(len(c.levels) for c in codings.values()) <= _CACHED_LEVELS
         make = _recipe if small else _recipe.__wrapped__
-        recipe = make(side, tuple(codings.items()))
+        # Labels belong to the key: levels 1 and 1.0 are equal, their names are not.
+        recipe = make(side, tuple((alias, coding, tuple(coding.labels(False))) for alias, coding in codings.items()))
         return recipe, recipe.matrix(values, n)
     with readable_errors(side.label, side.names):
         X, spec = _materialise(side, _untrained(side), codings, values, n, env)
@@ -191,9 +192,9 @@ def _labels(spec: Any, names: Mapping[str, str]) -> tuple[tuple[str, ...], dict[
 
 
 @lru_cache(maxsize=128)
-def _recipe(side: Side, codings: tuple[tuple[str, Coding], ...]) -> Recipe:
+def _recipe(side: Side, codings: tuple[tuple[str, Coding, tuple[str, ...]], ...]) -> Recipe:
     """Lay out a plain side on one row; formulaic decides about terms, rank and order."""
-    coded = dict(codings)
+    coded = {alias: coding for alias, coding, _ in codings}
     row = {alias: np.zeros(1, dtype=np.intp if alias in coded else float) for alias in side.bare}
     with readable_errors(side.label, side.names):
         _, spec = _materialise(side, _untrained(side), coded, row, 1, {})

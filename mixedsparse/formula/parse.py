@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,9 +12,12 @@ from mixedsparse.formula.bars import split_formula
 from mixedsparse.formula.encoders import Side, parse_side
 from mixedsparse.formula.grouping import Atom, expand_grouping
 from mixedsparse.formula.names import Token, text_of
-from mixedsparse.formula.translate import Translator, shown
+from mixedsparse.formula.translate import Translator, restore, shown
 
 __all__ = ["Expression", "ParsedBar", "ParsedFormula", "UnknownNames", "parse"]
+
+# A call that says how one column is coded.
+_CODED = re.compile(r"C\(\s*(_ms\d+v)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,18 @@ class ParsedFormula:
     def columns(self) -> tuple[str, ...]:
         """Columns that the formula uses."""
         return tuple(dict.fromkeys(self.names.values()))
+
+    @property
+    def factors(self) -> dict[str, str | None]:
+        """Columns that stand as terms, alone or in ``C(...)``, and the call in which the formula itself codes them."""
+        found: dict[str, str | None] = {}
+        for side in (self.fixed, *(bar.effects for bar in self.bars)):
+            found.update((self.names[alias], None) for alias in side.bare if self.names[alias] not in found)
+            for term in side.formula:
+                for factor in term.factors:
+                    if match := _CODED.match(factor.expr):
+                        found[self.names[match[1]]] = restore(factor.expr, self.names)
+        return found
 
 
 class UnknownNames(Exception):

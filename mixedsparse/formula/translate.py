@@ -2,7 +2,8 @@
 
 A column called ``C``, ``np`` or ``IQ.ver`` cannot be confused with a function or an attribute once it is ``_ms3``.
 Inside a function call the same column is ``_ms3v``: there it keeps its own values, while a bare factor is coded by its
-contrasts. Labels get the user's names back at the end (`restore`).
+contrasts. ``C(column)`` without further arguments is ``_ms3c``: a bare factor too, whatever the column holds. Labels
+get the user's names back at the end (`restore`).
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from dataclasses import dataclass, field
 from mixedsparse.errors import FormulaError
 from mixedsparse.formula.names import R_CONSTANTS, R_FUNCTIONS, R_HINTS, Token, namespace, prefixes, text_of
 
-__all__ = ["Translator", "aliases_in", "restore", "shown"]
+__all__ = ["Translator", "aliases_in", "is_coerced", "restore", "shown"]
 
-_ALIAS = re.compile(r"\b_ms\d+v?\b")
+_ALIAS = re.compile(r"\b_ms\d+[vc]?\b")
 _FORBIDDEN = {
     "$": "name the column alone",
     "@": "name the column alone",
@@ -49,9 +50,10 @@ class Translator:
     unknown: dict[str, None] = field(default_factory=dict)
     _numbers: dict[str, int] = field(default_factory=dict)
 
-    def alias(self, column: str, inside: bool) -> str:
-        """Alias of `column`, as a bare factor or inside a call."""
-        alias = f"_ms{self._numbers.setdefault(column, len(self._numbers))}{'v' if inside else ''}"
+    def alias(self, column: str, inside: bool, coerced: bool = False) -> str:
+        """Alias of `column`: bare, inside a call, or `coerced` to a factor."""
+        kind = "c" if coerced else "v" if inside else ""
+        alias = f"_ms{self._numbers.setdefault(column, len(self._numbers))}{kind}"
         self.names[alias] = column
         return alias
 
@@ -81,6 +83,9 @@ class Translator:
             elif quoted := self._patsy_quote(words[i : i + 4]):
                 out.append(self._column(quoted, inside[-1]))
                 skip = 3
+            elif not inside[-1] and (coerced := self._coerced(words[i : i + 8])):
+                out.append(self.alias(coerced[0], inside=False, coerced=True))
+                skip = coerced[1]
             elif token.kind == "name" and after == "(":
                 out.append(self._function(token.text, before))
             elif token.kind in ("name", "quoted"):
@@ -103,6 +108,21 @@ class Translator:
         if [w.text for w in (*words[:2], *words[3:])] == ["Q", "(", ")"] and words[2].kind == "string":
             return words[2].text[1:-1]
         return None
+
+    def _coerced(self, words: Sequence[Token]) -> tuple[str, int] | None:
+        """Column of a ``C(column)`` or ``factor(column)`` that `words` begin with, and its number of further tokens."""
+        if len(words) < 4 or words[0].kind != "name" or words[0].text in self.outer or words[1].text != "(":
+            return None
+        if R_FUNCTIONS.get(words[0].text, words[0].text) != "C":
+            return None
+        quoted = self._patsy_quote(words[2:6])
+        name = quoted or (words[2].name if words[2].kind in ("name", "quoted") else None)
+        end = 6 if quoted else 3
+        closed = len(words) > end and words[end].text == ")"
+        after = words[end + 1].text if len(words) > end + 1 else ""
+        if name not in self.columns or not closed or after.startswith((".", "[")):
+            return None
+        return name, end
 
     def _column(self, name: str, inside: bool) -> str:
         if name not in self.columns:
@@ -177,7 +197,18 @@ def _join(words: Sequence[str]) -> str:
 
 def restore(text: str, names: Mapping[str, str]) -> str:
     """Put the user's column names, ``names[alias]``, back into `text`."""
-    return _ALIAS.sub(lambda match: names.get(match.group(), match.group()), text)
+
+    def user_name(match: re.Match[str]) -> str:
+        alias = match.group()
+        name = names.get(alias, alias)
+        return f"C({name})" if is_coerced(alias) and name != alias else name
+
+    return _ALIAS.sub(user_name, text)
+
+
+def is_coerced(alias: str) -> bool:
+    """Whether `alias` stands for ``C(column)``, a factor whatever the column holds."""
+    return alias.endswith("c")
 
 
 def aliases_in(text: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from mixedsparse.errors import DataError, OptionError
 from mixedsparse.formula.source import Covariate
+from mixedsparse.formula.translate import aliases_in
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -26,7 +27,7 @@ _MOST_ROWS = 100_000
 # Share of the length of a linear function that may lie in the null space of X (emmeans' estble.tol).
 _ESTIMABLE = 1e-8
 # Inside a call, a column whose numbers stand for the levels of a factor.
-_COERCED = re.compile(r"\bC\(\s*(_ms\d+v?)\b")
+_COERCED = re.compile(r"\bC\(\s*(_ms\d+v)\b")
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +145,7 @@ def predictors(results: MixedResults) -> dict[str, Predictor]:
     texts = [side.text, *(offset.code for offset in parsed.offsets)]
     coerced = {parsed.names[alias] for alias in _COERCED.findall(side.text)}
     codings = {parsed.names[alias]: coding.levels for alias, coding in design.encoding.fixed.codings.items()}
-    names = dict.fromkeys(parsed.names[alias] for text in texts for alias in re.findall(r"\b_ms\d+v?\b", text))
+    names = dict.fromkeys(parsed.names[alias] for text in texts for alias in aliases_in(text))
     if design.encoding.offset_column:
         names[design.encoding.offset_column] = None
     out = {}

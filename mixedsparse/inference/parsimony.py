@@ -17,8 +17,9 @@ from scipy.special import chdtrc
 
 from mixedsparse.core.outcome import Stop
 from mixedsparse.errors import DataError, MixedSparseWarning, OptionError
-from mixedsparse.formula.names import candidates
+from mixedsparse.formula.design import factor_columns
 from mixedsparse.formula.random_part import RandomPart, random_parts, reductions, with_random
+from mixedsparse.formula.source import Source
 from mixedsparse.inference.pca import random_pca
 from mixedsparse.inference.refit import check_exact
 
@@ -173,7 +174,7 @@ class _Trail:
                     source.table,
                     weights=source.weights,
                     offset=source.offset,
-                    contrasts=_used(source.contrasts, formula),
+                    contrasts=_used(source, formula),
                     env=source.env,
                 )
                 fit = model.fit(self.start.reml)
@@ -284,6 +285,9 @@ def _lrt(small: MixedResults, large: MixedResults) -> dict[str, float]:
     return {"LRT": statistic, "Df": df, "p": float(chdtrc(df, statistic)) if df else 1.0}
 
 
-def _used(contrasts: Any, formula: str) -> dict[str, Any] | None:
-    """Contrasts of the columns that `formula` still has."""
-    return {c: kind for c, kind in (contrasts or {}).items() if c in candidates(formula)} or None
+def _used(source: Source, formula: str) -> dict[str, Any] | None:
+    """Contrasts of the columns that are still terms of `formula`."""
+    if not source.contrasts:
+        return None
+    terms = factor_columns(formula, source.table, source.env)
+    return {column: kind for column, kind in source.contrasts.items() if str(column) in terms} or None

@@ -17,7 +17,7 @@ from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, FormulaError, OptionError
 from mixedsparse.estimable import Sizes
 from mixedsparse.formula import checks
-from mixedsparse.formula.contrasts import read_contrasts
+from mixedsparse.formula.contrasts import check_used, read_contrasts
 from mixedsparse.formula.design import Design
 from mixedsparse.formula.frames import column_error
 from mixedsparse.formula.grouping import Atom, Grouping
@@ -112,8 +112,10 @@ class _Reading:
         names = tuple(database.table.columns)
         self.parsed, self.constants = _parse(formula, names, env)
         coded = read_contrasts(contrasts)
-        extra = {f"weights={weights!r}": [weights], f"offset={offset!r}": [offset], "contrasts": list(coded)}
-        for used, wanted in extra.items():
+        if coded:
+            check_used(coded, names, self.parsed.factors)
+        named = {f"weights={weights!r}": [weights], f"offset={offset!r}": [offset]}
+        for used, wanted in named.items():
             if absent := [name for name in wanted if name is not None and name not in names]:
                 raise column_error(absent, names, used)
         used = [*self.parsed.columns, *(name for name in (weights, offset) if name is not None)]

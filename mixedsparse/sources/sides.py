@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.errors import DataError, FormulaError
-from mixedsparse.formula.contrasts import Coding, Contrast
+from mixedsparse.formula.contrasts import Coding, Contrast, make_coding
 from mixedsparse.formula.encoders import Encoder, Side, Transform, fit_encoder
 from mixedsparse.formula.parse import ParsedFormula
 from mixedsparse.formula.structure import Products, read_products
-from mixedsparse.formula.translate import restore
+from mixedsparse.formula.translate import is_coerced, restore
 from mixedsparse.sources.columns import SourceColumns, as_number, code_key, is_number
 from mixedsparse.sources.expressions import Standardised, Translation, translate
 
 __all__ = ["EncodedSide", "SideReader"]
 
-# A call that makes a factor of one column.
-_COERCED = re.compile(r"C\(\s*(_ms\d+v?)\s*[,)]")
+# A call that makes a factor of one column and says how it is coded.
+_COERCED = re.compile(r"C\(\s*(_ms\d+v)\s*[,)]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,16 +115,16 @@ class SideReader:
         """Coding of a bare factor; None for a number."""
         column = self.parsed.names[alias]
         contrast, value = self.contrasts.get(column), self.columns.value(column)
-        if contrast is None and is_number(value.type()):
+        if contrast is None and is_number(value.type()) and not is_coerced(alias):
             return None
         if contrast is None and value.type().is_temporal():
             raise DataError(
                 f"The column {column!r} holds dates or times: convert it to a number, e.g. the days since the first."
             )
         factor = self.columns.column_factor(column)
-        coding = Coding(tuple(factor.levels.tolist()), contrast or Contrast())
-        coding.check(column)
-        return coding
+        floating = is_coerced(alias) and value.type().is_floating()
+        levels = factor.levels.astype(float) if floating else factor.levels
+        return make_coding(column, levels.tolist(), contrast or Contrast())
 
     def _coerced(self, side: Side) -> Iterator[tuple[str, Any]]:
         """Yield calls ``C(column, ...)`` and the levels of their columns."""

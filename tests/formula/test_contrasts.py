@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.errors import ArgumentError, ColumnError, DataError, OptionError
 from mixedsparse.formula import make_design
 from mixedsparse.formula.contrasts import Coding, read_contrasts
 
@@ -110,14 +111,101 @@ def test_contrasts_that_make_no_sense_are_refused(frame, contrasts, error, messa
         make_design("y ~ a + (1 | g)", frame, contrasts=contrasts)
 
 
-def test_contrasts_for_a_column_that_the_formula_leaves_out_are_harmless(frame):
-    # So that a reduced model is fitted with the arguments of the full one.
-    with_b = make_design("y ~ a + (1 | g)", frame, contrasts={"a": "sum", "b": "sum"})
-    without = make_design("y ~ a + (1 | g)", frame, contrasts={"a": "sum"})
-    assert with_b.x_names == without.x_names
-    np.testing.assert_array_equal(with_b.X, without.X)
+@pytest.mark.parametrize(
+    ("formula", "key", "message"),
+    [
+        ("y ~ a + (1 | g)", "b", r"contrasts\['b'\] would change nothing: .* Leave it out; .* are 'a'\."),
+        ("y ~ a + (1 | g)", "g", "would change nothing"),
+        ("y ~ a + x + I(z > 1) + (1 | g)", "z", "would change nothing"),
+        ("y ~ a + (1 | g)", "C(a)", "the key is the name of the column, write 'a'"),
+        ("y ~ factor(a) + (1 | g)", "factor(a)", "the key is the name of the column, write 'a'"),
+        ("y ~ C(a, contr.helmert) + (1 | g)", "a", r"'C\(a, contr.helmert\)' in the formula both say"),
+        ("y ~ a + (C(a, contr.helmert) | g)", "a", "both say how 'a' is coded"),
+    ],
+)
+def test_contrasts_that_match_nothing_are_refused(frame, formula, key, message):
+    with pytest.raises(OptionError, match=message):
+        make_design(formula, frame, contrasts={key: "sum"})
 
 
-def test_contrasts_for_a_grouping_factor_are_harmless(frame):
-    design = make_design("y ~ a + (1 | g)", frame, contrasts={"g": "sum"})
-    assert design.terms[0].n_levels == 6
+def test_contrasts_for_an_absent_column_name_the_nearest(frame):
+    with pytest.raises(ColumnError, match=r"no column 'A', used in contrasts.* Did you mean 'a'\?"):
+        make_design("y ~ a + (1 | g)", frame, contrasts={"A": "sum"})
+
+
+@pytest.mark.parametrize("bad", ["sum", [("a", "sum")], {"a"}, 1])
+def test_contrasts_must_be_a_dict(frame, bad):
+    with pytest.raises(ArgumentError, match=r"write contrasts=\{'column': 'sum'\}"):
+        make_design("y ~ a + (1 | g)", frame, contrasts=bad)
+
+
+@pytest.mark.parametrize("call", ["C({})", "factor({})", "as.factor({})", "C(`{}`)", 'C(Q("{}"))'])
+def test_contrasts_reach_a_column_inside_c(frame, call):
+    terms = f"{call.format('a')} * {call.format('z')} + ({call.format('a')} | g)"
+    kinds = {"a": "sum", "z": "helmert"}
+    plain, called = (make_design(f"y ~ {t}", frame, contrasts=kinds) for t in ("a * z + (a | g)", terms))
+    np.testing.assert_array_equal(called.X, plain.X)
+    np.testing.assert_array_equal(called.terms[0].z, plain.terms[0].z)
+    assert called.x_names[1] == "C(a)[S.u]"
+    assert called.x_names == tuple(n.replace("a[", "C(a)[").replace("z[", "C(z)[") for n in plain.x_names)
+    new = frame.iloc[[5, 0, 9]]
+    np.testing.assert_array_equal(called.matrices(new).X, plain.matrices(new).X)
+
+
+def test_levels_that_are_equal_but_spelled_otherwise_keep_their_names(frame):
+    whole = make_design("y ~ C(z) + (1 | g)", frame)
+    decimal = make_design("y ~ C(z) + (1 | g)", frame.assign(z=frame["z"].astype(float)))
+    assert whole.x_names[1] == "C(z)[T.1]"
+    assert decimal.x_names[1] == "C(z)[T.1.0]"
+
+
+# Differences between neighbours: v - u, w - v.
+TABLE = pd.DataFrame({"v-u": [-2 / 3, 1 / 3, 1 / 3], "w-v": [-1 / 3, -1 / 3, 2 / 3]}, index=["u", "v", "w"])
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+def test_rows_of_a_table_go_to_the_levels_they_name(frame, order):
+    want = make_design("y ~ a + (a | g)", frame, contrasts={"a": TABLE.to_numpy()})
+    found = make_design("y ~ a + (a | g)", frame, contrasts={"a": TABLE.iloc[order]})
+    np.testing.assert_array_equal(found.X, want.X)
+    assert found.x_names == ("Intercept", "a[v-u]", "a[w-v]")
+    assert found.terms[0].columns == found.x_names
+    assert want.x_names == ("Intercept", "a[1]", "a[2]")
+    new = frame.iloc[[7, 3, 1]]
+    np.testing.assert_array_equal(found.matrices(new).X, want.matrices(new).X)
+
+
+def test_tables_are_matched_by_value_or_by_text(frame):
+    numbers = TABLE.set_axis(sorted(frame["z"].unique())[:3])
+    rows = frame[frame["z"].isin(numbers.index)]
+    want = make_design("y ~ z + (1 | g)", rows, contrasts={"z": numbers}).X
+    for labels in (numbers.index.astype(float), numbers.index.astype(str)):
+        shuffled = numbers.set_axis(labels).iloc[[2, 0, 1]]
+        np.testing.assert_array_equal(make_design("y ~ z + (1 | g)", rows, contrasts={"z": shuffled}).X, want)
+
+
+def test_a_table_without_labels_goes_by_position_and_a_series_is_one_contrast(frame):
+    want = make_design("y ~ a + b + (1 | g)", frame, contrasts={"a": TABLE, "b": [[0.5], [-0.5]]})
+    plain = TABLE.reset_index(drop=True).set_axis(range(2), axis="columns")
+    half = pd.Series([-0.5, 0.5], index=["q", "p"], name="p-q")
+    found = make_design("y ~ a + b + (1 | g)", frame, contrasts={"a": plain, "b": half})
+    np.testing.assert_array_equal(found.X, want.X)
+    assert found.x_names == ("Intercept", "a[1]", "a[2]", "b[p-q]")
+
+
+@pytest.mark.parametrize(
+    ("table", "error", "message"),
+    [
+        (
+            TABLE.set_axis(["x", "y", "z"]),
+            DataError,
+            r"labelled \['x', 'y', 'z'\], but .* are \['u', 'v', 'w'",
+        ),
+        (TABLE.iloc[[0, 1]], DataError, "labelled"),
+        (TABLE.set_axis(["u", "u", "v"]), OptionError, "several rows called 'u'"),
+        (TABLE.set_axis(["p", "p"], axis="columns"), OptionError, "several columns called 'p'"),
+    ],
+)
+def test_tables_with_other_labels_are_refused(frame, table, error, message):
+    with pytest.raises(error, match=message):
+        make_design("y ~ a + (1 | g)", frame, contrasts={"a": table})

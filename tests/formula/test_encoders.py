@@ -10,6 +10,9 @@ from mixedsparse.formula import make_design
 from mixedsparse.formula.encoders import Recipe, Transform
 
 PLAIN = [
+    "C(z) * x",
+    "0 + C(z):a",
+    "C(a) + C(a):x + a:z",
     "1",
     "0",
     "x",
@@ -42,12 +45,10 @@ CALLS = [
     "I(x**2) + x",
     "poly(x, 2) * a",
     "scale(x) + center(w)",
-    "C(z) * x",
     "C(a, contr.sum) + b",
     "bs(x, df=5)",
     "cr(x, df=4, constraints='center')",
     "2:x",
-    "0 + C(z):a",
     "np.sin(x) + a:log(w)",
 ]
 
