@@ -222,7 +222,8 @@ class LinearMixedModel(CriterionMixin):
         Notes
         -----
         Ctrl-C ends the search once it has a point, and returns results for that with a ConvergenceWarning; give their
-        `theta` as `start` to go on.
+        `theta` as `start` to go on. One model may be fitted from several threads at once, and in processes that are
+        forked before or after a fit.
         """
         from mixedsparse.results import MixedResults
 

@@ -50,7 +50,7 @@ ALLOWED_LIBRARIES = {
 }
 ONLY_IMPORTERS = {
     "sksparse": {"core/direct/cholmod.py"},
-    "numba": {"core/kernels/direct.py", "core/kernels/krylov.py", "core/kernels/columns.py"},
+    "numba": {f"core/kernels/{name}.py" for name in ("direct", "krylov", "columns", "loops")},
     "threadpoolctl": {"core/threads.py"},
 }
 

@@ -2,16 +2,24 @@
 
 A second OpenBLAS thread gains little below a thousand rows, and on a busy machine its spinning stretches a call of
 microseconds to milliseconds. The only module that imports threadpoolctl.
+
+The number of threads of a BLAS is one number for the whole process. Limits are therefore counted over all Python
+threads: the first sets it to one, the last puts back what was there. A process that was forked keeps the limits of the
+thread that forked, and knows whether compiled loops had started threads before, which no fork takes along.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["allowed_threads", "blas_threads", "lapack_threads"]
+__all__ = ["allowed_threads", "blas_threads", "lapack_threads", "threads_were_lost"]
 
 # Multiply-adds of the largest dense operation below which one thread serves. At 1.5e9 (InstEval) a fit took 0.37 s with
 # one thread and 0.30 s with two on a quiet machine, but 0.65 s and 2 s beside other work.
@@ -20,7 +28,7 @@ _SMALL = 2e9
 
 def blas_threads(work: float) -> AbstractContextManager[Any]:
     """Context in which BLAS uses one thread if `work`, in multiply-adds of the largest operation, is small."""
-    return _controller().limit(limits=1, user_api="blas") if work < _SMALL else nullcontext()
+    return _limiter.single(_libraries()) if work < _SMALL else nullcontext()
 
 
 def lapack_threads(work: float) -> AbstractContextManager[Any]:
@@ -29,24 +37,105 @@ def lapack_threads(work: float) -> AbstractContextManager[Any]:
     NumPy and SciPy each carry a BLAS with threads of its own, which spin for a while after every product: two sets of
     them on the same cores take twice the time of one.
     """
-    numpys = [library.filepath for library in _libraries() if "numpy.libs" in PurePath(library.filepath).parts]
+    numpys = [library for library in _libraries() if "numpy.libs" in PurePath(library.filepath).parts]
     if work < _SMALL or not numpys or len(numpys) == len(_libraries()):
         return blas_threads(work)
-    return _controller().select(filepath=numpys).limit(limits=1)
+    return _limiter.single(numpys)
 
 
 def allowed_threads() -> int:
     """Threads that BLAS may use now: limits of the environment or of threadpoolctl hold for compiled loops too."""
-    return max((library.num_threads for library in _libraries()), default=1)
+    return max((_limiter.allowed(library) for library in _libraries()), default=1)
 
 
-def _libraries() -> list[Any]:
-    return [library for library in _controller().lib_controllers if library.user_api == "blas"]
+def threads_were_lost() -> bool:
+    """Whether this process was forked from one in which compiled loops had started threads: new ones would hang."""
+    return _limiter.threads_lost
 
 
 @cache
-def _controller() -> Any:
+def _libraries() -> list[Any]:
     from threadpoolctl import ThreadpoolController
 
-    # Made once: it scans the libraries that are loaded, and numpy's and scipy's are by now.
-    return ThreadpoolController()
+    # Looked for once: it scans the libraries that are loaded, and numpy's and scipy's are by now.
+    return [library for library in ThreadpoolController().lib_controllers if library.user_api == "blas"]
+
+
+class _Limiter:
+    """Limits of one thread that are open, counted for each library over all Python threads."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        # Library -> number of threads before the first limit, and the limits that are open with the thread of each.
+        self.open: dict[str, tuple[int, dict[object, int]]] = {}
+        self.threads_lost = False
+
+    @contextmanager
+    def single(self, libraries: Sequence[Any]) -> Iterator[None]:
+        """Context in which each library has one thread."""
+        token = object()
+        with self.lock:
+            for library in libraries:
+                self._enter(library, token)
+        try:
+            yield
+        finally:
+            with self.lock:
+                for library in libraries:
+                    self._leave(library, token)
+
+    def allowed(self, library: Any) -> int:
+        """Threads that a library may use but for limits of other Python threads."""
+        now = int(library.num_threads)
+        before, tokens = self.open.get(library.filepath, (now, {}))
+        return before if now == 1 and threading.get_ident() not in tokens.values() else now
+
+    def _enter(self, library: Any, token: object) -> None:
+        if library.filepath not in self.open:
+            self.open[library.filepath] = library.num_threads, {}
+            library.set_num_threads(1)
+        self.open[library.filepath][1][token] = threading.get_ident()
+
+    def _leave(self, library: Any, token: object) -> None:
+        if library.filepath not in self.open:
+            return
+        before, tokens = self.open[library.filepath]
+        tokens.pop(token, None)
+        if tokens:
+            return
+        del self.open[library.filepath]
+        # Whoever has set another number in the meantime means it.
+        if library.num_threads == 1:
+            library.set_num_threads(before)
+
+    def forget_other_threads(self, libraries: Sequence[Any]) -> None:
+        """In a child, drop the limits of threads that only the parent has."""
+        self.lock = threading.RLock()
+        numba = sys.modules.get("numba")
+        if numba is not None and not self.threads_lost:
+            self.threads_lost = _has_started(numba)
+        mine = threading.get_ident()
+        for library in libraries:
+            for token, thread in list(self.open.get(library.filepath, (0, {}))[1].items()):
+                if thread != mine:
+                    self._leave(library, token)
+
+
+def _has_started(numba: Any) -> bool:
+    """Whether numba has started threads, whoever asked it to."""
+    try:
+        numba.threading_layer()
+    except (AttributeError, ValueError):
+        return False
+    return True
+
+
+_limiter = _Limiter()
+
+if hasattr(os, "register_at_fork"):
+    # Held over a fork, the lock keeps what it guards whole for the child.
+    os.register_at_fork(
+        before=lambda: _limiter.lock.acquire(),
+        after_in_parent=lambda: _limiter.lock.release(),
+        after_in_child=lambda: _limiter.forget_other_threads(_libraries() if _limiter.open else []),
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+import threading
+from dataclasses import dataclass
+
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mixedsparse.core.threads import allowed_threads, lapack_threads
+from mixedsparse.core.threads import _Limiter, allowed_threads, blas_threads, lapack_threads
 
 
 def test_allowed_threads_are_those_of_blas_at_the_moment():
@@ -14,18 +16,6 @@ def test_allowed_threads_are_those_of_blas_at_the_moment():
     with threadpool_limits(1, user_api="blas"):
         assert allowed_threads() == 1
     assert allowed_threads() == before
-
-
-@pytest.mark.parametrize("limit", [1, 2])
-def test_compiled_loops_use_no_more_threads_than_blas_may(limit):
-    numba = pytest.importorskip("numba")
-    from mixedsparse.core.kernels import direct as kernels
-
-    matrix = np.eye(3)
-    with threadpool_limits(limit, user_api="blas"):
-        kernels.subtract(matrix, np.array([0, 2]), np.array([0, 2]), np.ones((2, 1)), np.ones((1, 1, 1)))
-        assert numba.get_num_threads() == min(allowed_threads(), numba.config.NUMBA_NUM_THREADS)
-    np.testing.assert_array_equal(np.tril(matrix), [[0, 0, 0], [0, 1, 0], [-1, 0, 0]])
 
 
 def threads_of(owner: str) -> list[int]:
@@ -44,3 +34,76 @@ def test_a_large_search_leaves_the_threads_to_the_lapack_of_scipy():
     with lapack_threads(1e12):
         assert (threads_of("scipy"), threads_of("numpy")) == (before[0], [1])
     assert (threads_of("scipy"), threads_of("numpy")) == before
+
+
+@dataclass
+class Library:
+    """A BLAS whose number of threads is one number for the process."""
+
+    num_threads: int = 4
+    filepath: str = "libblas.so"
+
+    def set_num_threads(self, number: int) -> None:
+        self.num_threads = number
+
+
+class Elsewhere:
+    """A limit that another Python thread opens and closes when it is told to."""
+
+    def __init__(self, limiter: _Limiter, library: Library) -> None:
+        self.entered, self.leave = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._hold, args=(limiter, library))
+        self.thread.start()
+        assert self.entered.wait(10)
+
+    def _hold(self, limiter: _Limiter, library: Library) -> None:
+        with limiter.single([library]):
+            self.entered.set()
+            self.leave.wait(10)
+
+    def close(self) -> None:
+        self.leave.set()
+        self.thread.join(10)
+
+
+def test_limits_of_several_threads_that_overlap_end_where_they_began():
+    limiter, library = _Limiter(), Library()
+    first = Elsewhere(limiter, library)
+    second = Elsewhere(limiter, library)
+    first.close()
+    assert library.num_threads == 1  # the second still holds it
+    second.close()
+    assert library.num_threads == 4
+
+
+def test_a_limit_of_another_thread_does_not_count_as_one_of_the_users():
+    limiter, library = _Limiter(), Library()
+    other = Elsewhere(limiter, library)
+    assert limiter.allowed(library) == 4
+    with limiter.single([library]):
+        assert limiter.allowed(library) == 1
+    other.close()
+    assert limiter.allowed(library) == 4
+
+
+def test_what_someone_else_sets_within_a_limit_stays():
+    limiter, library = _Limiter(), Library()
+    with limiter.single([library]), limiter.single([library]):
+        library.set_num_threads(3)
+    assert library.num_threads == 3
+
+
+def test_a_child_drops_the_limits_of_threads_that_it_does_not_have():
+    limiter, library = _Limiter(), Library()
+    other = Elsewhere(limiter, library)
+    limiter.forget_other_threads([library])
+    assert library.num_threads == 4
+    other.close()
+    assert library.num_threads == 4
+
+
+def test_a_limit_is_put_back_after_an_error():
+    before = [info["num_threads"] for info in threadpool_info()]
+    with pytest.raises(ZeroDivisionError), blas_threads(0.0):
+        raise ZeroDivisionError
+    assert [info["num_threads"] for info in threadpool_info()] == before

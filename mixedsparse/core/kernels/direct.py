@@ -1,12 +1,13 @@
-"""Compiled loops: the only module that imports numba. Imported by large sparse problems only."""
+"""Compiled loops of direct fits. Imported by large sparse problems only."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import config, njit, prange, set_num_threads
+from numba import njit, prange
 
+from mixedsparse.core.kernels.loops import Loop
 from mixedsparse.core.threads import allowed_threads
 
 __all__ = ["ByColumn", "gather_inverse", "invert_narrow", "quadratic", "subtract"]
@@ -28,12 +29,11 @@ def subtract(matrix: np.ndarray, indptr: np.ndarray, indices: np.ndarray, values
     cov : ndarray, shape (levels, K, K)
         Symmetric blocks C_l.
     """
-    _follow_limits()
-    bounds = _stripe_bounds(len(matrix))
+    bounds, threads = _stripe_bounds(len(matrix)), allowed_threads()
     if values.shape[1] == 1:
-        _scatter_scalar(matrix, indptr, indices, values[:, 0], cov[:, 0, 0], bounds)
+        _scatter_scalar(matrix, indptr, indices, values[:, 0], cov[:, 0, 0], bounds, threads=threads)
     else:
-        _scatter_block(matrix, indptr, indices, values, cov, bounds)
+        _scatter_block(matrix, indptr, indices, values, cov, bounds, threads=threads)
 
 
 class ByColumn(NamedTuple):
@@ -61,22 +61,16 @@ def quadratic(
 
     N is read row by row, each for all levels that meet its column: level by level, every read would leave the cache.
     """
-    _follow_limits()
     levels, k = len(indptr) - 1, values.shape[1]
-    bounds = _stripe_bounds(len(lower))
+    bounds, threads = _stripe_bounds(len(lower)), allowed_threads()
     lists = (*by_column, indptr, indices)
     if k == 1:
         sums = np.zeros((len(bounds) - 1, levels))
-        _gather_scalar(lower, bounds, *lists, values[:, 0], sums)
+        _gather_scalar(lower, bounds, *lists, values[:, 0], sums, threads=threads)
         return sums.sum(axis=0)[:, None, None]
     blocks = np.zeros((len(bounds) - 1, levels, k, k))
-    _gather_block(lower, bounds, *lists, values, blocks)
+    _gather_block(lower, bounds, *lists, values, blocks, threads=threads)
     return blocks.sum(axis=0)
-
-
-def _follow_limits() -> None:
-    """Use as many threads as BLAS may: numba alone knows its environment variable only, not a limit set at run time."""
-    set_num_threads(min(allowed_threads(), config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
 
 
 def _stripe_bounds(q: int) -> np.ndarray:
@@ -84,7 +78,7 @@ def _stripe_bounds(q: int) -> np.ndarray:
     return np.unique((q * np.sqrt(np.arange(_STRIPES + 1) / _STRIPES)).astype(np.int64))
 
 
-@njit(cache=True, parallel=True, fastmath={"contract"})
+@Loop
 def _scatter_scalar(out, indptr, indices, values, cov, bounds):  # type: ignore[no-untyped-def]
     for stripe in prange(len(bounds) - 1):
         low, high = bounds[stripe], bounds[stripe + 1]
@@ -101,7 +95,7 @@ def _scatter_scalar(out, indptr, indices, values, cov, bounds):  # type: ignore[
                     target[indices[j]] -= weight * values[j]
 
 
-@njit(cache=True, parallel=True, fastmath={"contract"})
+@Loop
 def _scatter_block(out, indptr, indices, values, cov, bounds):  # type: ignore[no-untyped-def]
     k = values.shape[1]
     for stripe in prange(len(bounds) - 1):
@@ -125,7 +119,7 @@ def _scatter_block(out, indptr, indices, values, cov, bounds):  # type: ignore[n
                     out[row, indices[j]] -= total
 
 
-@njit(cache=True, parallel=True, fastmath={"contract"})
+@Loop
 def _gather_scalar(matrix, bounds, starts, entries, levels, indptr, indices, values, out):  # type: ignore[no-untyped-def]
     for stripe in prange(len(bounds) - 1):
         sums = out[stripe]
@@ -140,7 +134,7 @@ def _gather_scalar(matrix, bounds, starts, entries, levels, indptr, indices, val
                 sums[level] += values[i] * (2.0 * part + source[row] * values[i])
 
 
-@njit(cache=True, parallel=True, fastmath={"contract"})
+@Loop
 def _gather_block(matrix, bounds, starts, entries, levels, indptr, indices, values, out):  # type: ignore[no-untyped-def]
     k = values.shape[1]
     for stripe in prange(len(bounds) - 1):

@@ -5,11 +5,10 @@ So the results do not depend on the number of threads, to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from mixedsparse.core.kernels.loops import Loop, most_threads
 
 __all__ = ["add_product", "sandwich"]
 
@@ -30,27 +29,32 @@ def add_product(
         The blocks; None when each is a single 1.
     x, out : ndarray, shapes (levels_t, K_t, r) and (levels_s, K_s, r), C-ordered
     """
-    loops = _loops(len(indices) * x.shape[1] * out.shape[1] * out.shape[2])
+    threads = _threads(len(indices) * x.shape[1] * out.shape[1] * out.shape[2])
     if values is None:
-        loops.add_ones(indptr, indices, x[:, 0], out[:, 0])
+        _add_ones(indptr, indices, x[:, 0], out[:, 0], threads=threads)
     elif values.shape[1] == values.shape[2] == 1:
-        loops.add_scalars(indptr, indices, values[:, 0, 0], x[:, 0], out[:, 0])
+        _add_scalars(indptr, indices, values[:, 0, 0], x[:, 0], out[:, 0], threads=threads)
     else:
-        loops.add_blocks(indptr, indices, values, x, out)
+        _add_blocks(indptr, indices, values, x, out, threads=threads)
 
 
 def sandwich(indptr: np.ndarray, indices: np.ndarray, values: np.ndarray | None, inner: np.ndarray) -> np.ndarray:
     """Return the diagonal blocks of A N A', (levels_s, K_s, K_s), for a block diagonal N (levels_t, K_t, K_t)."""
     width = 1 if values is None else values.shape[1]
     out = np.zeros((len(indptr) - 1, width, width))
-    loops = _loops(len(indices) * inner.shape[1] * width**2)
+    threads = _threads(len(indices) * inner.shape[1] * width**2)
     if values is None:
-        loops.sandwich_ones(indptr, indices, inner[:, 0, 0], out[:, 0, 0])
+        _sandwich_ones(indptr, indices, inner[:, 0, 0], out[:, 0, 0], threads=threads)
     else:
-        loops.sandwich_blocks(indptr, indices, values, inner, out)
+        _sandwich_blocks(indptr, indices, values, inner, out, threads=threads)
     return out
 
 
+def _threads(work: float) -> int:
+    return most_threads() if work > _MANY else 1
+
+
+@Loop
 def _add_ones(indptr, indices, x, out):  # type: ignore[no-untyped-def]
     for row in prange(len(indptr) - 1):
         target = out[row]
@@ -60,6 +64,7 @@ def _add_ones(indptr, indices, x, out):  # type: ignore[no-untyped-def]
                 target[c] += source[c]
 
 
+@Loop
 def _add_scalars(indptr, indices, values, x, out):  # type: ignore[no-untyped-def]
     for row in prange(len(indptr) - 1):
         target = out[row]
@@ -70,6 +75,7 @@ def _add_scalars(indptr, indices, values, x, out):  # type: ignore[no-untyped-de
                 target[c] += value * source[c]
 
 
+@Loop
 def _add_blocks(indptr, indices, values, x, out):  # type: ignore[no-untyped-def]
     for row in prange(len(indptr) - 1):
         for i in range(indptr[row], indptr[row + 1]):
@@ -82,6 +88,7 @@ def _add_blocks(indptr, indices, values, x, out):  # type: ignore[no-untyped-def
                         target[c] += value * source[c]
 
 
+@Loop
 def _sandwich_ones(indptr, indices, inner, out):  # type: ignore[no-untyped-def]
     for row in prange(len(indptr) - 1):
         total = 0.0
@@ -90,6 +97,7 @@ def _sandwich_ones(indptr, indices, inner, out):  # type: ignore[no-untyped-def]
         out[row] = total
 
 
+@Loop
 def _sandwich_blocks(indptr, indices, values, inner, out):  # type: ignore[no-untyped-def]
     for row in prange(len(indptr) - 1):
         for i in range(indptr[row], indptr[row + 1]):
@@ -101,25 +109,3 @@ def _sandwich_blocks(indptr, indices, values, inner, out):  # type: ignore[no-un
                         left += values[i, a, d] * middle[d, b]
                     for c in range(values.shape[1]):
                         out[row, a, c] += left * values[i, c, b]
-
-
-class _Loops(NamedTuple):
-    """The loops above, compiled one way: each row is summed in the same order in both."""
-
-    add_ones: Callable[..., None]
-    add_scalars: Callable[..., None]
-    add_blocks: Callable[..., None]
-    sandwich_ones: Callable[..., None]
-    sandwich_blocks: Callable[..., None]
-
-
-def _compiled(**options: Any) -> _Loops:
-    compile_loop = njit(cache=True, fastmath={"contract"}, **options)
-    return _Loops(*map(compile_loop, (_add_ones, _add_scalars, _add_blocks, _sandwich_ones, _sandwich_blocks)))
-
-
-_serial, _parallel = _compiled(), _compiled(parallel=True)
-
-
-def _loops(work: float) -> _Loops:
-    return _parallel if work > _MANY else _serial

@@ -1,0 +1,122 @@
+"""Compiled loops beside threads and forks, each in a process of its own that must end in time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+LAYERS = ["omp", "workqueue"]
+SECONDS = 240  # compiling on a busy machine included; what hangs never ends
+
+START = """
+import multiprocessing, os, sys
+import numpy as np, numba
+from mixedsparse.core.kernels import direct, krylov
+import mixedsparse.core.kernels.direct as direct
+
+direct.allowed_threads = lambda: 2
+krylov._MANY = 0
+rng = np.random.default_rng(1)
+indices = np.sort(rng.integers(0, 90, (400, 6)), axis=1)
+indptr = 6 * np.arange(401)
+values, cov = rng.normal(size=(2400, 1)), rng.uniform(1, 2, (400, 1, 1))
+x = rng.normal(size=(90, 1, 3))
+
+def work(number):
+    matrix, out = np.zeros((90, 90)), np.zeros((400, 1, 3))
+    direct.subtract(matrix, indptr, indices.ravel(), values, cov)
+    krylov.add_product(indptr, indices.ravel(), None, x, out)
+    return matrix.tobytes() + out.tobytes()
+
+"""
+
+
+def run(code: str, layer: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "NUMBA_THREADING_LAYER": layer, "NUMBA_NUM_THREADS": "2"}
+    return subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", START + code],
+        env=environment,
+        timeout=SECONDS,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_pool_that_is_forked_after_loops_with_threads_does_its_work(layer):
+    if not hasattr(os, "fork"):
+        pytest.skip("this system does not fork")
+    done = run(
+        """
+expected = work(0)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert pool.map(work, range(4)) == [expected] * 4
+assert work(0) == expected
+print("all equal on", numba.threading_layer())
+""",
+        layer,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, f"all equal on {layer}"), done.stderr
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_loops_of_several_python_threads_take_turns_where_they_must(layer):
+    done = run(
+        """
+from concurrent.futures import ThreadPoolExecutor
+expected = work(0)
+with ThreadPoolExecutor(4) as executor:
+    assert set(executor.map(work, range(200))) == {expected}
+print("all equal on", numba.threading_layer())
+""",
+        layer,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, f"all equal on {layer}"), done.stderr
+
+
+def test_the_mask_of_threads_that_the_user_has_set_in_numba_stays():
+    done = run(
+        """
+numba.set_num_threads(2)
+direct.allowed_threads = lambda: 1
+work(0)
+assert numba.get_num_threads() == 2
+numba.set_num_threads(1)
+direct.allowed_threads = lambda: 2
+work(0)
+print(numba.get_num_threads())
+""",
+        "omp",
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
+
+
+def test_both_forms_of_a_loop_are_kept_apart_in_the_cache():
+    from mixedsparse.core.kernels import krylov as kernels
+    from mixedsparse.core.kernels.loops import Loop
+
+    loops = [loop for loop in vars(kernels).values() if isinstance(loop, Loop)]
+    assert len(loops) == 5
+    for loop in loops:
+        assert loop._serial.py_func.__qualname__ != loop._threaded.py_func.__qualname__
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_loops_start_no_more_threads_than_blas_may_use(limit, monkeypatch):
+    from mixedsparse.core.kernels import direct, loops
+
+    loops.get_num_threads()  # starts numba's threads
+    used = []
+    monkeypatch.setattr(direct, "allowed_threads", lambda: limit)
+    monkeypatch.setattr(loops, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(loops, "set_num_threads", used.append)
+    matrix = np.eye(3)
+    direct.subtract(matrix, np.array([0, 2]), np.array([0, 2]), np.ones((2, 1)), np.ones((1, 1, 1)))
+    assert used == ([] if limit == 1 else [2, 8])
+    np.testing.assert_array_equal(np.tril(matrix), [[0, 0, 0], [0, 1, 0], [-1, 0, 0]])
