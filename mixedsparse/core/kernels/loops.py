@@ -14,7 +14,14 @@ from contextlib import nullcontext
 from types import FunctionType
 from typing import Any
 
-from numba import config, get_num_threads, njit, set_num_threads, threading_layer
+import numba
+from numba import config, get_num_threads, njit, set_num_threads
+    config,
+    get_num_threads,
+    njit,
+    set_num_threads,
+    threading_layer,  # type: ignore[attr-defined]
+)
 
 from mixedsparse.core.threads import threads_were_lost
 
@@ -24,7 +31,7 @@ __all__ = ["Loop", "most_threads"]
 class Loop:
     """A function with a ``prange``, compiled when it is first called, once with threads and once without."""
 
-    def __init__(self, function: FunctionType) -> None:
+    def __init__(self, function: Callable[..., None]) -> None:
         options: dict[str, Any] = {"cache": True, "fastmath": {"contract"}}
         self._threaded = njit(parallel=True, **options)(function)
         self._serial = njit(**options)(_renamed(function))
@@ -35,7 +42,7 @@ class Loop:
             self._serial(*arguments)
             return
         own = get_num_threads()  # starts the threads, so that the layer is known
-        with _turn if threading_layer() == "workqueue" else nullcontext():
+        with _turn if _layer() == "workqueue" else nullcontext():
             set_num_threads(min(threads, own))
             try:
                 self._threaded(*arguments)
@@ -48,8 +55,13 @@ def most_threads() -> int:
     return 1 if threads_were_lost() else int(config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
 
 
-def _renamed(function: FunctionType) -> Callable[..., Any]:
+def _layer() -> str:
+    return str(numba.threading_layer())  # type: ignore[attr-defined]
+
+
+def _renamed(function: Callable[..., None]) -> Callable[..., None]:
     """Copy under another name: numba keeps compiled code by name, and would take one form for the other."""
+    assert isinstance(function, FunctionType)
     copy = FunctionType(function.__code__, function.__globals__, f"{function.__name__}_serial", function.__defaults__)
     copy.__qualname__ = f"{function.__qualname__}_serial"
     copy.__module__ = function.__module__
