@@ -16,12 +16,6 @@ from typing import Any
 
 import numba
 from numba import config, get_num_threads, njit, set_num_threads
-    config,
-    get_num_threads,
-    njit,
-    set_num_threads,
-    threading_layer,  # type: ignore[attr-defined]
-)
 
 from mixedsparse.core.threads import threads_were_lost
 
