@@ -7,13 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mixedsparse.formula.bars import split_formula
+from mixedsparse.formula.encoders import Encoder, Transform
 from mixedsparse.formula.grouping import Atom
 from mixedsparse.formula.names import text_of
 from mixedsparse.formula.newdata import Encoding, TermEncoding
 from mixedsparse.formula.parse import ParsedBar
 from mixedsparse.formula.translate import restore
 
-__all__ = ["INTERCEPT", "Effect", "RandomPart", "random_parts", "reductions", "with_random"]
+__all__ = [
+    "INTERCEPT",
+    "Effect",
+    "RandomPart",
+    "enlargements",
+    "is_factor",
+    "names_to_write",
+    "random_parts",
+    "reductions",
+    "with_random",
+]
 
 INTERCEPT = "1"
 _PLAIN = re.compile(r"\.?[^\W\d]\w*(?:\.\w+)*")
@@ -31,11 +42,14 @@ class Effect:
         What is multiplied; empty for the intercept.
     width : int
         Number of columns.
+    centred : str
+        How it is written where its correlations are left out: the same, or with its numeric variables centred.
     """
 
     label: str
     factors: frozenset[str]
     width: int
+    centred: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +73,28 @@ class RandomPart:
     @property
     def text(self) -> str:
         """The term in brackets."""
-        labels = [effect.label for effect in self.effects]
+        alone = not self.correlated and self.width > 1
+        labels = [effect.centred if alone else effect.label for effect in self.effects]
         labels = labels if self.has_intercept else ["0", *labels]
-        bar = "|" if self.correlated or self.width == 1 else "||"
+        bar = "||" if alone else "|"
         return f"({' + '.join(labels)} {bar} {self.group})"
 
     def without(self, effect: Effect) -> RandomPart:
         """Return the part less one effect."""
         return replace(self, effects=tuple(e for e in self.effects if e != effect))
+
+
+def is_factor(encoder: Encoder, expr: str) -> bool:
+    """Whether the factor `expr` of a term is coded by levels."""
+    if expr in encoder.codings:
+        return True
+    kind = encoder.spec.encoder_state.get(expr) if isinstance(encoder, Transform) else None
+    return kind is not None and kind[0].value == "categorical"
+
+
+def names_to_write(encoding: Encoding) -> dict[str, str]:
+    """Column of each alias as a formula may hold it, in backticks if need be."""
+    return {alias: name if _PLAIN.fullmatch(name) else f"`{name}`" for alias, name in encoding.parsed.names.items()}
 
 
 def random_parts(encoding: Encoding) -> tuple[RandomPart, ...]:
@@ -75,7 +103,7 @@ def random_parts(encoding: Encoding) -> tuple[RandomPart, ...]:
     A correlated ``(0 + f | g)`` with a factor `f` is written ``(1 + f | g)``: the same model, in a form that can lose
     `f` and keep the intercept.
     """
-    names = {alias: name if _PLAIN.fullmatch(name) else f"`{name}`" for alias, name in encoding.parsed.names.items()}
+    names = names_to_write(encoding)
     terms = iter(encoding.terms)
     out = []
     for bar in encoding.parsed.bars:
@@ -94,12 +122,12 @@ def _part(bar: ParsedBar, atoms: Sequence[Atom], term: TermEncoding, names: dict
     for position, (parsed, place) in enumerate(zip(bar.effects.formula, encoder.terms.values(), strict=True)):
         factors = frozenset(factor.expr for factor in parsed.factors) - {INTERCEPT}
         label = ":".join(restore(factor.expr, names) for factor in parsed.factors)
-        effects.append(Effect(label, factors, place.stop - place.start))
+        effects.append(Effect(label, factors, place.stop - place.start, label))
         if position == 0:
-            categorical = bool(factors) and all(f in encoder.codings or f.startswith("C(") for f in factors)
+            categorical = bool(factors) and all(is_factor(encoder, f) for f in factors)
     if categorical and not bar.uncorrelated:
         first = replace(effects[0], width=effects[0].width - 1)
-        effects = [Effect(INTERCEPT, frozenset(), 1), first, *effects[1:]]
+        effects = [Effect(INTERCEPT, frozenset(), 1, INTERCEPT), first, *effects[1:]]
     group = ":".join(names[atom.alias] if atom.alias else restore(atom.code, names) for atom in atoms)
     return RandomPart(group, tuple(effects), not bar.uncorrelated)
 
@@ -108,19 +136,21 @@ def with_random(formula: str, parts: Sequence[RandomPart]) -> str:
     """Write `formula` with the random part `parts` in place of its own."""
     pieces = split_formula(formula)
     summands = [text_of(pieces.fixed), *(f"offset({text_of(tokens)})" for tokens in pieces.offsets)]
-    return f"{text_of(pieces.response)} ~ {' + '.join([*summands, *(part.text for part in parts)])}"
+    return f"{text_of(pieces.response)} ~ {' + '.join([*summands, *(part.text for part in parts if part.effects)])}"
 
 
 def reductions(parts: tuple[RandomPart, ...], keep_intercepts: bool) -> list[tuple[str, tuple[RandomPart, ...]]]:
-    """List the effects that may go, highest interactions first, and the random part without each."""
+    """List the effects that may go, highest interactions first, and the random part without each.
+
+    A part that has lost all of its effects keeps its place.
+    """
     out = []
     for i, part in enumerate(parts):
         for effect in part.effects:
             if not _may_go(effect, part, keep_intercepts):
                 continue
-            rest = part.without(effect)
-            new = (*parts[:i], *((rest,) if rest.effects else ()), *parts[i + 1 :])
-            if new:
+            new = (*parts[:i], part.without(effect), *parts[i + 1 :])
+            if any(other.effects for other in new):
                 out.append((f"{effect.label} | {part.group}", new))
     return out
 
@@ -131,3 +161,25 @@ def _may_go(effect: Effect, part: RandomPart, keep_intercepts: bool) -> bool:
     if not part.has_intercept and effect.width > 1 and len(part.effects) == 1:
         return not keep_intercepts  # the levels of a factor, one by one: they hold the intercept
     return not any(effect.factors < other.factors for other in part.effects)
+
+
+def enlargements(
+    parts: tuple[RandomPart, ...], start: tuple[RandomPart, ...]
+) -> list[tuple[str, str, tuple[RandomPart, ...]]]:
+    """List the ways back towards `start`, one at a time: step, change, and the random part with it.
+
+    The correlations of the effects that are left, and each effect that went, with the correlations that it had.
+    """
+    out = []
+    for i, (part, whole) in enumerate(zip(parts, start, strict=True)):
+        if whole.correlated and not part.correlated and part.width > 1:
+            new = (*parts[:i], replace(part, correlated=True), *parts[i + 1 :])
+            out.append(("add correlations", part.group, new))
+        for effect in whole.effects:
+            lost = [e for e in whole.effects if e not in part.effects]
+            if effect not in lost or any(other.factors < effect.factors for other in lost):
+                continue
+            effects = tuple(e for e in whole.effects if e == effect or e in part.effects)
+            larger = replace(whole, effects=effects)
+            out.append(("restore effect", f"{effect.label} | {part.group}", (*parts[:i], larger, *parts[i + 1 :])))
+    return out

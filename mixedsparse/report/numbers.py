@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from mixedsparse.inference.p_values import p_value
+
 __all__ = ["align_points", "correlation", "degrees", "estimate", "p_value", "significant"]
 
 # Beyond these, powers of ten read better than zeros.
@@ -47,11 +49,6 @@ def estimate(value: float, error: float) -> tuple[str, str]:
         return f"{value:.{decimals}f}", f"{error:.{decimals}f}"
     smaller = _decimals(error, 1) - _decimals(value, 1) if value else 0
     return f"{value:.{min(max(smaller, 0) + _ERROR_DIGITS - 1, _WIDEST)}e}", f"{error:.{_ERROR_DIGITS - 1}e}"
-
-
-def p_value(p: float) -> str:
-    """Four decimals, or ``<1e-4``."""
-    return "<1e-4" if p < 1e-4 else f"{p:.4f}"
 
 
 def degrees(df: float) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import chi2
@@ -9,6 +12,7 @@ from scipy.stats import chi2
 import mixedsparse as ms
 from mixedsparse.formula.random_part import random_parts, with_random
 from mixedsparse.inference.parsimony import parsimony
+from mixedsparse.inference.random_search import Trail
 
 COLUMNS = "step change formula parent npar deviance AIC BIC LRT Df p dimensions singular converged verdict chosen"
 
@@ -60,6 +64,7 @@ def test_final_is_the_last_chosen(steps):
 def test_correlations_come_back_where_they_matter(steps):
     gains = steps.table[steps.table["step"] == "add correlations"]
     assert set(gains["change"]) <= {"subj", "item"}
+    assert steps.comparison["p"] > steps.alpha
     assert "| item)" in steps.final.formula or "|| item)" in steps.final.formula
     assert gains.loc[gains["chosen"], "p"].le(steps.alpha).all()
 
@@ -132,7 +137,7 @@ def test_call_is_repeated_weights_offset_contrasts_names_and_rows():
 def test_progress(capsys):
     fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
     parsimony(fit, progress=True)
-    assert "zero correlations: Reaction ~ Days + (1 + Days || Subject)" in capsys.readouterr().err
+    assert "zero correlations: Reaction ~ Days + (1 + center(Days) || Subject)" in capsys.readouterr().err
     rows = []
     parsimony(fit, progress=rows.append)
     assert rows[0]["step"] == "maximal"
@@ -167,3 +172,103 @@ def test_bad_input():
     arrays = ms.LinearMixedModel.from_arrays(design.y, design.X, design.terms).fit()
     with pytest.raises(ms.DataError, match="made from arrays"):
         parsimony(arrays)
+
+
+# ---- correlations, and where a covariate is 0
+
+
+def _converging(shift: float) -> dict:
+    """Sixty subjects who converge over time (slope SD .117, correlation -.94), time counted from `shift`."""
+    subjects, times = 60, np.arange(8.0)
+    s, time = np.repeat(np.arange(subjects), len(times)), np.tile(times, subjects)
+    rng = np.random.default_rng(15)
+    b0 = rng.standard_normal(subjects)
+    b1 = -0.11 * b0 + 0.04 * rng.standard_normal(subjects)
+    y = b0[s] + b1[s] * time + 0.5 * rng.standard_normal(len(s))
+    return {"y": y, "time": time - shift, "arm": s % 2 * 1.0, "subj": [f"s{i:02d}" for i in s]}
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.5, -2000.0])
+def test_the_search_does_not_depend_on_where_time_is_zero(shift):
+    """Without centring the variance of the slope is 0 under ``||`` from time 0 on, and goes."""
+    fit = ms.lmer("y ~ time*arm + (time | subj)", _converging(shift))
+    steps = parsimony(fit)
+    assert steps.final.formula == "y ~ time*arm + (time | subj)"
+    apart = steps.table[steps.table["step"] == "zero correlations"].iloc[0]
+    assert apart["formula"].endswith("|| subj)")
+    assert ("center(time)" in apart["formula"]) == (shift != 3.5)
+    # By hand: the same model with time centred before the fit.
+    same = ms.lmer("y ~ time*arm + (time || subj)", _converging(3.5))
+    assert apart["deviance"] == pytest.approx(same.criterion, abs=1e-5)
+    assert steps.final.bse["time:arm"] == pytest.approx(fit.bse["time:arm"], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("effects", "apart"),
+    [
+        ("time + I(time^2)", "1 + center(time) + center(center(time) ** 2)"),
+        ("time * z", "1 + center(time) + center(z) + center(time):center(z)"),
+        ("f * time", "1 + f + center(time) + f:center(time)"),
+        ("0 + f + time", "1 + f + center(time)"),
+        ("log(time + 1)", "1 + center(log(time + 1))"),
+        ("I(time^2)", "1 + center(time ** 2)"),
+        ("time:z", "1 + center(time * z)"),
+        ("poly(time, 2)", "1 + poly(time, 2)"),
+        ("centred", None),
+        ("0 + time", None),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::mixedsparse.SingularFitWarning")
+def test_columns_are_centred_where_correlations_are_taken_out(effects, apart):
+    data = _converging(0.0)
+    rng = np.random.default_rng(2)
+    time = data["time"]
+    z = rng.standard_normal(len(time)) + 2.0
+    data |= {"z": z, "f": np.where(np.arange(len(time)) % 3 == 0, "a", "b"), "centred": time - time.mean()}
+    model = ms.LinearMixedModel(f"y ~ time + ({effects} | subj)", data)
+    trail = Trail(model.fit(), 0.2, None)
+    parts = tuple(replace(part, correlated=False) for part in trail.start_parts())
+    expected = {"centred": "(1 + centred || subj)", "0 + time": "(0 + time | subj)"}.get(effects)
+    assert parts[0].text == (expected or f"({apart} || subj)")
+    # Centred or not, correlated effects are the same model.
+    whole = parts[0].text.replace("||", "|")
+    both = [ms.LinearMixedModel(f"y ~ time + {text}", data).fit(reml=False) for text in (whole, f"({effects} | subj)")]
+    assert both[0].criterion == pytest.approx(both[1].criterion, abs=2e-4)
+
+
+def test_a_correlation_at_minus_one_comes_back():
+    """Zero correlations are rejected with p near 1e-9 here, and the model with them is singular."""
+    rng = np.random.default_rng(1)
+    subjects, m = 40, 40
+    s, x = np.repeat(np.arange(subjects), m), np.tile([0.0, 1.0], subjects * m // 2)
+    b0 = rng.standard_normal(subjects)
+    b1 = 0.6 * b0 + 0.15 * rng.standard_normal(subjects)
+    y = np.where(x == 0, b0[s], b1[s]) + rng.standard_normal(len(s))
+    with pytest.warns(ms.SingularFitWarning):
+        fit = ms.lmer("y ~ x + (x | subj)", {"y": y, "x": x, "subj": s})
+    steps = parsimony(fit)
+    assert steps.final is fit
+    rejected = steps.table[steps.table["step"] == "add correlations"].iloc[0]
+    assert rejected["p"] < 1e-6
+    assert rejected["singular"]
+    assert rejected["chosen"]
+    assert "<1e-4" in repr(steps)
+    assert "<1e-4" in steps._repr_html_().replace("&lt;", "<")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_search_never_ends_where_its_own_comparison_rejects(seed):
+    rng = np.random.default_rng(seed)
+    s = np.repeat(np.arange(24), 12)
+    f, x = np.tile(np.repeat(["a", "b", "c"], 4), 24), np.tile([0.0, 1.0, 2.0, 5.0], 72)
+    root = np.tril(rng.standard_normal((4, 4))) * rng.choice([0.0, 1.0], 4)
+    b = rng.standard_normal((24, 4)) @ root.T * [1.0, 0.5, 0.5, 0.3]
+    y = b[s, 0] + b[s, 1] * (f == "b") + b[s, 2] * (f == "c") + b[s, 3] * x + rng.standard_normal(len(s))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ms.MixedSparseWarning)
+        fit = ms.lmer("y ~ f + x + (f + x | s)", {"y": y, "f": f, "x": x, "s": s})
+    steps = parsimony(fit)
+    assert steps.comparison["p"] > steps.alpha
+    last = steps.table[steps.table["chosen"]].iloc[-1]
+    assert last["deviance"] == steps.final.criterion
+    assert (steps.table["verdict"] != "").all()
