@@ -15,7 +15,15 @@ from mixedsparse.core.pls import Pls
 from mixedsparse.core.problem import Problem
 from mixedsparse.core.threads import lapack_threads
 
-__all__ = ["Fit", "MonteCarlo", "conditional_covariance_of", "conditional_covariances", "fit_problem", "report"]
+__all__ = [
+    "Fit",
+    "MonteCarlo",
+    "conditional_covariance_of",
+    "conditional_covariances",
+    "fit_problem",
+    "prediction_error_covariances",
+    "report",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,6 +176,20 @@ def conditional_covariances(problem: Problem, fit: Fit) -> list[np.ndarray]:
     """
     found = fit.search.pls.factor.conditional_covariances()
     return [_in_user_basis(problem, fit, b, cov) for b, cov in enumerate(found)]
+
+
+def prediction_error_covariances(problem: Problem, fit: Fit) -> list[np.ndarray]:
+    """Var(b-hat_l - b_l) at the estimates, beta estimated: (levels, K, K) per block, user's basis.
+
+    b-hat moves with beta-hat by -G H_l (beta-hat - beta), G = Lambda Lambda', H = Z'V_0^-1 Q, which adds
+    sigma^2 G H_l K H_l'G to `conditional_covariances`: the block of the inverse of the mixed-model equations
+    (Henderson 1975, Biometrics 31, 423-447).
+    """
+    pls, out = fit.search.pls, []
+    for b, cov in enumerate(pls.factor.conditional_covariances()):
+        moved = pls.factors[b] @ pls.factors[b].T @ pls.Hx[b]
+        out.append(_in_user_basis(problem, fit, b, cov + moved @ pls.K @ moved.swapaxes(1, 2)))
+    return out
 
 
 def conditional_covariance_of(problem: Problem, fit: Fit, block: int, levels: np.ndarray) -> np.ndarray:

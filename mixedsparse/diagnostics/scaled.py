@@ -16,7 +16,9 @@ from scipy.special import ndtri
 from mixedsparse.core.batched.draws import parametric_sampler
 from mixedsparse.core.cases.leverage import residuals_of
 from mixedsparse.core.cost.memory import available_memory
+from mixedsparse.diagnostics.refitted import own_scale_residuals, refitted_residuals
 from mixedsparse.errors import BackendError, OptionError
+from mixedsparse.progress import CountOption
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -39,12 +41,14 @@ class ScaledResiduals:
         On the data's index. ``residual``: between 0 and 1, uniform if the model holds; ``normal``: the same as a
         standard normal quantile; ``outlier``: whether the row's residual lies outside of all simulated ones.
     tests : DataFrame
-        Rows ``uniformity`` (Kolmogorov-Smirnov distance), ``dispersion`` (sum of squares over the mean simulated one)
-        and ``outliers`` (their number). Columns ``statistic``; ``expected`` under the model; ``p``, two-sided but for
-        uniformity, from the same statistic of the simulated responses, so that dependence between rows is allowed for;
-        ``p_independent``, as if rows were independent (Kolmogorov, binomial; DHARMa's choice).
+        Rows ``uniformity`` (Kolmogorov-Smirnov distance) and ``outliers`` (their number). Columns ``statistic``;
+        ``expected`` under the model; ``p``, two-sided but for uniformity, from the same statistic of the simulated
+        responses, so that dependence between rows is allowed for; ``p_independent``, as if rows were independent
+        (Kolmogorov, binomial; DHARMa's choice).
     nsim, seed : int
     random : {"redraw", "conditional"}
+    refit : bool
+        Whether all parameters were estimated for every simulated response.
     """
 
     table: pd.DataFrame
@@ -52,6 +56,7 @@ class ScaledResiduals:
     nsim: int
     seed: int
     random: str
+    refit: bool
 
     @property
     def residuals(self) -> pd.Series:
@@ -59,31 +64,44 @@ class ScaledResiduals:
         return self.table["residual"]
 
     def __repr__(self) -> str:
+        kind = "refits" if self.refit else "simulations"
         found = ", ".join(f"{name} p = {p:.3g}" for name, p in self.tests["p"].items())
-        return f"<ScaledResiduals: {len(self.table)} rows, {self.nsim} simulations, {self.random}; {found}>"
+        return f"<ScaledResiduals: {len(self.table)} rows, {self.nsim} {kind}, {self.random}; {found}>"
 
 
 def scaled_residuals(
-    results: MixedResults, nsim: int = 250, seed: int | None = None, random: str = "redraw"
+    results: MixedResults,
+    nsim: int = 250,
+    seed: int | None = None,
+    random: str = "redraw",
+    *,
+    refit: bool = False,
+    n_jobs: int = 1,
+    progress: CountOption = None,
 ) -> ScaledResiduals:
     """Scale residuals by simulation; see `MixedResults.scaled_residuals`."""
     _check(results, nsim, seed, random)
     root = np.random.SeedSequence(None if seed is None else int(seed))
     assert isinstance(root.entropy, int)
     *seeds, last = root.spawn(nsim + 1)
-    observed, simulated = _residuals(results, seeds, random)
+    if refit:
+        simulated = refitted_residuals(results, seeds, random, n_jobs, progress)
+        observed = own_scale_residuals(results, random)
+    else:
+        observed, simulated = _residuals(results, seeds, random)
+    nsim = len(simulated)
     ranks = _ranks(observed, simulated)
     jitter = np.random.default_rng(last).random(len(observed))
     values = (ranks[:, 0] + jitter) / (nsim + 1)
     outlier = (ranks[:, 0] == 0) | (ranks[:, 0] == nsim)
     table = {"residual": values, "normal": ndtri(values), "outlier": outlier}
-    squares = np.concatenate([[observed @ observed], np.einsum("ij,ij->i", simulated, simulated)])
     return ScaledResiduals(
         table=pd.DataFrame(table, index=results.model.design.index),
-        tests=_tests(values, ranks, squares),
+        tests=_tests(values, ranks),
         nsim=nsim,
         seed=root.entropy,
         random=random,
+        refit=refit,
     )
 
 
@@ -129,17 +147,15 @@ def _ranks(observed: np.ndarray, simulated: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def _tests(values: np.ndarray, ranks: np.ndarray, squares: np.ndarray) -> pd.DataFrame:
+def _tests(values: np.ndarray, ranks: np.ndarray) -> pd.DataFrame:
     """Each statistic for the data (first) and the simulated responses, which are exchangeable under the model."""
     from scipy.stats import binomtest, kstest
 
     n, count = ranks.shape
     distances = _distances(ranks)
     outliers = ((ranks == 0) | (ranks == count - 1)).sum(axis=0)
-    ratio = squares / squares[1:].mean()
     rows = {
         "uniformity": (distances[0], distances[1:].mean(), _upper(distances), kstest(values, "uniform").pvalue),
-        "dispersion": (ratio[0], 1.0, _two_sided(ratio), np.nan),
         "outliers": (
             outliers[0],
             2.0 * n / count,

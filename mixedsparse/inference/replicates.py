@@ -16,7 +16,7 @@ from mixedsparse.core.batched.responses import Projector
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import MixedSparseError, MixedSparseWarning, OptionError
 from mixedsparse.inference.parameters import parameter_values, parameters
-from mixedsparse.inference.responses import fit_response
+from mixedsparse.inference.responses import fit_response, response_from
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -133,10 +133,8 @@ class NewResponses:
     def _evaluate(self, moved: np.ndarray, extra: np.ndarray, i: int, failures: dict[int, str]) -> None:
         """Put the statistic of one replicate into `extra`."""
         assert self.statistic is not None
-        design, fit = self.results.model.design, self.results.fit
-        y = design.X[:, self.results.model.problem.basis.kept] @ fit.beta + moved
-        y = y if design.offset is None else y + design.offset
-        evaluate(lambda: fit_response(self.results, y, start=fit.theta), self.statistic, extra, i, failures)
+        y, theta = response_from(self.results, moved), self.results.fit.theta
+        evaluate(lambda: fit_response(self.results, y, start=theta), self.statistic, extra, i, failures)
 
 
 def evaluate(

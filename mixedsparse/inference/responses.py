@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mixedsparse.formula.design import Design
     from mixedsparse.results import MixedResults
 
-__all__ = ["fit_response", "refit_response"]
+__all__ = ["fit_response", "refit_response", "response_from"]
 
 
 def refit_response(results: MixedResults, y: Any) -> MixedResults:
@@ -50,6 +50,13 @@ def fit_response(results: MixedResults, y: np.ndarray, start: np.ndarray | None 
     if is_perfect(fit, model.problem):
         raise perfect_fit(model.design)
     return type(results)(model, fit)
+
+
+def response_from(results: MixedResults, moved: np.ndarray) -> np.ndarray:
+    """Response (n,) whose distance from the population means of the fit is `moved`."""
+    design = results.model.design
+    y = design.X[:, results.model.problem.basis.kept] @ results.fit.beta + moved
+    return y if design.offset is None else y + design.offset
 
 
 def _response(design: Design, y: Any) -> np.ndarray:

@@ -60,10 +60,12 @@ def _interval_style(n_levels: int) -> dict[str, Any]:
     return {"color": MARK, "alpha": 0.6, "linewidth": 1.2} if few else {"color": QUIET, "alpha": 0.4, "linewidth": 0.5}
 
 
-def _with_errors(results: MixedResults, group: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """Conditional modes, and their conditional standard deviations (levels, effects)."""
-    cov = results.random_effects_cov[group]
-    return results.random_effects[group], np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
+# What the intervals allow for, in words for the axis.
+_ERRORS = {"prediction": "prediction error", "conditional": "given the coefficients"}
+
+
+def _interval_text(level: float, errors: str) -> str:
+    return f"{100 * level:g} % interval, {_ERRORS[errors]}"
 
 
 def caterpillar(
@@ -72,18 +74,19 @@ def caterpillar(
     effects: str | Iterable[str] | None,
     level: float,
     sort: str | None,
+    errors: str,
     ax: Any,
 ) -> Any:
     """See `Plots.caterpillar`."""
     check_level(level)
     group = choose_group(results, group)
-    modes, errors = _with_errors(results, group)
+    modes, deviations = results.random_effects[group], results._mode_errors(errors)[group]
     chosen = choose_effects(modes, effects)
     order = np.arange(len(modes))[::-1]
     if sort is not None:
         by = chosen[0] if sort == "first" else choose_effects(modes, sort)[0]
         order = np.argsort(modes.iloc[:, by].to_numpy(), kind="stable")
-    half = float(ndtri(0.5 + 0.5 * level)) * errors[order]
+    half = float(ndtri(0.5 + 0.5 * level)) * deviations[order]
     rows = np.arange(len(modes))
     labelled = len(modes) <= _MOST_LABELS
     height = max(2.5, _ROW * len(modes) + 0.8) if labelled else 5.0
@@ -97,28 +100,31 @@ def caterpillar(
         panel.set_yticks(rows if labelled else [], [str(modes.index[i]) for i in order] if labelled else [])
         panel.tick_params(axis="y", labelsize="small", length=0)
     axes[0].set_ylabel(group if labelled else f"{group} ({len(modes)} levels)")
+    for panel in axes:
+        panel.set_xlabel(f"Mode, {_interval_text(level, errors)}", fontsize="small")
     return alone(axes)
 
 
 def random_qq(
-    results: MixedResults, group: str | None, effects: str | Iterable[str] | None, level: float, ax: Any
+    results: MixedResults, group: str | None, effects: str | Iterable[str] | None, level: float, errors: str, ax: Any
 ) -> Any:
     """See `Plots.random_qq`."""
     check_level(level)
     group = choose_group(results, group)
-    modes, errors = _with_errors(results, group)
+    modes, deviations = results.random_effects[group], results._mode_errors(errors)[group]
     chosen = choose_effects(modes, effects)
     z = float(ndtri(0.5 + 0.5 * level))
     axes = panels(ax, [f"{modes.columns[j]} | {group}" for j in chosen])
     for panel, j in zip(axes, chosen, strict=True):
         order = np.argsort(modes.iloc[:, j].to_numpy(), kind="stable")
         position, quantiles, _, _ = normal_order(len(modes), level)
-        values, half = modes.iloc[order[position], j].to_numpy(), z * errors[order[position], j]
+        values, half = modes.iloc[order[position], j].to_numpy(), z * deviations[order[position], j]
         panel.axhline(0.0, color=QUIET, linewidth=0.8)
         panel.vlines(quantiles, values - half, values + half, **_interval_style(len(modes)))
         panel.plot(quantiles, values, "o", color=MARK, markersize=3)
         panel.axline((0.0, values.mean()), slope=values.std(), color=LINE, linewidth=1)
-        panel.set(xlabel="Normal quantile", ylabel="Conditional mode")
+        panel.set_xlabel("Normal quantile")
+        panel.set_ylabel(f"Mode, {_interval_text(level, errors)}", fontsize="small")
     return alone(axes)
 
 

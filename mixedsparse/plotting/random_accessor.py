@@ -23,6 +23,7 @@ class RandomPlots:
         *,
         level: float = 0.95,
         sort: str | None = "first",
+        errors: str = "prediction",
         ax: Any = None,
     ) -> Any:
         """Conditional modes of the random effects with intervals, a panel per effect and a row per level.
@@ -34,9 +35,13 @@ class RandomPlots:
         effects : str or sequence of str, optional
             Effects to show; all by default.
         level : float
-            Of the intervals, mode -+ normal quantile times conditional standard deviation (`random_effects_cov`).
+            Of the intervals, mode -+ normal quantile times standard deviation.
         sort : str or None
             Effect by which the levels are ordered; ``"first"`` for the first one shown, None for the order of the data.
+        errors : {"prediction", "conditional"}
+            Standard deviations of the errors of the modes, coefficients estimated (`random_effects_error_cov`); or of
+            the random effects given y and the coefficients (`random_effects_cov`, lme4's ``condVar``), whose intervals
+            are too short. The axis says which.
         ax : Axes or array of Axes, optional
 
         Returns
@@ -50,7 +55,7 @@ class RandomPlots:
         """
         from mixedsparse.plotting.modes import caterpillar
 
-        return caterpillar(self._results, group, effects, level, sort, ax)
+        return caterpillar(self._results, group, effects, level, sort, errors, ax)
 
     def random_qq(
         self,
@@ -58,6 +63,7 @@ class RandomPlots:
         effects: str | Iterable[str] | None = None,
         *,
         level: float = 0.95,
+        errors: str = "prediction",
         ax: Any = None,
     ) -> Any:
         """Conditional modes with intervals against normal quantiles, a panel per effect.
@@ -67,7 +73,7 @@ class RandomPlots:
 
         Parameters
         ----------
-        group, effects, level
+        group, effects, level, errors
             As for `caterpillar`.
         ax : Axes or array of Axes, optional
 
@@ -77,7 +83,7 @@ class RandomPlots:
         """
         from mixedsparse.plotting.modes import random_qq
 
-        return random_qq(self._results, group, effects, level, ax)
+        return random_qq(self._results, group, effects, level, errors, ax)
 
     def random_pairs(
         self, group: str | None = None, effects: str | Iterable[str] | None = None, *, ax: Any = None

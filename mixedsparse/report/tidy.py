@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,10 +30,11 @@ def tidy(
     conf_level: float,
     conf_method: str,
     ddf: str,
+    errors: str,
 ) -> pd.DataFrame:
     """See `MixedResults.tidy`."""
     wanted = [effects] if isinstance(effects, str) else list(effects)
-    makers = {"fixed": _fixed, "ran_pars": _ran_pars, "ran_vals": _ran_vals}
+    makers = {"fixed": _fixed, "ran_pars": _ran_pars, "ran_vals": partial(_ran_vals, errors=errors)}
     for name in wanted:
         if name not in makers:
             raise OptionError(f"effects={name!r} is not known; use one or more of {', '.join(map(repr, makers))}.")
@@ -84,11 +86,10 @@ def _ran_pars(results: MixedResults, level: float | None, method: str, ddf: str)
     return table if level is None else _with_limits(table, results.conf_int(1.0 - level, method, "random"))
 
 
-def _ran_vals(results: MixedResults, level: float | None, method: str, ddf: str) -> pd.DataFrame:
-    covariances = results.random_effects_cov
+def _ran_vals(results: MixedResults, level: float | None, method: str, ddf: str, *, errors: str) -> pd.DataFrame:
+    deviations = results._mode_errors(errors)
     tables = []
     for group, modes in results.random_effects.items():
-        errors = np.sqrt(np.diagonal(covariances[group], axis1=1, axis2=2))
         values = modes.to_numpy()
         tables.append(
             pd.DataFrame(
@@ -98,7 +99,7 @@ def _ran_vals(results: MixedResults, level: float | None, method: str, ddf: str)
                     "level": np.repeat(np.asarray(modes.index, dtype=object), modes.shape[1]),
                     "term": np.tile(np.asarray(modes.columns, dtype=object), len(modes)),
                     "estimate": values.ravel(),
-                    "std.error": errors.ravel(),
+                    "std.error": deviations[group].ravel(),
                 }
             )
         )

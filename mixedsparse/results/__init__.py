@@ -5,7 +5,7 @@
 ``base``                  what the mixins share: the fields, and properties that are computed once
 ``estimates``             fixed effects: params, bse, coef_table, cov_params
 ``covariance``            covariance parameters: theta, sigma, varcorr, cov_re, vcomp
-``effects``               random effects: random_effects, random_effects_cov, conditional_cov, ngroups
+``effects``               random effects: random_effects and its covariances, conditional_cov, ngroups
 ``criteria``              criterion, llf, aic, bic, degrees of freedom, nobs
 ``fitted``                fittedvalues, resid, marginal_cov
 ``outcome``               converged, singular, optim, certificate; solver, cost, monte_carlo

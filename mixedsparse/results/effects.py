@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.fit import conditional_covariance_of, conditional_covariances
+from mixedsparse.core.fit import (
+    conditional_covariance_of,
+    conditional_covariances,
+    prediction_error_covariances,
+)
 from mixedsparse.errors import OptionError
 from mixedsparse.results.base import ResultsBase, read_only, table_property
 
@@ -54,13 +58,50 @@ class EffectsMixin(ResultsBase):
         self._needs_factor(
             "The conditional covariance of all random effects", "Ask conditional_cov(group, levels) for chosen levels"
         )
-        blocks = conditional_covariances(self._problem, self.fit)
+        return self._covariances_of_groups(conditional_covariances(self._problem, self.fit))
+
+    @table_property
+    def random_effects_error_cov(self) -> dict[str, np.ndarray]:
+        """Covariance of the errors of `random_effects`, grouping factor -> read-only array (levels, k, k).
+
+        Var(b-hat - b) with the coefficients estimated and the covariance parameters taken as known: the blocks of the
+        inverse of Henderson's mixed-model equations, which intervals of random effects rest on. `random_effects_cov`
+        takes the coefficients as known too, and is smaller: intervals from it hold their level less often.
+
+        Examples
+        --------
+        >>> import numpy as np, mixedsparse as ms
+        >>> fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
+        >>> both = fit.random_effects_cov, fit.random_effects_error_cov
+        >>> [round(float(np.sqrt(cov["Batch"][0, 0, 0])), 2) for cov in both]
+        [19.59, 24.77]
+        """
+        self._needs_factor(
+            "The covariance of the errors of all random effects",
+            "Ask conditional_cov(group, levels) for chosen levels, with the coefficients taken as known",
+        )
+        return self._covariances_of_groups(prediction_error_covariances(self._problem, self.fit))
+
+    def _covariances_of_groups(self, blocks: list[np.ndarray]) -> dict[str, np.ndarray]:
+        """Covariances (levels, K, K) per block as grouping factor -> array (levels, k, k)."""
         out = {}
         for group, terms in self._terms_of.items():
             block, inside = self._places_of(terms)
             cov = blocks[block]
             out[group] = read_only(cov if inside == list(range(cov.shape[1])) else cov[:, inside][:, :, inside])
         return out
+
+    def _mode_errors(self, errors: str) -> dict[str, np.ndarray]:
+        """Return standard deviations (levels, k) of the random effects around their modes, per grouping factor.
+
+        From `random_effects_error_cov` for `errors` = ``"prediction"``, from `random_effects_cov` for
+        ``"conditional"``.
+        """
+        found = {"prediction": "random_effects_error_cov", "conditional": "random_effects_cov"}
+        if errors not in found:
+            raise OptionError(f"errors={errors!r} is not known; use one of {', '.join(map(repr, found))}.")
+        covariances = getattr(self, found[errors])
+        return {g: np.sqrt(np.diagonal(cov, axis1=1, axis2=2)) for g, cov in covariances.items()}
 
     def _places_of(self, terms: list[int]) -> tuple[int, list[int]]:
         """Block of one grouping factor, and the columns of its terms there: factors with equal codes share a block."""

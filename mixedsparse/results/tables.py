@@ -26,6 +26,7 @@ class TablesMixin(ResultsBase):
         conf_level: float = 0.95,
         conf_method: str = "wald",
         ddf: str = "satterthwaite",
+        errors: str = "prediction",
     ) -> pd.DataFrame:
         """Estimates, one row each, under the names of R's broom.mixed.
 
@@ -39,9 +40,13 @@ class TablesMixin(ResultsBase):
         conf_level : float
         conf_method : {"wald", "profile", "boot"}
             Of the intervals of coefficients and of standard deviations and correlations, see `conf_int`; those of
-            modes are normal, from `random_effects_cov`.
+            modes are normal.
         ddf : {"satterthwaite", "kenward-roger", "normal"}
             Of the tests and Wald intervals of coefficients.
+        errors : {"prediction", "conditional"}
+            Standard errors of modes: of their errors as predictions, coefficients estimated
+            (`random_effects_error_cov`); or given y and the coefficients (`random_effects_cov`, lme4's ``condVar``,
+            what broom.mixed shows), whose intervals are too short.
 
         Returns
         -------
@@ -68,7 +73,7 @@ class TablesMixin(ResultsBase):
         """
         from mixedsparse.report.tidy import tidy
 
-        return tidy(self, effects, conf_int, conf_level, conf_method, ddf)  # type: ignore[arg-type]
+        return tidy(self, effects, conf_int, conf_level, conf_method, ddf, errors)  # type: ignore[arg-type]
 
     def glance(self) -> pd.DataFrame:
         """Fit in one row, under the names of R's broom.mixed.

@@ -66,16 +66,20 @@ def test_the_accessor_lists_its_plots(sleep):
     assert all(name in repr(sleep.plot) for name in PLOTS)
 
 
-def test_caterpillar_shows_modes_with_conditional_intervals(sleep):
-    first, second = render(sleep.plot.caterpillar(level=0.9))
+@pytest.mark.parametrize("errors", ["prediction", "conditional"])
+def test_caterpillar_shows_modes_with_intervals_and_says_which(sleep, errors):
+    first, second = render(sleep.plot.caterpillar(level=0.9, errors=errors))
     modes = sleep.random_effects["Subject"]
     order = modes["Intercept"].sort_values().index
     assert [t.get_text() for t in first.get_yticklabels()] == [str(s) for s in order]
     shown = second.lines[-1].get_xdata()
     np.testing.assert_allclose(shown, modes.loc[order, "Days"])
-    errors = np.sqrt(sleep.random_effects_cov["Subject"][:, 1, 1])[modes.index.get_indexer(order)]
+    cov = sleep.random_effects_error_cov if errors == "prediction" else sleep.random_effects_cov
+    deviations = np.sqrt(cov["Subject"][:, 1, 1])[modes.index.get_indexer(order)]
+    words = {"prediction": "prediction error", "conditional": "given the coefficients"}[errors]
+    assert second.get_xlabel() == f"Mode, 90 % interval, {words}"
     lengths = [segment[1, 0] - segment[0, 0] for segment in second.collections[0].get_segments()]
-    np.testing.assert_allclose(lengths, 2 * ndtri(0.95) * errors)
+    np.testing.assert_allclose(lengths, 2 * ndtri(0.95) * deviations)
 
 
 def test_caterpillar_keeps_the_order_of_the_data_or_takes_another_effect(sleep):
@@ -177,6 +181,7 @@ WRONG = [
     (lambda plot: plot.caterpillar(level=95), "level=95 must lie between 0 and 1"),
     (lambda plot: plot.random_pairs(effects=["Days"]), "needs at least 2"),
     (lambda plot: plot.residuals("Nights"), "against='Nights' is not a column.*'Days'"),
+    (lambda plot: plot.caterpillar(errors="both"), "errors='both'.*'prediction', 'conditional'"),
     (lambda plot: plot.residuals(kind="pearson"), "kind='pearson'.*'scaled', 'response'"),
     (lambda plot: plot.effects("Nights"), "'Nights' is not a predictor"),
     (lambda plot: plot.effects("Days", by="Days"), "by='Days'"),

@@ -53,15 +53,17 @@ def test_parameters_are_those_of_varcorr(several):
     np.testing.assert_array_equal(tidy["estimate"], several.varcorr()["sdcor"])
 
 
-def test_modes_with_conditional_errors(sleep):
-    tidy = sleep.tidy("ran_vals", conf_int=True, conf_level=0.9)
+@pytest.mark.parametrize("errors", ["prediction", "conditional"])
+def test_modes_with_errors(sleep, errors):
+    tidy = sleep.tidy("ran_vals", conf_int=True, conf_level=0.9, errors=errors)
     assert list(tidy) == [
         *["effect", "group", "level", "term", "estimate", "std.error", "conf.low", "conf.high"],
     ]
     row = tidy[(tidy["level"] == "309") & (tidy["term"] == "Days")].iloc[0]
     at = sleep.random_effects["Subject"].index.get_loc("309")
     assert row["estimate"] == sleep.random_effects["Subject"].loc["309", "Days"]
-    assert row["std.error"] == pytest.approx(np.sqrt(sleep.random_effects_cov["Subject"][at, 1, 1]), rel=1e-15)
+    cov = sleep.random_effects_error_cov if errors == "prediction" else sleep.random_effects_cov
+    assert row["std.error"] == pytest.approx(np.sqrt(cov["Subject"][at, 1, 1]), rel=1e-15)
     assert row["conf.high"] - row["estimate"] == pytest.approx(1.6448536269514722 * row["std.error"])
 
 

@@ -1,0 +1,85 @@
+"""Residuals of simulated responses that are fitted anew, each over the standard deviation of its own fit."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mixedsparse.caller import user_level
+from mixedsparse.core.batched.draws import parametric_sampler
+from mixedsparse.errors import ConvergenceWarning
+from mixedsparse.inference.replicates import Block, evaluate
+from mixedsparse.inference.responses import fit_response, response_from
+from mixedsparse.inference.workers import work_off
+from mixedsparse.progress import CountOption, counter
+
+if TYPE_CHECKING:
+    from mixedsparse.results import MixedResults
+
+__all__ = ["own_scale_residuals", "refitted_residuals"]
+
+# Responses that one task draws and fits.
+_TASK = 25
+
+
+def own_scale_residuals(results: MixedResults, random: str) -> np.ndarray:
+    """Residuals (n,) over the standard deviations that the fit gives them, no units.
+
+    Given the modes over that of the errors; marginal ones over the root of the diagonal of V.
+    """
+    problem, fit = results.model.problem, results.fit
+    root = 1.0 if problem.root_weights is None else problem.root_weights
+    kind = "conditional" if random == "conditional" else "marginal"
+    spread = np.ones(problem.n)
+    if random != "conditional":
+        for term, lam in zip(problem.terms, fit.templates, strict=True):
+            spread += np.square(term.z @ lam).sum(axis=1) * np.square(root)
+    return np.asarray(results.residuals(kind).to_numpy() * root / np.sqrt(fit.sigma2 * spread))
+
+
+class _Refits:
+    """Draws responses, one per seed, fits them and returns their residuals; it is sent to the workers."""
+
+    def __init__(self, results: MixedResults, random: str) -> None:
+        self.results, self.random = results, random
+
+    def __call__(self, seeds: Sequence[np.random.SeedSequence]) -> Block:
+        results = self.results
+        moved = parametric_sampler(results.model.problem, results.fit)(seeds)
+        values, failures = np.full(moved.shape, np.nan), {}
+        for i, one in enumerate(moved):
+            y = response_from(results, one)
+            fitted = evaluate(lambda y=y: fit_response(results, y, start=results.theta), None, values, i, failures)
+            if fitted is not None:
+                values[i] = own_scale_residuals(fitted, self.random)
+        return Block(values, failures)
+
+
+def refitted_residuals(
+    results: MixedResults,
+    seeds: Sequence[np.random.SeedSequence],
+    random: str,
+    n_jobs: int,
+    progress: CountOption,
+) -> np.ndarray:
+    """Residuals (B, n) of simulated responses, all parameters estimated for each; those that failed are left out."""
+    tasks = [seeds[start : start + _TASK] for start in range(0, len(seeds), _TASK)]
+    blocks: list[Block] = []
+    with counter(progress, "refits") as tell:
+        for block in work_off(_Refits(results, random), tasks, n_jobs):
+            blocks.append(block)
+            tell(sum(len(b.values) for b in blocks), len(seeds))
+    values = np.vstack([block.values for block in blocks])
+    failed = np.isnan(values).any(axis=1)
+    if failed.any():
+        reason = next(iter(reason for block in blocks for reason in block.failures.values()))
+        warnings.warn(
+            f"{failed.sum()} of {len(seeds)} simulated responses could not be fitted and are left out; the first: "
+            f"{reason}",
+            ConvergenceWarning,
+            stacklevel=user_level(),
+        )
+    return values[~failed]
