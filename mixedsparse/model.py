@@ -40,7 +40,8 @@ class LinearMixedModel(CriterionMixin):
         file, a directory or a glob, a DuckDB relation, or a table of any back end of Ibis. Its rows stay there, and
         only sums over levels are read.
     weights, offset : str or array, optional
-        Column name or one number per row; a column name for a source.
+        Column name or one number per row; a column name for a source. A Series goes by its index: it must have the
+        labels of the data, in whatever order; other arrays go by the order of the rows.
     contrasts : dict, optional
         Column -> ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, an array (levels, levels - 1), or a DataFrame
         whose index says which level a row is for and whose columns name the coefficients (``length[q-p]``). Applied to

@@ -12,6 +12,7 @@ from mixedsparse.compat.arguments import check_missing, refuse_missing
 from mixedsparse.compat.components import component_terms, matrix_names, random_term, read_components
 from mixedsparse.compat.structure import Structure
 from mixedsparse.errors import DataError
+from mixedsparse.formula.alignment import aligned, labels_of
 from mixedsparse.formula.arrays import array_design
 from mixedsparse.formula.design import Design
 from mixedsparse.formula.grouping import factorise
@@ -26,7 +27,10 @@ def read_arrays(
     check_missing(missing)
     endog = endog.squeeze(axis=1) if isinstance(endog, pd.DataFrame) else endog
     given = {"endog": endog, "exog": exog, "groups": groups, "exog_re": exog_re}
-    n, given = _complete({name: _rows(name, value) for name, value in given.items() if value is not None}, missing)
+    given = {name: _rows(name, value) for name, value in given.items() if value is not None}
+    index = labels_of(*given.values())
+    given = {name: aligned(value, index, name) for name, value in given.items()}
+    n, given = _complete(given, missing)
     codes, labels = factorise(np.asarray(given["groups"]), "groups")
     spec = read_components(exog_vc, labels)
     has_re = exog_re is not None or spec is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def _with_groups(table: Table, groups: Any, taken: Collection[str]) -> tuple[Tab
     if isinstance(groups, str):
         table.read([groups], f"groups={groups!r}")
         return table, groups, groups
-    values = np.asarray(groups)
+    values = np.asarray(table.aligned(groups, "groups"))
     if values.shape != (table.n,):
         raise DataError(
             f"groups has shape {values.shape}, but the data have {table.n} rows: give one label per row, or the name "
@@ -73,7 +74,7 @@ def _with_groups(table: Table, groups: Any, taken: Collection[str]) -> tuple[Tab
     def read_column(name: str) -> Any:
         return values if name == column else table.column(name)
 
-    return Table((*table.names, column), table.n, table.index, read_column), column, GROUP
+    return replace(table, names=(*table.names, column), column=read_column), column, GROUP
 
 
 def _chosen(table: Table, subset: Any) -> Table:
@@ -86,4 +87,4 @@ def _chosen(table: Table, subset: Any) -> Table:
         raise DataError(
             f"subset does not select rows of the data ({err}): give one truth value per row, or labels of the index."
         ) from err
-    return Table(table.names, len(rows), table.index[rows], lambda name: take(table.column(name), rows))
+    return replace(table, n=len(rows), index=table.index[rows], column=lambda name: take(table.column(name), rows))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.core.problem import Problem
+from mixedsparse.core.terms import row_labels
 from mixedsparse.errors import OptionError
 
 __all__ = ["check_theta", "moment_start"]
@@ -137,6 +138,9 @@ def check_theta(problem: Problem, theta: Any, name: str) -> np.ndarray:
     OptionError
         It is not one; the message counts the parameters.
     """
+    labels = row_labels(theta)
+    if labels is not None and not np.array_equal(labels, np.arange(len(labels))):
+        raise OptionError(f"{name} has labels, but theta goes by position: give values in the order of theta.")
     try:
         values = np.atleast_1d(np.asarray(theta, dtype=float))
     except (TypeError, ValueError) as err:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from mixedsparse.core.elsewhere import ELSEWHERE
 from mixedsparse.errors import DataError
 
-__all__ = ["RandomTerm", "ThetaLayout", "theta_order"]
+__all__ = ["RandomTerm", "ThetaLayout", "row_labels", "theta_order"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +31,8 @@ class RandomTerm:
         Names of the effects; ``("Intercept",)`` and so on when not given.
     levels : ndarray, shape (n_levels,)
         Labels of the levels; ``0 .. n_levels - 1`` when not given.
+    rows : Index, optional
+        Labels of the rows; those of `codes` and `z` where these are pandas objects.
 
     Raises
     ------
@@ -49,9 +52,11 @@ class RandomTerm:
     z: np.ndarray
     columns: tuple[str, ...] = ()
     levels: np.ndarray = field(default_factory=lambda: np.empty(0))
+    rows: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        z = np.asarray(self.z, dtype=float)
+        rows = row_labels(self.codes)
+        z = np.asarray(_in_order(self.z, rows, self.group), dtype=float)
         z = z[:, None] if z.ndim == 1 else z
         codes = np.asarray(self.codes)
         if codes.ndim != 1 or z.ndim != 2 or len(codes) != len(z):
@@ -74,6 +79,8 @@ class RandomTerm:
                 f"Random term on {self.group!r}: some of the {n_levels} levels do not occur; number those that do "
                 "without gaps, e.g. by np.unique(codes, return_inverse=True)."
             )
+        if self.rows is None:
+            object.__setattr__(self, "rows", row_labels(self.z) if rows is None else rows)
         object.__setattr__(self, "z", z)
         object.__setattr__(self, "codes", codes.astype(np.intp, copy=False))
         object.__setattr__(self, "columns", columns)
@@ -83,7 +90,14 @@ class RandomTerm:
     def without_rows(cls, group: str, columns: tuple[str, ...], levels: np.ndarray) -> RandomTerm:
         """Make a term whose rows are not in memory: `codes` and `z` raise RowsElsewhereError when they are used."""
         term = object.__new__(cls)
-        values = {"group": group, "codes": ELSEWHERE, "z": ELSEWHERE, "columns": columns, "levels": levels}
+        values = {
+            "group": group,
+            "codes": ELSEWHERE,
+            "z": ELSEWHERE,
+            "columns": columns,
+            "levels": levels,
+            "rows": None,
+        }
         for name, value in values.items():
             object.__setattr__(term, name, value)
         return term
@@ -102,6 +116,23 @@ class RandomTerm:
     def n_theta(self) -> int:
         """Number of entries of the lower triangle."""
         return self.k * (self.k + 1) // 2
+
+
+def row_labels(values: Any) -> Any:
+    """Index of a pandas object, known by what it can do; None for anything else."""
+    index = getattr(values, "index", None)
+    return index if hasattr(index, "get_indexer") else None
+
+
+def _in_order(z: Any, rows: Any, group: str) -> Any:
+    """Put `z` in the order of the labels `rows` of the codes."""
+    labels = row_labels(z)
+    if rows is None or labels is None or len(labels) != len(rows) or labels.equals(rows):
+        return z
+    order = labels.get_indexer(rows) if labels.is_unique and rows.is_unique else np.array([-1])
+    if (order < 0).any():
+        raise DataError(f"Random term on {group!r}: codes and z have different labels: give both on one index.")
+    return z.iloc[order]
 
 
 def _default_columns(k: int) -> tuple[str, ...]:

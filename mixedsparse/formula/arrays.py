@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError
 from mixedsparse.formula import checks
+from mixedsparse.formula.alignment import aligned, labels_of
 from mixedsparse.formula.design import Design
 
 __all__ = ["array_design"]
@@ -43,7 +45,10 @@ def array_design(
         Lengths differ, values are missing or not finite, or there is no random term.
     """
     response = str(getattr(y, "name", None) or "y")
-    index = y.index if isinstance(y, pd.Series) else None
+    index = labels_of(y, X)
+    X, weights, offset = (
+        aligned(given, index, what) for given, what in ((X, "X"), (weights, "weights"), (offset, "offset"))
+    )
     response_values = checks.response(_vector(y, response), response)
     n = len(response_values)
     matrix, names = _matrix(X, n, x_names)
@@ -54,6 +59,8 @@ def array_design(
             raise DataError(f"terms holds {term!r}: give RandomTerm(group, codes, z) objects.")
         if len(term.codes) != n:
             raise DataError(f"The term on {term.group!r} has {len(term.codes)} rows, the response has {n}.")
+    terms = [_aligned_term(term, index) for term in terms]
+    for term in terms:
         checks.check_finite(term.z, [f"{c} | {term.group}" for c in term.columns])
     weight_values = None if weights is None else checks.weights(_vector(weights, "weights", n), "weights")
     for term in terms:
@@ -70,6 +77,14 @@ def array_design(
         offset=None if offset is None else checks.offset(_vector(offset, "offset", n), "offset"),
         index=pd.RangeIndex(n) if index is None else index,
     )
+
+
+def _aligned_term(term: RandomTerm, index: pd.Index | None) -> RandomTerm:
+    """`term` in the order of the rows; its labels have done their duty then."""
+    if term.rows is None:
+        return term
+    at = aligned(pd.Series(np.arange(len(term.codes)), index=term.rows), index, f"the term on {term.group!r}")
+    return replace(term, codes=term.codes[at], z=term.z[at], rows=None)
 
 
 def _vector(values: Any, what: str, n: int | None = None) -> np.ndarray:

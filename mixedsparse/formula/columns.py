@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.errors import DataError
+from mixedsparse.formula.alignment import aligned
 from mixedsparse.formula.checks import numbers
 from mixedsparse.formula.contrasts import Coding, Contrast, make_coding
 from mixedsparse.formula.encoders import evaluate
@@ -115,6 +116,7 @@ def expression_values(code: str, label: str, columns: Columns) -> Any:
     values = {alias: columns.natural(alias) for alias in columns.names if alias in code}
     found = evaluate(code, label, values, columns.names, columns.env)
     if isinstance(found, pd.Series):
+        found = aligned(found, pd.RangeIndex(columns.n), f"the value of {label!r}")
         found = found.array if isinstance(found.dtype, pd.api.extensions.ExtensionDtype) else found.to_numpy()
     return found if np.ndim(found) == 0 else natural(found if hasattr(found, "dtype") else np.asarray(found))
 

@@ -163,7 +163,7 @@ def make_design(
     """
     table = open_table(data)
     parsed, outer = _parse(formula, table, {} if env is None else env)
-    arrays = {name: np.asarray(outer[name]) for name in parsed.columns if name in outer}
+    arrays = {name: np.asarray(table.aligned(outer[name], repr(name))) for name in parsed.columns if name in outer}
     functions = {name: value for name, value in outer.items() if name not in arrays}
     raw = table.read([c for c in parsed.columns if c not in arrays], f"the formula {formula!r}") | arrays
     given = {what: value for what, value in (("weights", weights), ("offset", offset)) if value is not None}
@@ -228,7 +228,7 @@ def _argument(what: str, value: Any, table: Table) -> Any:
     """Column (rows of the data,) that `weights` or `offset` names or gives."""
     if isinstance(value, str):
         return table.read([value], f"{what}={value!r}")[value]
-    values = np.asarray(value)
+    values = np.asarray(table.aligned(value, what))
     if values.ndim == 0 and what == "offset":
         return np.full(table.n, values)
     if values.shape != (table.n,):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,18 +12,24 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.errors import ColumnError, DataError
+from mixedsparse.formula.alignment import aligned, has_labels, labels_of
 
 __all__ = ["Table", "column_error", "missing_rows", "natural", "open_table", "take"]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns of a data frame, each converted when it is asked for."""
+    """Columns of a data frame, each converted when it is asked for; `labelled`: whether its index says anything."""
 
     names: Collection[str]
     n: int
     index: pd.Index
     column: Callable[[str], Any]
+    labelled: bool = True
+
+    def aligned(self, value: Any, what: str) -> Any:
+        """`value`, given beside the data, in the order of the rows; see `mixedsparse.formula.alignment`."""
+        return aligned(value, self.index if self.labelled else None, what)
 
     def read(self, names: Iterable[str], used: str) -> dict[str, Any]:
         """Columns `names` as arrays; `used` says where the call names them."""
@@ -53,7 +59,7 @@ def open_table(data: Any) -> Table:
     if isinstance(data, Table):
         return data
     if isinstance(data, pd.DataFrame):
-        return Table(data.columns, len(data), data.index, lambda name: _pandas_column(data, name))
+        return _open_pandas(data)
     if isinstance(data, Mapping):
         return _open_mapping(data)
     if isinstance(data, np.ndarray) and data.dtype.names:
@@ -61,8 +67,21 @@ def open_table(data: Any) -> Table:
     return _open_narwhals(data)
 
 
-def _pandas_column(data: pd.DataFrame, name: str) -> Any:
-    column = data[name]
+def _open_pandas(data: pd.DataFrame) -> Table:
+    if data.columns.inferred_type == "string":
+        return Table(data.columns, len(data), data.index, lambda name: _pandas_column(data, name, name))
+    keys = _keys(data.columns)
+    return Table(tuple(keys), len(data), data.index, lambda name: _pandas_column(data, keys[name], name))
+
+
+def _keys(columns: Iterable[Hashable]) -> dict[str, Hashable]:
+    """Key of each column by its name, which is text in a formula: 0 is `0`, unless a column is called "0" already."""
+    keys = {str(column): column for column in reversed(list(columns))}
+    return keys | {column: column for column in columns if isinstance(column, str)}
+
+
+def _pandas_column(data: pd.DataFrame, key: Hashable, name: str) -> Any:
+    column = data[key]
     if isinstance(column, pd.DataFrame):
         raise DataError(f"The data have {column.shape[1]} columns called {name!r}: rename or drop all but one.")
     return _array(column)
@@ -74,12 +93,19 @@ def _array(column: pd.Series) -> Any:
 
 
 def _open_mapping(data: Mapping[Any, Any]) -> Table:
-    columns = {name: _mapping_column(name, values) for name, values in data.items()}
+    # Series that have an index of their own say which rows they mean; the first Series gives the order.
+    index = labels_of(*data.values()) if any(map(has_labels, data.values())) else None
+    columns = {
+        name: _mapping_column(key, aligned(data[key], index, f"the column {key!r}"))
+        for name, key in _keys(data).items()
+    }
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise DataError(f"The columns of the data differ in length: {lengths}. Give one value per row in each.")
     n = next(iter(lengths.values()), 0)
-    return Table(tuple(columns), n, pd.RangeIndex(n), columns.__getitem__)
+    return Table(
+        tuple(columns), n, pd.RangeIndex(n) if index is None else index, columns.__getitem__, labelled=index is not None
+    )
 
 
 def _mapping_column(name: Any, values: Any) -> Any:
@@ -110,7 +136,7 @@ def _open_narwhals(data: Any) -> Table:
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
     n = len(frame)
-    return Table(tuple(frame.columns), n, pd.RangeIndex(n), lambda name: _narwhals_column(frame[name]))
+    return Table(tuple(frame.columns), n, pd.RangeIndex(n), lambda name: _narwhals_column(frame[name]), labelled=False)
 
 
 def _narwhals_column(series: Any) -> Any:

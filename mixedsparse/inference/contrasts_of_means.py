@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.errors import OptionError
+from mixedsparse.formula.alignment import named_columns
 
 __all__ = ["METHODS", "Coefficients", "coefficients", "labels"]
 
@@ -64,7 +66,8 @@ def coefficients(method: Any, names: Sequence[str], ref: Hashable | None = None)
     Parameters
     ----------
     method : str or dict
-        One of `METHODS`, or ``{name: k numbers}``, or ``{name: {label: number}}``.
+        One of `METHODS`, or ``{name: k numbers}``, or ``{name: {label: number}}``; or a DataFrame with a column per
+        contrast, whose index, if it is not just numbered, says which mean a row is for.
     names : sequence of str, length k
         Labels of the means.
     ref : int or str, optional
@@ -75,6 +78,8 @@ def coefficients(method: Any, names: Sequence[str], ref: Hashable | None = None)
     OptionError
         The method is not known, a contrast has another length, or a label does not exist.
     """
+    if isinstance(method, pd.DataFrame):
+        method = {name: method[name] for name in method.columns}
     if isinstance(method, Mapping):
         return _given(method, names)
     if not isinstance(method, str) or method not in METHODS:
@@ -94,14 +99,22 @@ def _given(method: Mapping[Any, Any], names: Sequence[str]) -> Coefficients:
         raise OptionError("The dict of contrasts is empty; give {'name': [one number per mean]}.")
     rows = []
     for name, values in method.items():
+        if isinstance(values, pd.Series) and named_columns(values) is not None:
+            values = values.to_dict()
         if isinstance(values, Mapping):
             row = np.zeros(len(names))
             for label, value in values.items():
-                row[_position(label, names)] = value
+                row[_position(label, names)] = _number(name, value)
         else:
             row = _numbers(name, values, names)
         rows.append(row)
     return Coefficients(tuple(map(str, method)), np.array(rows), "none")
+
+
+def _number(name: Any, value: Any) -> float:
+    if not isinstance(value, Real) or not np.isfinite(float(value)):
+        raise OptionError(f"The contrast {name!r} says {value!r} of a mean: give a finite number.")
+    return float(value)
 
 
 def _numbers(name: Any, values: Any, names: Sequence[str]) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.errors import DataError, FormulaError
+from mixedsparse.formula.alignment import named_columns
 
 __all__ = ["Linear", "read_linear"]
 
@@ -35,6 +36,7 @@ def read_linear(given: Any, names: Sequence[str], dropped: Sequence[str] = ()) -
     Parameters
     ----------
     given : str, dict, array_like of shape (p,) or (r, p), or sequence of str and dict
+        A Series is read by its index, and a DataFrame by its columns, where these are not just numbered.
     names : sequence of str
         Coefficients, in the order of the columns.
     dropped : sequence of str
@@ -48,12 +50,30 @@ def read_linear(given: Any, names: Sequence[str], dropped: Sequence[str] = ()) -
         The text cannot be read.
     """
     many = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+    many = [_by_name(one) if isinstance(one, pd.Series) else one for one in many]
+    if isinstance(given, pd.DataFrame) and named_columns(given) is not None:
+        return _of_table(given, names, dropped)
     if many and all(isinstance(one, str | Mapping) for one in many):
         rows, values, labels = zip(*(row for one in many for row in _read_one(one, names, dropped)), strict=True)
         return Linear(np.array(rows), np.array(values), labels)
     L = _matrix(given, names)
     labels = map(str, given.index) if isinstance(given, pd.DataFrame) else (_spell(row, names) for row in L)
     return Linear(L, np.zeros(len(L)), tuple(labels))
+
+
+def _by_name(weights: pd.Series) -> Any:
+    """Weights as a dict by coefficient, or as they are where the index names nothing."""
+    return weights if named_columns(weights) is None else weights.to_dict()
+
+
+def _of_table(table: pd.DataFrame, names: Sequence[str], dropped: Sequence[str]) -> Linear:
+    """Hypotheses in the rows of a table whose columns are called as coefficients, in any order; others weigh 0."""
+    if not table.columns.is_unique:
+        raise DataError(f"L has several columns called {table.columns[table.columns.duplicated()][0]!r}: keep one.")
+    L = np.zeros((len(table), len(names)))
+    at = [_place(name, names, dropped) for name in table.columns]
+    L[:, at] = _matrix(table.to_numpy(), list(table.columns))
+    return Linear(L, np.zeros(len(L)), tuple(map(str, table.index)))
 
 
 def _matrix(given: Any, names: Sequence[str]) -> np.ndarray:

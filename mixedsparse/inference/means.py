@@ -143,10 +143,11 @@ class MarginalMeans(_Estimates):
 
         Parameters
         ----------
-        method : str or dict
+        method : str, dict or DataFrame
             ``"pairwise"``, ``"trt.vs.ctrl"`` (against the first mean), ``"trt.vs.ctrlk"`` (against the last),
             ``"consec"``, ``"eff"`` (deviations from the average), ``"poly"``, or
-            ``{"name": [one number per mean]}``, or ``{"name": {"label": number}}``.
+            ``{"name": [one number per mean]}``, or ``{"name": {"label": number}}``; or a DataFrame with a column per
+            contrast, its index the labels of the means.
         adjust : {"tukey", "dunnettx", "mvt", "sidak", "bonferroni", "holm", "fdr", "none"}, optional
             Of p-values and intervals within each family; as in emmeans ``"tukey"`` for pairwise contrasts,
             ``"dunnettx"`` against a control, ``"mvt"`` for ``"consec"``, ``"fdr"`` for ``"eff"``, else ``"none"``.

@@ -16,6 +16,7 @@ from mixedsparse.core.fit import fit_problem
 from mixedsparse.errors import DataError
 from mixedsparse.estimable import Sizes, check_estimable, is_perfect, perfect_fit
 from mixedsparse.formula import checks
+from mixedsparse.formula.alignment import aligned
 from mixedsparse.notices import warn_of_search
 
 if TYPE_CHECKING:
@@ -64,17 +65,10 @@ def _response(design: Design, y: Any) -> np.ndarray:
     n, label = len(design.y), str(getattr(y, "name", None) or "y")
     if isinstance(y, Mapping) or np.ndim(y) == 0:
         raise DataError(f"The new response must be one column of {n} numbers, not {type(y).__name__}.")
-    if isinstance(y, pd.Series) and not y.index.equals(design.index) and y.index.is_unique:
-        present = design.index.isin(y.index)
-        if present.all():
-            y = y.loc[design.index]
-        elif len(y) == n or present.any():
-            missing = design.index[~present][0]
-            raise DataError(
-                f"The new response {label!r} has no value for row {missing!r}: give a Series on the index of the data, "
-                f"or an array of {n} numbers in the order of the fitted rows."
-            )
-    values = np.asarray(y)
+    if isinstance(y, pd.Series | pd.DataFrame) and len(y) > n and y.index.is_unique:
+        kept = y.index.isin(design.index)  # the rows that had a missing value may be there
+        y = y[kept] if kept.sum() == n else y
+    values = np.asarray(aligned(y, design.index, f"the new response {label!r}"))
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if values.ndim != 1 or len(values) != n:
         left_out = f" ({design.nmissing} rows with missing values were left out)" if design.nmissing else ""

@@ -13,6 +13,7 @@ import pandas as pd
 from mixedsparse.caller import user_level
 from mixedsparse.errors import DataError, DroppedColumnsWarning, OptionError
 from mixedsparse.formula import checks
+from mixedsparse.formula.alignment import aligned
 from mixedsparse.formula.columns import complete_rows
 from mixedsparse.formula.frames import Table, natural, open_table, take
 from mixedsparse.formula.newdata import Encoding, NewTerm
@@ -149,7 +150,7 @@ def row_weights(results: MixedResults, rows: Rows, weights: Any) -> np.ndarray |
                 "The fit got its weights as an array, so those of new rows are not known: give weights=, one number, "
                 "one per row, or a column's name (weights=1 for the residual variance sigma^2)."
             )
-    return None if weights is None else _per_row(weights, rows.table, rows.n, "weights")
+    return None if weights is None else _per_row(weights, rows.table, rows.index, "weights")
 
 
 def _own_rows(results: MixedResults, groups: Collection[str]) -> Rows:
@@ -185,18 +186,19 @@ def _total_offset(known: np.ndarray | None, table: Table, given: Any) -> np.ndar
     """Offset of new rows: what the formula says, plus what is `given`."""
     if given is None:
         return known
-    more = _per_row(given, table, table.n, "offset")
+    more = _per_row(given, table, table.index, "offset")
     return more if known is None else known + more
 
 
-def _per_row(given: Any, table: Table | None, n: int, what: str) -> np.ndarray:
+def _per_row(given: Any, table: Table | None, index: pd.Index, what: str) -> np.ndarray:
     """Numbers (n,) that an argument gives: one for all, one per row, or a column's name; NaN where missing."""
+    n = len(index)
     if isinstance(given, str):
         if table is None:
             raise OptionError(f"{what}={given!r} names a column of newdata, and there are none: give numbers.")
         values: Any = table.read([given], f"{what}={given!r}")[given]
     else:
-        values = np.asarray(given)
+        values = np.asarray(aligned(given, index, what) if table is None else table.aligned(given, what))
         values = np.full(n, values) if values.ndim == 0 else values
         if values.shape != (n,):
             raise DataError(f"{what} has shape {values.shape}, but there are {n} rows: give one value per row.")

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mixedsparse.core.cost.memory import check_memory
 from mixedsparse.errors import DataError
+from mixedsparse.formula.alignment import aligned
 from mixedsparse.results.base import ResultsBase, read_only, table_property
 
 __all__ = ["FittedMixin"]
@@ -97,6 +98,8 @@ def _positions(index: pd.Index, rows: Any) -> np.ndarray:
     one_of_many = isinstance(index, pd.MultiIndex) and isinstance(rows, tuple)
     if pd.api.types.is_scalar(rows) or one_of_many:
         rows = [rows]
+    if isinstance(rows, pd.Series) and pd.api.types.is_bool_dtype(rows.dtype):
+        rows = aligned(rows, index, "the mask")
     wanted = rows if isinstance(rows, pd.Index) else pd.Index(list(rows))
     if wanted.dtype == bool and index.dtype != bool:
         if len(wanted) != len(index):

@@ -77,7 +77,8 @@ class TestingMixin(ResultsBase):
         ----------
         L : array of shape (p,) or (r, p), dict, str, or list of dict or str
             Weights of the coefficients in the order of `params`; a dict coefficient -> weight; or text such as
-            ``"Days = 10, A[S.a] - B = 0"`` (coefficients as `params` names them, in backticks if need be).
+            ``"Days = 10, A[S.a] - B = 0"`` (coefficients as `params` names them, in backticks if need be). A DataFrame
+            goes by the names of its columns and a Series by its index, in whatever order they are.
         ddf : {"satterthwaite", "kenward-roger", "normal"}
 
         Returns

@@ -88,7 +88,7 @@ def test_series_are_aligned():
     got = fit.refit(data["Reaction"].iloc[::-1])
     assert got.criterion == pytest.approx(fit.criterion, abs=1e-9)
     pd.testing.assert_index_equal(got.fittedvalues.index, fit.fittedvalues.index)
-    with pytest.raises(ms.DataError, match="no value for row 'row 0'"):
+    with pytest.raises(ms.DataError, match="no label 'row 0'"):
         fit.refit(data["Reaction"].iloc[1:])
     with pytest.raises(ms.DataError, match=r"179 rows were fitted \(1 rows with missing values were left out\)"):
         fit.refit(data["Reaction"].to_numpy())
