@@ -16,9 +16,10 @@
     MixedSparseWarning(UserWarning)
     ├── ConvergenceWarning               the search stopped early
     ├── SingularFitWarning               the optimum lies on the boundary
+    ├── NotIdentifiedWarning             the design tells nothing of some covariance parameters
     ├── RefitWarning                     the model was refitted by the other criterion (ML or REML)
     ├── BinaryResponseWarning            a linear model was fitted to a response of zeros and ones
-    ├── UndefinedTestWarning             a test has no degrees of freedom: NaN stands in the table
+    ├── UndefinedTestWarning             a test or an interval has no value: NaN stands in the table
     ├── DroppedRowsWarning               rows with missing values were left out
     └── DroppedColumnsWarning            columns of X were linear combinations of others
 """
@@ -40,6 +41,7 @@ __all__ = [
     "FormulaError",
     "MixedSparseError",
     "MixedSparseWarning",
+    "NotIdentifiedWarning",
     "NotPositiveDefiniteError",
     "OptionError",
     "RefitWarning",
@@ -112,6 +114,10 @@ class SingularFitWarning(MixedSparseWarning):
     """The optimum lies on the boundary: some random direction has no variance."""
 
 
+class NotIdentifiedWarning(MixedSparseWarning):
+    """Some covariance parameters have no estimate: other values of them fit any response of the design as well."""
+
+
 class RefitWarning(MixedSparseWarning):
     """What was asked for needs the other criterion (ML or REML): the model was refitted by it."""
 
@@ -121,7 +127,7 @@ class BinaryResponseWarning(MixedSparseWarning):
 
 
 class UndefinedTestWarning(MixedSparseWarning):
-    """A test has no degrees of freedom by the method asked for: NaN stands in its place."""
+    """A test or an interval has no value, or none by the method asked for: NaN stands in its place."""
 
 
 class DroppedRowsWarning(MixedSparseWarning):

@@ -218,7 +218,8 @@ class LinearMixedModel(CriterionMixin):
 
         Warns
         -----
-        SingularFitWarning, ConvergenceWarning, DroppedRowsWarning, DroppedColumnsWarning, BinaryResponseWarning
+        SingularFitWarning, NotIdentifiedWarning, ConvergenceWarning, DroppedRowsWarning, DroppedColumnsWarning,
+        BinaryResponseWarning
 
         Notes
         -----

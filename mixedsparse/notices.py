@@ -16,6 +16,7 @@ from mixedsparse.errors import (
     ConvergenceWarning,
     DroppedColumnsWarning,
     DroppedRowsWarning,
+    NotIdentifiedWarning,
     SingularFitWarning,
 )
 
@@ -67,10 +68,12 @@ def _are_binary(values: np.ndarray) -> bool:
 
 
 def warn_of_search(fit: Fit) -> None:
-    """Warn of a search that stopped early, ended on the boundary, ran out of probes, or has no criterion."""
+    """Warn of a search that stopped early or on the boundary, of a flat criterion, few probes, or no criterion."""
     certificate, level = fit.certificate, user_level()
     if not certificate.converged:
         warnings.warn(certificate.message, ConvergenceWarning, stacklevel=level)
+    elif certificate.unidentified:
+        warnings.warn(certificate.message, NotIdentifiedWarning, stacklevel=level)
     elif certificate.boundary:
         warnings.warn(certificate.message, SingularFitWarning, stacklevel=level)
     errors = fit.monte_carlo

@@ -68,14 +68,14 @@ class EstimatesMixin:
         order = self.model.structure.fe_order
         k = len(order)
         out = np.zeros((len(self._names),) * 2)
-        out[:k, :k] = self.mixed.fit.cov_beta[np.ix_(order, order)]
+        out[:k, :k] = self.mixed._cov_beta[np.ix_(order, order)]
         out[k:, k:] = self._errors.relative
         return self._matrix(out, self._names)
 
     @property
     def bse_fe(self) -> Any:
         """Standard errors of the fixed effects, as in `mixed`; statsmodels' joint Hessian gives 1e-3 other ones."""
-        cov = self.mixed.fit.cov_beta
+        cov = self.mixed._cov_beta
         return self._vector(np.sqrt(np.diagonal(cov))[self.model.structure.fe_order], self.model.exog_names)
 
     @property

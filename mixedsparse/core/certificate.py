@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixedsparse.core.identification import Unidentified
 from mixedsparse.core.optimize import Search, Stop
 from mixedsparse.core.problem import Problem
 
@@ -20,6 +21,8 @@ _ALONE = 1e-6
 _SHOWN = 2
 # Slack, relative to the largest eigenvalue, before negative curvature counts.
 _NEGATIVE = 1e-5
+# Rounding of the Hessian, relative to n: its parts are of that size even where they cancel.
+_CURVATURE_NOISE = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,12 @@ class Certificate:
         ``"exact"`` or ``"average information"``.
     boundary : tuple of str
         Directions without variance, one phrase each; empty for an interior optimum.
-    verdict : {"converged", "converged on the boundary", "stopped early"}
+    verdict : {"converged", "converged on the boundary", "not identified", "stopped early"}
+        "not identified": the criterion is at its optimum, but other covariance parameters have the same.
     message : str
         The verdict as a sentence.
+    unidentified : tuple of str
+        Covariance parameters that the design does not identify, named as in ``conf_int``; empty if it does all.
     """
 
     scaled_gradient: float
@@ -48,22 +54,22 @@ class Certificate:
     boundary: tuple[str, ...]
     verdict: str
     message: str
+    unidentified: tuple[str, ...] = ()
 
     @property
     def converged(self) -> bool:
-        """Whether the end of the search is an optimum."""
+        """Whether the end of the search is an optimum, though parameters may not be identified there."""
         return self.verdict != "stopped early"
 
 
-def certify(problem: Problem, search: Search) -> Certificate:
-    """Judge the end of `search`."""
+def certify(problem: Problem, search: Search, unidentified: Unidentified | None = None) -> Certificate:
+    """Judge the end of `search`, at parameters of which some may be `unidentified`."""
     factors = search.pls.factors
     boundary = tuple(
         phrase for i, b in enumerate(problem.layout.term_block) for phrase in _flat_directions(problem, i, factors[b])
     )
     step = search.step
-    highest = float(np.abs(search.derivatives.hessian).max()) if search.derivatives.hessian is not None else 1.0
-    saddle = step.lowest < -_NEGATIVE * highest
+    saddle = step.lowest < -max(_NEGATIVE * _highest(search), _CURVATURE_NOISE * problem.n * _widest(search) ** 2)
     if search.stop is not Stop.CONVERGED or saddle:
         verdict = "stopped early"
         why = "negative curvature is left" if search.stop is Stop.CONVERGED else search.stop.value
@@ -74,6 +80,14 @@ def certify(problem: Problem, search: Search) -> Certificate:
             f"Stopped early after {search.nfev} evaluations: {why} (scaled gradient {step.scaled_gradient:.1e}). "
             f"Estimates are not at an optimum; {mend}."
         )
+    elif unidentified is not None:
+        verdict = "not identified"
+        message = (
+            f"Not identified: {'; '.join(unidentified.reasons)}. The criterion is at its optimum, but other values of "
+            "these parameters have the same, and standard errors may depend on them: leave out what cannot be told."
+        )
+        if boundary:
+            message += f" On the boundary: no variance for {_summarise(boundary)}."
     elif boundary:
         verdict = "converged on the boundary"
         message = f"Converged on the boundary: no variance for {_summarise(boundary)}."
@@ -87,7 +101,18 @@ def certify(problem: Problem, search: Search) -> Certificate:
         boundary=boundary,
         verdict=verdict,
         message=message,
+        unidentified=() if unidentified is None else unidentified.names,
     )
+
+
+def _highest(search: Search) -> float:
+    """Largest entry of the Hessian."""
+    return 1.0 if search.derivatives.hessian is None else float(np.abs(search.derivatives.hessian).max())
+
+
+def _widest(search: Search) -> float:
+    """Largest entry of theta, at least 1: the Hessian is scaled by it."""
+    return max(1.0, float(np.abs(search.theta).max(initial=0.0)))
 
 
 def _flat_directions(problem: Problem, position: int, factor: np.ndarray) -> list[str]:

@@ -10,6 +10,7 @@ from scipy.linalg import lapack, solve_triangular
 
 from mixedsparse.core.certificate import Certificate, certify
 from mixedsparse.core.engine import Engine
+from mixedsparse.core.identification import Unidentified, unidentified
 from mixedsparse.core.optimize import Progress, Search, search
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.problem import Problem
@@ -87,6 +88,8 @@ class Fit:
     certificate : Certificate
     monte_carlo : MonteCarlo or None
         Of an iterative fit; None where every number is exact.
+    unidentified : Unidentified or None
+        Parameters of which the design tells nothing; None where it tells of all.
     """
 
     reml: bool
@@ -100,6 +103,7 @@ class Fit:
     search: Search
     certificate: Certificate
     monte_carlo: MonteCarlo | None = None
+    unidentified: Unidentified | None = None
 
 
 def fit_problem(
@@ -137,13 +141,15 @@ def fit_problem(
     with lapack_threads(engine.work):
         inner = None if start is None else engine.problem.layout.to_block @ start
         found = search(engine, reml, start=inner, **limits)
-        return report(engine.problem, found, reml)
+        return report(engine, found, reml)
 
 
-def report(problem: Problem, found: Search, reml: bool) -> Fit:
+def report(engine: Engine, found: Search, reml: bool) -> Fit:
     """Translate the end of a search into the user's units."""
+    problem = engine.problem
     theta = problem.from_block @ found.theta
     sigma2 = found.pls.pwrss / problem.degrees(reml)
+    loose = unidentified(engine, found)
     return Fit(
         reml=reml,
         theta=theta,
@@ -154,7 +160,8 @@ def report(problem: Problem, found: Search, reml: bool) -> Fit:
         modes=_modes(problem, found.pls),
         criterion=found.pls.criterion,
         search=found,
-        certificate=certify(problem, found),
+        certificate=certify(problem, found, loose),
+        unidentified=loose,
     )
 
 

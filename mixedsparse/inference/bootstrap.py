@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from mixedsparse.caller import user_level
 from mixedsparse.errors import ConvergenceWarning, OptionError
-from mixedsparse.inference.parameters import parameters
+from mixedsparse.inference.parameters import identified, parameters
 from mixedsparse.inference.profile import check_level
 from mixedsparse.inference.replicates import Block, NewResponses, Replicator, Statistic, estimates_of
 from mixedsparse.inference.workers import work_off
@@ -36,7 +36,8 @@ class Bootstrap:
     ----------
     table : DataFrame
         A row per replicate, numbered from 0; columns as rows of ``conf_int(which="all")``, then those of `statistic`.
-        NaN throughout in a replicate that failed, and for a correlation of an effect without variance.
+        NaN throughout in a replicate that failed, for a correlation of an effect without variance, and for a parameter
+        that is not identified.
     estimates : Series
         The same numbers for the fit itself.
     failures : Series
@@ -142,12 +143,15 @@ def bootstrap(
     seeds = root.spawn(nsim)
     tasks = [seeds[start : start + replicator.size] for start in range(0, nsim, replicator.size)]
     blocks = _run(replicator, tasks, n_jobs, progress)
-    names = [p.name for p in parameters(results)] + ([] if named is None else named.names)
+    known = parameters(results)
+    names = [p.name for p in known] + ([] if named is None else named.names)
     starts = np.cumsum([0, *(len(task) for task in tasks)])
     failures = {int(s + i): why for s, block in zip(starts, blocks, strict=False) for i, why in block.failures.items()}
     estimates = estimates_of(results) if named is None else np.concatenate([estimates_of(results), named.original])
+    values = np.vstack([block.values for block in blocks])
+    values[:, : len(known)][:, ~identified(results, known)] = np.nan
     out = Bootstrap(
-        table=pd.DataFrame(np.vstack([block.values for block in blocks]), columns=names),
+        table=pd.DataFrame(values, columns=names),
         estimates=pd.Series(estimates, index=names, name="estimate"),
         failures=pd.Series(failures, dtype=object, name="reason").rename_axis("replicate"),
         kind=kind,

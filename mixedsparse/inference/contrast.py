@@ -126,6 +126,11 @@ def contrast_tests(
     DataError
         L has another number of columns.
 
+    Warns
+    -----
+    UndefinedTestWarning
+        A row hangs on covariance parameters that are not identified: its standard error and test are NaN.
+
     Examples
     --------
     >>> import numpy as np, mixedsparse as ms
@@ -138,6 +143,8 @@ def contrast_tests(
     estimate = L @ method.beta
     se = np.sqrt(np.einsum("rp,pq,rq->r", L, method.cov, L))
     df = method.single(L) if len(L) else np.empty(0)
+    loose = _hanging(results, L, method.cov)
+    se[loose] = df[loose] = np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (estimate - rhs) / se
     return ContrastTests(estimate, se, df, t, 2.0 * stdtr(df, -np.abs(t)))
@@ -167,7 +174,8 @@ def joint_test(
     Warns
     -----
     UndefinedTestWarning
-        Kenward and Roger's moments belong to no F distribution: the degrees of freedom and p are NaN.
+        Kenward and Roger's moments belong to no F distribution: the degrees of freedom and p are NaN. Or a row hangs on
+        covariance parameters that are not identified: F is NaN too.
 
     Examples
     --------
@@ -183,6 +191,8 @@ def joint_test(
     rank = len(rows)
     if rank == 0:
         return JointTest(np.nan, 0, np.nan, np.nan)
+    if _hanging(results, L, method.cov).any():
+        return JointTest(np.nan, rank, np.nan, np.nan)
     # Rows are uncorrelated with variance 1 now.
     wald = float(np.square(rows @ method.beta - targets).sum()) / rank
     den_df, scale = method.joint(rows)
@@ -216,6 +226,23 @@ class Normal:
     def joint(self, L: np.ndarray) -> tuple[float, float]:
         """See `Denominator`."""
         return np.inf, 1.0
+
+
+def _hanging(results: MixedResults, L: np.ndarray, cov: np.ndarray) -> np.ndarray:
+    """Mask (r,) of the rows of L whose standard error hangs on parameters that are not identified, with a warning."""
+    found = results.fit.unidentified
+    if found is None or not len(L):
+        return np.zeros(len(L), dtype=bool)
+    loose = found.moves(L, cov)
+    if loose.any():
+        warnings.warn(
+            f"{np.count_nonzero(loose)} of {len(L)} linear functions of the coefficients have no standard error, since "
+            f"it would depend on {', '.join(found.names)}, which the data do not identify: NaN stands in its place and "
+            "in that of the test. See fit.certificate.",
+            UndefinedTestWarning,
+            stacklevel=user_level(),
+        )
+    return loose
 
 
 def _warn_undefined(rank: int, ddf: str) -> None:

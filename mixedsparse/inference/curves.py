@@ -34,17 +34,23 @@ class ProfileCurve:
     zeta: np.ndarray
     chart: Chart = field(repr=False)
     path: Path | None = field(repr=False)
+    identified: bool = True
 
     @classmethod
-    def of(cls, parameter: Parameter, chart: Chart, path: Path | None) -> ProfileCurve:
+    def of(cls, parameter: Parameter, chart: Chart, path: Path | None, identified: bool = True) -> ProfileCurve:
         """Curve of a path in the coordinates of `chart`; None where the likelihood is flat."""
         if path is None:
-            return cls(parameter, np.empty(0), np.empty(0), chart, None)
+            return cls(parameter, np.empty(0), np.empty(0), chart, None, identified)
         return cls(parameter, chart.value(path.coordinate), path.zeta, chart, path)
 
     def limit(self, z: float) -> float:
-        """Value at which zeta is `z`; the end of the parameter's range if there is none, NaN if the path got stuck."""
+        """Value at which zeta is `z`; the end of the parameter's range if there is none.
+
+        NaN if the path got stuck, or the design does not identify the parameter.
+        """
         side = int(z > 0)
+        if not self.identified:
+            return np.nan
         if self.path is None:
             return _RANGES[self.parameter.kind][side]
         beyond = np.flatnonzero(self.zeta >= z if side else self.zeta <= z)

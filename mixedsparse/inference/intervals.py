@@ -16,7 +16,7 @@ from mixedsparse.errors import OptionError
 from mixedsparse.inference.bootstrap import bootstrap
 from mixedsparse.inference.coordinates import chart_of
 from mixedsparse.inference.information import information_curvatures
-from mixedsparse.inference.parameters import Parameter, parameters, select_parameters
+from mixedsparse.inference.parameters import Parameter, identified, parameters, select_parameters
 from mixedsparse.inference.profile import profile
 from mixedsparse.progress import CountOption
 
@@ -75,7 +75,10 @@ def _wald_fixed(results: MixedResults, alpha: float, ddf: str) -> np.ndarray:
 
 
 def _wald_covariance(results: MixedResults, alpha: float, chosen: Sequence[Parameter]) -> np.ndarray:
-    """Limits (r, 2) of standard deviations on the log scale, and of correlations on Fisher's; NaN on the boundary."""
+    """Limits (r, 2) of standard deviations on the log scale, and of correlations on Fisher's.
+
+    NaN on the boundary, and for what is not identified.
+    """
     fit, problem = results.fit, results.model.problem
     unit = float(np.sqrt(fit.sigma2))
     charts = [chart_of(problem, fit, p, unit) for p in chosen]
@@ -87,10 +90,11 @@ def _wald_covariance(results: MixedResults, alpha: float, chosen: Sequence[Param
     else:
         curvature = information_curvatures(problem, fit, charts)
     half = float(ndtri(1.0 - 0.5 * alpha))
+    known = identified(results, chosen)
     out = np.full((len(chosen), 2), np.nan)
     for i, (parameter, chart) in enumerate(zip(chosen, charts, strict=True)):
         at = x[i, chart.position]
-        if curvature[i] <= 0 or not np.isfinite(curvature[i]):
+        if not known[i] or curvature[i] <= 0 or not np.isfinite(curvature[i]):
             continue
         # The criterion is -2 log-likelihood: the variance is twice the inverse of its curvature.
         error = half * np.sqrt(2.0 / curvature[i])

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixedsparse.errors import OptionError
+from mixedsparse.caller import user_level
+from mixedsparse.errors import OptionError, UndefinedTestWarning
 
 if TYPE_CHECKING:
+    from mixedsparse.core.identification import Unidentified
     from mixedsparse.results import MixedResults
 
-__all__ = ["Parameter", "parameter_values", "parameters", "select_parameters"]
+__all__ = ["Parameter", "identified", "parameter_values", "parameters", "select_parameters"]
 
 # A standard deviation below this share of the largest among the fits is zero: BLAS libraries differ in what they leave.
 _ROUNDING = 1e-12
@@ -53,6 +56,34 @@ def parameters(results: MixedResults) -> tuple[Parameter, ...]:
             name = f"cor({term.columns[i]},{term.columns[j]}|{group})"
             out.append(Parameter(name, "cor", t, (int(i), int(j))))
     return (*out, Parameter("sigma", "sigma"))
+
+
+def identified(results: MixedResults, known: Sequence[Parameter]) -> np.ndarray:
+    """Mask of the parameters that the data identify, as they do all coefficients.
+
+    Warns
+    -----
+    UndefinedTestWarning
+        Some are not.
+    """
+    found = results.fit.unidentified
+    if found is None:
+        return np.ones(len(known), dtype=bool)
+    mask = np.array([not _is_loose(found, p) for p in known], dtype=bool)
+    if not mask.all():
+        names = ", ".join(p.name for p, good in zip(known, mask, strict=True) if not good)
+        warnings.warn(
+            f"The data do not identify {names}: the limits are NaN. See fit.certificate.",
+            UndefinedTestWarning,
+            stacklevel=user_level(),
+        )
+    return mask
+
+
+def _is_loose(found: Unidentified, parameter: Parameter) -> bool:
+    if parameter.kind == "sigma":
+        return found.concerns_sigma
+    return parameter.kind != "fixed" and found.concerns(parameter.term, parameter.places)
 
 
 def _group_labels(results: MixedResults) -> list[str]:

@@ -22,7 +22,7 @@ from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import ConvergenceWarning, OptionError
 from mixedsparse.inference.coordinates import chart_of, is_flat
 from mixedsparse.inference.curves import ProfileCurve
-from mixedsparse.inference.parameters import Parameter, parameter_values, parameters, select_parameters
+from mixedsparse.inference.parameters import Parameter, identified, parameter_values, parameters, select_parameters
 from mixedsparse.inference.refit import refit
 from mixedsparse.inference.workers import work_off
 from mixedsparse.progress import CountOption, Note, counter
@@ -132,7 +132,8 @@ def profile(
         batch = make_batch(engine)
         charts = [chart_of(problem, fit, p, unit) for p in chosen]
         x = [chart.coordinates(fit.templates) for chart in charts]
-        sloped = [i for i, p in enumerate(chosen) if not is_flat(p, charts[i], x[i])]
+        sound = identified(results, chosen)
+        sloped = [i for i, p in enumerate(chosen) if sound[i] and not is_flat(p, charts[i], x[i])]
         cutoff = float(ndtri(0.5 + 0.5 * level))
         starts = np.array([x[i] for i in sloped]).reshape(len(sloped), problem.n_theta + 2)
         marching = _Marching(batch, [charts[i] for i in sloped], starts, unit, cutoff)
@@ -142,7 +143,9 @@ def profile(
     paths: list[Path | None] = [None] * len(chosen)
     for i, path in zip(sloped, marched, strict=False):
         paths[i] = path
-    chosen, charts, paths = ([x for i, x in enumerate(every) if i not in absent] for every in (chosen, charts, paths))
+    chosen, charts, paths, sound = (
+        [x for i, x in enumerate(every) if i not in absent] for every in (chosen, charts, paths, sound)
+    )
     if absent:
         warnings.warn(
             f"The profile was interrupted: {len(absent)} parameters are left out.",
@@ -150,7 +153,10 @@ def profile(
             stacklevel=user_level(),
         )
     _warn(chosen, paths, fit, cutoff)
-    curves = {p.name: ProfileCurve.of(p, c, path) for p, c, path in zip(chosen, charts, paths, strict=True)}
+    curves = {
+        p.name: ProfileCurve.of(p, c, path, bool(good))
+        for p, c, path, good in zip(chosen, charts, paths, sound, strict=True)
+    }
     covariances = [fit.sigma2 * (lam @ lam.T)[None] for lam in fit.templates]
     best = parameter_values(known, fit.beta[None], covariances, np.array([unit]))[0]
     names = [p.name for p in known]

@@ -12,6 +12,7 @@ parameters are taken as known.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,11 +20,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from mixedsparse.caller import user_level
 from mixedsparse.core.blocks import BlockLayout
 from mixedsparse.core.engine import Factor
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.threads import blas_threads
-from mixedsparse.errors import BackendError
+from mixedsparse.errors import BackendError, UndefinedTestWarning
 from mixedsparse.prediction.rows import Rows
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ class _Part:
 def error_variance(results: MixedResults, rows: Rows, groups: Collection[str]) -> np.ndarray:
     """Variance (r,) of the error of the means of `rows` over the random effects of `groups`, in y^2.
 
-    Random effects of the other terms of `rows` add their prior variance, as those of unknown levels do.
+    Random effects of the other terms of `rows` add their prior variance, as those of unknown levels do. NaN, with a
+    warning, where it hangs on covariance parameters that are not identified.
     """
     problem, pls, exact = results.model.problem, results.fit.search.pls, results.fit.monte_carlo is None
     with blas_threads(results.model.engine().work if exact else 0.0):
@@ -63,7 +66,29 @@ def error_variance(results: MixedResults, rows: Rows, groups: Collection[str]) -
         if new is not None:
             prior = np.square(new.z @ lam).sum(axis=1)
             variance += prior if term.group not in groups else np.where(new.codes < 0, prior, 0.0)
-    return np.asarray(results.scale * variance)
+    return np.where(_hanging(results, rows, groups), np.nan, results.scale * variance)
+
+
+def _hanging(results: MixedResults, rows: Rows, groups: Collection[str]) -> np.ndarray:
+    """Mask (r,) of rows whose variance moves with parameters that are not identified, with a warning.
+
+    The mean of a known level stays: what its random effect may add, the fixed part takes away.
+    """
+    loose, found = np.zeros(rows.n, dtype=bool), results.fit.unidentified
+    if found is None:
+        return loose
+    moved = found.moves(np.nan_to_num(rows.X), results.fit.cov_beta)
+    for t, (term, new) in enumerate(zip(results.model.problem.terms, rows.terms, strict=True)):
+        if found.concerns(t, range(term.k)):
+            loose |= moved if new is None else (new.codes < 0) | (term.group not in groups)
+    if loose.any():
+        warnings.warn(
+            f"The data do not identify {', '.join(found.names)}, on which {np.count_nonzero(loose)} of {rows.n} "
+            "intervals depend: they are NaN. See fit.certificate.",
+            UndefinedTestWarning,
+            stacklevel=user_level(),
+        )
+    return loose
 
 
 def _parts(results: MixedResults, rows: Rows, groups: Collection[str]) -> list[_Part]:

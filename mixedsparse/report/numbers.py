@@ -44,6 +44,8 @@ def estimate(value: float, error: float) -> tuple[str, str]:
     >>> estimate(251.4051048, 6.824556), estimate(0.0000321, 0.00000123456)
     (('251.405', '6.825'), ('3.2100e-05', '1.235e-06'))
     """
+    if not math.isfinite(error):
+        return significant(value), str(error)
     decimals = max(0, _decimals(error, _ERROR_DIGITS))
     if _SMALLEST <= error < _LARGEST and abs(value) < 10.0 ** (_WIDEST - decimals):
         return f"{value:.{decimals}f}", f"{error:.{decimals}f}"
@@ -52,8 +54,8 @@ def estimate(value: float, error: float) -> tuple[str, str]:
 
 
 def degrees(df: float) -> str:
-    """Degrees of freedom; ``inf`` for a normal reference."""
-    return f"{df:.1f}" if math.isfinite(df) else "inf"
+    """Degrees of freedom; ``inf`` for a normal reference, ``nan`` for no test."""
+    return f"{df:.1f}" if math.isfinite(df) else str(float(df))
 
 
 def correlation(value: float | None) -> str:

@@ -74,6 +74,12 @@ class ResultsBase:
                 "method='direct' if the model's cost() leaves room for that."
             )
 
+    @cached_property
+    def _cov_beta(self) -> np.ndarray:
+        """Covariance (p, p) of the coefficients; NaN where it hangs on parameters that are not identified."""
+        cov, loose = self.fit.cov_beta, self.fit.unidentified
+        return cov if loose is None else loose.settled(cov)
+
     def _effects_of(self, group: str) -> list[str]:
         """Names of the random effects of one grouping factor, its terms side by side."""
         return [name for t in self._terms_of[group] for name in self._problem.terms[t].columns]

@@ -47,11 +47,11 @@ class EstimatesMixin(ResultsBase):
 
     @table_property
     def bse(self) -> pd.Series:
-        """SE of `params`, from sigma^2 (X'V_0^-1 X)^-1.
+        """SE of `params`, from sigma^2 (X'V_0^-1 X)^-1; NaN where it hangs on variances that are not identified.
 
         statsmodels' MixedLM inverts the joint Hessian of all parameters instead, and differs by about 1e-3.
         """
-        return self._per_coefficient(np.sqrt(np.diagonal(self.fit.cov_beta)), "bse")
+        return self._per_coefficient(np.sqrt(np.diagonal(self._cov_beta)), "bse")
 
     @property
     def bse_fe(self) -> pd.Series:
@@ -69,9 +69,9 @@ class EstimatesMixin(ResultsBase):
         return self.coef_table()["p"].rename("pvalues")
 
     def cov_params(self) -> pd.DataFrame:
-        """Covariance of `params`, (p, p): sigma^2 (X'V_0^-1 X)^-1 with V_0 = V / sigma^2."""
+        """Covariance of `params`, (p, p): sigma^2 (X'V_0^-1 X)^-1 with V_0 = V / sigma^2; NaN as in `bse`."""
         names = self._x_names
-        return pd.DataFrame(self.fit.cov_beta.copy(), index=names, columns=names)
+        return pd.DataFrame(self._cov_beta.copy(), index=names, columns=names)
 
     def coef_table(self, ddf: str = "satterthwaite") -> pd.DataFrame:
         """Table of the fixed effects: estimates, standard errors and t-tests of ``params == 0``.
@@ -94,6 +94,11 @@ class EstimatesMixin(ResultsBase):
             `ddf` is not known.
         BackendError
             Kenward-Roger needs more memory than there is.
+
+        Warns
+        -----
+        UndefinedTestWarning
+            Standard errors hang on covariance parameters that are not identified: SE, df, t and p are NaN.
 
         Examples
         --------

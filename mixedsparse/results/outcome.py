@@ -52,7 +52,7 @@ class OutcomeMixin(ResultsBase):
 
     @property
     def converged(self) -> bool:
-        """Whether the search ended at an optimum, inside or on the boundary."""
+        """Whether the search ended at an optimum, inside or on the boundary, identified or not (see `certificate`)."""
         return self.fit.certificate.converged
 
     @property

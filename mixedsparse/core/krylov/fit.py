@@ -116,7 +116,7 @@ def fit_iterative(
         solves=engine.effort.solves,
         cg_iterations=engine.effort.iterations,
     )
-    return dataclasses.replace(report(problem, outcome, reml), monte_carlo=monte_carlo)
+    return dataclasses.replace(report(engine, outcome, reml), monte_carlo=monte_carlo)
 
 
 def _with_criterion(problem: Problem, found: Search) -> tuple[Search, float]:
