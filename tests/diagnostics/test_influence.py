@@ -38,6 +38,7 @@ def close(got: np.ndarray, want: np.ndarray, unit: np.ndarray | float, limit: fl
     assert (np.abs(got - want) <= limit * unit).all()
 
 
+@pytest.mark.filterwarnings("ignore::mixedsparse.errors.NotIdentifiedWarning")
 @pytest.mark.parametrize("reml", [True, False])
 @pytest.mark.parametrize("name", DESIGNS)
 def test_groups_match_fits_to_the_rows_that_are_left(name, reml):

@@ -14,6 +14,7 @@ from tests.models import DESIGNS, make
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::mixedsparse.errors.SingularFitWarning"),
+    pytest.mark.filterwarnings("ignore::mixedsparse.errors.NotIdentifiedWarning"),
     pytest.mark.filterwarnings("ignore::mixedsparse.errors.DroppedColumnsWarning"),
 ]
 

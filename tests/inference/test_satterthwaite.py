@@ -96,6 +96,7 @@ def test_no_variance_leaves_least_squares():
 
 
 @pytest.mark.filterwarnings("ignore::mixedsparse.errors.SingularFitWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.errors.NotIdentifiedWarning")
 @pytest.mark.parametrize("name", ["dependent_basis", "twins", "factor_slopes"])
 def test_singular_fits_have_finite_degrees_of_freedom(name):
     found = 0
