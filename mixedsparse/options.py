@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from mixedsparse.errors import OptionError
 
-__all__ = ["BACKENDS", "METHODS", "FitOptions", "check_method", "check_options"]
+__all__ = ["BACKENDS", "METHODS", "FitOptions", "check_draws", "check_method", "check_options"]
 
 BACKENDS = ("auto", "cholmod", "split")
 METHODS = ("auto", "direct", "iterative")
@@ -75,3 +76,11 @@ def check_options(options: object) -> FitOptions:
     if not isinstance(options, FitOptions):
         raise OptionError(f"options={options!r} must be a FitOptions: write options=FitOptions(backend='split').")
     return options
+
+
+def check_draws(nsim: int, seed: int | None, least: int = 1) -> None:
+    """Refuse a number of draws below `least` and a seed that is no whole number."""
+    if isinstance(nsim, bool) or not isinstance(nsim, Integral) or nsim < least:
+        raise OptionError(f"nsim={nsim!r} must be a whole number of at least {least}.")
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0):
+        raise OptionError(f"seed={seed!r} must be a whole number that is not negative, or None.")

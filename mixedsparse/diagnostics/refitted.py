@@ -11,10 +11,9 @@ import numpy as np
 from mixedsparse.caller import user_level
 from mixedsparse.core.batched.draws import parametric_sampler
 from mixedsparse.errors import ConvergenceWarning
-from mixedsparse.inference.replicates import Block, evaluate
+from mixedsparse.inference.replicates import Block, evaluate, in_tasks, run_blocks
 from mixedsparse.inference.responses import fit_response, response_from
-from mixedsparse.inference.workers import work_off
-from mixedsparse.progress import CountOption, counter
+from mixedsparse.progress import CountOption
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -66,19 +65,20 @@ def refitted_residuals(
     progress: CountOption,
 ) -> np.ndarray:
     """Residuals (B, n) of simulated responses, all parameters estimated for each; those that failed are left out."""
-    tasks = [seeds[start : start + _TASK] for start in range(0, len(seeds), _TASK)]
-    blocks: list[Block] = []
-    with counter(progress, "refits") as tell:
-        for block in work_off(_Refits(results, random), tasks, n_jobs):
-            blocks.append(block)
-            tell(sum(len(b.values) for b in blocks), len(seeds))
+    blocks = run_blocks(_Refits(results, random), in_tasks(seeds, _TASK), n_jobs, progress, "refits")
     values = np.vstack([block.values for block in blocks])
     failed = np.isnan(values).any(axis=1)
     if failed.any():
         reason = next(iter(reason for block in blocks for reason in block.failures.values()))
         warnings.warn(
-            f"{failed.sum()} of {len(seeds)} simulated responses could not be fitted and are left out; the first: "
+            f"{failed.sum()} of {len(values)} simulated responses could not be fitted and are left out; the first: "
             f"{reason}",
+            ConvergenceWarning,
+            stacklevel=user_level(),
+        )
+    if len(values) < len(seeds):
+        warnings.warn(
+            f"The refits were interrupted: {len(values)} of {len(seeds)} simulated responses are used.",
             ConvergenceWarning,
             stacklevel=user_level(),
         )

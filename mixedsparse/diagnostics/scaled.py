@@ -18,6 +18,7 @@ from mixedsparse.core.cases.leverage import residuals_of
 from mixedsparse.core.cost.memory import available_memory
 from mixedsparse.diagnostics.refitted import own_scale_residuals, refitted_residuals
 from mixedsparse.errors import BackendError, OptionError
+from mixedsparse.options import check_draws
 from mixedsparse.progress import CountOption
 
 if TYPE_CHECKING:
@@ -108,10 +109,7 @@ def scaled_residuals(
 def _check(results: MixedResults, nsim: int, seed: int | None, random: str) -> None:
     if random not in _RANDOM:
         raise OptionError(f"random={random!r} is not known; use one of {', '.join(map(repr, _RANDOM))}.")
-    if isinstance(nsim, bool) or not isinstance(nsim, int | np.integer) or nsim < 2:
-        raise OptionError(f"nsim={nsim!r} must be a whole number of at least 2.")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
-        raise OptionError(f"seed={seed!r} must be a whole number that is not negative, or None.")
+    check_draws(nsim, seed, least=2)
     needed = _ARRAYS * 8.0 * results.model.problem.n * nsim
     if needed > available_memory():
         raise BackendError(

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from mixedsparse.caller import user_level
-from mixedsparse.errors import ConvergenceWarning, OptionError
+from mixedsparse.errors import ConvergenceWarning, MixedSparseWarning, OptionError
+from mixedsparse.inference.bootstrap_limits import KINDS, limits, skewness
+from mixedsparse.inference.cases import NewRows, unit_of
 from mixedsparse.inference.parameters import identified, parameters
 from mixedsparse.inference.profile import check_level
-from mixedsparse.inference.replicates import Block, NewResponses, Replicator, Statistic, estimates_of
-from mixedsparse.inference.workers import work_off
-from mixedsparse.progress import CountOption, counter
+from mixedsparse.inference.replicates import NewResponses, Replicator, Statistic, estimates_of, in_tasks, run_blocks
+from mixedsparse.options import check_draws
+from mixedsparse.progress import CountOption
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
 __all__ = ["Bootstrap", "bootstrap"]
 
-_KINDS = ("parametric", "residual", "cases")
-_INTERVALS = ("perc", "basic", "norm")
+_DRAWS = ("parametric", "residual", "cases")
+_NEVER_ZERO = (
+    "Limits of standard deviations of correlated effects never reach 0: ask conf_int(method='profile'), or ranova(), "
+    "whether a variance is 0."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -46,6 +50,8 @@ class Bootstrap:
         ``"parametric"``, ``"residual"`` or ``"cases"``.
     seed : int
         With which the same replicates come again.
+    results : MixedResults
+        The fit itself.
     """
 
     table: pd.DataFrame
@@ -53,6 +59,8 @@ class Bootstrap:
     failures: pd.Series
     kind: str
     seed: int
+    results: MixedResults = field(repr=False)
+    _made: dict[str, np.ndarray] = field(repr=False, default_factory=dict)
 
     @property
     def nsim(self) -> int:
@@ -76,26 +84,58 @@ class Bootstrap:
         Parameters
         ----------
         level : float
-        kind : {"perc", "basic", "norm"}
-            Percentiles of the replicates; percentiles mirrored at the estimate; or normal, centred on the estimate less
-            the bias, with the standard deviation of the replicates. Source: Davison & Hinkley (1997), chapter 5.
+        kind : {"perc", "basic", "norm", "bca"}
+            Percentiles of the replicates; percentiles mirrored at the estimate; normal, centred on the estimate less
+            the bias, with the standard deviation of the replicates; or percentiles corrected for bias and acceleration,
+            the latter from the estimates without each level of the factor whose levels are independent (`influence`; 0
+            for columns of `statistic`). The second and third are made on the scale of log standard deviations and of
+            Fisher's z of correlations, so that limits stay in the range of the parameter; where the estimate or some
+            replicates are on its boundary there is no such scale, and what lies beyond the range is cut.
 
         Returns
         -------
         DataFrame
             Columns ``lower``, ``upper``; NaN for a column without replicates.
+
+        Notes
+        -----
+        Replicates of the standard deviation of an effect that is correlated with others are hardly ever 0: a
+        covariance matrix becomes singular by a correlation of 1. So percentile limits never cover a variance that is 0,
+        at any level, as `note` says. Profile limits do (``conf_int(method="profile")``), and `ranova` tests it.
+
+        References
+        ----------
+        Davison & Hinkley (1997), *Bootstrap Methods and their Application*, chapter 5; Efron (1987), Journal of the
+        American Statistical Association 82, 171-185.
         """
         check_level(level)
-        if kind not in _INTERVALS:
-            raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, _INTERVALS))}.")
-        if kind == "norm":
-            half = float(ndtri(0.5 + 0.5 * level)) * self.table.std()
-            centre = 2.0 * self.estimates - self.table.mean()
-            return pd.DataFrame({"lower": centre - half, "upper": centre + half})
-        tails = np.array([_tails(self.table[name].to_numpy(), level) for name in self.table.columns])
-        if kind == "basic":
-            tails = 2.0 * self.estimates.to_numpy()[:, None] - tails[:, ::-1]
-        return pd.DataFrame(tails, index=self.table.columns, columns=["lower", "upper"])
+        if kind not in KINDS:
+            raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, KINDS))}.")
+        acceleration = self._acceleration() if kind == "bca" else np.zeros(len(self.estimates))
+        kinds = [p.kind for p in parameters(self.results)]
+        scales = [*kinds, *["fixed"] * (len(self.estimates) - len(kinds))]
+        columns = zip(self.table.to_numpy().T, self.estimates, scales, acceleration, strict=True)
+        found = [limits(kind, values, best, level, scale, a) for values, best, scale, a in columns]
+        table = pd.DataFrame(found, index=self.table.columns, columns=["lower", "upper"])
+        if self.note:
+            table.attrs["note"] = self.note
+        return table
+
+    @property
+    def note(self) -> str:
+        """What the limits of standard deviations do not say, where the model has any of correlated effects."""
+        together = [p.name for p in parameters(self.results) if p.kind == "cor"]
+        return _NEVER_ZERO if together else ""
+
+    def _acceleration(self) -> np.ndarray:
+        """Accelerations for BCa limits, a column each; 0 for those of `statistic`."""
+        made = self._made.get("acceleration")
+        if made is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", MixedSparseWarning)  # a level without which there are no estimates
+                without = self.results.influence(unit_of(self.results), progress=False).parameters
+            made = self._made["acceleration"] = skewness(without.to_numpy())
+        return np.concatenate([made, np.zeros(len(self.estimates) - len(made))])
 
     def plot(self, which: str | Iterable[str] = "all", level: float = 0.95) -> np.ndarray:
         """Densities of the replicates, one panel per column, with the estimate and the percentile interval marked.
@@ -111,16 +151,6 @@ class Bootstrap:
 
     def __repr__(self) -> str:
         return f"<Bootstrap: {self.nsim} {self.kind} replicates, {len(self.failures)} failed, seed {self.seed}>"
-
-
-def _tails(values: np.ndarray, level: float) -> tuple[float, float]:
-    """Percentiles (nsim + 1) alpha of the replicates that are there."""
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return np.nan, np.nan
-    alpha = 0.5 - 0.5 * level
-    lower, upper = np.quantile(values, [alpha, 1.0 - alpha], method="weibull")
-    return float(lower), float(upper)
 
 
 def bootstrap(
@@ -140,9 +170,8 @@ def bootstrap(
     root = np.random.SeedSequence(seed)
     named = None if statistic is None else Statistic(statistic, results)
     replicator = _replicator(results, kind, group, named)
-    seeds = root.spawn(nsim)
-    tasks = [seeds[start : start + replicator.size] for start in range(0, nsim, replicator.size)]
-    blocks = _run(replicator, tasks, n_jobs, progress)
+    tasks = in_tasks(root.spawn(nsim), replicator.size)
+    blocks = run_blocks(replicator, tasks, n_jobs, progress, "bootstrap")
     known = parameters(results)
     names = [p.name for p in known] + ([] if named is None else named.names)
     starts = np.cumsum([0, *(len(task) for task in tasks)])
@@ -156,6 +185,7 @@ def bootstrap(
         failures=pd.Series(failures, dtype=object, name="reason").rename_axis("replicate"),
         kind=kind,
         seed=int(root.entropy),
+        results=results,
     )
     if failures:
         warnings.warn(
@@ -174,36 +204,14 @@ def bootstrap(
 
 
 def _check(nsim: int, seed: int | None, kind: str, group: str | None) -> None:
-    if isinstance(nsim, bool) or not isinstance(nsim, int | np.integer) or nsim < 1:
-        raise OptionError(f"nsim={nsim!r} must be a whole number of at least 1.")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
-        raise OptionError(f"seed={seed!r} must be a whole number that is not negative, or None.")
-    if kind not in _KINDS:
-        raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, _KINDS))}.")
+    check_draws(nsim, seed)
+    if kind not in _DRAWS:
+        raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, _DRAWS))}.")
     if group is not None and kind != "cases":
         raise OptionError(f"group={group!r} says whose levels kind='cases' draws; kind={kind!r} draws none.")
 
 
 def _replicator(results: MixedResults, kind: str, group: str | None, statistic: Statistic | None) -> Replicator:
     if kind == "cases":
-        from mixedsparse.inference.cases import NewRows
-
         return NewRows(results, group, statistic)
     return NewResponses(results, kind, statistic)
-
-
-def _run(
-    replicator: Replicator, tasks: Sequence[Sequence[np.random.SeedSequence]], n_jobs: int, progress: CountOption
-) -> list[Block]:
-    """Work off the tasks; blocks come in their order, those that are done if it is interrupted."""
-    total = sum(len(task) for task in tasks)
-    blocks: list[Block] = []
-    with counter(progress, "bootstrap") as tell:
-        try:
-            for block in work_off(replicator, tasks, n_jobs):
-                blocks.append(block)
-                tell(sum(len(b.values) for b in blocks), total)
-        except KeyboardInterrupt:
-            if not blocks:
-                raise
-    return blocks

@@ -18,7 +18,7 @@ from mixedsparse.inference.replicates import Block, Statistic, evaluate
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["NewRows"]
+__all__ = ["NewRows", "unit_of"]
 
 _BLOCK = 10
 
@@ -89,6 +89,12 @@ class NewRows:
         pieces = [fit.theta[problem.theta_layout.term == t] for t in order]
         found = fit_problem(model.engine(), fit.reml, start=np.concatenate(pieces))
         return type(self.results)(model, found)
+
+
+def unit_of(results: MixedResults) -> str:
+    """Name the grouping factor whose levels are independent of each other; of several, the one with most levels."""
+    terms = results.model.problem.terms
+    return terms[_unit(terms, None)].group
 
 
 def _unit(terms: Sequence[RandomTerm], group: str | None) -> int:

@@ -16,9 +16,13 @@ from mixedsparse.inference.refit import Likelihood, fit_columns, of_fit, refit
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["deletions", "likelihood_table"]
+__all__ = ["SMALL_SAMPLES", "deletions", "likelihood_table"]
 
 _TESTS = ("Chisq", "F")
+SMALL_SAMPLES = (
+    "Chi-square p-values of fixed effects are too small in small designs: F tests of one fit, as drop1(test='F') and "
+    "anova(ddf='kenward-roger'), and ms.anova(smaller, larger, test='bootstrap') hold their level."
+)
 
 
 def deletions(results: MixedResults, test: str, ddf: str) -> pd.DataFrame:
@@ -41,7 +45,9 @@ def _likelihood_ratios(results: MixedResults, terms: FixedTerms, droppable: list
     for i in droppable:
         label = terms.structure.labels[i]
         rows[label] = fit_columns(results, terms.without(i), False, fit.theta, f"the model without {label!r}")
-    return likelihood_table(rows)
+    table = likelihood_table(rows)
+    table.attrs["note"] = SMALL_SAMPLES
+    return table
 
 
 def likelihood_table(rows: dict[str, Likelihood]) -> pd.DataFrame:

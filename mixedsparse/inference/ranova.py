@@ -10,9 +10,12 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from mixedsparse.core.terms import RandomTerm
+from mixedsparse.errors import BackendError, OptionError
 from mixedsparse.formula.structure import Structure, read_structure, separate_columns
 from mixedsparse.inference.drop1 import likelihood_table
 from mixedsparse.inference.refit import check_exact, fit_terms, independent_columns, of_fit
+from mixedsparse.inference.rlrt import null_ratios, null_spectrum
+from mixedsparse.options import check_draws
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -20,9 +23,23 @@ if TYPE_CHECKING:
 __all__ = ["random_deletions"]
 
 
-def random_deletions(results: MixedResults, reduce_terms: bool) -> pd.DataFrame:
+_TESTS = ("Chisq", "exact")
+# Likelihood ratios that differ by less are equal.
+_EQUAL = 1e-8
+# Levels up to which the eigenvalues that the exact distribution rests on are found in seconds.
+_MOST_LEVELS = 4000
+
+
+def random_deletions(
+    results: MixedResults, reduce_terms: bool, test: str = "Chisq", nsim: int = 10_000, seed: int | None = None
+) -> pd.DataFrame:
     """Test the random effects; see `MixedResults.ranova`."""
+    if test not in _TESTS:
+        raise OptionError(f"test={test!r} is not known; use one of {', '.join(map(repr, _TESTS))}.")
     check_exact(results)
+    if test == "exact":
+        check_draws(nsim, seed)
+        _check_one_variance(results)
     design, problem = results.model.design, results.model.problem
     covariances = [lam @ lam.T for lam in results.fit.templates]
     # Templates stand in theta order, terms in formula order.
@@ -41,7 +58,27 @@ def random_deletions(results: MixedResults, reduce_terms: bool) -> pd.DataFrame:
     table = likelihood_table(rows)
     df, ratio = table["Df"].to_numpy(), table["LRT"].to_numpy()
     table["p_boundary"] = np.where(df > 0, 0.5 * (_tail(ratio, df - 1.0) + _tail(ratio, df)), np.nan)
+    if test == "exact":
+        root = np.random.SeedSequence(seed)
+        drawn = null_ratios(null_spectrum(problem), problem.degrees(True), nsim, np.random.default_rng(root))
+        table["p_exact"] = [np.nan, (1 + (drawn >= ratio[1] - _EQUAL).sum()) / (1 + nsim)]
+        table.attrs["seed"] = root.entropy
     return table
+
+
+def _check_one_variance(results: MixedResults) -> None:
+    """Refuse models for which there is no exact distribution."""
+    problem = results.model.problem
+    if problem.n_theta != 1 or not results.reml:
+        raise OptionError(
+            "test='exact' is for a REML fit with one variance besides the residual's; for others compare two fits by "
+            "ms.anova(smaller, larger, refit=False, test='bootstrap')."
+        )
+    if problem.terms[0].n_levels > _MOST_LEVELS:
+        raise BackendError(
+            f"test='exact' needs the eigenvalues of a matrix of {problem.terms[0].n_levels:,} levels, and up to "
+            f"{_MOST_LEVELS:,} are computed: p_boundary is right with so many."
+        )
 
 
 def _tail(x: np.ndarray, df: np.ndarray) -> np.ndarray:

@@ -17,11 +17,13 @@ from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import MixedSparseError, MixedSparseWarning, OptionError
 from mixedsparse.inference.parameters import parameter_values, parameters
 from mixedsparse.inference.responses import fit_response, response_from
+from mixedsparse.inference.workers import work_off
+from mixedsparse.progress import CountOption, counter
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["Block", "NewResponses", "Replicator", "Statistic", "estimates_of"]
+__all__ = ["Block", "NewResponses", "Replicator", "Statistic", "estimates_of", "in_tasks", "run_blocks"]
 
 # Numbers of the responses of one block, and replicates of one block: results do not depend on how work is shared out.
 _BLOCK_NUMBERS = 2_000_000
@@ -158,3 +160,29 @@ def evaluate(
                 failures[i] = f"statistic raised {type(err).__name__}: {err}"
                 return None
         return results
+
+
+def in_tasks(seeds: Sequence[np.random.SeedSequence], size: int) -> list[Sequence[np.random.SeedSequence]]:
+    """Share out seeds in tasks of `size`, the last one of what is left."""
+    return [seeds[start : start + size] for start in range(0, len(seeds), size)]
+
+
+def run_blocks(
+    replicator: Callable[[Sequence[np.random.SeedSequence]], Block],
+    tasks: Sequence[Sequence[np.random.SeedSequence]],
+    n_jobs: int,
+    progress: CountOption,
+    what: str,
+) -> list[Block]:
+    """Work off the tasks; blocks come in their order, those that are done if it is interrupted."""
+    total = sum(len(task) for task in tasks)
+    blocks: list[Block] = []
+    with counter(progress, what) as tell:
+        try:
+            for block in work_off(replicator, tasks, n_jobs):
+                blocks.append(block)
+                tell(sum(len(b.values) for b in blocks), total)
+        except KeyboardInterrupt:
+            if not blocks:
+                raise
+    return blocks

@@ -164,8 +164,8 @@ def power(
     """
     from mixedsparse.inference.contrast import DDF
     from mixedsparse.inference.workers import work_off
+    from mixedsparse.options import check_draws
     from mixedsparse.planning.replicates import Tested, read_tests
-    from mixedsparse.prediction.simulate import check_draws
     from mixedsparse.progress import counter
 
     check_draws(nsim, seed)

@@ -12,15 +12,16 @@ import pandas as pd
 from mixedsparse.core.batched.draws import parametric_sampler
 from mixedsparse.core.cost.memory import check_memory
 from mixedsparse.core.terms import RandomTerm
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.errors import DataError
 from mixedsparse.formula.newdata import NewTerm
 from mixedsparse.formula.translate import aliases_in
+from mixedsparse.options import check_draws
 from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows, row_weights
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["check_draws", "simulate"]
+__all__ = ["simulate"]
 
 
 def simulate(
@@ -49,14 +50,6 @@ def simulate(
         draws = _sampled(results, rows, complete, kept, noise)(np.random.SeedSequence(seed).spawn(nsim))
         out[complete] = mean[complete, None] + draws.T
     return pd.DataFrame(out, index=rows.index)
-
-
-def check_draws(nsim: int, seed: int | None) -> None:
-    """Refuse a number of draws below 1 and a seed that is no whole number."""
-    if isinstance(nsim, bool) or not isinstance(nsim, int | np.integer) or nsim < 1:
-        raise OptionError(f"nsim={nsim!r} must be a whole number of at least 1.")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0):
-        raise OptionError(f"seed={seed!r} must be a whole number that is not negative, or None.")
 
 
 def _incomplete(new: NewTerm | None) -> np.ndarray:

@@ -43,7 +43,8 @@ class IntervalsMixin(ResultsBase):
         method : {"wald", "profile", "boot"}
             ``"wald"``: estimate -+ quantile times standard error, as lme4's; see `ddf`. Standard deviations have theirs
             on the log scale and correlations on Fisher's z, from the Hessian of the criterion that was fitted (lme4
-            gives NA); NaN on the boundary. ``"profile"``: see `profile`. ``"boot"``: parametric, see `bootstrap`.
+            gives NA); NaN on the boundary. ``"profile"``: see `profile`; its limits of a standard deviation reach 0.
+            ``"boot"``: parametric, see `bootstrap` and, on a variance of 0, `Bootstrap.conf_int`.
         which : {"fixed", "random", "all"} or name or sequence of these
             Coefficients by default; ``"random"`` means standard deviations, correlations and sigma.
         ddf : {"normal", "satterthwaite", "kenward-roger"}

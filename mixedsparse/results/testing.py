@@ -142,7 +142,8 @@ class TestingMixin(ResultsBase):
         Parameters
         ----------
         test : {"Chisq", "F"}
-            Likelihood ratio of ML fits, whatever the fit of these results; or F test of the fit as it is.
+            Likelihood ratio of ML fits, whatever the fit of these results; or F test of the fit as it is. In small
+            designs chi-square rejects too often: see the notes of `mixedsparse.anova`, or take the F test.
         ddf : {"satterthwaite", "kenward-roger", "normal"}
             For the F test.
 
@@ -170,7 +171,9 @@ class TestingMixin(ResultsBase):
 
         return deletions(self, test, ddf)
 
-    def ranova(self, reduce_terms: bool = True) -> pd.DataFrame:
+    def ranova(
+        self, reduce_terms: bool = True, *, test: str = "Chisq", nsim: int = 10_000, seed: int | None = None
+    ) -> pd.DataFrame:
         """Likelihood-ratio tests of the random effects, by the criterion of the fit (REML is kept).
 
         Parameters
@@ -178,6 +181,10 @@ class TestingMixin(ResultsBase):
         reduce_terms : bool
             Simplify each term by one effect at a time that is no part of another, ``(1 + x | g)`` to ``(1 | g)``; a
             term with a single effect is left out. False leaves out whole terms.
+        test : {"Chisq", "exact"}
+            ``"exact"`` adds the column ``p_exact``, for REML fits with one variance besides the residual's.
+        nsim, seed : int
+            Draws from the exact distribution, and their seed.
 
         Returns
         -------
@@ -186,7 +193,15 @@ class TestingMixin(ResultsBase):
             ``LRT``, ``Df``, ``p`` and ``p_boundary``. ``p`` is from chi-square with Df, as in lmerTest. It is
             conservative, because a variance of 0 lies on the boundary. ``p_boundary`` is from the equal mixture of
             chi-square with Df - 1 and Df (Self & Liang 1987; Stram & Lee 1994), right when one effect is left out, and
-            an upper limit when several are (Silvapulle & Sen 2005, section 3.6).
+            an upper limit when several are (Silvapulle & Sen 2005, section 3.6). Both are for many levels; with few
+            the ratio is 0 more often than in half of all samples, and ``p_exact`` has its exact distribution
+            (Crainiceanu & Ruppert 2004; R's RLRsim). For more than one variance see `mixedsparse.anova`,
+            ``test="bootstrap"``.
+
+        Raises
+        ------
+        OptionError
+            `test` is not known, or ``"exact"`` for another model.
 
         Examples
         --------
@@ -199,4 +214,4 @@ class TestingMixin(ResultsBase):
         """
         from mixedsparse.inference.ranova import random_deletions
 
-        return random_deletions(self, reduce_terms)
+        return random_deletions(self, reduce_terms, test, nsim, seed)

@@ -7,12 +7,14 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 import mixedsparse as ms
 from mixedsparse.core.batched import engine as batch_engine
 from mixedsparse.core.batched import replicate
 from mixedsparse.core.batched.draws import parametric_sampler, residual_sampler
 from mixedsparse.errors import NotPositiveDefiniteError
+from mixedsparse.inference.bootstrap_limits import limits
 from mixedsparse.inference.cases import NewRows
 from tests.models import DESIGNS, make
 
@@ -322,7 +324,7 @@ def test_bad_input(sleep, options, message):
 
 def test_bad_intervals(replicates):
     with pytest.raises(ms.OptionError, match="'perc', 'basic', 'norm'"):
-        replicates.conf_int(kind="bca")
+        replicates.conf_int(kind="student")
     with pytest.raises(ms.OptionError, match="between 0 and 1"):
         replicates.conf_int(95)
 
@@ -341,3 +343,82 @@ def test_coverage():
         lower, upper = fit.bootstrap(200, seed=int(rng.integers(1e6))).conf_int().loc["x1"]
         covered += lower <= 2.0 <= upper
     assert 86 <= covered <= 100
+
+
+# ---- limits
+
+
+@pytest.fixture(scope="module")
+def few_subjects():
+    """Twelve subjects whose slopes hardly vary: many replicates are singular."""
+    rng = np.random.default_rng(3)
+    s, t = np.repeat(np.arange(12), 5), np.tile(np.arange(-2.0, 3.0), 12)
+    y = rng.normal(size=12)[s] + 0.2 * rng.normal(size=12)[s] * t + rng.normal(size=60)
+    model = ms.LinearMixedModel("y ~ t + (t | s)", {"y": y, "t": t, "s": s})
+    fit = quiet_fit(model)
+    return fit, fit.bootstrap(300, seed=1)
+
+
+@pytest.mark.parametrize("kind", ["perc", "bca", "basic", "norm"])
+def test_limits_stay_in_the_range_of_the_parameter(few_subjects, kind):
+    found = few_subjects[1].conf_int(kind=kind)
+    deviations = found[found.index.str.startswith(("sd", "sigma"))]
+    correlations = found[found.index.str.startswith("cor")]
+    assert (deviations["lower"] >= 0).all()
+    assert correlations.abs().le(1.0).all(axis=None)
+    assert (found["lower"] <= found["upper"]).all()
+
+
+def test_limits_of_deviations_and_correlations_by_their_formulas(replicates):
+    for name, there, back in (("sd(Days|Subject)", np.log, np.exp), ("sigma", np.log, np.exp)):
+        values, best = there(replicates.table[name]), there(replicates.estimates[name])
+        lower, upper = np.quantile(values, [0.05, 0.95], method="weibull")
+        assert tuple(replicates.conf_int(0.9, "basic").loc[name]) == pytest.approx(
+            (back(2 * best - upper), back(2 * best - lower))
+        )
+        half, centre = 1.6448536269514722 * values.std(), 2 * best - values.mean()
+        assert tuple(replicates.conf_int(0.9, "norm").loc[name]) == pytest.approx(
+            (back(centre - half), back(centre + half))
+        )
+
+
+def test_bca_limits_by_their_formula(sleep, replicates):
+    """z0 from the share of replicates below the estimate, a from the estimates without each subject."""
+    name = "sd(Intercept|Subject)"
+    without = sleep.influence("Subject").parameters[name]
+    d = without.mean() - without
+    a = (d**3).sum() / (6 * (d**2).sum() ** 1.5)
+    values, best = replicates.table[name], replicates.estimates[name]
+    z0 = norm.ppf((values < best).mean())
+    z = z0 + norm.ppf([0.025, 0.975])
+    want = np.quantile(values, norm.cdf(z0 + z / (1 - a * z)), method="weibull")
+    np.testing.assert_allclose(replicates.conf_int(kind="bca").loc[name], want, rtol=1e-12)
+    own = sleep.bootstrap(200, seed=1, statistic=lambda fit: fit.varcorr()["vcov"].iloc[0])
+    lower, upper = own.conf_int(kind="bca").loc["statistic"]
+    assert 0 < lower < own.estimates["statistic"] < upper
+
+
+def test_bca_of_what_lies_on_one_side_is_not_known():
+    values = np.linspace(1.0, 2.0, 50)
+    assert np.isnan(limits("bca", values, 0.5, 0.95, "fixed", 0.0)).all()
+    assert np.isnan(limits("bca", np.full(5, np.nan), 0.5, 0.95, "fixed", 0.0)).all()
+    # Half of the replicates equal to the estimate: no bias, so percentiles.
+    zero = np.concatenate([np.zeros(50), values])
+    assert limits("bca", zero, 0.0, 0.9, "sd", 0.0)[0] == 0.0
+
+
+def test_that_a_deviation_is_never_zero_is_said(few_subjects, replicates):
+    _, found = few_subjects
+    assert (found.table["sd(t|s)"] > 0).all()
+    assert "profile" in found.note
+    assert found.conf_int().attrs["note"] == found.note
+    simple = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff")).bootstrap(50, seed=1)
+    assert simple.note == ""
+    assert "note" not in simple.conf_int().attrs
+
+
+def test_conf_int_takes_bca(sleep):
+    found = sleep.conf_int(method="boot", nsim=60, seed=1, kind="bca")
+    pd.testing.assert_frame_equal(found, sleep.bootstrap(60, seed=1).conf_int(kind="bca").loc[found.index])
+    with pytest.raises(ms.OptionError, match="kind='student' is not known; use one of 'perc', 'basic', 'norm', 'bca'"):
+        sleep.bootstrap(3, seed=1).conf_int(kind="student")

@@ -35,12 +35,15 @@ class Refits:
     covariances : list of ndarray (B, k, k)
         Of the random effects, one per term, the user's basis.
     sigma : ndarray, shape (B,)
+    criterion : ndarray, shape (B,)
+        REML criterion or -2 log-likelihood.
     failures : dict replicate -> str
     """
 
     gamma: np.ndarray
     covariances: list[np.ndarray]
     sigma: np.ndarray
+    criterion: np.ndarray
     failures: dict[int, str]
 
 
@@ -63,6 +66,7 @@ class Refitter:
             gamma=np.full((count, problem.p), np.nan),
             covariances=[np.full((count, k, k), np.nan) for k in problem.theta_layout.widths],
             sigma=np.full(count, np.nan),
+            criterion=np.full(count, np.nan),
             failures={},
         )
         left = self._in_step(responses, out) if self.together else range(count)
@@ -87,6 +91,7 @@ class Refitter:
         x = np.where(diagonal & (np.abs(solved.x[done]) < _ZERO), 0.0, solved.x[done])
         out.gamma[done] = solved.point.gamma[done]
         out.sigma[done] = unit * np.exp(x[:, -2])
+        out.criterion[done] = solved.point.value[done]
         for mine, cov in zip(out.covariances, criterion.covariances(x, done), strict=True):
             mine[done] = cov
         return np.flatnonzero(~solved.converged)
@@ -102,6 +107,6 @@ class Refitter:
         if not fit.certificate.converged:
             out.failures[i] = fit.certificate.message
             return
-        out.gamma[i], out.sigma[i] = fit.search.pls.gamma, np.sqrt(fit.sigma2)
+        out.gamma[i], out.sigma[i], out.criterion[i] = fit.search.pls.gamma, np.sqrt(fit.sigma2), fit.criterion
         for mine, lam in zip(out.covariances, fit.templates, strict=True):
             mine[i] = fit.sigma2 * (lam @ lam.T)
