@@ -20,6 +20,7 @@
     ├── RefitWarning                     the model was refitted by the other criterion (ML or REML)
     ├── BinaryResponseWarning            a linear model was fitted to a response of zeros and ones
     ├── UndefinedTestWarning             a test or an interval has no value: NaN stands in the table
+    ├── EmptyTableWarning                what was asked for gives a table without rows
     ├── DroppedRowsWarning               rows with missing values were left out
     └── DroppedColumnsWarning            columns of X were linear combinations of others
 """
@@ -128,6 +129,10 @@ class BinaryResponseWarning(MixedSparseWarning):
 
 class UndefinedTestWarning(MixedSparseWarning):
     """A test or an interval has no value, or none by the method asked for: NaN stands in its place."""
+
+
+class EmptyTableWarning(MixedSparseWarning):
+    """What was asked for gives a table without rows."""
 
 
 class DroppedRowsWarning(MixedSparseWarning):

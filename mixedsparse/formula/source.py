@@ -16,11 +16,12 @@ __all__ = ["Covariate", "Source"]
 
 @dataclass(frozen=True, slots=True)
 class Covariate:
-    """Mean and range of a column of numbers over the rows of a fit."""
+    """Mean and range of a column of numbers over the rows of a fit; `binary`: both ends, and nothing between, occur."""
 
     mean: float
     low: float
     high: float
+    binary: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,5 +62,7 @@ class Source:
         """Moments of a column of numbers; levels, in order, of any other and of one that stands for a `factor`."""
         values = self.values(column)
         if not factor and getattr(values.dtype, "kind", "O") in "iuf":
-            return Covariate(float(np.mean(values)), float(np.min(values)), float(np.max(values)))
+            low, high = np.min(values), np.max(values)
+            binary = low < high and bool(((values == low) | (values == high)).all())
+            return Covariate(float(np.mean(values)), float(low), float(high), binary)
         return tuple(values.categories if isinstance(values, pd.Categorical) else sorted(pd.unique(values)))

@@ -63,6 +63,8 @@ class Structure:
         Term of each parameter.
     firsts : ndarray of int, shape (parameters,)
         Number of factors that are at their first level.
+    of_means : tuple of bool
+        Whether all factors of each term have levels, so that its parameters are parts of means; not the intercept.
     """
 
     labels: tuple[str, ...]
@@ -72,6 +74,7 @@ class Structure:
     map: np.ndarray
     owner: np.ndarray
     firsts: np.ndarray
+    of_means: tuple[bool, ...]
 
     def containing(self, term: int) -> list[int]:
         """Terms that contain `term`: all its factors and more, with the same numeric ones."""
@@ -95,7 +98,8 @@ def separate_columns(columns: Mapping[str, slice]) -> Structure:
     owner = np.concatenate([np.full(c.stop - c.start, i) for i, c in enumerate(columns.values())] or [np.empty(0, int)])
     own = tuple(frozenset([label]) if label != "1" else frozenset() for label in labels)
     size = len(owner)
-    return Structure(labels, tuple(columns.values()), own, own, np.eye(size), owner, np.zeros(size, dtype=int))
+    firsts = np.zeros(size, dtype=int)
+    return Structure(labels, tuple(columns.values()), own, own, np.eye(size), owner, firsts, (False,) * len(labels))
 
 
 def read_structure(encoder: Encoder) -> Structure:
@@ -114,7 +118,9 @@ def read_structure(encoder: Encoder) -> Structure:
     ]
     full, owner, firsts = [], [], []
     for i, (names, _) in enumerate(terms):
-        for indices in itertools.product(*(range(factors[f].width) for f in names)):
+        # The first factor varies fastest, as in the columns.
+        for turned in itertools.product(*(range(factors[f].width) for f in reversed(names))):
+            indices = turned[::-1]
             full.append(_expand([(factors[f], False, j) for f, j in zip(names, indices, strict=True)]))
             owner.append(i)
             firsts.append(sum(j == 0 and factors[f].inverse is not None for f, j in zip(names, indices, strict=True)))
@@ -127,6 +133,7 @@ def read_structure(encoder: Encoder) -> Structure:
         _solve(made, full, encoder.side.label),
         np.array(owner, dtype=int),
         np.array(firsts, dtype=int),
+        tuple(bool(names) and all(factors[f].inverse is not None for f in names) for names, _ in terms),
     )
 
 

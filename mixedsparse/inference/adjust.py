@@ -44,21 +44,21 @@ def adjusted_p(
     adjust : str
         One of `METHODS`.
     family : int
-        Number of means that are compared pairwise (Tukey).
+        Number of means that are compared pairwise (Tukey), those without an estimate left out.
     correlation : ndarray, shape (r, r), optional
         Of the estimates, for ``"mvt"``.
 
     Notes
     -----
     ``"dunnettx"`` is emmeans' approximation of Dunnett's test, (k - 1)/k Tukey + 1/k Sidak for k contrasts, in place
-    of the multivariate t distribution that ``"mvt"`` integrates (relative error about 1e-4). As in emmeans, tests
-    without an estimate count in the size of the family, but not for Bonferroni, Holm, and Benjamini and Hochberg.
+    of the multivariate t distribution that ``"mvt"`` integrates (relative error about 1e-4). Tests without an estimate
+    do not count in the size of the family, by any method.
     """
     p = np.full(len(t), np.nan)
     there = np.isfinite(t) & ~np.isnan(df)
     if not there.any():
         return p
-    k, t, df = len(t), np.abs(t[there]), df[there]
+    k, t, df = int(there.sum()), np.abs(t[there]), df[there]
     single = 2.0 * stdtr(df, -t)
     if k == 1 or adjust == "none":
         p[there] = single
@@ -83,8 +83,9 @@ def critical_values(
 
     Holm's and Benjamini and Hochberg's methods have no intervals of their own: Bonferroni's stand in, as in emmeans.
     """
-    k, there = len(df), ~np.isnan(df)
-    if k == 1 or adjust == "none" or not there.any():
+    there = ~np.isnan(df)
+    k = int(there.sum())
+    if k <= 1 or adjust == "none":
         return t_quantile(df, level)
     each, back = np.unique(df[there], return_inverse=True)
     tail = 1.0 - level
@@ -100,7 +101,7 @@ def critical_values(
         values = _solve(lambda x: largest(x, each), tail, t_quantile(each, level))
     else:
         values = t_quantile(each, 1.0 - tail / k)
-    out = np.full(k, np.nan)
+    out = np.full(len(df), np.nan)
     out[there] = values[back]
     return out
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.contrast import contrast_tests, denominator, joint_test
-from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, type1, type2, type3
+from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, known_terms, notes, type1, type2, type3
 from mixedsparse.inference.linear import read_linear
 
 if TYPE_CHECKING:
@@ -27,14 +27,15 @@ def anova_table(results: MixedResults, type: int | str = 3, ddf: str = "satterth
     kind = _ROMAN.get(str(type), type)
     if kind not in _TYPES:
         raise OptionError(f"type={type!r} is not known; use 1, 2 or 3 (or 'I', 'II', 'III').")
-    return f_table(results, _TYPES[kind](fixed_terms(results)), ddf)
+    terms = fixed_terms(results)
+    return f_table(results, terms, _TYPES[kind](terms), ddf)
 
 
-def f_table(results: MixedResults, hypotheses: Mapping[str, np.ndarray], ddf: str) -> pd.DataFrame:
-    """Test each of `hypotheses`, label -> L (r, p).
+def f_table(results: MixedResults, terms: FixedTerms, hypotheses: Mapping[str, np.ndarray], ddf: str) -> pd.DataFrame:
+    """Test each of `hypotheses` about `terms`, term -> L (r, p), as `deciding_rows` gives it.
 
     Columns ``SumSq``, ``MeanSq``, ``NumDF``, ``DenDF``, ``F``, ``p``; MeanSq = F sigma^2 without the scale of
-    Kenward-Roger, SumSq = MeanSq NumDF, as in lmerTest.
+    Kenward-Roger, SumSq = MeanSq NumDF, as in lmerTest. A column ``note`` is there if any row has one.
     """
     rows = {}
     for label, L in hypotheses.items():
@@ -42,7 +43,9 @@ def f_table(results: MixedResults, hypotheses: Mapping[str, np.ndarray], ddf: st
         mean = test.F / test.scale * denominator(results, ddf).sigma2
         rows[label] = (mean * test.num_df, mean, test.num_df, test.den_df, test.F, test.p)
     columns = ["SumSq", "MeanSq", "NumDF", "DenDF", "F", "p"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).astype({"NumDF": int})
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).astype({"NumDF": int})
+    said = notes(terms, hypotheses)
+    return table.assign(note=[said[label] for label in table.index]) if any(said.values()) else table
 
 
 def t_table(results: MixedResults, L: Any, ddf: str) -> pd.DataFrame:
@@ -56,6 +59,6 @@ def t_table(results: MixedResults, L: Any, ddf: str) -> pd.DataFrame:
 def wald_table(results: MixedResults, L: Any, ddf: str) -> pd.DataFrame:
     """Test all rows of L together; see `MixedResults.wald_test`."""
     linear = read_linear(L, list(results.params.index), results.dropped_columns)
-    test = joint_test(results, linear.L, ddf, linear.rhs)
+    test = joint_test(results, linear.L, ddf, linear.rhs, known_terms(results))
     columns = {"NumDF": test.num_df, "DenDF": test.den_df, "F": test.F, "p": test.p}
     return pd.DataFrame(columns, index=[", ".join(linear.labels)])

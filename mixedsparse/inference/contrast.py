@@ -15,6 +15,8 @@ from scipy.special import fdtrc, gammaincc, stdtr
 
 from mixedsparse.caller import user_level
 from mixedsparse.errors import DataError, OptionError, UndefinedTestWarning
+from mixedsparse.inference.hypotheses import FixedTerms, deciding_rows
+from mixedsparse.inference.row_space import independent_rows, uncorrelated
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -22,10 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["DDF", "ContrastTests", "Denominator", "JointTest", "contrast_tests", "denominator", "joint_test"]
 
 DDF = ("satterthwaite", "kenward-roger", "normal")
-# A combination of the rows of L with less than this share of variance is 0: they depend on each other (contestMD).
-_RANK_TOL = 1e-8
-# Share of the largest right side up to which those of dependent rows may disagree.
-_CONTRADICTION = 1e-6
 
 
 class Denominator(Protocol):
@@ -151,14 +149,24 @@ def contrast_tests(
 
 
 def joint_test(
-    results: MixedResults, L: np.ndarray, ddf: str = "satterthwaite", rhs: np.ndarray | float = 0.0
+    results: MixedResults,
+    L: np.ndarray,
+    ddf: str = "satterthwaite",
+    rhs: np.ndarray | float = 0.0,
+    terms: FixedTerms | None = None,
 ) -> JointTest:
     """Test all rows of ``L beta = rhs`` together; rows that depend on others are left out of the count.
+
+    Satterthwaite's degrees of freedom of several rows are those of the principal axes of their covariance, which
+    depend on the rows that span the hypothesis; F and the other methods do not.
 
     Parameters
     ----------
     results, L, ddf, rhs
         See `contrast_tests`.
+    terms : FixedTerms, optional
+        Of the fit: the rows that fix the degrees of freedom are those of `deciding_rows`, the same however the
+        hypothesis is written. None takes the rows of `L` as they are, which then come from that function.
 
     Returns
     -------
@@ -187,7 +195,7 @@ def joint_test(
     """
     L = _checked(results, L)
     method = denominator(results, ddf)
-    rows, targets = _independent_rows(L, np.broadcast_to(np.asarray(rhs, dtype=float), len(L)), method.cov)
+    rows, targets = independent_rows(L, np.broadcast_to(np.asarray(rhs, dtype=float), len(L)), method.cov)
     rank = len(rows)
     if rank == 0:
         return JointTest(np.nan, 0, np.nan, np.nan)
@@ -195,6 +203,9 @@ def joint_test(
         return JointTest(np.nan, rank, np.nan, np.nan)
     # Rows are uncorrelated with variance 1 now.
     wald = float(np.square(rows @ method.beta - targets).sum()) / rank
+    if terms is not None and rank > 1:
+        rows = deciding_rows(terms, rows)
+        rows = uncorrelated(rows @ np.linalg.cholesky(method.cov), rank)[0] @ rows
     den_df, scale = method.joint(rows)
     if not den_df > 0:
         _warn_undefined(rank, ddf)
@@ -264,22 +275,3 @@ def _checked(results: MixedResults, L: np.ndarray) -> np.ndarray:
             f"{', '.join(map(repr, names))}."
         )
     return L
-
-
-def _independent_rows(L: np.ndarray, rhs: np.ndarray, cov: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Combine the rows of L, and of `rhs`, to rows that are uncorrelated with variance 1: the same hypothesis.
-
-    They are the eigenvectors of L V L', as in lmerTest's contestMD; the rank is judged free of the rows' units.
-    """
-    if not L.size:
-        return L[:0], rhs[:0]
-    half = L @ np.linalg.cholesky(cov)
-    lengths = np.linalg.norm(half, axis=1)
-    relative = np.linalg.svd(half / np.where(lengths > 0, lengths, 1.0)[:, None], compute_uv=False)
-    rank = int((relative > np.sqrt(_RANK_TOL) * relative[0]).sum())
-    vectors, deviations, _ = np.linalg.svd(half)
-    left_over = vectors[:, rank:].T @ rhs
-    if (np.abs(left_over) > _CONTRADICTION * np.abs(rhs).max(initial=0.0)).any():
-        raise DataError("Rows of L are linear combinations of each other, but their right sides contradict each other.")
-    turn = vectors[:, :rank].T / deviations[:rank, None]
-    return turn @ L, turn @ rhs

@@ -35,7 +35,7 @@ def deletions(results: MixedResults, test: str, ddf: str) -> pd.DataFrame:
         # Nothing contains these terms, so that their type III hypotheses are what their deletion says.
         every = type3(terms)
         labels = [terms.structure.labels[i] for i in droppable]
-        return f_table(results, {label: every[label] for label in labels}, ddf)
+        return f_table(results, terms, {label: every[label] for label in labels}, ddf)
     return _likelihood_ratios(results, terms, droppable)
 
 

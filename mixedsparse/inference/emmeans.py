@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.grid import Grid, check_known, encode, make_grid, predictors
 from mixedsparse.inference.means import MarginalMeans
+from mixedsparse.inference.nesting import add_groups, existing, nest_shares
 from mixedsparse.inference.profile import check_level
 
 if TYPE_CHECKING:
@@ -38,13 +40,7 @@ def emmeans(
     factors, by = read_specs(specs, by)
     check_level(level)
     grid = make_grid(results, at)
-    check_known([*factors, *by], grid.levels, "specs")
-    frame, average = marginal(grid, factors, by, weights)
-    means = MarginalMeans(
-        results, frame, average @ grid.X, average @ grid.offset, by, ddf, level, factors=factors, estimand="emmean"
-    )
-    means._warn()
-    return means
+    return _means(grid, grid.X, grid.offset, factors, by, weights, ddf, level, "emmean")
 
 
 def emtrends(
@@ -67,17 +63,58 @@ def emtrends(
     if variable.is_factor:
         covariates = ", ".join(repr(p.name) for p in grid.predictors.values() if not p.is_factor) or "none"
         raise OptionError(f"var={var!r} is a factor, which has no slope. Covariates: {covariates}.")
-    check_known([*factors, *by], grid.levels, "specs")
     step = _STEP * (variable.span[1] - variable.span[0])
     columns = grid.columns(np.arange(len(grid.X)))
     moved, _ = encode(results, {**columns, var: [value + step for value in columns[var]]}, len(grid.X))
+    slopes = (moved - grid.X) / step
+    return _means(grid, slopes, np.zeros(len(slopes)), factors, by, weights, ddf, level, "trend")
+
+
+def _means(
+    grid: Grid,
+    functions: np.ndarray,
+    offset: np.ndarray,
+    factors: Sequence[str],
+    by: Sequence[str],
+    weights: str,
+    ddf: str,
+    level: float,
+    estimand: str,
+) -> MarginalMeans:
+    """Average the `functions` (g, P) of the rows of the grid, and their `offset`, over what is not asked for."""
+    check_known([*factors, *by], grid.levels, "specs")
+    factors, by = add_groups(grid.nesting, factors, by)
     frame, average = marginal(grid, factors, by, weights)
-    slopes = average @ ((moved - grid.X) / step)
+    there = _occurring(grid, factors, by)
+    frame, average = frame[there].reset_index(drop=True), average[there]
+    nested = [name for name in grid.nesting if len(grid.levels[name]) > 1]
+    remarks = tuple(f"{name!r} is nested in {', '.join(map(repr, grid.nesting[name]))}." for name in nested)
     means = MarginalMeans(
-        results, frame, slopes, np.zeros(len(frame)), by, ddf, level, factors=factors, estimand="trend"
+        grid.results,
+        frame,
+        average @ functions,
+        average @ offset,
+        by,
+        ddf,
+        level,
+        factors=factors,
+        estimand=estimand,
+        remarks=remarks,
+        fixed=tuple(name for name, values in grid.levels.items() if len(values) == 1 and name in (*factors, *by)),
     )
     means._warn()
     return means
+
+
+def _occurring(grid: Grid, factors: Sequence[str], by: Sequence[str]) -> np.ndarray:
+    """Mask of the means whose nested factors occur with the levels that they are nested in."""
+    names, kept = list(grid.levels), [*factors, *by]
+    out = np.ones(grid.shape, dtype=bool)
+    for name in grid.nesting:
+        if name in kept:
+            out = out & existing(names, grid.determined, grid.nesting, name)
+    order = [*map(names.index, kept), *(axis for axis, name in enumerate(names) if name not in kept)]
+    return np.transpose(out, order).reshape(prod(grid.shape[names.index(name)] for name in kept), -1, order="F")[:, 0]
 
 
 def read_specs(specs: Any, by: str | Sequence[str] | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -138,14 +175,16 @@ def marginal(
 
 def _shares(grid: Grid, over: Sequence[int], kept: Sequence[int], weights: str) -> np.ndarray:
     """Weight of each cell, an array of the grid's shape."""
+    names = list(grid.levels)
+    nests = nest_shares(names, grid.determined, grid.nesting, {names[axis] for axis in over}, weights == "equal")
     if weights == "equal":
-        return np.ones(grid.shape)
+        return nests
     counts = grid.counts
     if weights == "cells":
         return counts
     if weights == "proportional":
-        return np.broadcast_to(counts.sum(axis=tuple(kept), keepdims=True), grid.shape)
-    margins = np.ones(grid.shape)
+        return counts.sum(axis=tuple(kept), keepdims=True) * nests
+    margins = nests
     for axis in over:
         rest = tuple(other for other in range(counts.ndim) if other != axis)
         margins = margins * counts.sum(axis=rest, keepdims=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -16,16 +16,16 @@ import pandas as pd
 from mixedsparse.errors import DataError, OptionError
 from mixedsparse.formula.source import Covariate
 from mixedsparse.formula.translate import aliases_in
+from mixedsparse.inference.estimability import estimable, null_space
+from mixedsparse.inference.nesting import find_nesting
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["Grid", "Predictor", "check_known", "make_grid", "predictors"]
+__all__ = ["Grid", "Predictor", "check_known", "encode", "make_grid", "predictors", "term_variables"]
 
 # Rows of a grid: more is a covariate taken for a factor, or a model that needs `at`.
 _MOST_ROWS = 100_000
-# Share of the length of a linear function that may lie in the null space of X (emmeans' estble.tol).
-_ESTIMABLE = 1e-8
 # Inside a call, a column whose numbers stand for the levels of a factor.
 _COERCED = re.compile(r"\bC\(\s*(_ms\d+v)\b")
 
@@ -40,9 +40,9 @@ class Predictor:
     values : array, shape (n,)
         In the rows of the fit.
     is_factor : bool
-        Factors stand in the grid at their levels, covariates at their mean.
+        Factors stand in the grid at their levels, covariates at their mean, or at both values if these are two.
     levels : tuple
-        Levels of a factor in order; the mean of a covariate.
+        Levels of a factor in order; of a covariate both values if it has two, else its mean.
     span : tuple of float
         Smallest and largest value of a covariate.
     """
@@ -52,6 +52,11 @@ class Predictor:
     is_factor: bool
     levels: tuple[Any, ...]
     span: tuple[float, float] = (np.nan, np.nan)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether it stands at all of its values."""
+        return self.is_factor or len(self.levels) > 1
 
     def at(self, chosen: Any) -> tuple[Any, ...]:
         """Check the values `chosen` for the grid, and return them as this predictor's own."""
@@ -87,6 +92,8 @@ class Grid:
     offset : ndarray, shape (g,)
     predictors : dict
         By name.
+    nesting : dict
+        Nested factors, each with the factors that it is nested in.
     """
 
     results: MixedResults
@@ -94,6 +101,12 @@ class Grid:
     X: np.ndarray
     offset: np.ndarray
     predictors: Mapping[str, Predictor]
+    nesting: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def determined(self) -> np.ndarray:
+        """Cells whose means the data determine, an array of `shape`."""
+        return estimable(self.X, null_space(self.results)).reshape(self.shape, order="F")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -112,7 +125,7 @@ class Grid:
         cell, inside, shape = np.zeros(n, dtype=np.intp), np.ones(n, dtype=bool), []
         for name, levels in self.levels.items():
             shape.append(1)
-            if self.predictors[name].is_factor:
+            if self.predictors[name].is_discrete and set(levels) <= set(self.predictors[name].levels):
                 code = pd.Index(list(levels)).get_indexer(pd.Index(np.asarray(self.predictors[name].values)))
                 inside &= code >= 0
                 cell = cell * len(levels) + code
@@ -153,10 +166,15 @@ def predictors(results: MixedResults) -> dict[str, Predictor]:
         values = design.source.values(name)
         found = codings[name] if name in codings else design.source.summary(name, name in coerced)
         if isinstance(found, Covariate):
-            out[name] = Predictor(name, values, False, (found.mean,), (found.low, found.high))
+            levels = tuple(map(_plain, (found.low, found.high))) if found.binary else (found.mean,)
+            out[name] = Predictor(name, values, False, levels, (found.low, found.high))
         else:
             out[name] = Predictor(name, values, True, tuple(found))
     return out
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if value.is_integer() else value
 
 
 def make_grid(
@@ -185,9 +203,40 @@ def make_grid(
     if rows > _MOST_ROWS:
         sizes = ", ".join(f"{name} ({len(values)})" for name, values in levels.items() if len(values) > 1)
         raise OptionError(f"The reference grid would have {rows:,} rows: {sizes}. Restrict some of them with at=.")
+    grid = _lay_out(results, levels, known)
+    return replace(grid, nesting=_nesting(grid, bool(at)))
+
+
+def _lay_out(results: MixedResults, levels: Mapping[str, tuple[Any, ...]], known: Mapping[str, Predictor]) -> Grid:
     layout = Grid(results, levels, np.empty((0, 0)), np.empty(0), known)
-    X, offset = encode(results, layout.columns(np.arange(rows)), rows)
-    return Grid(results, levels, X, offset, known)
+    rows = prod(layout.shape)
+    return Grid(results, levels, *encode(results, layout.columns(np.arange(rows)), rows), known)
+
+
+def _nesting(grid: Grid, restricted: bool) -> dict[str, tuple[str, ...]]:
+    """Nested factors of a grid; of the grid of all levels, which says more, where `at` has `restricted` these."""
+    every = {name: predictor.levels for name, predictor in grid.predictors.items()}
+    names = [name for name, predictor in grid.predictors.items() if predictor.is_discrete and len(every[name]) > 1]
+    if len(names) < 2:
+        return {}
+    determined = np.ones([len(every[name]) for name in names], dtype=bool)
+    if grid.results.dropped_columns:
+        if restricted and determined.size <= _MOST_ROWS:
+            grid = _lay_out(grid.results, every, grid.predictors)
+        elsewhere = tuple(axis for axis, name in enumerate(grid.levels) if name not in names)
+        determined = grid.determined.any(axis=elsewhere)
+    return find_nesting(names, determined, term_variables(grid.results))
+
+
+def term_variables(results: MixedResults) -> list[frozenset[str]]:
+    """Variables of each term of the fixed part."""
+    encoding = results.model.design.encoding
+    assert encoding is not None
+    parsed = encoding.parsed
+    return [
+        frozenset(parsed.names[alias] for factor in term.factors for alias in aliases_in(factor.expr))
+        for term in encoding.fixed.side.formula
+    ]
 
 
 def encode(results: MixedResults, columns: Mapping[str, list[Any]], rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -215,21 +264,3 @@ def check_known(names: Iterable[str], known: Iterable[str], what: str) -> None:
             hint = f" Did you mean {near[0]!r}?" if near else ""
             listed = ", ".join(map(repr, present)) or "none"
             raise OptionError(f"{what}: {name!r} is not a predictor of the fixed part. Predictors: {listed}.{hint}")
-
-
-def null_space(results: MixedResults) -> np.ndarray:
-    """Orthonormal basis (P, d) of the linear dependencies of the columns of X; d = 0 at full rank."""
-    design, problem = results.model.design, results.model.problem
-    kept = problem.basis.kept
-    dropped = np.setdiff1d(np.arange(len(design.x_names)), kept)
-    basis = np.zeros((len(design.x_names), len(dropped)))
-    if len(dropped):
-        basis[kept] = -problem.basis.alias
-        basis[dropped, np.arange(len(dropped))] = 1.0
-        basis = np.linalg.qr(basis)[0]
-    return basis
-
-
-def estimable(L: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Mask (r,) of the linear functions L (r, P) of beta that do not depend on the choice of dropped columns."""
-    return np.square(L @ null).sum(axis=1) <= _ESTIMABLE * np.square(L).sum(axis=1)

@@ -1,25 +1,32 @@
 """Hypotheses about the terms of the fixed part: L beta = 0 of type I, II and III, as in lmerTest and SAS.
 
+A hypothesis about a term involves no parameters of terms that do not contain it (types II and III, with or without an
+intercept): ``0 + A + B`` tests that the means of A are equal, since only their differences are free of B, and ``0 + A``
+that they are zero, which `notes` says.
+
 Type III starts from every level of every factor: each combination of levels has a parameter b, and beta = map @ b. The
 estimable functions k'beta that touch only parameters of a term, and of terms that contain it, make a space that knows
 nothing of contrasts; those orthogonal (in b) to the functions of the containing terms alone are the hypotheses of
-type III (SAS/STAT User's Guide, "The four types of estimable functions"). Types I and II are rows of the triangular
-factor of X'X with its columns in a suitable order (Goodnight 1978; lmerTest's get_contrasts_type1 and _type2).
+type III (SAS/STAT User's Guide, "The four types of estimable functions"); those whose least squares estimates are
+uncorrelated with theirs are of type II. Type I has the rows of the triangular factor of X'X (Goodnight 1978; lmerTest's
+get_contrasts_type1).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixedsparse.errors import FormulaError
 from mixedsparse.formula.structure import Structure, read_structure, separate_columns
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["FixedTerms", "fixed_terms", "type1", "type2", "type3"]
+__all__ = ["FixedTerms", "deciding_rows", "fixed_terms", "known_terms", "notes", "type1", "type2", "type3"]
 
 # Relative size below which a part of a hypothesis is rounding noise.
 _NOISE = 1e-8
@@ -58,10 +65,31 @@ class FixedTerms:
 
 
 def fixed_terms(results: MixedResults) -> FixedTerms:
-    """Read the terms of the fixed part of a fit."""
+    """Read the terms of the fixed part of a fit.
+
+    Raises
+    ------
+    FormulaError
+        A term multiplies two transforms of several columns each that stand nowhere alone.
+    """
+    encoding = results.model.design.encoding
+    if encoding is None:
+        return _on_kept_columns(results, separate_columns(results.model.design.x_terms))
+    return _on_kept_columns(results, read_structure(encoding.fixed))
+
+
+def known_terms(results: MixedResults) -> FixedTerms:
+    """Read the terms of the fixed part; where they cannot be told apart, each column is one."""
+    try:
+        return fixed_terms(results)
+    except FormulaError:
+        names = results.model.design.x_names
+        columns = separate_columns({name: slice(j, j + 1) for j, name in enumerate(names)})
+        return _on_kept_columns(results, columns)
+
+
+def _on_kept_columns(results: MixedResults, structure: Structure) -> FixedTerms:
     design, problem = results.model.design, results.model.problem
-    encoding = design.encoding
-    structure = separate_columns(design.x_terms) if encoding is None else read_structure(encoding.fixed)
     kept = problem.basis.kept
     # X = X[:, kept] @ alias: dropped columns are combinations of the kept ones.
     alias = np.zeros((len(kept), len(design.x_names)))
@@ -90,22 +118,18 @@ def type1(terms: FixedTerms) -> dict[str, np.ndarray]:
     """Sequential hypotheses: each term after those before it. Term -> L (r, p)."""
     order = np.concatenate([*terms.columns, np.empty(0, dtype=int)])
     triangle = _triangle(terms.root[:, order])
-    return {terms.structure.labels[i]: _rows(triangle, order, terms.columns[i]) for i in terms.tested}
+    out = {}
+    for i in terms.tested:
+        rows = np.zeros((len(terms.columns[i]), len(order)))
+        rows[:, order] = triangle[np.isin(order, terms.columns[i])]
+        out[terms.structure.labels[i]] = deciding_rows(terms, rows, sequential=True)
+    return out
 
 
 def type2(terms: FixedTerms) -> dict[str, np.ndarray]:
     """Each term after all terms that do not contain it. Term -> L (r, p)."""
-    triangle = _triangle(terms.root)
-    out = {}
-    for i in terms.tested:
-        own = terms.columns[i]
-        above = np.concatenate([*(terms.columns[j] for j in terms.structure.containing(i)), np.empty(0, dtype=int)])
-        if len(above):
-            order = np.concatenate([np.setdiff1d(np.arange(len(triangle)), [*own, *above]), own, above])
-            out[terms.structure.labels[i]] = _rows(_triangle(triangle[:, order]), order, own)
-        else:
-            out[terms.structure.labels[i]] = np.eye(len(triangle))[own]
-    return out
+    metric = np.linalg.inv(_triangle(terms.root))  # L metric metric'L' is the covariance of L beta by least squares
+    return {terms.structure.labels[i]: _hypothesis(terms, i, metric, sequential=True) for i in terms.tested}
 
 
 def type3(terms: FixedTerms) -> dict[str, np.ndarray]:
@@ -113,22 +137,70 @@ def type3(terms: FixedTerms) -> dict[str, np.ndarray]:
 
     Without empty cells they compare means that weigh the levels of all other factors equally.
     """
-    return {terms.structure.labels[i]: _type3(terms, i) for i in terms.tested}
+    return {terms.structure.labels[i]: _hypothesis(terms, i, terms.map, sequential=False) for i in terms.tested}
+
+
+def notes(terms: FixedTerms, hypotheses: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Say of each of `hypotheses`, term -> L (r, p), what a reader must know: nothing, or that means are to be zero.
+
+    Equal means are equal parameters of all levels: where L beta changes with their common value, the hypothesis says
+    that they are zero.
+    """
+    out = {}
+    for term, label in enumerate(terms.structure.labels):
+        if label in hypotheses:
+            parameters = hypotheses[label] @ terms.map[:, terms.structure.owner == term]
+            largest = np.abs(parameters).sum(axis=1).max(initial=0.0)
+            zero = np.abs(parameters.sum(axis=1)) > np.sqrt(_NOISE) * largest
+            out[label] = "tests that means are zero" if terms.structure.of_means[term] and zero.any() else ""
+    return out
+
+
+def deciding_rows(terms: FixedTerms, L: np.ndarray, *, sequential: bool = False) -> np.ndarray:
+    """Rows of the hypothesis L beta = 0 that fix the degrees of freedom of its F test by Satterthwaite's method.
+
+    These combine the degrees of freedom of r uncorrelated functions, the principal axes of the rows' covariance
+    (Fai & Cornelius 1996; lmerTest). The axes depend on the rows that span the hypothesis, so that the same rows are
+    taken here however it was written: differences of each level from the first, whatever the contrasts of the factors,
+    as lmerTest's type III has them. Of a sequence of hypotheses (type I, and type II of a term that others contain),
+    and in a model with a single term, where all types are one hypothesis, they are the rows of the triangular factor of
+    X'X, which lmerTest takes there: one per column as it is coded, each uncorrelated, by least squares, with those
+    after it.
+
+    Parameters
+    ----------
+    terms : FixedTerms
+    L : ndarray, shape (r, p)
+        Of full row rank.
+    sequential : bool
+
+    Returns
+    -------
+    ndarray, shape (r, p)
+    """
+    p = terms.root.shape[1]
+    L = np.linalg.solve(_spread(terms, L).T, L)
+    if not (sequential or len(terms.tested) == 1):
+        return _echelon(L, terms, terms.map, np.lexsort((terms.structure.firsts, terms.structure.owner)))
+    rows = _echelon(L, terms, np.eye(p), np.arange(p))[::-1]
+    spread = _spread(terms, rows)
+    return np.asarray(np.linalg.solve((spread / np.diagonal(spread)[:, None]).T, rows)[::-1])
+
+
+def _spread(terms: FixedTerms, L: np.ndarray) -> np.ndarray:
+    """Triangle T with T'T the covariance of L beta by least squares, in units of the residual variance."""
+    return _triangle(np.linalg.solve(_triangle(terms.root).T, L.T))
 
 
 def _triangle(X: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.qr(X, mode="r"))
 
 
-def _rows(triangle: np.ndarray, order: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Rows of the columns `wanted` of the triangular factor, diagonal 1, columns back in place."""
-    at = np.flatnonzero(np.isin(order, wanted))
-    out = np.empty((len(at), len(order)))
-    out[:, order] = triangle[at] / np.diagonal(triangle)[at, None]
-    return out
+def _hypothesis(terms: FixedTerms, term: int, metric: np.ndarray, sequential: bool) -> np.ndarray:
+    """Functions of the parameters of `term` and of terms that contain it, those orthogonal to functions of the latter.
 
-
-def _type3(terms: FixedTerms, term: int) -> np.ndarray:
+    k and h are orthogonal when k'metric metric'h = 0.
+    """
     structure = terms.structure
     above = structure.containing(term)
     if not len(terms.columns[term]):
@@ -138,9 +210,10 @@ def _type3(terms: FixedTerms, term: int) -> np.ndarray:
     space = _null_space(terms.map[:, there & ~np.isin(structure.owner, [term, *above])].T)
     if above:
         beyond = _null_space(terms.map[:, there & ~np.isin(structure.owner, above)].T)
-        # Orthogonal as functions of b, which k'map is.
-        space = space @ _null_space((beyond.T @ terms.map) @ (terms.map.T @ space))
-    return _standard_basis(space, terms.map, np.flatnonzero(structure.owner == term), structure.firsts)
+        turned, triangle = np.linalg.qr(metric.T @ space)
+        inside = _null_space(np.linalg.qr(metric.T @ beyond)[0].T @ turned)
+        space = space @ np.linalg.solve(triangle, inside)
+    return deciding_rows(terms, space.T, sequential=sequential and bool(above))
 
 
 def _null_space(matrix: np.ndarray) -> np.ndarray:
@@ -152,20 +225,25 @@ def _null_space(matrix: np.ndarray) -> np.ndarray:
     return vectors[rank:].T
 
 
-def _standard_basis(space: np.ndarray, mapping: np.ndarray, own: np.ndarray, firsts: np.ndarray) -> np.ndarray:
-    """Basis (r, p) of the hypotheses `space` (p, r), one per level other than the first: the same for any contrasts.
+def _echelon(L: np.ndarray, terms: FixedTerms, mapping: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Rows of the hypothesis L beta = 0, each with 1 at one of the parameters beta = mapping @ b and 0 at the others'.
 
-    Satterthwaite's degrees of freedom of several rows together depend a little on the basis; this is lmerTest's.
+    These are the first, in `order`, that tell the rows apart. Rows of L are uncorrelated by least squares.
     """
-    functions = mapping[:, own].T @ space
+    functions = mapping.T @ L.T
+    # Weights of the parameters as shares of those that the columns of X give them, which are free of units. A
+    # combination of levels that does not occur has none, but for rounding.
+    clean = np.where(np.abs(mapping) > _NOISE, mapping, 0.0)
+    size = np.linalg.norm(terms.root @ clean, axis=0)
+    empty = size <= _NOISE * np.linalg.norm(np.abs(terms.root) @ np.abs(clean), axis=0)
+    rest = functions / np.where(empty, np.inf, size)[:, None]
+    largest = np.abs(rest).max(initial=0.0)
     chosen: list[int] = []
-    rest = functions.copy()
-    largest = np.abs(functions).max(initial=0.0)
-    for i in sorted(range(len(own)), key=lambda i: firsts[own[i]]):
+    for i in order:
         length = np.linalg.norm(rest[i])
-        if len(chosen) < space.shape[1] and length > np.sqrt(_NOISE) * largest:
-            chosen.append(i)
+        if len(chosen) < len(L) and length > np.sqrt(_NOISE) * largest:
+            chosen.append(int(i))
             direction = rest[i] / length
             rest = rest - np.outer(rest @ direction, direction)
     chosen.sort()
-    return np.linalg.solve(functions[chosen].T, space.T) if len(chosen) == space.shape[1] else space.T
+    return np.linalg.solve(functions[chosen].T, L) if len(chosen) == len(L) else L

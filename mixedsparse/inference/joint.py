@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import null_space as kernel
 
 from mixedsparse.errors import OptionError
-from mixedsparse.formula.translate import aliases_in
 from mixedsparse.inference.contrast import joint_test
 from mixedsparse.inference.emmeans import marginal, read_specs
-from mixedsparse.inference.grid import Grid, check_known, make_grid, null_space, predictors
+from mixedsparse.inference.estimability import estimable_part, null_space
+from mixedsparse.inference.grid import Grid, check_known, make_grid, predictors, term_variables
+from mixedsparse.inference.hypotheses import known_terms
 from mixedsparse.inference.means import by_groups
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
 __all__ = ["joint_tests"]
+
+# emmeans marks these rows by e.
+_NOTE = "e: NumDF is reduced by contrasts that cannot be estimated"
 
 
 def joint_tests(
@@ -34,49 +37,59 @@ def joint_tests(
     _, by = read_specs([], by)
     known = predictors(results)
     check_known(by, known, "by")
-    around = {p.name: (p.levels[0] - 1.0, p.levels[0] + 1.0) for p in known.values() if not p.is_factor}
+    around = {p.name: (p.levels[0] - 1.0, p.levels[0] + 1.0) for p in known.values() if not p.is_discrete}
     grid = make_grid(results, at, spread=around)
     free = [name for name in grid.levels if name not in by and len(grid.levels[name]) > 1]
     if not free:
         raise OptionError(f"There is nothing to test: the predictors are {', '.join(map(repr, known)) or 'none'}.")
-    terms = _terms(results)
-    null = null_space(results)
+    nests = [frozenset([name, *groups]) for name, groups in grid.nesting.items()]
+    terms = [*term_variables(results), *nests]
+    tests = _Tests(results, grid, by, ddf)
     rows = []
     for size in range(1, len(free) + 1):
         for names in itertools.combinations(free, size):
             if any(term.issuperset(names) for term in terms):
-                rows += _test_term(results, grid, names, by, null, ddf)
-    return pd.DataFrame(rows)
+                rows += tests.of(names)
+    table = pd.DataFrame(rows, columns=["term", *by, "NumDF", "DenDF", "F", "p", "note"])
+    return table if table["note"].any() else table.drop(columns="note")
 
 
-def _terms(results: MixedResults) -> list[frozenset[str]]:
-    """Variables of each term of the fixed part."""
-    encoding = results.model.design.encoding
-    assert encoding is not None
-    parsed = encoding.parsed
-    return [
-        frozenset(parsed.names[alias] for factor in term.factors for alias in aliases_in(factor.expr))
-        for term in encoding.fixed.side.formula
-    ]
+class _Tests:
+    """Tests of the interaction contrasts of one grid, within each combination of `by`."""
 
+    def __init__(self, results: MixedResults, grid: Grid, by: Sequence[str], ddf: str) -> None:
+        self.results, self.grid, self.by, self.ddf = results, grid, by, ddf
+        self.null, self.terms = null_space(results), known_terms(results)
 
-def _test_term(
-    results: MixedResults, grid: Grid, names: Sequence[str], by: Sequence[str], null: np.ndarray, ddf: str
-) -> list[dict[str, Any]]:
-    """One row per combination of `by`; combinations without an estimable contrast are left out."""
-    frame, average = marginal(grid, names, by)
-    differences = np.ones((1, 1))
-    for name in names:  # the first factor of the means varies fastest
-        differences = np.kron(np.diff(np.eye(len(grid.levels[name])), axis=0), differences)
-    kept = results.model.problem.basis.kept
-    rows = []
-    for group in by_groups(frame, by):
-        L = differences @ average[group] @ grid.X
-        # Combinations of the contrasts that do not touch the dependencies of X.
-        L = kernel((L @ null).T).T @ L if null.size else L
-        test = joint_test(results, L[:, kept], ddf) if len(L) else None
-        if test is not None and test.num_df:
-            labels = {name: frame[name].iloc[group[0]] for name in by}
-            found = {"NumDF": test.num_df, "DenDF": test.den_df, "F": test.F, "p": test.p}
-            rows.append({"term": ":".join(names), **labels, **found})
-    return rows
+    def of(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """One row per combination of `by`; combinations without an estimable contrast are left out.
+
+        Nested factors are compared within the levels that they are nested in, which are then among `names` or `by`.
+        """
+        nesters = {group for name in names for group in self.grid.nesting.get(name, ())}
+        if not nesters.issubset([*names, *self.by]):
+            return []
+        frame, average = marginal(self.grid, names, self.by)
+        contrasts = np.ones((1, 1))
+        for name in names:  # the first factor of the means varies fastest
+            own = np.eye(len(self.grid.levels[name]))
+            contrasts = np.kron(own if name in nesters else np.diff(own, axis=0), contrasts)
+        kept = self.results.model.problem.basis.kept
+        rows = []
+        for group in by_groups(frame, self.by):
+            L = self._estimable(contrasts, average[group])
+            test = joint_test(self.results, L[:, kept], self.ddf, terms=self.terms) if len(L) else None
+            if test is not None and test.num_df:
+                labels = {name: frame[name].iloc[group[0]] for name in self.by}
+                note = _NOTE if test.num_df < len(contrasts) else ""
+                found = {"NumDF": test.num_df, "DenDF": test.den_df, "F": test.F, "p": test.p, "note": note}
+                rows.append({"term": ":".join(names), **labels, **found})
+        return rows
+
+    def _estimable(self, contrasts: np.ndarray, average: np.ndarray) -> np.ndarray:
+        """Return combinations (r, P) of contrasts of the means that exist, without the dependencies of X."""
+        absent = np.isnan(average).any(axis=1)
+        if absent.any():
+            contrasts = estimable_part(contrasts, np.eye(len(absent))[:, absent])
+        L = contrasts[:, ~absent] @ average[~absent] @ self.grid.X
+        return estimable_part(L, self.null) if self.null.size and len(L) else L

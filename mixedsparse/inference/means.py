@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.caller import user_level
-from mixedsparse.errors import DroppedColumnsWarning, OptionError
+from mixedsparse.errors import DroppedColumnsWarning, EmptyTableWarning, OptionError
 from mixedsparse.inference import adjust as adjustment
 from mixedsparse.inference.contrast import contrast_tests, denominator
 from mixedsparse.inference.contrasts_of_means import coefficients, labels
-from mixedsparse.inference.grid import estimable, null_space
+from mixedsparse.inference.estimability import estimable, null_space
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -51,6 +51,7 @@ class _Estimates:
     by: tuple[str, ...]
     ddf: str
     level: float
+    remarks: tuple[str, ...] = field(default=(), kw_only=True)
 
     @cached_property
     def _tests(self) -> pd.DataFrame:
@@ -66,9 +67,13 @@ class _Estimates:
         out["estimate"] += self.offset
         return out
 
-    @cached_property
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the table must know."""
+        return (*self.remarks, *self._losses)
+
+    @cached_property
+    def _losses(self) -> tuple[str, ...]:
         lost = self._tests["estimate"].isna()
         if not lost.any():
             return ()
@@ -81,7 +86,7 @@ class _Estimates:
         )
 
     def _warn(self) -> None:
-        for note in self.notes:
+        for note in self._losses:
             warnings.warn(note, DroppedColumnsWarning, stacklevel=user_level())
 
     def _correlation(self, rows: np.ndarray) -> np.ndarray:
@@ -114,12 +119,17 @@ class MarginalMeans(_Estimates):
         Columns of `frame` that tell the means of one family apart.
     estimand : str
         ``"emmean"`` or ``"trend"``.
+    remarks : tuple of str
+        Which factors are nested in others.
+    fixed : tuple of str
+        Factors and `by` factors that stand at one value.
     notes : tuple of str
-        What a reader of the table must know: which means the data do not determine, and why.
+        What a reader of the table must know: `remarks`, and which means the data do not determine, and why.
     """
 
     factors: tuple[str, ...] = ()
     estimand: str = "emmean"
+    fixed: tuple[str, ...] = ()
 
     @property
     def table(self) -> pd.DataFrame:
@@ -184,7 +194,7 @@ class MarginalMeans(_Estimates):
                     f"by={name!r} is not a factor of these means; they have {', '.join(map(repr, present))}."
                 )
         inside = [name for name in present if name not in by]
-        frames, L, offset, last = [], [], [], None
+        frames, L, offset, compared, last = [], [], [], [], None
         for rows in by_groups(self.frame, by):
             last = coefficients(method, labels(self.frame.loc[self.frame.index[rows], inside]), ref)
             frame = pd.DataFrame({"contrast": last.names})
@@ -193,6 +203,8 @@ class MarginalMeans(_Estimates):
             frames.append(frame)
             L.append(last.matrix @ self.L[rows])
             offset.append(last.matrix @ self.offset[rows])
+            if len(last.matrix):
+                compared.append(last.matrix != 0.0)
         assert last is not None
         adjust = last.adjust if adjust is None else adjust
         adjustment.check_method(adjust)
@@ -205,10 +217,26 @@ class MarginalMeans(_Estimates):
             self.ddf,
             self.level,
             adjust="sidak" if adjust == "tukey" and not last.pairwise else adjust,
-            family=last.matrix.shape[1],
+            compared=tuple(compared),
         )
         contrasts._warn()
+        if not compared:
+            self._warn_empty(by)
         return contrasts
+
+    def _warn_empty(self, by: Sequence[str]) -> None:
+        single = [name for name in (*self.factors, *self.by) if name in self.fixed and name not in by]
+        if single:
+            values = ", ".join(f"{name!r} stands at {self.frame[name].iloc[0]!s}" for name in single)
+            mend = "at={" + ", ".join(f"{name!r}: [...]" for name in single) + "} with two values or more to emmeans"
+        else:
+            values = f"each combination of by={list(by)!r} has one mean"
+            mend = "by= fewer factors"
+        warnings.warn(
+            f"There is nothing to compare, so the table of contrasts is empty: {values}. Give {mend}.",
+            EmptyTableWarning,
+            stacklevel=user_level(),
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -219,13 +247,13 @@ class Contrasts(_Estimates):
     ----------
     adjust : str
         Adjustment that was used.
-    family : int
-        Number of means in a family.
+    compared : tuple of ndarray of bool, one per family, shape (contrasts, means)
+        Which means each contrast compares.
     notes : tuple of str
     """
 
     adjust: str = "none"
-    family: int = field(default=0)
+    compared: tuple[np.ndarray, ...] = ()
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -233,11 +261,13 @@ class Contrasts(_Estimates):
         tests = self._tests
         t, df = tests["t"].to_numpy(), tests["df"].to_numpy()
         p, half = np.full(len(t), np.nan), np.zeros(len(t))
-        for rows in by_groups(self.frame, self.by):
+        for rows, compared in zip(by_groups(self.frame, self.by), self.compared, strict=True):
             correlation = self._correlation(rows) if self.adjust == "mvt" else None
-            p[rows] = adjustment.adjusted_p(t[rows], df[rows], self.adjust, family=self.family, correlation=correlation)
+            # Means that no contrast with an estimate compares are not in the family.
+            family = int(compared[~np.isnan(df[rows])].any(axis=0).sum())
+            p[rows] = adjustment.adjusted_p(t[rows], df[rows], self.adjust, family=family, correlation=correlation)
             half[rows] = adjustment.critical_values(
-                df[rows], self.level, self.adjust, family=self.family, correlation=correlation
+                df[rows], self.level, self.adjust, family=family, correlation=correlation
             )
         estimate, width = tests["estimate"], _width(tests["SE"], half)
         return self.frame.assign(
@@ -252,7 +282,7 @@ def _width(se: pd.Series, half: np.ndarray) -> pd.Series:
 
 def by_groups(frame: pd.DataFrame, by: Sequence[str]) -> list[np.ndarray]:
     """Positions of the rows of each combination of the columns `by`, in the order they come."""
-    if not by:
-        return [np.arange(len(frame))]
+    if not by or not len(frame):
+        return [np.arange(len(frame))] if len(frame) else []
     codes = frame.groupby(list(by), sort=False, observed=True).ngroup().to_numpy()
     return [np.flatnonzero(codes == group) for group in range(codes.max() + 1)]

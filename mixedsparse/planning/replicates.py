@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from mixedsparse.core.batched.draws import parametric_sampler
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.contrast import contrast_tests, joint_test
-from mixedsparse.inference.hypotheses import fixed_terms, type3
+from mixedsparse.inference.hypotheses import FixedTerms, deciding_rows, fixed_terms, type3
 from mixedsparse.inference.linear import Linear, read_linear
 from mixedsparse.inference.replicates import Block, evaluate
 from mixedsparse.inference.responses import fit_response
@@ -24,7 +24,8 @@ __all__ = ["Tested", "read_tests"]
 
 def read_tests(truth: MixedResults, given: Any) -> dict[str, Linear]:
     """Hypotheses by label, of what a user names: terms, coefficients, or linear functions of these."""
-    terms = type3(fixed_terms(truth))
+    known = fixed_terms(truth)
+    terms = type3(known)
     if given is None:
         if not terms:
             raise OptionError("The fixed part has no term to test: say test=, e.g. test='Intercept'.")
@@ -36,8 +37,17 @@ def read_tests(truth: MixedResults, given: Any) -> dict[str, Linear]:
             out[one] = _zero(terms[one], one)
         else:
             linear = read_linear(one, list(truth.params.index), truth.dropped_columns)
-            out[", ".join(linear.labels)] = linear
+            out[", ".join(linear.labels)] = _decided(known, linear)
     return out
+
+
+def _decided(terms: FixedTerms, linear: Linear) -> Linear:
+    """Write several independent rows as those that fix the degrees of freedom, so that each replicate takes them."""
+    if len(linear.L) < 2 or np.linalg.matrix_rank(linear.L) < len(linear.L):
+        return linear
+    rows = deciding_rows(terms, linear.L)
+    turn = np.linalg.lstsq(linear.L.T, rows.T, rcond=None)[0].T
+    return replace(linear, L=rows, rhs=turn @ linear.rhs)
 
 
 def _zero(L: np.ndarray, label: str) -> Linear:

@@ -18,7 +18,7 @@ from mixedsparse.formula.columns import complete_rows
 from mixedsparse.formula.frames import Table, natural, open_table, take
 from mixedsparse.formula.newdata import Encoding, NewTerm
 from mixedsparse.formula.translate import aliases_in
-from mixedsparse.inference.grid import estimable, null_space
+from mixedsparse.inference.estimability import estimable, null_space
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults

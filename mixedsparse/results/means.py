@@ -39,7 +39,7 @@ class MeansMixin(ResultsBase):
             Factors within whose combinations contrasts are taken.
         at : dict, optional
             Predictor -> values of the reference grid: numbers for a covariate, some of the levels for a factor.
-            Covariates, also those with two values only, stand at their mean.
+            By default a covariate stands at its mean, or at both of its values if it has two.
         weights : {"equal", "proportional", "outer", "cells"}
             How the other factors are averaged over: equally, by how often their combinations occur, by the product
             of their margins, or by how often the cells occur (prior weights count as frequencies).
@@ -53,7 +53,8 @@ class MeansMixin(ResultsBase):
         MarginalMeans
             ``.table`` has the factor columns, then ``emmean, SE, df, lower, upper``, in units of the response as it is
             modelled; ``.contrast()`` compares the means. A mean that the data do not determine (its combination of
-            levels does not occur and X has dependent columns) is NaN, with a DroppedColumnsWarning.
+            levels does not occur and X has dependent columns) is NaN, with a DroppedColumnsWarning, and no member of
+            a family of comparisons.
 
         Raises
         ------
@@ -61,6 +62,12 @@ class MeansMixin(ResultsBase):
             A name is not a predictor, or a level or an option does not exist.
         DataError
             The model was made from arrays.
+
+        Notes
+        -----
+        Nested factors are found as emmeans finds them, and `notes` names them: each level of one occurs with one level
+        of another, or it has no main effect (``geno/strain``). Its means come with those of the factors that it is
+        nested in, for levels that occur there; averages over it are taken within these first.
 
         References
         ----------
@@ -134,7 +141,8 @@ class MeansMixin(ResultsBase):
         """F tests of the interaction contrasts of marginal means, term by term; of simple effects with `by`.
 
         In a model of factors these are the type III tests, whatever their coding. Covariates take part at their mean
-        less and plus one.
+        less and plus one, or at both values if they have two. Means are always compared, never tested against zero,
+        which `anova` does where a model has no intercept; its note says so.
 
         Parameters
         ----------
@@ -147,8 +155,9 @@ class MeansMixin(ResultsBase):
         -------
         DataFrame
             Columns ``term``, the `by` factors, ``NumDF``, ``DenDF``, ``F``, ``p``. Denominator degrees of freedom are
-            those of the F test (emmeans takes the smallest of those of the single contrasts instead). Contrasts that
-            the data do not determine are left out.
+            those of the F test in `anova` (emmeans takes the smallest of those of the single contrasts instead).
+            Contrasts that the data do not determine are left out: a column ``note`` marks these rows by ``e``. Nested
+            factors are tested within those that they are nested in, see `emmeans`.
 
         Examples
         --------

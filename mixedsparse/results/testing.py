@@ -42,7 +42,8 @@ class TestingMixin(ResultsBase):
         ----------
         type : {3, 2, 1}
             3: each term after all others, means weighing all levels equally, whatever the contrasts; 2: each term
-            after those that do not contain it; 1: each term after those before it.
+            after those that do not contain it; 1: each term after those before it. In types 2 and 3 a hypothesis
+            involves no parameters of terms that do not contain the term, with or without an intercept.
         ddf : {"satterthwaite", "kenward-roger", "normal"}
             Denominator degrees of freedom; see `coef_table`.
 
@@ -51,12 +52,22 @@ class TestingMixin(ResultsBase):
         DataFrame
             A row per term as written in the formula; ``SumSq``, ``MeanSq`` (in y^2, relative to the residual
             variance), ``NumDF``, ``DenDF``, ``F``, ``p``. Values as lmerTest's ``anova``. A term none of whose
-            columns was kept has NumDF 0 and no test.
+            columns was kept has NumDF 0 and no test. A column ``note`` says which rows, if any, test that means are
+            zero rather than equal: those of ``A`` in ``0 + A``, but not in ``0 + A + B``.
 
         Raises
         ------
         OptionError
             `type` or `ddf` is not known.
+
+        Notes
+        -----
+        Satterthwaite's DenDF of several rows together is made of those of their principal axes, and these depend on
+        the rows that span a hypothesis. Whoever asks (`anova`, `drop1`, `wald_test`, `joint_tests`) gets the same:
+        differences of levels from the first; in a model with one term, and where hypotheses come in a sequence (type 1,
+        and type 2 of terms that others contain), the rows of the triangular factor of X'X, one per column as it is
+        coded. lmerTest takes these rows too, but for type 2 and `drop1` under contrasts other than treatment, where its
+        rows are those of the coding.
 
         Examples
         --------
@@ -117,7 +128,8 @@ class TestingMixin(ResultsBase):
         Returns
         -------
         DataFrame
-            One row: ``NumDF``, ``DenDF``, ``F``, ``p``. lmerTest: ``contest``; pbkrtest: ``KRmodcomp``.
+            One row: ``NumDF``, ``DenDF``, ``F``, ``p``. A hypothesis about a term has the DenDF of `anova`, however
+            its rows are written. lmerTest: ``contest``, whose DenDF depends on the rows; pbkrtest: ``KRmodcomp``.
 
         Raises
         ------

@@ -150,10 +150,10 @@ class SourceColumns:
             self.factors[key] = Factor(label, expression, values["value"], codes, levels)
         return self.factors[key]
 
-    def are_binary(self, expression: Any) -> bool:
-        """Whether a number that lies between 0 and 1 is one of them in all rows."""
+    def are_binary(self, expression: Any, low: float = 0.0, high: float = 1.0) -> bool:
+        """Whether a number that lies between `low` and `high` is one of them in all rows."""
         value = as_number(expression)
-        between = ((value > 0.0) & (value < 1.0)).cast("int64").sum()
+        between = ((value > low) & (value < high)).cast("int64").sum()
         return int(self._one_row(self.table.aggregate(between=between))["between"] or 0) == 0
 
     def numbers(self, expressions: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[Number, Moments]]:

@@ -12,6 +12,9 @@ from mixedsparse.sources.columns import SourceColumns, code_key
 
 __all__ = ["RemoteSource", "summaries"]
 
+# Share of a largest variance that rounding may take.
+_WIDEST = 1e-6
+
 
 @dataclass(frozen=True, eq=False)
 class RemoteSource:
@@ -68,9 +71,13 @@ def summaries(
     """Moments of numbers among the columns `wanted`; levels of those whose keys are `coded`, and of anything else."""
     values = {name: columns.value(name) for name in wanted if code_key(name) not in coded}
     numbers = {name: (name, value) for name, value in values.items() if value.type().is_numeric()}
-    out: dict[str, Covariate | tuple[Any, ...]] = {
-        name: Covariate(found.mean, found.low, found.high) for name, (_, found) in columns.numbers(numbers).items()
-    }
+    out: dict[str, Covariate | tuple[Any, ...]] = {}
+    for name, (_, found) in columns.numbers(numbers).items():
+        # Only two values have the largest deviation that numbers with their mean and range can have.
+        widest = (found.mean - found.low) * (found.high - found.mean)
+        binary = found.low < found.high and found.deviation**2 > (1.0 - _WIDEST) * widest
+        binary = binary and columns.are_binary(values[name], found.low, found.high)
+        out[name] = Covariate(found.mean, found.low, found.high, binary)
     for name in wanted:
         if name not in numbers:
             out[name] = tuple(columns.column_factor(name).levels.tolist())

@@ -9,6 +9,7 @@ import pytest
 import mixedsparse as ms
 from mixedsparse.formula.structure import read_structure
 
+NUMBERS = ["SumSq", "MeanSq", "NumDF", "DenDF", "F", "p"]
 CONTRASTS = ("treatment", "sum", "helmert", "poly")
 
 
@@ -108,7 +109,9 @@ def test_type_3_does_not_depend_on_contrasts(formula, missing):
     assert (want["NumDF"] > 0).all()
     for kind in (*CONTRASTS[1:], None):
         codes = own if kind is None else dict.fromkeys(known, kind)
-        np.testing.assert_allclose(ms.lmer(formula, data, contrasts=codes).anova(), want, rtol=1e-5, atol=1e-9)
+        got = ms.lmer(formula, data, contrasts=codes).anova()
+        assert list(got.columns) == list(want.columns)
+        np.testing.assert_allclose(got[NUMBERS], want[NUMBERS], rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize("formula", FORMULAS)

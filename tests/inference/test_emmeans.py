@@ -183,9 +183,11 @@ def test_what_the_data_do_not_determine_is_nan(diets):
     assert "dropped: 'Evit[T.Evit100]:Cu[T.Cu175]'" in repr(means)
     with pytest.warns(ms.DroppedColumnsWarning, match="2 of 3 rows"):
         contrasts = means.contrast().table
-    # As in emmeans the family keeps its three means.
-    assert contrasts["p"].tolist() == pytest.approx([np.nan, 0.81553185646, np.nan], rel=1e-5, nan_ok=True)
-    assert contrasts["lower"][1] == pytest.approx(-3.437613797, rel=1e-5)
+    # The mean without an estimate is in no family: one comparison is left, and nothing to adjust for.
+    with pytest.warns(ms.DroppedColumnsWarning):
+        plain = means.contrast(adjust="none").table
+    pd.testing.assert_frame_equal(contrasts, plain)
+    assert contrasts["estimate"][1] == pytest.approx(60.508958139 - 59.343651079, rel=1e-7)
 
 
 def test_overall_mean_and_intercept_only():
@@ -195,10 +197,55 @@ def test_overall_mean_and_intercept_only():
     assert table["SE"].tolist() == pytest.approx([fit.bse["Intercept"]])
 
 
-def test_a_number_with_two_values_stays_a_covariate():
-    data = ms.datasets.load("kb07")
-    fit = ms.lmer("RTtrunc ~ S * P + (1 | subj)", data)
-    assert fit.emmeans("S").table["S"].tolist() == pytest.approx([data["S"].mean()])
+@pytest.fixture(scope="module")
+def words():
+    return ms.lmer("RTtrunc ~ S*P*C + (1 + P | item) + (1 | subj)", ms.datasets.load("kb07"))
+
+
+def test_a_number_with_two_values_stands_at_both(words):
+    # emmeans(lmer(RTtrunc ~ S*P*C + (1 + P | item) + (1 | subj), kb07), "P")
+    table = words.emmeans("P").table
+    assert table["P"].tolist() == [-1, 1]
+    assert table["emmean"].tolist() == pytest.approx([2514.33107, 1846.80184], rel=1e-6)
+    assert table["SE"].tolist() == pytest.approx([112.0531462, 65.6770594], rel=1e-5)
+    pair = words.emmeans("P").contrast().table.iloc[0]
+    assert pair["contrast"] == "(P-1) - P1"
+    assert pair[["estimate", "SE", "df"]].tolist() == pytest.approx([667.529234, 96.4916027, 28.7145], rel=1e-4)
+    # emmeans(m, "P", weights = "proportional"): the other two are averaged over by how often they occur.
+    table = words.emmeans("P", weights="proportional").table
+    assert table["emmean"].tolist() == pytest.approx([2514.41364, 1846.89591], rel=1e-7)
+
+
+def test_two_values_can_be_set_and_have_slopes(words):
+    assert words.emmeans("P", at={"P": [0, 1]}).table["P"].tolist() == [0.0, 1.0]
+    slope = words.emtrends("1", "P").table
+    assert 2 * slope["trend"][0] == pytest.approx(-667.529234, rel=1e-6)
+    joint = words.joint_tests().set_index("term")
+    assert joint.loc["P", ["F", "DenDF"]].tolist() == pytest.approx([47.858763, 28.7145], rel=1e-4)
+
+
+def test_two_values_in_files(words, tmp_path):
+    ms.datasets.load("kb07").to_parquet(tmp_path / "kb07.parquet")
+    fit = ms.lmer("RTtrunc ~ S*P*C + (1 + P | item) + (1 | subj)", str(tmp_path / "kb07.parquet"))
+    pd.testing.assert_frame_equal(fit.emmeans("P").table, words.emmeans("P").table, rtol=1e-5)
+    again = ms.lmer("RTtrunc ~ T + (1 | subj)", _with_a_third_value(tmp_path))
+    assert len(again.emmeans("T").table) == 1
+
+
+def _with_a_third_value(folder):
+    data = ms.datasets.load("kb07").assign(T=lambda d: d["P"] + 0.0)
+    data.loc[0, "T"] = 0.5
+    data.to_parquet(folder / "three.parquet")
+    return str(folder / "three.parquet")
+
+
+def test_an_empty_table_says_what_to_write(diet):
+    with pytest.warns(ms.EmptyTableWarning, match=r"empty: 'Time' stands at 6\.4.*Give at=\{'Time': \[\.\.\.\]\}"):
+        assert diet.emmeans("Time").contrast("pairwise").table.empty
+    with pytest.warns(ms.EmptyTableWarning, match="'Time' stands at"):
+        assert diet.emmeans("Time", by="Cu").contrast("consec").table.empty
+    with pytest.warns(ms.EmptyTableWarning, match=r"each combination of by=\['Cu'\] has one mean"):
+        assert diet.emmeans("Cu").contrast("pairwise", by="Cu").table.empty
 
 
 def test_bool_is_a_factor():
