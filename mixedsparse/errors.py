@@ -11,6 +11,7 @@
     ├── AbsentError(AttributeError)      a name of another package, or a slip, that this package does not have
     ├── BackendError(RuntimeError)       the model needs software or memory that is missing
     ├── RowsElsewhereError(RuntimeError) the rows of the model are in a database or in files, not in memory
+    ├── StorageError(ValueError)         a file of results cannot be read or written
     └── NotPositiveDefiniteError(ArithmeticError)   a factorisation broke down
 
     MixedSparseWarning(UserWarning)
@@ -48,6 +49,7 @@ __all__ = [
     "RefitWarning",
     "RowsElsewhereError",
     "SingularFitWarning",
+    "StorageError",
     "UndefinedTestWarning",
 ]
 
@@ -97,6 +99,10 @@ class BackendError(MixedSparseError, RuntimeError):
 
 class RowsElsewhereError(MixedSparseError, RuntimeError):
     """The model was aggregated from a source, and what was asked for needs its rows one by one."""
+
+
+class StorageError(MixedSparseError, ValueError):
+    """A file cannot be read or written: not ours, damaged, from a newer version, or it needs a name that is missing."""
 
 
 class NotPositiveDefiniteError(MixedSparseError, ArithmeticError):

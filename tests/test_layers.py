@@ -18,6 +18,7 @@ LAYERS = [
     "errors",
     "options",
     "foreign",
+    "files",
     "core",
     "progress",
     "formula",

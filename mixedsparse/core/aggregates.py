@@ -82,10 +82,13 @@ class PlainSums:
         R with R'R = X'X; the first row is sqrt(n) times the means of the columns.
     z_moments : tuple of ndarray (k, k)
         Z'Z / n of each term, formula order, levels together.
+    quantiles : ndarray, shape (5,), or None
+        Least, quartiles and greatest of the scaled residuals, where the rows were in memory once.
     """
 
     x_root: np.ndarray
     z_moments: tuple[np.ndarray, ...]
+    quantiles: np.ndarray | None = None
 
 
 def aggregated_problem(found: Aggregates) -> Problem:

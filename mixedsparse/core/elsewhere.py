@@ -20,9 +20,10 @@ class _Elsewhere:
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise RowsElsewhereError(
-            "The rows of this model stay where its source is, and this needs them one by one: only sums over levels "
-            "were read. Write fitted values and residuals to Parquet with fit.stream_predictions(path), predict some "
-            "rows with fit.predict(newdata), or fit a sample of the rows as a data frame."
+            "The rows of this model stay where its source is, or were left out of the file that it was saved in, and "
+            "this needs them one by one: only sums over levels are here. Write fitted values and residuals to Parquet "
+            "with fit.stream_predictions(path), predict some rows with fit.predict(newdata), or fit a sample of the "
+            "rows as a data frame."
         )
 
     # With these two NumPy leaves `array * stand-in` to the stand-in, instead of making an object array of it.

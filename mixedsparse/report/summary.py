@@ -108,7 +108,9 @@ def summarize(results: MixedResults, ddf: str = "satterthwaite") -> Summary:
         "AIC": results.aic,
         "BIC": results.bic,
     }
-    residuals = {"residuals": results.resid_quantiles()} if results.model.problem.has_rows else {}
+    plain = results.model.design.plain
+    known = plain is None or plain.quantiles is not None
+    residuals = {"residuals": results.resid_quantiles()} if known else {}
     return Summary(
         title=f"Linear mixed model fitted by {results.method}",
         facts=parts.facts(results),

@@ -49,7 +49,10 @@ class FittedMixin(ResultsBase):
 
     def resid_quantiles(self) -> pd.Series:
         """Minimum, quartiles and maximum of `resid_scaled`."""
-        values = np.quantile(self.resid_scaled.to_numpy(), [0.0, 0.25, 0.5, 0.75, 1.0])
+        plain = self.model.design.plain
+        values = None if plain is None else plain.quantiles
+        if values is None:
+            values = np.quantile(self.resid_scaled.to_numpy(), [0.0, 0.25, 0.5, 0.75, 1.0])
         return pd.Series(values, index=["Min", "1Q", "Median", "3Q", "Max"], name="resid_scaled")
 
     def marginal_cov(self, rows: Any) -> pd.DataFrame:

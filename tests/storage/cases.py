@@ -113,6 +113,7 @@ CASES: dict[str, Callable[[], Any]] = {
         "Reaction ~ Days + I((Days - knot) ** 2) + (1 | Subject)", SLEEP.rename(index=str)
     ),
     "dependent": dependent,
+    "not identified": lambda: ms.lmer("y ~ f + (1 | f) + (1 | person)", GROWN),
     "arrays": from_arrays,
     "iterative": iterative,
     "source": source,

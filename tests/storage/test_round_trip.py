@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
-import re
 import zipfile
 
 import numpy as np
@@ -15,6 +13,9 @@ import pytest
 
 import mixedsparse as ms
 from mixedsparse.storage import StorageError, load
+from tests.storage.cases import CASES as KINDS
+from tests.storage.cases import new_rows
+from tests.storage.cases import shift as _shift
 
 DATA = ms.datasets.load("sleepstudy")
 
@@ -134,84 +135,75 @@ def test_values_that_a_file_cannot_hold_are_refused_when_saving(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    path = tmp_path_factory.mktemp("saved") / "fit"
-    CASES["slopes"]().save(path)
-    return path
+@pytest.mark.filterwarnings("ignore::mixedsparse.errors.MixedSparseWarning")
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_fit_predicts_to_the_last_bit_with_and_without_its_data(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    fit = KINDS[name]()
+    rows, env = new_rows(name), {"shift": _shift}
+    for data in (True, False):
+        fit.save(tmp_path / "fit", data=data)
+        again = load(tmp_path / "fit", env=env)
+        assert str(again.summary()) == str(fit.summary())
+        same(again.cov_params(), fit.cov_params())
+        for group, modes in fit.random_effects.items():
+            pd.testing.assert_frame_equal(again.random_effects[group], modes, check_exact=True)
+        if rows is not None:
+            same(again.predict(rows), fit.predict(rows))
+            same(again.predict(rows, random="population"), fit.predict(rows, random="population"))
+        if rows is not None and name != "iterative":
+            found, expected = (f.predict(rows, interval="prediction", weights=1) for f in (again, fit))
+            same(found, expected)
 
 
-def rewrite(saved, path, **header):
-    """Copy of a file with another header, or another payload."""
-    payload = header.pop("payload", None)
-    with zipfile.ZipFile(saved) as old, zipfile.ZipFile(path, "w") as new:
-        new.writestr("header.json", json.dumps(json.loads(old.read("header.json")) | header))
-        new.writestr("results.pickle", old.read("results.pickle") if payload is None else payload)
-    return path
+def test_without_data_reference_grids_and_tests_stay_and_observations_say_where_they_are(tmp_path):
+    fit = CASES["contrasts"]()
+    fit.save(tmp_path / "fit", data=False)
+    again = load(tmp_path / "fit")
+    pd.testing.assert_frame_equal(again.emmeans("Variety").table, fit.emmeans("Variety").table, check_exact=True)
+    pd.testing.assert_frame_equal(again.anova(), fit.anova(), check_exact=True)
+    pd.testing.assert_frame_equal(again.conf_int(), fit.conf_int(), check_exact=True)
+    assert again.model.fit(reml=False).criterion == fit.model.fit(reml=False).criterion
+    with pytest.raises(ms.RowsElsewhereError, match="left out of the file that it was saved in"):
+        again.fittedvalues.sum()
+    again.save(tmp_path / "again")
+    assert str(load(tmp_path / "again").summary()) == str(fit.summary())
+    with zipfile.ZipFile(tmp_path / "fit") as archive:
+        assert json.loads(archive.read("header.json"))["rows"] is False
 
 
-@pytest.mark.parametrize("header", [{"mixedsparse": "99.0.1"}, {"format_version": 99, "mixedsparse": "99.0.1"}])
-def test_a_file_of_a_newer_version_says_so(saved, tmp_path, header):
-    message = f"was written by mixedsparse 99.0.1, and this is the older version {re.escape(ms.__version__)}: install"
-    with pytest.raises(StorageError, match=message):
-        load(rewrite(saved, tmp_path / "newer", **header))
+def test_without_data_two_models_of_the_same_rows_compare_as_before(tmp_path):
+    fits = [ms.lmer(f"Reaction ~ {x} + (1 | Subject)", DATA, reml=False) for x in ("1", "Days")]
+    for i, fit in enumerate(fits):
+        fit.save(tmp_path / str(i), data=False)
+    again = [load(tmp_path / str(i)) for i in range(2)]
+    pd.testing.assert_frame_equal(ms.anova(*again), ms.anova(*fits))
+    other = ms.lmer("Reaction ~ Days + (1 | Subject)", DATA.assign(Reaction=DATA["Reaction"] + 1.0), reml=False)
+    other.save(tmp_path / "other", data=False)
+    with pytest.raises(ms.DataError, match="different responses or rows"):
+        ms.anova(again[0], load(tmp_path / "other"))
 
 
-def test_a_file_of_an_older_version_is_read(saved, tmp_path):
-    assert load(rewrite(saved, tmp_path / "older", mixedsparse="0.0.9")).nobs == 180
+def test_without_data_a_file_does_not_grow_with_the_rows(tmp_path):
+    sizes = []
+    for copies in (1, 20):
+        data = pd.concat([DATA] * copies, ignore_index=True)
+        data["Reaction"] += np.random.default_rng(copies).normal(size=len(data))
+        fit = ms.lmer("Reaction ~ Days + (Days | Subject)", data)
+        fit.save(tmp_path / "fit", data=False)
+        sizes.append((tmp_path / "fit").stat().st_size)
+    assert sizes[1] < 1.05 * sizes[0]
 
 
-def test_internals_that_are_gone_name_the_version_that_had_them(saved, tmp_path):
-    with zipfile.ZipFile(saved) as archive:
-        old = archive.read("results.pickle").replace(b"ThetaLayout", b"ThetaLayoot")
-    path = rewrite(saved, tmp_path / "old", payload=old, sha256=hashlib.sha256(old).hexdigest(), mixedsparse="0.0.9")
-    with pytest.raises(StorageError, match=r"written by mixedsparse 0\.0\.9 with numpy .*cannot rebuild it"):
-        load(path)
+def test_contrasts_of_a_class_of_ones_own_are_code_and_refused(tmp_path):
+    from formulaic.transforms.contrasts import SumContrasts
 
+    class Own(SumContrasts):
+        """Code of the user."""
 
-def test_damage_is_noticed(saved, tmp_path):
-    whole, beta = saved.read_bytes(), load(saved).params
-    noticed = 0
-    for at in range(0, len(whole), len(whole) // 40):
-        broken = bytearray(whole)
-        broken[at] ^= 0xFF
-        (tmp_path / "broken").write_bytes(broken)
-        try:
-            again = load(tmp_path / "broken")
-        except StorageError as err:
-            noticed += re.search("is damaged|is not a file of mixedsparse", str(err)) is not None
-        else:
-            # A byte of the archive that carries nothing, such as a time stamp.
-            pd.testing.assert_series_equal(again.params, beta)
-    assert noticed > 30
-    (tmp_path / "short").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(StorageError, match="is damaged"):
-        load(tmp_path / "short")
-    with pytest.raises(StorageError, match="is damaged"):
-        load(rewrite(saved, tmp_path / "swapped", payload=b"something else"))
-
-
-def test_files_of_other_programs_are_refused(saved, tmp_path):
-    (tmp_path / "text").write_text("y ~ x")
-    (tmp_path / "empty").write_bytes(b"")
-    (tmp_path / "pickle").write_bytes(pickle.dumps({"a": 1}))
-    np.savez(tmp_path / "arrays.npz", a=np.ones(3))
-    rewrite(saved, tmp_path / "other", format="other-results")
-    for name in ("text", "empty", "pickle", "arrays.npz", "other"):
-        with pytest.raises(StorageError, match="is not a file of mixedsparse"):
-            load(tmp_path / name)
-    with pytest.raises(FileNotFoundError):
-        load(tmp_path / "nowhere")
-
-
-FOREIGN = [b"cos\nsystem\n(S'true'\ntR.", b"cbuiltins\neval\n(S'1'\ntR.", b"cnumpy\nos.system\n."]
-
-
-@pytest.mark.parametrize("code", FOREIGN)
-def test_foreign_code_is_not_run(saved, tmp_path, code):
-    path = rewrite(saved, tmp_path / "bad", payload=code, size=len(code), sha256=hashlib.sha256(code).hexdigest())
-    with pytest.raises(StorageError, match=r"which no file of mixedsparse does|cannot rebuild it"):
-        load(path)
+    fit = ms.lmer("yield ~ C(Variety, Own()) + (1 | Block)", ms.datasets.load("Oats"))
+    with pytest.raises(StorageError, match=r"contrasts of your own class Own, and code is not stored"):
+        fit.save(tmp_path / "fit")
 
 
 def test_saving_again_replaces_the_file_and_leaves_nothing_else(tmp_path):
