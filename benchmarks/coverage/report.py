@@ -1,0 +1,72 @@
+"""The rates as tables in Markdown: one per quantity, a line per method and a column per design."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.coverage.designs import DESIGNS
+from benchmarks.coverage.rows import CoverageRow
+from benchmarks.shared.text import table
+
+__all__ = ["report"]
+
+# Rates further than so many Monte-Carlo errors, and so many percent points, from what they should be are bold.
+_ERRORS, _POINTS = 3.0, 1.0
+_HEAD = """# Coverage and error rates
+
+Share of 95 % intervals that hold the truth, and of tests at 5 % that reject a true hypothesis, in percent, by
+simulation; in brackets the Monte-Carlo standard error. Rates that differ from 95 or 5 by more than three of these and
+a percent point are bold. An interval that cannot be given (Wald on the boundary) counts as one that misses.
+Made by `make coverage` from `results/coverage.csv`, which has the replicates of every rate.
+"""
+_NOTES = {
+    "standard deviations of 0": (
+        "A variance that is 0 is covered where the lower limit is 0. Replicates of the standard deviation of an effect "
+        "that is correlated with others are hardly ever 0, so that bootstrap intervals do not cover it; profiles do."
+    ),
+    "test of a variance of 0": "Where the model has one variance.",
+    "predict": (
+        "Twelve rows: population means, means given the random effects of the levels that were observed, and new "
+        "responses of a new level."
+    ),
+}
+
+
+def report(rows: Sequence[CoverageRow]) -> str:
+    """Return all tables, with the designs that they name."""
+    states = sorted({f"{row.commit} ({row.date})" for row in rows})
+    parts = [_HEAD, f"Commits: {', '.join(states)}.\n", _designs(rows)]
+    for quantity in dict.fromkeys(row.quantity for row in rows):
+        chosen = [row for row in rows if row.quantity == quantity]
+        note = f"\n{_NOTES[quantity]}\n" if quantity in _NOTES else ""
+        parts.append(f"## {quantity.capitalize()}\n{note}\n{_table(chosen)}\n")
+    return "\n".join(parts)
+
+
+def _designs(rows: Sequence[CoverageRow]) -> str:
+    lines = []
+    for key in _keys(rows):
+        design = DESIGNS[key]()
+        lines.append((key, design.name, f"`{design.formula.replace('|', chr(92) + '|')}`"))
+    return table(("design", "rows", "model"), lines) + "\n"
+
+
+def _keys(rows: Sequence[CoverageRow]) -> list[str]:
+    return [key for key in DESIGNS if any(row.design == key for row in rows)]
+
+
+def _table(rows: Sequence[CoverageRow]) -> str:
+    keys = _keys(rows)
+    found = {(row.method, row.design): row for row in rows}
+    methods = dict.fromkeys(row.method for row in rows)
+    lines = [(method, *(_cell(found.get((method, key))) for key in keys)) for method in methods]
+    return table(("", *keys), lines)
+
+
+def _cell(row: CoverageRow | None) -> str:
+    if row is None:
+        return ""
+    off = 100.0 * abs(row.rate - row.nominal)
+    text = f"{100.0 * row.rate:.1f}"
+    bold = off > _POINTS and off > 100.0 * _ERRORS * row.error
+    return f"{f'**{text}**' if bold else text} ({100.0 * row.error:.1f})"
