@@ -16,6 +16,7 @@ from scipy.special import fdtrc, gammaincc, stdtr
 from mixedsparse.caller import user_level
 from mixedsparse.errors import DataError, OptionError, UndefinedTestWarning
 from mixedsparse.inference.hypotheses import FixedTerms, deciding_rows
+from mixedsparse.inference.priors import Prior
 from mixedsparse.inference.row_space import independent_rows, uncorrelated
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Denominator(Protocol):
 
     def single(self, L: np.ndarray) -> np.ndarray:
         """Degrees of freedom (r,) of each row of L (r, p)."""
+        ...
+
+    def total(self, L: np.ndarray, prior: Prior) -> np.ndarray:
+        """Degrees of freedom (r,) of the variance of each row of L (r, p) and that of `prior` together."""
         ...
 
     def joint(self, L: np.ndarray) -> tuple[float, float]:
@@ -215,10 +220,15 @@ def joint_test(
     return JointTest(F, rank, den_df, p, scale)
 
 
-def denominator(results: MixedResults, ddf: str) -> Denominator:
-    """Return the method called `ddf` at the fit of `results`, made once and kept by them."""
+def check_ddf(ddf: str) -> None:
+    """Refuse a method for degrees of freedom that is not known."""
     if ddf not in DDF:
         raise OptionError(f"ddf={ddf!r} is not known; use one of {', '.join(map(repr, DDF))}.")
+
+
+def denominator(results: MixedResults, ddf: str) -> Denominator:
+    """Return the method called `ddf` at the fit of `results`, made once and kept by them."""
+    check_ddf(ddf)
     return results._denominator(ddf)
 
 
@@ -231,6 +241,10 @@ class Normal:
     sigma2: float
 
     def single(self, L: np.ndarray) -> np.ndarray:
+        """See `Denominator`."""
+        return np.full(len(L), np.inf)
+
+    def total(self, L: np.ndarray, prior: Prior) -> np.ndarray:
         """See `Denominator`."""
         return np.full(len(L), np.inf)
 

@@ -36,7 +36,7 @@ def conf_int(
     method: str = "wald",
     which: str | Iterable[str] = "fixed",
     *,
-    ddf: str = "normal",
+    ddf: str | None = None,
     nsim: int = 1000,
     seed: int | None = None,
     n_jobs: int = 1,
@@ -48,7 +48,7 @@ def conf_int(
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 for 95 % intervals.")
     if method not in _METHODS:
         raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, _METHODS))}.")
-    if ddf != "normal" and method != "wald":
+    if ddf is not None and method != "wald":
         raise OptionError(f"ddf={ddf!r} is for method='wald'; method={method!r} has no degrees of freedom.")
     level = 1.0 - alpha
     chosen = select_parameters(parameters(results), which)
@@ -60,7 +60,10 @@ def conf_int(
         return replicates.conf_int(level, kind).loc[names]
     limits = np.empty((len(chosen), 2))
     fixed = np.array([p.kind == "fixed" for p in chosen], dtype=bool)
-    limits[fixed] = _wald_fixed(results, alpha, ddf)[[p.places[0] for p in chosen if p.kind == "fixed"]]
+    if fixed.any():
+        limits[fixed] = _wald_fixed(results, alpha, ddf or "satterthwaite")[
+            [p.places[0] for p in chosen if p.kind == "fixed"]
+        ]
     if not fixed.all():
         limits[~fixed] = _wald_covariance(results, alpha, [p for p in chosen if p.kind != "fixed"])
     return pd.DataFrame(limits, index=names, columns=["lower", "upper"])

@@ -29,6 +29,7 @@ from mixedsparse.core.fit import Fit, fit_problem
 from mixedsparse.core.pls import solve_pls
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import RefitWarning
+from mixedsparse.inference.priors import Prior
 from mixedsparse.inference.traces import pattern_traces, patterns
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class KenwardRoger:
         Derivative of `unadjusted` along the directions of gamma in which its covariance is the identity.
     sigma2 : float
         Residual variance of the REML fit.
+    root : ndarray, shape (m + 1, directions)
+        The directions themselves, in the entries of Sigma and in V.
     """
 
     beta: np.ndarray
@@ -66,12 +69,20 @@ class KenwardRoger:
     unadjusted: np.ndarray
     slopes: np.ndarray
     sigma2: float
+    root: np.ndarray
 
     def single(self, L: np.ndarray) -> np.ndarray:
         """Degrees of freedom (r,) of each row of L (r, p)."""
-        variance = np.einsum("rp,pq,rq->r", L, self.unadjusted, L)
+        return self._of(L, 0.0, 0.0)
+
+    def total(self, L: np.ndarray, prior: Prior) -> np.ndarray:
+        """Degrees of freedom (r,) of the variance of each row of L (r, p) and that of `prior` together."""
+        return self._of(L, prior.variance, np.column_stack([prior.by_entry, prior.variance]) @ self.root)
+
+    def _of(self, L: np.ndarray, more: np.ndarray | float, change: np.ndarray | float) -> np.ndarray:
+        variance = more + np.einsum("rp,pq,rq->r", L, self.unadjusted, L)
         with np.errstate(divide="ignore", invalid="ignore"):
-            relative = np.einsum("rp,ipq,rq->ri", L, self.slopes, L) / variance[:, None]
+            relative = (change + np.einsum("rp,ipq,rq->ri", L, self.slopes, L)) / variance[:, None]
         moments = np.square(relative).sum(axis=1)
         return np.array([_match(A, A, 1)[0] for A in moments])
 
@@ -143,6 +154,7 @@ def kenward_roger(results: MixedResults) -> KenwardRoger:
         unadjusted=fit.cov_beta,
         slopes=fit.sigma2 * (back @ slopes @ back.T),
         sigma2=fit.sigma2,
+        root=root,
     )
 
 

@@ -27,6 +27,7 @@ from mixedsparse.core.pls import Pls
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import ConvergenceWarning
 from mixedsparse.inference.curvature import curvature, curvature_of_search
+from mixedsparse.inference.priors import Prior
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -58,6 +59,8 @@ class Satterthwaite:
         s_i / d along them.
     degrees : float
         d.
+    turn : ndarray, shape (directions, m)
+        The directions themselves.
     """
 
     beta: np.ndarray
@@ -66,11 +69,19 @@ class Satterthwaite:
     slopes: np.ndarray
     scores: np.ndarray
     degrees: float
+    turn: np.ndarray
 
     def single(self, L: np.ndarray) -> np.ndarray:
         """Degrees of freedom (r,) of each row of L (r, p)."""
-        variance = np.einsum("rp,pq,rq->r", L, self.cov, L)
-        change = np.einsum("rp,ipq,rq->ri", L, self.slopes, L)
+        return self._of(L, 0.0, 0.0)
+
+    def total(self, L: np.ndarray, prior: Prior) -> np.ndarray:
+        """Degrees of freedom (r,) of the variance of each row of L (r, p) and that of `prior` together."""
+        return self._of(L, prior.variance, prior.by_theta @ self.turn.T)
+
+    def _of(self, L: np.ndarray, more: np.ndarray | float, change: np.ndarray | float) -> np.ndarray:
+        variance = more + np.einsum("rp,pq,rq->r", L, self.cov, L)
+        change = change + np.einsum("rp,ipq,rq->ri", L, self.slopes, L)
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = change / variance[:, None] - self.scores
             return 1.0 / (1.0 / self.degrees + np.square(relative).sum(axis=1))
@@ -120,7 +131,9 @@ def satterthwaite(results: MixedResults) -> Satterthwaite:
     root = problem.basis.root
     back = solve_triangular(root, pls.K) if len(root) else pls.K
     slopes = fit.sigma2 * (back @ slopes @ back.T)
-    return Satterthwaite(fit.beta, fit.cov_beta, fit.sigma2, slopes, scores, float(degrees))
+    directions = np.zeros((len(turn), problem.n_theta))
+    directions[:, found.active] = turn
+    return Satterthwaite(fit.beta, fit.cov_beta, fit.sigma2, slopes, scores, float(degrees), directions)
 
 
 def _slopes(layout: BlockLayout, pls: Pls, active: np.ndarray) -> np.ndarray:

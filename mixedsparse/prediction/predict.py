@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from mixedsparse.errors import OptionError
+from mixedsparse.inference.adjust import t_quantile
+from mixedsparse.inference.contrast import check_ddf, denominator
 from mixedsparse.inference.profile import check_level
+from mixedsparse.prediction.freedom import limits_of_unknown, without_known_levels
 from mixedsparse.prediction.intervals import error_variance
 from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows, row_weights
 
@@ -31,11 +33,13 @@ def predict(
     interval: str | None = None,
     level: float = 0.95,
     *,
+    ddf: str = "satterthwaite",
     weights: Any = None,
     offset: Any = None,
 ) -> pd.Series | pd.DataFrame:
     """Predict rows; see `MixedResults.predict`."""
     _check(new_levels, interval, weights)
+    check_ddf(ddf)
     check_level(level)
     groups = chosen_groups(results, random)
     others = set(results.ngroups).difference(groups) if interval == "prediction" else set()
@@ -47,11 +51,18 @@ def predict(
     mean = rows.means(results, groups)
     if interval is None:
         return pd.Series(mean, index=rows.index, name="predicted")
-    variance = error_variance(results, rows, groups)
+    variance, noise = error_variance(results, rows, groups), np.zeros(rows.n)
     if interval == "prediction":
-        noise = row_weights(results, rows, weights)
-        variance = variance + results.scale * (1.0 if noise is None else 1.0 / noise)
-    half = float(ndtri(0.5 + 0.5 * level)) * np.sqrt(variance)
+        known = row_weights(results, rows, weights)
+        noise = np.ones(rows.n) if known is None else 1.0 / known
+        variance = variance + results.scale * noise
+    df = np.full(rows.n, np.inf)
+    free = np.flatnonzero(without_known_levels(results, rows, groups) & ~np.isnan(mean) & ~np.isnan(variance))
+    if len(free) and ddf != "normal":
+        method = denominator(results, ddf)
+        mean[free], variance[free], df[free] = limits_of_unknown(results, rows, free, noise[free], method)
+    # What is known exactly has no width, whatever its degrees of freedom.
+    half = np.where(variance == 0.0, 0.0, t_quantile(df, level) * np.sqrt(variance))
     return pd.DataFrame({"predicted": mean, "lower": mean - half, "upper": mean + half}, index=rows.index)
 
 

@@ -27,7 +27,7 @@ class IntervalsMixin(ResultsBase):
         method: str = "wald",
         which: str | Iterable[str] = "fixed",
         *,
-        ddf: str = "normal",
+        ddf: str | None = None,
         nsim: int = 1000,
         seed: int | None = None,
         n_jobs: int = 1,
@@ -41,14 +41,15 @@ class IntervalsMixin(ResultsBase):
         alpha : float
             1 - confidence level.
         method : {"wald", "profile", "boot"}
-            ``"wald"``: estimate -+ quantile times standard error, as lme4's; see `ddf`. Standard deviations have theirs
+            ``"wald"``: estimate -+ quantile of t times standard error; see `ddf`. Standard deviations have theirs
             on the log scale and correlations on Fisher's z, from the Hessian of the criterion that was fitted (lme4
             gives NA); NaN on the boundary. ``"profile"``: see `profile`; its limits of a standard deviation reach 0.
             ``"boot"``: parametric, see `bootstrap` and, on a variance of 0, `Bootstrap.conf_int`.
         which : {"fixed", "random", "all"} or name or sequence of these
             Coefficients by default; ``"random"`` means standard deviations, correlations and sigma.
-        ddf : {"normal", "satterthwaite", "kenward-roger"}
-            Degrees of freedom of Wald intervals of coefficients; normal quantiles by default.
+        ddf : {"satterthwaite", "kenward-roger", "normal"}, optional
+            Degrees of freedom of Wald intervals of coefficients: Satterthwaite's by default, as in `pvalues`, `tidy`,
+            `emmeans` and `predict`. ``"normal"`` gives lme4's.
         nsim, seed, n_jobs, kind, progress
             See `bootstrap`, `profile` and `Bootstrap.conf_int`.
 
@@ -69,8 +70,8 @@ class IntervalsMixin(ResultsBase):
         >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
         >>> fit.conf_int().round(2)
                     lower   upper
-        Intercept  238.03  264.78
-        Days         7.44   13.50
+        Intercept  237.01  265.80
+        Days         7.21   13.73
         >>> fit.conf_int(method="profile", which="all").round(2)
                                       lower   upper
         Intercept                    237.68  265.13

@@ -24,6 +24,7 @@ class PredictionMixin(ResultsBase):
         interval: str | None = None,
         level: float = 0.95,
         *,
+        ddf: str = "satterthwaite",
         weights: Any = None,
         offset: Any = None,
     ) -> pd.Series | pd.DataFrame:
@@ -45,6 +46,10 @@ class PredictionMixin(ResultsBase):
             observation; random effects that are left out are unknown then and add their prior variance, and so does
             the residual.
         level : float
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+            Degrees of freedom of intervals around means to which no random effect of a level of the fit is added:
+            population means, where they are those of `emmeans`, and rows of new levels. Intervals of rows with known
+            levels have normal quantiles.
         weights : str, array of shape (r,) or number, optional
             Prior weights of the rows, for ``interval="prediction"`` only: the residual variance is sigma^2 over
             these. By default those of the fit, or the column of `newdata` that the fit took them from.
@@ -73,9 +78,11 @@ class PredictionMixin(ResultsBase):
 
         Notes
         -----
-        Normal quantiles times the standard deviation of x'beta-hat + z'b-hat - x'beta - z'b, from the joint covariance
-        of beta-hat and b-hat - b (Henderson 1975); the covariance parameters are taken as known, which makes intervals
-        a little short where there are few levels. Offsets follow lme4 and statsmodels: those in the formula count in
+        Quantiles of t times the standard deviation of x'beta-hat + z'b-hat - x'beta - z'b, from the joint covariance
+        of beta-hat and b-hat - b (Henderson 1975). The degrees of freedom of a row without known levels are
+        Satterthwaite's, of its whole variance: that of x'beta-hat, of the random effects that are unknown, and of the
+        residual. With known levels the covariance parameters are taken as known, which makes intervals a little short
+        where there are few levels. Offsets follow lme4 and statsmodels: those in the formula count in
         new rows, those given to the fit as an argument do not.
 
         Examples
@@ -86,15 +93,15 @@ class PredictionMixin(ResultsBase):
         >>> fit.predict(new, new_levels="zero", interval="prediction").round(1)
            predicted  lower  upper
         0      450.3  391.3  509.3
-        1      356.1  214.4  497.7
+        1      356.1  205.1  507.1
         >>> fit.predict({"Days": [0, 10]}, random="population", interval="confidence").round(1)
            predicted  lower  upper
-        0      251.4  238.0  264.8
-        1      356.1  324.7  387.5
+        0      251.4  237.0  265.8
+        1      356.1  322.3  389.9
         """
         from mixedsparse.prediction.predict import predict
 
-        return predict(self, newdata, random, new_levels, interval, level, weights=weights, offset=offset)
+        return predict(self, newdata, random, new_levels, interval, level, ddf=ddf, weights=weights, offset=offset)
 
     def stream_predictions(
         self,

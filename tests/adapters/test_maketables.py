@@ -45,7 +45,7 @@ def test_every_statistic_with_a_label_has_a_value(fits):
 
 def test_degrees_of_freedom_are_passed_on(fits):
     table = ModelMixedsparse(fits[1], ddf="normal").__maketables_coef_table__
-    np.testing.assert_array_equal(table[["ci95l", "ci95u"]], fits[1].conf_int())
+    np.testing.assert_array_equal(table[["ci95l", "ci95u"]], fits[1].conf_int(ddf="normal"))
 
 
 def test_maketables_finds_the_protocol(fits):

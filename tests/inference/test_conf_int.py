@@ -22,7 +22,7 @@ def sleep():
 def test_wald_matches_lme4(sleep):
     """lme4 1.1-31: confint(m, method = "Wald")."""
     want = {"Intercept": (238.02914112, 264.78106858), "Days": (7.43759393, 13.49697799)}
-    got = sleep.conf_int()
+    got = sleep.conf_int(ddf="normal")
     assert list(got.columns) == ["lower", "upper"]
     np.testing.assert_allclose(got, pd.DataFrame(want).T, rtol=1e-6)
 

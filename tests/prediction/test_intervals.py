@@ -78,7 +78,7 @@ def test_matches_the_dense_formula(name, backend):
     prior = [np.square(t.z @ lam).sum(axis=1) for t, lam in zip(terms, roots, strict=True) if t.group != first]
     wide = half_width(results.predict(random=[first], interval="prediction")) / ndtri(0.975)
     np.testing.assert_allclose(wide**2, some**2 + noise + results.scale * np.sum(prior, axis=0), rtol=DENSE)
-    population = half_width(results.predict(random="population", interval="confidence")) / ndtri(0.975)
+    population = half_width(results.predict(random="population", interval="confidence", ddf="normal")) / ndtri(0.975)
     cov = results.cov_params().to_numpy()
     np.testing.assert_allclose(population**2, np.einsum("rp,pq,rq->r", small.X_kept, cov, small.X_kept), rtol=1e-9)
 
@@ -108,13 +108,14 @@ def test_new_rows_and_new_levels_match_the_dense_formula(study):
     sigma_s, sigma_i = (fit.cov_re[g].to_numpy() for g in ("s", "i"))
     prior_s = np.einsum("ra,ab,rb->r", fixed, sigma_s, fixed)
     variance += np.where(new["s"] > 13, prior_s, 0.0) + np.where(new["i"] > 8, sigma_i[0, 0], 0.0)
-    got = half_width(fit.predict(new, new_levels="zero", interval="confidence")) / ndtri(0.975)
+    got = half_width(fit.predict(new, new_levels="zero", interval="confidence", ddf="normal")) / ndtri(0.975)
     np.testing.assert_allclose(got**2, variance, rtol=DENSE)
     # A new subject and a new item: the marginal distribution around the population mean.
-    marginal = half_width(fit.predict({"x": new["x"]}, random="population", interval="prediction")) / ndtri(0.975)
+    population = fit.predict({"x": new["x"]}, random="population", interval="prediction", ddf="normal")
+    marginal = half_width(population) / ndtri(0.975)
     of_mean = np.einsum("rp,pq,rq->r", fixed, fit.cov_params().to_numpy(), fixed)
     np.testing.assert_allclose(marginal**2, of_mean + prior_s + sigma_i[0, 0] + fit.scale, rtol=1e-9)
-    newcomer = fit.predict(new.iloc[[4]], new_levels="zero", interval="prediction")
+    newcomer = fit.predict(new.iloc[[4]], new_levels="zero", interval="prediction", ddf="normal")
     np.testing.assert_allclose(half_width(newcomer) / ndtri(0.975), marginal[4:], rtol=1e-9)
 
 
@@ -147,7 +148,7 @@ def test_weights_of_new_rows(study):
 def test_singular_fit_has_intervals():
     with pytest.warns(SingularFitWarning):
         fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff2"))
-    fixed = fit.predict(random="population", interval="confidence")
+    fixed = fit.predict(random="population", interval="confidence", ddf="normal")
     np.testing.assert_allclose(fit.predict(interval="confidence"), fixed, rtol=1e-9)
 
 

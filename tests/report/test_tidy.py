@@ -94,7 +94,7 @@ def test_intervals_by_another_method(sleep):
 def test_degrees_of_freedom_are_passed_on(sleep):
     tidy = sleep.tidy(conf_int=True, ddf="normal")
     assert np.isinf(tidy["df"]).all()
-    np.testing.assert_array_equal(tidy[["conf.low", "conf.high"]], sleep.conf_int())
+    np.testing.assert_array_equal(tidy[["conf.low", "conf.high"]], sleep.conf_int(ddf="normal"))
 
 
 def test_glance(sleep):
