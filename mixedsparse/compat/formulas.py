@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.errors import FormulaError
-from mixedsparse.formula.frames import Table, missing_rows, natural, take
+from mixedsparse.errors import FormulaError, MixedSparseError
+from mixedsparse.formula.columns import Columns, complete_rows
+from mixedsparse.formula.frames import Table, take
+from mixedsparse.formula.kinds import is_factor
 from mixedsparse.formula.names import Token, text_of, tokenise
+from mixedsparse.formula.parse import Expression
+from mixedsparse.formula.translate import Translator
 
-__all__ = ["FormulaComponent", "Translation", "holds_levels", "translate"]
+__all__ = ["FormulaComponent", "Translation", "translate"]
 
 _OPEN, _CLOSE = ("(", "[", "{"), (")", "]", "}")
 # Random effects of a group when there is but one group: `what` they are, and what to do.
@@ -87,7 +91,12 @@ class Translation:
 
 
 def translate(
-    formula: str, group: str, table: Table, re_formula: str | None, vc_formula: Mapping[str, str] | None
+    formula: str,
+    group: str,
+    table: Table,
+    re_formula: str | None,
+    vc_formula: Mapping[str, str] | None,
+    env: Mapping[str, Any],
 ) -> Translation:
     """Write one formula with bars.
 
@@ -99,6 +108,8 @@ def translate(
     table : Table
     re_formula, vc_formula
         As in `mixedsparse.mixedlm`.
+    env : Mapping
+        Functions and constants of the caller.
 
     Raises
     ------
@@ -108,7 +119,7 @@ def translate(
     for what, text in {"formula": formula, "re_formula": re_formula or "1"}.items():
         if not isinstance(text, str):
             raise FormulaError(f"{what} must be text, not of type {type(text).__name__}.")
-    components = tuple(_component(name, (vc_formula or {})[name], table) for name in sorted(vc_formula or {}))
+    components = tuple(_component(name, (vc_formula or {})[name], table, env) for name in sorted(vc_formula or {}))
     effects = (re_formula or "1").strip().removeprefix("~").strip()
     # Without columns, as "0", they are not there, which is all that statsmodels makes of it too.
     has_re = not components or (re_formula is not None and _has_columns(effects))
@@ -127,13 +138,6 @@ def quoted(name: str) -> str:
     return name if name.isidentifier() else f"`{name}`"
 
 
-def holds_levels(values: Any) -> bool:
-    """Whether a bare column is a factor to patsy: text, categories or truth values."""
-    missing = missing_rows(values)
-    plain = natural(take(values, None if missing is None else ~missing))
-    return not isinstance(plain, np.ndarray) or plain.dtype.kind in "Ob"
-
-
 def _check_one_group(has_re: bool, effects: str, components: Sequence[FormulaComponent]) -> None:
     if has_re:
         what = f"the random effects {effects!r} of re_formula"
@@ -144,7 +148,7 @@ def _check_one_group(has_re: bool, effects: str, components: Sequence[FormulaCom
             raise FormulaError(_ONE_GROUP.format(what=what, mend="leave the component out"))
 
 
-def _component(name: str, text: Any, table: Table) -> FormulaComponent:
+def _component(name: str, text: Any, table: Table, env: Mapping[str, Any]) -> FormulaComponent:
     """Read one entry of vc_formula."""
     if not isinstance(text, str):
         raise FormulaError(f"vc_formula[{name!r}] must be text, not of type {type(text).__name__}.")
@@ -153,7 +157,7 @@ def _component(name: str, text: Any, table: Table) -> FormulaComponent:
     crossed = [term for term in terms if len(_split(term, "*/")) > 1]
     if intercept + len(terms) != 1 or crossed:
         raise FormulaError(_overlapping(name, text, intercept, [text_of(term) for term in terms], bool(crossed)))
-    factors = [_factor(piece, table) for term in terms for _, piece in _split(term, ":")]
+    factors = [_factor(piece, table, env) for term in terms for _, piece in _split(term, ":")]
     return FormulaComponent(name, text, tuple(factors))
 
 
@@ -204,8 +208,8 @@ def _split(tokens: Sequence[Token], separators: str) -> list[tuple[str, list[Tok
     return pieces
 
 
-def _factor(tokens: Sequence[Token], table: Table) -> Factor:
-    """One factor: ``C(...)`` and columns of text or truth values are levels, everything else is a number."""
+def _factor(tokens: Sequence[Token], table: Table, env: Mapping[str, Any]) -> Factor:
+    """One factor: ``C(...)``, or a column or an expression, which has levels by the rule of all formulas."""
     label = text_of(tokens)
     words = [token.text for token in tokens]
     if words[:2] in (["C", "("], ["factor", "("]) and words[-1] == ")":
@@ -213,9 +217,25 @@ def _factor(tokens: Sequence[Token], table: Table) -> Factor:
         column = _column(inner)
         return Factor(label, quoted(column) if column else f"I({text_of(inner)})")
     column = _column(tokens)
-    if column in table.names and holds_levels(table.column(column)):
-        return Factor(label, quoted(column))
-    return Factor(label, None)
+    if not _gives_levels(tokens, label, table, env):
+        return Factor(label, None)
+    return Factor(label, quoted(column) if column else label)
+
+
+def _gives_levels(tokens: Sequence[Token], label: str, table: Table, env: Mapping[str, Any]) -> bool:
+    """Whether a column or an expression is a factor; what cannot be read is reported where the design is made."""
+    translator = Translator(label, table.names, env)
+    try:
+        code = translator.column_of(tokens) or translator.expression(tokens)
+        raw = table.read(dict.fromkeys(translator.names.values()), label)
+        keep, _ = complete_rows(raw, table.n)
+        complete = {name: take(values, keep) for name, values in raw.items()}
+        columns = Columns(complete, translator.names, table.n if keep is None else int(keep.sum()), env)
+        values = columns.expression(Expression(label, code, code if code in translator.names else None))
+    except MixedSparseError:
+        return False
+    what = f"The column {_column(tokens)!r}" if _column(tokens) else f"The term {label!r}"
+    return np.ndim(values) == 1 and is_factor(values, what)
 
 
 def _column(tokens: Sequence[Token]) -> str | None:

@@ -15,7 +15,7 @@ from mixedsparse.compat.formulas import translate
 from mixedsparse.compat.labels import formula_structure
 from mixedsparse.compat.structure import Structure
 from mixedsparse.errors import DataError
-from mixedsparse.formula.design import Design, factor_columns, make_design
+from mixedsparse.formula.design import Design, make_design
 from mixedsparse.formula.frames import Table, open_table, take
 from mixedsparse.formula.names import candidates
 
@@ -38,11 +38,8 @@ def read_frame(
     taken = {name for text in texts if isinstance(text, str) for name in candidates(text)}
     table, column, name = _with_groups(open_table(data), groups, taken)
     table = _chosen(table, subset)
-    translation = translate(formula, column, table, re_formula, vc_formula)
-    # To patsy truth values are a factor, to formulaic numbers.
-    used = factor_columns(translation.formula, table, env)
-    contrasts = {c: "treatment" for c in used if pd.api.types.is_bool_dtype(table.column(c).dtype)}
-    design = make_design(translation.formula, table, contrasts=contrasts, env=env)
+    translation = translate(formula, column, table, re_formula, vc_formula, env)
+    design = make_design(translation.formula, table, env=env)
     if missing != "drop":
         refuse_missing(design.missing, table.n)
     only = None if translation.group else table.column(column)[0]

@@ -9,7 +9,6 @@ import numpy as np
 from mixedsparse.compat.formulas import FormulaComponent, Translation, quoted
 from mixedsparse.compat.structure import Component, Structure, covariance_names
 from mixedsparse.errors import FormulaError
-from mixedsparse.formula.encoders import Transform
 
 if TYPE_CHECKING:
     from mixedsparse.formula.design import Design
@@ -100,11 +99,5 @@ def patsy_order(encoder: Encoder) -> np.ndarray:
 
 def _numeric_factors(term: Any, encoder: Encoder) -> frozenset[str]:
     """Expressions of the factors of `term` that are numbers."""
-    state = encoder.spec.encoder_state if isinstance(encoder, Transform) else {}
-
-    def is_number(factor: Any) -> bool:
-        if factor.eval_method.value == "literal" or factor.expr in encoder.codings:
-            return False
-        return factor.expr not in state or state[factor.expr][0].value != "categorical"
-
-    return frozenset(factor.expr for factor in term.factors if is_number(factor))
+    factors = (factor for factor in term.factors if factor.eval_method.value != "literal")
+    return frozenset(factor.expr for factor in factors if not encoder.is_factor(factor.expr))

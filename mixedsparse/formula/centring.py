@@ -14,7 +14,7 @@ import numpy as np
 
 from mixedsparse.formula.encoders import Encoder
 from mixedsparse.formula.newdata import Encoding
-from mixedsparse.formula.random_part import INTERCEPT, RandomPart, is_factor, names_to_write, random_parts
+from mixedsparse.formula.random_part import INTERCEPT, RandomPart, names_to_write, random_parts
 from mixedsparse.formula.translate import restore
 
 __all__ = ["centred_parts", "same_span"]
@@ -65,14 +65,14 @@ def _centred(
     alone = {
         factors[0]: z[:, place.start]
         for factors, place in zip(texts, places, strict=True)
-        if len(factors) == 1 and place.stop - place.start == 1 and not is_factor(encoder, factors[0])
+        if len(factors) == 1 and place.stop - place.start == 1 and not encoder.is_factor(factors[0])
     }
     still = {_variable(expr) for expr, column in alone.items() if _is_centred(column)}
     # (0 + f | g) has been written (1 + f | g): the intercept stands in front of what was parsed.
     added = len(part.effects) - len(texts)
     effects = list(part.effects[:added])
     for effect, factors in zip(part.effects[added:], texts, strict=True):
-        numbers = [f for f in factors if f != INTERCEPT and not is_factor(encoder, f)]
+        numbers = [f for f in factors if f != INTERCEPT and not encoder.is_factor(f)]
         one_column = effect.width == 1 or len(numbers) < len(factors)
         if not numbers or not one_column:
             effects.append(effect)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, FormulaError
+from mixedsparse.formula.kinds import numbers
 
 __all__ = [
     "check_duplicates",
@@ -18,24 +18,10 @@ __all__ = [
     "check_size",
     "empty_effect",
     "nothing_left",
-    "numbers",
     "offset",
     "response",
     "weights",
 ]
-
-
-def numbers(values: Any, what: str) -> np.ndarray:
-    """Column `values` (natural, nothing missing) as float64 (n,), or a DataError about `what`."""
-    dtype = values.dtype
-    if dtype.kind in "biuf":
-        return values.astype(np.float64, copy=False)
-    if dtype.kind == "c":
-        raise DataError(f"{what} is complex: give its real part, its modulus or another real number.")
-    if dtype.kind in "mM":
-        raise DataError(f"{what} holds dates or times: convert it to a number, e.g. the days since the first.")
-    example = ", ".join(repr(v) for v in pd.unique(values)[:3])
-    raise DataError(f"{what} is not numeric (it holds {example}): convert it, e.g. with pandas.to_numeric.")
 
 
 def response(values: Any, label: str) -> np.ndarray:

@@ -11,11 +11,11 @@ import pandas as pd
 
 from mixedsparse.errors import DataError
 from mixedsparse.formula.alignment import aligned
-from mixedsparse.formula.checks import numbers
 from mixedsparse.formula.contrasts import Coding, Contrast, make_coding
 from mixedsparse.formula.encoders import evaluate
 from mixedsparse.formula.frames import missing_rows, natural
 from mixedsparse.formula.grouping import factorise, match_levels
+from mixedsparse.formula.kinds import Sort, as_fitted, check_text, numbers, sort_of, stands_for_levels
 from mixedsparse.formula.parse import Expression
 from mixedsparse.formula.translate import is_coerced
 
@@ -45,20 +45,31 @@ class Columns:
         Number of rows.
     env : Mapping
         Functions and constants of the caller.
+    fitted : Mapping, optional
+        What columns held in the fit, for new rows.
     """
 
     raw: Mapping[str, Any]
     names: Mapping[str, str]
     n: int
     env: Mapping[str, Any]
+    fitted: Mapping[str, Sort] = field(default_factory=dict)
     _natural: dict[str, Any] = field(default_factory=dict)
 
     def natural(self, alias: str) -> Any:
-        """Values of the column itself."""
+        """Values of the column itself, in new rows as the fit had them."""
         column = self.names[alias]
         if column not in self._natural:
-            self._natural[column] = natural(self.raw[column])
+            values = natural(self.raw[column])
+            if column in self.fitted:
+                values = as_fitted(values, self.fitted[column], f"The column {column!r}")
+            self._natural[column] = values
         return self._natural[column]
+
+    @property
+    def sorts(self) -> dict[str, Sort]:
+        """What the columns hold that stand in a side or in an expression, as far as they were read."""
+        return {column: sort_of(values) for column, values in self._natural.items()}
 
     def expression(self, expression: Expression) -> Any:
         """Values (n,) of a column or of a Python expression."""
@@ -83,9 +94,13 @@ class Columns:
     def code(self, alias: str, contrast: Contrast | None) -> tuple[np.ndarray, Coding | None]:
         """Numbers (n,) of a bare column, or codes and coding when it is a factor."""
         values, column = self.natural(alias), self.names[alias]
-        if contrast is None and not is_coerced(alias) and values.dtype.kind in "biufcmM":
-            return numbers(values, f"The column {column!r}"), None
+        what, sort = f"The column {column!r}", sort_of(values)
+        is_named = contrast is not None or is_coerced(alias)  # the user says that it is a factor
+        if not is_named and not stands_for_levels(sort, what, values):
+            return numbers(values, what), None
         codes, levels = factorise(values, column)
+        if not is_named and sort is Sort.TEXT:
+            check_text(levels, self.n, what)
         if is_coerced(alias) and values.dtype.kind == "f":
             levels = levels.astype(float)  # C(x) of decimal numbers has C(x)[T.2.0], to formulaic and patsy alike
         return codes, make_coding(column, levels.tolist(), contrast or Contrast())
@@ -98,10 +113,10 @@ class Columns:
         DataError
             A factor has a level that the fit has not seen.
         """
-        values, column = self.natural(alias), self.names[alias]
+        column = self.names[alias]
         if coding is None:
-            return numbers(values, f"The column {column!r}")
-        codes, found, labels = match_levels(values, pd.Index(list(coding.levels)), column)
+            return numbers(self.natural(alias), f"The column {column!r}")
+        codes, found, labels = match_levels(natural(self.raw[column]), pd.Index(list(coding.levels)), column)
         if (codes < 0).any():
             unseen = [str(labels[i]) for i in np.unique(found[codes < 0])]
             raise DataError(

@@ -185,6 +185,7 @@ def make_design(
     prior = checks.weights(known["weights"], _phrase("weights", weights)) if "weights" in known else None
     for term in terms:
         checks.check_size(term, prior)
+    offset_column = offset if isinstance(offset, str) else None
     return Design(
         formula=formula,
         response=parsed.response.label,
@@ -198,7 +199,7 @@ def make_design(
         index=index,
         nmissing=table.n - n,
         missing=missing,
-        encoding=Encoding(parsed, fixed, encodings, offset if isinstance(offset, str) else None, functions),
+        encoding=Encoding(parsed, fixed, encodings, offset_column, functions, columns.sorts),
         source=Source(named | columns.raw, index, *arguments, contrasts, functions),
     )
 

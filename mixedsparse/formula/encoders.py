@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, reduce
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.errors import DataError, FormulaError, MixedSparseError
-from mixedsparse.formula.contrasts import Coding
+from mixedsparse.formula.contrasts import Coding, Contrast
 from mixedsparse.formula.names import namespace
 from mixedsparse.formula.translate import aliases_in, restore
 
@@ -81,6 +81,8 @@ def readable_errors(label: str, names: Mapping[str, str]):
     except MixedSparseError:
         raise
     except Exception as err:
+        if isinstance(err.__cause__, MixedSparseError):
+            raise err.__cause__ from None
         reason = restore(str(err).strip().split("\n")[0] or type(err).__name__, names).rstrip(".")
         text = isinstance(err, TypeError) or isinstance(err.__cause__, TypeError)
         mend = "Correct this part" + ("; text needs C(...) to be a factor." if text else ".")
@@ -110,6 +112,10 @@ class Encoder:
     def matrix(self, values: Mapping[str, Any], n: int) -> np.ndarray:
         """Matrix (n, p): `values` holds numbers, codes of bare factors, and columns for function calls by alias."""
         raise NotImplementedError
+
+    def is_factor(self, expression: str) -> bool:
+        """Whether a factor of a term, by its alias or its code, has levels."""
+        return expression in self.codings
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,11 +154,24 @@ class Transform(Encoder):
         with readable_errors(self.side.label, self.side.names):
             return _materialise(self.side, self.spec, self.codings, values, n, self.env)[0]
 
+    def is_factor(self, expression: str) -> bool:
+        """See `Encoder.is_factor`."""
+        state = self.spec.encoder_state.get(expression)
+        return expression in self.codings or (state is not None and state[0].value == "categorical")
+
 
 def fit_encoder(
-    side: Side, values: Mapping[str, Any], codings: Mapping[str, Coding], n: int, env: Mapping[str, Any]
+    side: Side,
+    values: Mapping[str, Any],
+    codings: Mapping[str, Coding],
+    n: int,
+    env: Mapping[str, Any],
+    levels: Mapping[str, Sequence[Any]] | None = None,
 ) -> tuple[Encoder, np.ndarray]:
-    """Find the columns of `side` for the training data; return the encoder and the matrix (n, p)."""
+    """Find the columns of `side` for the training data; return the encoder and the matrix (n, p).
+
+    `levels` are those of expressions, where `values` are too few to show them.
+    """
     codings = {alias: codings[alias] for alias in side.bare if alias in codings}
     if side.plain:
         small = sum(len(c.levels) for c in codings.values()) <= _CACHED_LEVELS
@@ -161,7 +180,10 @@ def fit_encoder(
         recipe = make(side, tuple((alias, coding, tuple(coding.labels(False))) for alias, coding in codings.items()))
         return recipe, recipe.matrix(values, n)
     with readable_errors(side.label, side.names):
-        X, spec = _materialise(side, _untrained(side), codings, values, n, env)
+        X, spec = _materialise(side, _untrained(side, levels or {}), codings, values, n, env)
+    for expression, (_, state) in spec.encoder_state.items():
+        if "categories" in state:
+            Coding(tuple(state["categories"]), Contrast()).check(restore(expression, side.names))
     names, terms = _labels(spec, side.names)
     return Transform(side, codings, names, terms, spec=spec, env=env), X
 
@@ -173,11 +195,13 @@ def evaluate(code: str, label: str, values: Mapping[str, Any], names: Mapping[st
         return eval(compile(code, "<formula>", "eval"), scope)
 
 
-def _untrained(side: Side) -> Any:
+def _untrained(side: Side, levels: Mapping[str, Sequence[Any]]) -> Any:
     from formulaic import ModelSpec
+    from formulaic.parser.types import Factor
 
+    known = {code: (Factor.Kind.CATEGORICAL, {"categories": list(found)}) for code, found in levels.items()}
     # Missing rows are gone already; "ignore" keeps formulaic from dropping more.
-    return ModelSpec(formula=side.formula, na_action="ignore", output="numpy")
+    return ModelSpec(formula=side.formula, na_action="ignore", output="numpy", encoder_state=known)
 
 
 def _labels(spec: Any, names: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, slice]]:
@@ -197,7 +221,7 @@ def _recipe(side: Side, codings: tuple[tuple[str, Coding, tuple[str, ...]], ...]
     coded = {alias: coding for alias, coding, _ in codings}
     row = {alias: np.zeros(1, dtype=np.intp if alias in coded else float) for alias in side.bare}
     with readable_errors(side.label, side.names):
-        _, spec = _materialise(side, _untrained(side), coded, row, 1, {})
+        _, spec = _materialise(side, _untrained(side, {}), coded, row, 1, {})
     products = []
     for entry in spec.structure:
         for scoped in entry.scoped_terms:
@@ -218,7 +242,8 @@ def _materialise(
 ) -> tuple[np.ndarray, Any]:
     """Matrix and trained spec from formulaic."""
     from formulaic.errors import DataMismatchWarning
-    from formulaic.materializers import PandasMaterializer
+
+    from mixedsparse.formula.materializer import Materializer
 
     needed = {alias: values[alias] for alias in side.aliases if alias not in codings}
     frame = pd.DataFrame(needed, index=pd.RangeIndex(n), copy=False)
@@ -226,7 +251,9 @@ def _materialise(
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataMismatchWarning)  # formulaic would encode an unseen level as zeros
         try:
-            matrix = PandasMaterializer(frame, context={**namespace(), **env, **coded}).get_model_matrix(spec)
+            materializer = Materializer(frame, context={**namespace(), **env, **coded})
+            materializer.names = side.names
+            matrix = materializer.get_model_matrix(spec)
         except DataMismatchWarning as err:
             what = str(err).partition("dataset): ")[2].partition(". They")[0]
             raise DataError(

@@ -120,7 +120,10 @@ def _mapping_column(name: Any, values: Any) -> Any:
         import narwhals as nw
 
         return _narwhals_column(nw.from_native(values, series_only=True))
-    return _array(values.to_pandas() if library == "pyarrow" else pd.Series(values))
+    if library != "pyarrow":
+        return _array(pd.Series(values))
+    column = _array(values.to_pandas())
+    return _from_decimals(column) if str(values.type).startswith("decimal") else column
 
 
 def _open_narwhals(data: Any) -> Table:
@@ -147,7 +150,7 @@ def _narwhals_column(series: Any) -> Any:
     zoned = getattr(series.dtype, "time_zone", None) is not None and series.implementation.is_pyarrow()
     plain = series.dtype.is_numeric() or isinstance(series.dtype, (nw.Boolean, nw.Date, nw.Datetime, nw.Duration))
     if plain and not zoned:
-        return series.to_numpy()
+        return _from_decimals(series.to_numpy()) if isinstance(series.dtype, nw.Decimal) else series.to_numpy()
     if series.implementation.is_pyarrow():
         # narwhals 2.28 gives missing values of a dictionary column the last category in Series.to_pandas
         return _array(series.to_native().to_pandas())
@@ -181,8 +184,9 @@ def natural(values: Any, labels: bool = False) -> Any:
     """Column without missing values in its widest plain type.
 
     Integers become int64 (small ones would overflow in ``x**2``), other real numbers float64, whatever they were
-    stored as; text and mixed objects stay as they are; a Categorical loses the categories that do not occur. Where
-    values are `labels`, integers that are too long for int64 and inexact in float64, which would merge some, stay too.
+    stored as; text and other objects stay as they are; a Categorical loses the categories that do not occur. Where
+    values are `labels`, Python's decimals are numbers too, and integers that are too long for int64 and inexact in
+    float64, which would merge some, stay.
     """
     if isinstance(values, pd.Categorical):
         counts = np.bincount(values.codes, minlength=len(values.categories))  # pandas would sort the column
@@ -195,6 +199,8 @@ def natural(values: Any, labels: bool = False) -> Any:
             return np.asarray(values, dtype=np.int64)
         if pd.api.types.is_float_dtype(dtype):
             return np.asarray(values, dtype=np.float64)
+        if pd.api.types.is_numeric_dtype(dtype):
+            return natural(_from_decimals(np.asarray(values)), labels)
         keep = pd.api.types.is_string_dtype(dtype) or dtype.kind in "mM"
         return values if keep else natural(np.asarray(values), labels)
     if dtype.kind == "i":
@@ -213,13 +219,23 @@ def _from_objects(values: np.ndarray, labels: bool) -> np.ndarray:
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind == "boolean":
         return values.astype(bool)
-    if kind == "decimal" and all(value.is_finite() and value == value.to_integral_value() for value in values):
-        return _from_integers(np.array([int(value) for value in values], dtype=object), labels)
+    if kind == "decimal" and labels:
+        return natural(_from_decimals(values), labels)
     if kind == "integer":
         return _from_integers(values, labels)
-    if kind in ("floating", "mixed-integer-float", "decimal"):
+    if kind in ("floating", "mixed-integer-float"):
         return values.astype(np.float64)
     return values
+
+
+def _from_decimals(values: np.ndarray) -> np.ndarray:
+    """Decimals, None where missing, as Python's integers if all are whole, else as float64."""
+    if values.dtype.kind != "O":
+        return values
+    present = [value for value in values if value is not None]
+    if all(value.is_finite() and value == value.to_integral_value() for value in present):
+        return np.array([value if value is None else int(value) for value in values], dtype=object)
+    return values.astype(np.float64)
 
 
 def _from_integers(values: np.ndarray, labels: bool) -> np.ndarray:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from mixedsparse.errors import DataError, FormulaError
 from mixedsparse.formula.frames import missing_rows, natural
+from mixedsparse.formula.kinds import level_names, sort_of, whole
 from mixedsparse.formula.names import Token, text_of
 from mixedsparse.formula.translate import Translator, shown
 
@@ -217,10 +218,10 @@ def factorise(values: Any, label: str) -> tuple[np.ndarray, np.ndarray]:
     """
     if isinstance(values, pd.Categorical):
         codes, used = _count_or_hash(values.codes, len(values.categories))
-        return codes, _whole(np.asarray(values.categories)[used])
+        return codes, whole(np.asarray(values.categories)[used])
     kind = values.dtype.kind if isinstance(values, np.ndarray) else "O"
     if kind == "f":
-        values = _whole(values)
+        values = whole(values)
         kind = values.dtype.kind
     if kind in "iu" and len(values):
         low, high = int(values.min()), int(values.max())
@@ -237,15 +238,6 @@ def factorise(values: Any, label: str) -> tuple[np.ndarray, np.ndarray]:
     return codes.astype(np.intp, copy=False), np.asarray(levels)
 
 
-def _whole(values: np.ndarray) -> np.ndarray:
-    """Floating-point numbers that are all whole as integers: a level is called ``3``, not ``3.0``."""
-    if values.dtype.kind != "f":
-        return values
-    with np.errstate(invalid="ignore"):
-        whole = values.astype(np.int64)
-    return whole if np.array_equal(whole, values) else values
-
-
 def _count_or_hash(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Renumber non-negative `codes` below `size` without gaps; also return the sorted codes that occur."""
     if size <= max(_DENSE_SPAN * len(codes), _DENSE_ALWAYS):
@@ -258,7 +250,10 @@ def _count_or_hash(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray
 
 
 def match_levels(values: Any, levels: pd.Index, label: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Codes of `values` among `levels` (-1: absent), codes among their own labels (-1: missing), and these labels."""
+    """Codes of `values` among `levels` (-1: absent), codes among their own labels (-1: missing), and these labels.
+
+    A level is known by its name where `values` are of another type: the text ``"3"`` is the level 3.
+    """
     if missing_rows(values) is None:
         found, labels = factorise(natural(values, labels=True), label)
     else:
@@ -267,4 +262,15 @@ def match_levels(values: Any, levels: pd.Index, label: str) -> tuple[np.ndarray,
     if len(labels) == 0:
         return np.full(len(found), -1), found, labels
     place = levels.get_indexer(pd.Index(labels))
+    if (place < 0).any():
+        place = np.where(place < 0, _places_by_name(labels, levels), place)
     return np.where(found < 0, -1, place[found]), found, labels
+
+
+def _places_by_name(labels: np.ndarray, levels: pd.Index) -> np.ndarray:
+    """Places of `labels` of one type among `levels` of another, by their names; -1 where there is none."""
+    own, known = sort_of(labels), sort_of(np.asarray(levels))
+    names = pd.Index(level_names(np.asarray(levels), own)) if own is not known else pd.Index([])
+    if not len(names) or not names.is_unique:
+        return np.full(len(labels), -1)
+    return names.get_indexer(pd.Index(level_names(labels, known)))

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.formula.checks import numbers
 from mixedsparse.formula.columns import Columns, complete_rows
 from mixedsparse.formula.encoders import Encoder
 from mixedsparse.formula.frames import natural, open_table, take
 from mixedsparse.formula.grouping import Grouping
+from mixedsparse.formula.kinds import Sort, numbers
 from mixedsparse.formula.parse import Expression, ParsedFormula
 from mixedsparse.formula.translate import aliases_in
 
@@ -36,13 +36,18 @@ class TermEncoding:
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """How a fit encoded its data; `offset_column` is the column given as ``offset=``, if any."""
+    """How a fit encoded its data.
+
+    `offset_column` is the column given as ``offset=``, if any; `sorts` says what the columns of sides and expressions
+    held.
+    """
 
     parsed: ParsedFormula
     fixed: Encoder
     terms: tuple[TermEncoding, ...]
     offset_column: str | None
     env: Mapping[str, Any]
+    sorts: Mapping[str, Sort] | None = None
 
     def columns(self, groups: Sequence[str] | None) -> list[str]:
         """Columns of the right side, with those of the grouping factors `groups` only (None: all)."""
@@ -142,7 +147,7 @@ def _complete(text: str, raw: Mapping[str, Any], n: int, encoding: Encoding) -> 
     names = {alias: encoding.parsed.names[alias] for alias in aliases_in(text)}
     keep, _ = complete_rows({name: raw[name] for name in names.values()}, n)
     columns = {name: take(raw[name], keep) for name in names.values()}
-    return keep, Columns(columns, names, n if keep is None else int(keep.sum()), encoding.env)
+    return keep, Columns(columns, names, n if keep is None else int(keep.sum()), encoding.env, encoding.sorts or {})
 
 
 def _apply(encoder: Encoder, raw: Mapping[str, Any], n: int, encoding: Encoding) -> np.ndarray:

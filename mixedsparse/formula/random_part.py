@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mixedsparse.formula.bars import split_formula
-from mixedsparse.formula.encoders import Encoder, Transform
 from mixedsparse.formula.grouping import Atom
 from mixedsparse.formula.names import text_of
 from mixedsparse.formula.newdata import Encoding, TermEncoding
@@ -19,7 +18,6 @@ __all__ = [
     "Effect",
     "RandomPart",
     "enlargements",
-    "is_factor",
     "names_to_write",
     "random_parts",
     "reductions",
@@ -84,14 +82,6 @@ class RandomPart:
         return replace(self, effects=tuple(e for e in self.effects if e != effect))
 
 
-def is_factor(encoder: Encoder, expr: str) -> bool:
-    """Whether the factor `expr` of a term is coded by levels."""
-    if expr in encoder.codings:
-        return True
-    kind = encoder.spec.encoder_state.get(expr) if isinstance(encoder, Transform) else None
-    return kind is not None and kind[0].value == "categorical"
-
-
 def names_to_write(encoding: Encoding) -> dict[str, str]:
     """Column of each alias as a formula may hold it, in backticks if need be."""
     return {alias: name if _PLAIN.fullmatch(name) else f"`{name}`" for alias, name in encoding.parsed.names.items()}
@@ -124,7 +114,7 @@ def _part(bar: ParsedBar, atoms: Sequence[Atom], term: TermEncoding, names: dict
         label = ":".join(restore(factor.expr, names) for factor in parsed.factors)
         effects.append(Effect(label, factors, place.stop - place.start, label))
         if position == 0:
-            categorical = bool(factors) and all(is_factor(encoder, f) for f in factors)
+            categorical = bool(factors) and all(map(encoder.is_factor, factors))
     if categorical and not bar.uncorrelated:
         first = replace(effects[0], width=effects[0].width - 1)
         effects = [Effect(INTERCEPT, frozenset(), 1, INTERCEPT), first, *effects[1:]]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.formula.frames import Table, natural
+from mixedsparse.formula.kinds import Sort, sort_of
 
 __all__ = ["Covariate", "Source"]
 
@@ -61,7 +62,7 @@ class Source:
     def summary(self, column: str, factor: bool) -> Covariate | tuple[Any, ...]:
         """Moments of a column of numbers; levels, in order, of any other and of one that stands for a `factor`."""
         values = self.values(column)
-        if not factor and getattr(values.dtype, "kind", "O") in "iuf":
+        if not factor and sort_of(values) is Sort.NUMBERS:
             low, high = np.min(values), np.max(values)
             binary = low < high and bool(((values == low) | (values == high)).all())
             return Covariate(float(np.mean(values)), float(low), float(high), binary)

@@ -28,6 +28,7 @@ _FORBIDDEN = {
     ";": "give one formula",
     ".": "'all other columns' is not supported: name the columns",
 }
+_COMPARISONS = ("<", ">", "<=", ">=", "==", "!=")
 _INSIDE = {"^": "**", "%%": "%", "%/%": "//"}
 
 
@@ -171,6 +172,8 @@ class Translator:
             raise FormulaError(f"{text!r} has no meaning in the formula {self.formula!r}: {_FORBIDDEN[text]}.")
         if inside and text in _INSIDE:
             return _INSIDE[text]
+        if text in _COMPARISONS and not inside:
+            raise FormulaError(f"The comparison {text!r} in {self.formula!r} is no term: write it as in 'I(x > 0)'.")
         if text == "%in%" and not inside:  # Wilkinson and Rogers: a/b is a + b %in% a
             return ":"
         if len(text) > 1 and text.startswith("%"):

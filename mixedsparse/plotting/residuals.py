@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.errors import OptionError
+from mixedsparse.formula.kinds import Sort, sort_of
 from mixedsparse.inference.profile import check_level
 from mixedsparse.plotting.axes import LINE, MARK, QUIET, cloud, normal_order, one, smooth
 
@@ -47,7 +48,7 @@ def _column(results: MixedResults, name: str) -> Any:
         listed = ", ".join(map(repr, known)) or "none: the model was made from arrays"
         raise OptionError(f"against={name!r} is not a column of the fit; columns that it used: {listed}.")
     values = source.values(name)
-    return np.asarray(values, dtype=float) if getattr(values.dtype, "kind", "O") in "iuf" else pd.Categorical(values)
+    return np.asarray(values, dtype=float) if sort_of(values) is Sort.NUMBERS else pd.Categorical(values)
 
 
 def scale_location(results: MixedResults, ax: Any) -> Any:

@@ -14,11 +14,12 @@ import numpy as np
 from mixedsparse.errors import DataError
 from mixedsparse.formula.frames import natural, open_table
 from mixedsparse.formula.grouping import factorise
+from mixedsparse.formula.kinds import Sort
 from mixedsparse.sources.database import Database, inside
-from mixedsparse.sources.expressions import Standardised
+from mixedsparse.sources.expressions import Standardised, as_number
 from mixedsparse.sources.working import Number
 
-__all__ = ["Factor", "Moments", "SourceColumns", "as_number", "code_key", "is_number"]
+__all__ = ["Factor", "Moments", "SourceColumns", "code_key", "sort_of_type"]
 
 
 def code_key(column: str) -> str:
@@ -26,20 +27,17 @@ def code_key(column: str) -> str:
     return f"code {column}"
 
 
-def is_number(dtype: Any) -> bool:
-    """Whether a column of this type of Ibis is a number in a formula; so are True and False."""
-    return bool(dtype.is_numeric() or dtype.is_boolean())
-
-
-def as_number(value: Any) -> Any:
-    """Ibis value as float64."""
-    import ibis
-
-    if not isinstance(value, ibis.Value):
-        return ibis.literal(float(value))
-    if value.type().is_boolean():
-        value = value.cast("int8")
-    return value if value.type().is_float64() else value.cast("float64")
+def sort_of_type(dtype: Any) -> Sort:
+    """Sort of a column of this type of Ibis."""
+    if dtype.is_boolean():
+        return Sort.TRUTH
+    if dtype.is_numeric():
+        return Sort.NUMBERS
+    if dtype.is_string() or dtype.is_null():
+        return Sort.TEXT
+    if dtype.is_interval():
+        return Sort.DURATIONS
+    return Sort.DATES if dtype.is_temporal() else Sort.OBJECTS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +113,7 @@ class SourceColumns:
         self.database.check_names(self.used)
         for name in self.used:
             dtype = self.database.table[name].type()
-            if not (is_number(dtype) or dtype.is_string() or dtype.is_temporal() or dtype.is_uuid() or dtype.is_null()):
+            if sort_of_type(dtype) is Sort.OBJECTS and not dtype.is_uuid():
                 raise DataError(
                     f"The column {name!r} of {inside(self.database.name)} is of type {dtype}, which no model has a "
                     "use for: convert it to numbers or text."
@@ -127,6 +125,11 @@ class SourceColumns:
     def value(self, column: str) -> Any:
         """Column of the complete rows."""
         return self.table[column]
+
+    @property
+    def sorts(self) -> dict[str, Sort]:
+        """What the columns used hold."""
+        return {name: sort_of_type(self.database.table[name].type()) for name in self.used}
 
     def column_factor(self, column: str, label: str | None = None) -> Factor:
         """Levels of a column."""

@@ -21,14 +21,15 @@ from mixedsparse.formula.contrasts import check_used, read_contrasts
 from mixedsparse.formula.design import Design
 from mixedsparse.formula.frames import column_error
 from mixedsparse.formula.grouping import Atom, Grouping
+from mixedsparse.formula.kinds import Sort
 from mixedsparse.formula.names import caller_names, candidates
 from mixedsparse.formula.newdata import Encoding, TermEncoding
 from mixedsparse.formula.parse import Expression, ParsedFormula, UnknownNames, parse
 from mixedsparse.formula.translate import aliases_in
 from mixedsparse.progress import CountOption, counter
-from mixedsparse.sources.columns import Moments, SourceColumns, as_number, code_key, is_number
+from mixedsparse.sources.columns import Moments, SourceColumns, code_key, sort_of_type
 from mixedsparse.sources.database import Database
-from mixedsparse.sources.expressions import translate
+from mixedsparse.sources.expressions import as_number, translate
 from mixedsparse.sources.opening import open_source
 from mixedsparse.sources.remote import RemoteSource, summaries
 from mixedsparse.sources.sides import EncodedSide, SideReader
@@ -229,7 +230,7 @@ class _Reading:
     def _numeric(value: Any, subject: str) -> tuple[str, Any]:
         if not hasattr(value, "type"):
             raise DataError(f"{subject} gives one value for all rows: use a column in it.")
-        if not is_number(value.type()):
+        if sort_of_type(value.type()) not in (Sort.NUMBERS, Sort.TRUTH):
             raise DataError(f"{subject} is not numeric but {value.type()}: convert it in the source.")
         return subject, value
 
@@ -267,7 +268,7 @@ class _Reading:
             index=ELSEWHERE,
             nmissing=self.columns.total - self.columns.n,
             missing=self.columns.missing,
-            encoding=Encoding(self.parsed, encoder, pieces.encodings, self.offset, self.constants),
+            encoding=Encoding(self.parsed, encoder, pieces.encodings, self.offset, self.constants, self.columns.sorts),
             source=source,
             plain=plain,
         )

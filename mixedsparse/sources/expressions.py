@@ -6,6 +6,8 @@ import ast
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,41 @@ import numpy as np
 from mixedsparse.errors import FormulaError
 from mixedsparse.formula.translate import restore
 
-__all__ = ["Standardised", "Translation", "translate"]
+__all__ = ["Standardised", "Translation", "as_number", "translate"]
 
 _NAN = float("nan")
+
+
+def as_number(value: Any) -> Any:
+    """Ibis value as float64, truth values as 0 and 1."""
+    import ibis
+
+    if not isinstance(value, ibis.Value):
+        return ibis.literal(float(value))
+    if value.type().is_boolean():
+        value = value.cast("int8")
+    return value if value.type().is_float64() else value.cast("float64")
+
+
+def _is_truth(value: Any) -> bool:
+    """Whether an operand holds truth values."""
+    return isinstance(value, bool) or (hasattr(value, "type") and value.type().is_boolean())
+
+
+def _counted(value: Any) -> Any:
+    """Operand of arithmetic: truth values as 0 and 1."""
+    return as_number(value) if _is_truth(value) else value
+
+
+def _alike(left: Any, right: Any) -> tuple[Any, Any]:
+    """Two values that are compared or stand for each other: both numbers, unless both are truth values."""
+    return (left, right) if _is_truth(left) and _is_truth(right) else (_counted(left), _counted(right))
+
+
+def _choice(condition: Any, value: Any, otherwise: Any) -> Any:
+    """Value that ``where`` gives; a number counts as true unless it is 0."""
+    chosen = condition if _is_truth(condition) else as_number(condition) != 0.0
+    return _where(chosen, *_alike(value, otherwise))
 
 
 def _where(condition: Any, value: Any, otherwise: Any) -> Any:
@@ -37,7 +71,6 @@ def _logarithm(base: float) -> Callable[[Any], Any]:
 
 # What every back end of Ibis can do with a number, under NumPy's names.
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "I": lambda x: x,
     "abs": lambda x: x.abs(),
     "sign": lambda x: x.sign(),
     "sqrt": _guarded(lambda x: x >= 0, lambda x: x.sqrt()),
@@ -61,7 +94,6 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "trunc": lambda x: _where(x >= 0, x.floor(), x.ceil()),
     "maximum": lambda x, y: _where(x >= y, x, y),
     "minimum": lambda x, y: _where(x <= y, x, y),
-    "where": _where,
     "clip": lambda x, low, high: _where(x < low, low, _where(x > high, high, x)),
 }
 _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
@@ -73,15 +105,24 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Mod: lambda a, b: a - b * (a / b).floor(),
 }
 _COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Lt: lambda a, b: a < b,
-    ast.LtE: lambda a, b: a <= b,
-    ast.Gt: lambda a, b: a > b,
-    ast.GtE: lambda a, b: a >= b,
-    ast.Eq: lambda a, b: a == b,
-    ast.NotEq: lambda a, b: a != b,
-    ast.BitAnd: lambda a, b: a & b,
-    ast.BitOr: lambda a, b: a | b,
+    ast.Lt: lambda a, b: (a < b) & _ordered(a, b),
+    ast.LtE: lambda a, b: (a <= b) & _ordered(a, b),
+    ast.Gt: lambda a, b: (a > b) & _ordered(a, b),
+    ast.GtE: lambda a, b: (a >= b) & _ordered(a, b),
+    ast.Eq: lambda a, b: (a == b) & _ordered(a, b),
+    ast.NotEq: lambda a, b: (a != b) | ~_ordered(a, b),
 }
+_LOGIC: dict[type, Callable[[Any, Any], Any]] = {ast.BitAnd: lambda a, b: a & b, ast.BitOr: lambda a, b: a | b}
+
+
+def _ordered(*operands: Any) -> Any:
+    """Whether no operand is NaN, which is above all numbers in some databases and unlike any in NumPy."""
+    import ibis
+
+    floating = [value for value in operands if hasattr(value, "type") and value.type().is_floating()]
+    return reduce(and_, (~value.isnan() for value in floating), ibis.literal(True))
+
+
 # Transforms that look at all rows first: what to write instead.
 _TRAINED = {
     "poly": "write the powers out, centred by hand, as in 'I(x - 50) + I((x - 50)**2)'",
@@ -163,24 +204,26 @@ class _Translator(ast.NodeVisitor):
         return self.generic_visit(node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        operand = self.visit(node.operand)
         if isinstance(node.op, ast.USub):
-            return -self.visit(node.operand)
-        if isinstance(node.op, ast.Invert):
-            return ~self.visit(node.operand)
-        return self.visit(node.operand) if isinstance(node.op, ast.UAdd) else self.generic_visit(node)
+            return -_counted(operand)
+        if isinstance(node.op, ast.Invert) and _is_truth(operand):
+            return ~operand
+        return operand if isinstance(node.op, ast.UAdd) else self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         left, right = self.visit(node.left), self.visit(node.right)
-        if isinstance(node.op, ast.Pow):
-            return _power(left, right)
-        operator = _OPERATORS.get(type(node.op)) or _COMPARISONS.get(type(node.op))
-        return operator(left, right) if operator else self.generic_visit(node)
+        if type(node.op) in _LOGIC and _is_truth(left) and _is_truth(right):
+            return _LOGIC[type(node.op)](left, right)
+        operator = _power if isinstance(node.op, ast.Pow) else _OPERATORS.get(type(node.op))
+        return operator(_counted(left), _counted(right)) if operator else self.generic_visit(node)
 
     def visit_Compare(self, node: ast.Compare) -> Any:
         operator = _COMPARISONS.get(type(node.ops[0]))
         if len(node.ops) > 1 or operator is None:
             return self.generic_visit(node)
-        return operator(self.visit(node.left), self.visit(node.comparators[0]))
+        left, right = self.visit(node.left), self.visit(node.comparators[0])
+        return operator(*_alike(left, right))
 
     def visit_Call(self, node: ast.Call) -> Any:
         name = _function_name(node.func)
@@ -192,10 +235,11 @@ class _Translator(ast.NodeVisitor):
             raise _refused(
                 self.label, f"{name!r} places itself by the values of all rows, which are not read", _TRAINED[name]
             )
-        function = None if name in self.known.constants else _FUNCTIONS.get(name or "")
+        own = {**_FUNCTIONS, "I": lambda x: x, "where": _choice}
+        function = None if name in self.known.constants else own.get(name or "")
         if function is None:
             called = restore(ast.unparse(node.func), self.known.names)
-            available = ", ".join(sorted(_FUNCTIONS))
+            available = ", ".join(sorted(own))
             raise _refused(
                 self.label,
                 f"{called!r} is a function that databases do not have",
@@ -203,7 +247,12 @@ class _Translator(ast.NodeVisitor):
             )
         if node.keywords:
             return self.generic_visit(node)
-        return function(*(self._operand(self.visit(argument)) for argument in node.args))
+        operands = [self._operand(self.visit(argument)) for argument in node.args]
+        if name in _FUNCTIONS and any(map(_is_truth, operands)):
+            raise _refused(
+                self.label, f"{name!r} is given truth values", "make numbers of them first, as in 'where(b, 1, 0)'"
+            )
+        return function(*operands)
 
     @staticmethod
     def _operand(value: Any) -> Any:

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from mixedsparse.errors import DataError, FormulaError
+from mixedsparse.errors import FormulaError
 from mixedsparse.formula.contrasts import Coding, Contrast, make_coding
 from mixedsparse.formula.encoders import Encoder, Side, Transform, fit_encoder
+from mixedsparse.formula.kinds import Sort, check_text, stands_for_levels
 from mixedsparse.formula.parse import ParsedFormula
 from mixedsparse.formula.structure import Products, read_products
 from mixedsparse.formula.translate import is_coerced, restore
-from mixedsparse.sources.columns import SourceColumns, as_number, code_key, is_number
-from mixedsparse.sources.expressions import Standardised, Translation, translate
+from mixedsparse.sources.columns import SourceColumns, code_key, sort_of_type
+from mixedsparse.sources.expressions import Standardised, Translation, as_number, translate
 
 __all__ = ["EncodedSide", "SideReader"]
 
@@ -71,7 +72,7 @@ class SideReader:
 
     def _plain(self, column: str) -> Any:
         value = self.columns.value(column)
-        return as_number(value) if is_number(value.type()) else value
+        return as_number(value) if sort_of_type(value.type()) is Sort.NUMBERS else value
 
     def side(self, side: Side) -> EncodedSide:
         """Encode a side; equal ones are shared."""
@@ -92,9 +93,8 @@ class SideReader:
     def _encode(self, side: Side) -> EncodedSide:
         codings = {alias: coding for alias in side.bare if (coding := self._coding(alias)) is not None}
         coerced = dict(self._coerced(side))
-        numbers = [code for code in _factors(side) if code not in codings and code not in coerced]
-        for code in numbers:
-            self._add_number(code)
+        others = [code for code in _factors(side) if code not in codings and code not in coerced]
+        conditions = {code: levels for code in others if (levels := self._add_expression(code)) is not None}
         sizes = [len(coding.levels) for coding in codings.values()] + [len(v) for v in coerced.values()]
         n = max([2, *sizes])
         by_alias = {self._alias_of(code): np.resize(levels, n) for code, levels in coerced.items()}
@@ -103,26 +103,27 @@ class SideReader:
             if alias in codings:
                 values[alias] = np.resize(np.arange(len(codings[alias].levels)), n)
             else:
-                values[alias] = by_alias.get(alias, np.linspace(1.0, 2.0, n))
-        encoder, _ = fit_encoder(side, values, codings, n, self.constants)
+                values[alias] = by_alias[alias] if alias in by_alias else self._specimen(alias, n)
+        encoder, _ = fit_encoder(side, values, codings, n, self.constants, conditions)
         products = read_products(encoder)
         sources = {alias: code_key(self.parsed.names[alias]) for alias in codings}
         sources |= {code: code_key(self.parsed.names[self._alias_of(code)]) for code in coerced}
+        sources |= {code: code_key(code) for code in conditions}
         self._check_levels(products, sources, side)
         return EncodedSide(encoder, products, sources)
 
     def _coding(self, alias: str) -> Coding | None:
         """Coding of a bare factor; None for a number."""
         column = self.parsed.names[alias]
-        contrast, value = self.contrasts.get(column), self.columns.value(column)
-        if contrast is None and is_number(value.type()) and not is_coerced(alias):
+        contrast, dtype = self.contrasts.get(column), self.columns.value(column).type()
+        what, sort = f"The column {column!r}", sort_of_type(dtype)
+        is_named = contrast is not None or is_coerced(alias)  # the user says that it is a factor
+        if not is_named and not stands_for_levels(sort, what):
             return None
-        if contrast is None and value.type().is_temporal():
-            raise DataError(
-                f"The column {column!r} holds dates or times: convert it to a number, e.g. the days since the first."
-            )
         factor = self.columns.column_factor(column)
-        floating = is_coerced(alias) and value.type().is_floating()
+        if not is_named and sort is Sort.TEXT and self.columns.database.categories(column) is None:
+            check_text(factor.levels, self.columns.n, what)
+        floating = is_coerced(alias) and dtype.is_floating()
         levels = factor.levels.astype(float) if floating else factor.levels
         return make_coding(column, levels.tolist(), contrast or Contrast())
 
@@ -139,15 +140,26 @@ class SideReader:
         assert match is not None
         return match.group(1)
 
-    def _add_number(self, code: str) -> None:
+    def _specimen(self, alias: str, n: int) -> np.ndarray:
+        """Values (n,) such as a column might have, for an encoder that never sees the rows."""
+        sort = sort_of_type(self.columns.value(self.parsed.names[alias]).type())
+        if sort is Sort.NUMBERS:
+            return np.linspace(1.0, 2.0, n)
+        return np.resize([False, True] if sort is Sort.TRUTH else np.array(["a", "b"], dtype=object), n)
+
+    def _add_expression(self, code: str) -> list[bool] | None:
+        """Note an expression as a number; read the levels of one that gives truth values."""
         label = restore(code, self.parsed.names)
         value = translate(code, label, self.translation)
-        dtype = None if isinstance(value, (float, Standardised)) else value.type()
-        if dtype is not None and not dtype.is_numeric():
-            raise FormulaError(
-                f"{label!r} is no number but {dtype}: write a condition as 'where(..., 1, 0)', a factor as a column."
-            )
+        sort = Sort.NUMBERS if isinstance(value, (float, Standardised)) else sort_of_type(value.type())
+        if sort is Sort.TRUTH:
+            levels: list[bool] = self.columns.factor(code_key(code), label, value).levels.tolist()
+            Coding(tuple(levels), Contrast()).check(label)
+            return levels
+        if sort is not Sort.NUMBERS:
+            raise FormulaError(f"{label!r} is no number but {value.type()}: add the factor to the source as a column.")
         self.numbers[code] = (f"The term {label!r}", value)
+        return None
 
     def _check_levels(self, products: Products, sources: Mapping[str, str], side: Side) -> None:
         """Refuse a coercion that changes the levels: their codes would not be those of the column."""

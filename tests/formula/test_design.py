@@ -176,9 +176,9 @@ def test_a_formula_is_text(frame, formula):
 
 
 def test_a_level_per_row_is_fine_where_the_effect_is_zero_in_some_rows(frame):
-    term = make_design("y ~ x + (0 + I(b == 'p') | row)", frame).terms[0]
+    term = make_design("y ~ x + (0 + where(b == 'p', 1, 0) | row)", frame).terms[0]
     assert term.n_levels == 60
-    assert term.columns == ("I(b == 'p')",)
+    assert term.columns == ("where(b == 'p', 1, 0)",)
 
 
 def test_a_level_per_row_is_fine_with_weights_that_differ(frame):

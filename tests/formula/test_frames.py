@@ -195,20 +195,32 @@ def test_long_numbers_are_numbers():
         (["1", "2"], np.array([1, 2])),
         (["1.5", "2"], np.array([1.5, 2.0])),
         (["1", "Infinity"], np.array([1.0, np.inf])),
-        (["1e30", "2"], np.array([1e30, 2.0])),
     ],
 )
-def test_decimals_are_numbers(values, want):
-    found = natural(np.array([Decimal(value) for value in values], dtype=object))
+def test_decimals_are_numbers_where_values_are_labels(values, want):
+    found = natural(np.array([Decimal(value) for value in values], dtype=object), labels=True)
     assert found.dtype == want.dtype
     np.testing.assert_array_equal(found, want)
 
 
-def test_decimals_with_missing_values(frame):
-    tens = [None if i == 5 else Decimal(int(10 * x)) for i, x in enumerate(frame["x"])]
-    design = make_design("y ~ t + (1 | g)", frame.assign(t=tens))
+@pytest.mark.parametrize("digits", [0, 2])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda t: pl.Series(t, dtype=pl.Decimal(20, 2)),
+        lambda t: pa.array(t, type=pa.decimal128(20, 2)),
+        lambda t: pd.array(t, dtype=pd.ArrowDtype(pa.decimal128(20, 2))),
+    ],
+    ids=["polars", "arrow", "pandas arrow"],
+)
+def test_columns_of_the_type_decimal_are_numbers(frame, make, digits):
+    rounded = frame["x"].round(digits)
+    decimals = [None if i == 5 else Decimal(str(x)) for i, x in enumerate(rounded)]
+    columns = {name: frame[name].to_numpy() for name in ("y", "g")}
+    design = make_design("y ~ t + I(t**2) + (1 | g)", {**columns, "t": make(decimals)})
     assert design.nmissing == 1
-    assert design.x_names == ("Intercept", "t")
+    np.testing.assert_allclose(design.X[:, 1], rounded.drop(5), rtol=1e-15)
+    np.testing.assert_allclose(design.X[:, 2], rounded.drop(5) ** 2, rtol=1e-14)
 
 
 def test_levels_with_a_time_zone_are_those_of_pandas():
