@@ -38,7 +38,8 @@ class LinearMixedModel(CriterionMixin):
     data : data frame or source
         pandas, polars or pyarrow table, or a dict of columns. Or a source larger than memory: the path of a Parquet
         file, a directory or a glob, a DuckDB relation, or a table of any back end of Ibis. Its rows stay there, and
-        only sums over levels are read.
+        only sums over levels are read. Numbers are covariates; text, categories and truth values are factors; dates
+        and other objects are refused, unless ``C(...)`` makes factors of them.
     weights, offset : str or array, optional
         Column name or one number per row; a column name for a source. A Series goes by its index: it must have the
         labels of the data, in whatever order; other arrays go by the order of the rows.

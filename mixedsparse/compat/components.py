@@ -13,6 +13,7 @@ from mixedsparse.compat.specs import VCSpec
 from mixedsparse.compat.structure import Component, covariance_names
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, OptionError
+from mixedsparse.formula.arrays import number_matrix
 
 __all__ = ["GROUP", "component_terms", "matrix_names", "random_term", "read_components"]
 
@@ -73,8 +74,7 @@ def random_term(
     if exog_re is None:
         intercept = RandomTerm(GROUP, codes, np.ones(len(codes)), ("Intercept",), groups)
         return intercept, (f"{GROUP} Var",), (f"{GROUP} Var",)
-    z = np.asarray(exog_re, dtype=float)
-    z = z[:, None] if z.ndim == 1 else z
+    z = number_matrix(exog_re, "exog_re")
     names = tuple(matrix_names(exog_re, [f"x_re{j + 1}" for j in range(z.shape[1])]))
     return RandomTerm(GROUP, codes, z, names, groups), names, covariance_names(names)
 

@@ -56,8 +56,7 @@ class RandomTerm:
 
     def __post_init__(self) -> None:
         rows = row_labels(self.codes)
-        z = np.asarray(_in_order(self.z, rows, self.group), dtype=float)
-        z = z[:, None] if z.ndim == 1 else z
+        z = _real(_in_order(self.z, rows, self.group), self.group)
         codes = np.asarray(self.codes)
         if codes.ndim != 1 or z.ndim != 2 or len(codes) != len(z):
             raise DataError(
@@ -133,6 +132,18 @@ def _in_order(z: Any, rows: Any, group: str) -> Any:
     if (order < 0).any():
         raise DataError(f"Random term on {group!r}: codes and z have different labels: give both on one index.")
     return z.iloc[order]
+
+
+def _real(z: Any, group: str) -> np.ndarray:
+    """Matrix `z` (n, k) as float64; dates and complex numbers, which NumPy would convert, are no numbers."""
+    array = np.asarray(z)
+    try:
+        if array.dtype.kind not in "biufO":
+            raise TypeError
+        array = array.astype(float, copy=False)
+    except (TypeError, ValueError) as err:
+        raise DataError(f"Random term on {group!r}: z must hold real numbers, not {array.dtype}.") from err
+    return array[:, None] if array.ndim == 1 else array
 
 
 def _default_columns(k: int) -> tuple[str, ...]:

@@ -14,8 +14,10 @@ from mixedsparse.errors import DataError
 from mixedsparse.formula import checks
 from mixedsparse.formula.alignment import aligned, labels_of
 from mixedsparse.formula.design import Design
+from mixedsparse.formula.frames import missing_rows, natural, open_table, take
+from mixedsparse.formula.kinds import numbers
 
-__all__ = ["array_design"]
+__all__ = ["array_design", "number_matrix"]
 
 
 def array_design(
@@ -98,11 +100,7 @@ def _vector(values: Any, what: str, n: int | None = None) -> np.ndarray:
 
 
 def _matrix(X: Any, n: int, x_names: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    try:
-        matrix = np.asarray(X, dtype=float)
-    except (TypeError, ValueError) as err:
-        raise DataError("X is not numeric: give an array of numbers, factors as dummy columns.") from err
-    matrix = matrix[:, None] if matrix.ndim == 1 else matrix
+    matrix = number_matrix(X, "X")
     if matrix.ndim != 2 or len(matrix) != n:
         raise DataError(f"X has shape {matrix.shape}: give a matrix with {n} rows, one per value of the response.")
     if x_names is None:
@@ -112,6 +110,43 @@ def _matrix(X: Any, n: int, x_names: Sequence[str] | None) -> tuple[np.ndarray, 
         raise DataError(f"x_names has {len(x_names)} names for the {matrix.shape[1]} columns of X.")
     checks.check_finite(matrix, list(x_names))
     return matrix, tuple(x_names)
+
+
+def number_matrix(values: Any, what: str) -> np.ndarray:
+    """Array of numbers (n, k) as float64, NaN where one is missing.
+
+    Raises
+    ------
+    DataError
+        A column, which the message names, holds text, dates or anything else that is not a number.
+    """
+    if isinstance(values, pd.DataFrame):
+        named = {f"The column {name!r} of {what}": values.iloc[:, j] for j, name in enumerate(values.columns)}
+        return np.column_stack(
+            [_numbers(column, label) for label, column in named.items()] or [np.empty((len(values), 0))]
+        )
+    array = np.asarray(values)
+    if array.dtype.kind in "biuf" or array.ndim not in (1, 2):
+        return _real(array[:, None] if array.ndim == 1 else array, what)
+    columns = [array] if array.ndim == 1 else list(array.T)
+    return np.column_stack([_numbers(pd.Series(column), f"Column {j} of {what}") for j, column in enumerate(columns)])
+
+
+def _real(array: np.ndarray, what: str) -> np.ndarray:
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{what} is not numeric: give an array of numbers, factors as dummy columns.")
+    return array.astype(np.float64, copy=False)
+
+
+def _numbers(column: pd.Series, label: str) -> np.ndarray:
+    """Numbers (n,) of a column, NaN where it is missing."""
+    values = open_table({"column": column}).column("column")
+    missing = missing_rows(values)
+    if missing is None:
+        return numbers(natural(values), label)
+    out = np.full(len(column), np.nan)
+    out[~missing] = numbers(natural(take(values, ~missing)), label)
+    return out
 
 
 def _spelled(response: str, names: Sequence[str], terms: Sequence[RandomTerm]) -> str:

@@ -145,7 +145,8 @@ def numbers(values: Any, what: str) -> np.ndarray:
         raise _refusal(sort, what, values)
     if sort in (Sort.NUMBERS, Sort.TRUTH):
         return np.asarray(values, dtype=np.float64)
-    levels = values if sort is Sort.OBJECTS else pd.unique(values)  # lists, for one, cannot be counted
+    # Lists, for one, cannot be counted.
+    levels = values if sort in (Sort.OBJECTS, Sort.MIXED) else pd.unique(values)
     if sort is Sort.TEXT and (found := misread([str(level).strip() for level in levels], len(values))):
         raise DataError(f"{what} holds {found}.")
     example = ", ".join(repr(v) for v in levels[:3])
@@ -157,7 +158,7 @@ def _refusal(sort: Sort, what: str, values: Any) -> DataError:
     if sort is Sort.MIXED:
         kinds: dict[type, Any] = {}
         for value in values:
-            kinds.setdefault(type(value), value)
+            kinds.setdefault(type(value), value.item() if isinstance(value, np.generic) else value)
         example = " (e.g. " + " and ".join(repr(value) for value in list(kinds.values())[:2]) + ")" if kinds else ""
     elif sort is Sort.OBJECTS and len(values):
         found = f"objects of type {type(values[0]).__name__}"
