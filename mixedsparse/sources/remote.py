@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mixedsparse.core.elsewhere import ELSEWHERE
+from mixedsparse.formula.kinds import Sort
 from mixedsparse.formula.source import Covariate
-from mixedsparse.sources.columns import SourceColumns, code_key
+from mixedsparse.sources.columns import SourceColumns, code_key, sort_of_type
 
 __all__ = ["RemoteSource", "summaries"]
 
@@ -70,7 +71,7 @@ def summaries(
 ) -> dict[str, Covariate | tuple[Any, ...]]:
     """Moments of numbers among the columns `wanted`; levels of those whose keys are `coded`, and of anything else."""
     values = {name: columns.value(name) for name in wanted if code_key(name) not in coded}
-    numbers = {name: (name, value) for name, value in values.items() if value.type().is_numeric()}
+    numbers = {name: (name, value) for name, value in values.items() if sort_of_type(value.type()) is Sort.NUMBERS}
     out: dict[str, Covariate | tuple[Any, ...]] = {}
     for name, (_, found) in columns.numbers(numbers).items():
         # Only two values have the largest deviation that numbers with their mean and range can have.
