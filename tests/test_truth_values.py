@@ -319,3 +319,11 @@ def test_variance_components_of_truth_values(slopes):
         ms.mixedlm(
             "y ~ t", slopes.assign(day=pd.Timestamp("2024")), groups="g", re_formula="1", vc_formula={"v": "0 + day"}
         )
+
+
+def test_what_columns_held_is_saved_with_a_fit(small, tmp_path):
+    fit = ms.lmer("y ~ b + where(b, x, 0) + I(x > 3) + (1 | g)", small)
+    fit.save(tmp_path / "fit.zip")
+    again = ms.load(tmp_path / "fit.zip")
+    assert again.model.design.encoding.sorts == fit.model.design.encoding.sorts
+    np.testing.assert_allclose(again.predict(small.assign(b=small["b"].astype(str))), fit.fittedvalues)

@@ -18,7 +18,7 @@ from pandas.api.extensions import ExtensionArray
 
 from mixedsparse.errors import DataError
 from mixedsparse.formula.frames import missing_rows, natural, take
-from mixedsparse.formula.kinds import is_factor, sort_of, stands_for_levels
+from mixedsparse.formula.kinds import is_factor, numbers
 from mixedsparse.formula.translate import restore
 
 __all__ = ["Materializer"]
@@ -45,17 +45,18 @@ class Materializer(PandasMaterializer):
             return values, variables
         if not isinstance(values, (pd.Series, pd.Categorical, np.ndarray, ExtensionArray)) or values.ndim != 1:
             return values, variables
-        return _typed(values, label, expr in spec.encoder_state), variables
+        kind = spec.encoder_state[expr][0] if expr in spec.encoder_state else None
+        return _typed(values, label, kind), variables
 
 
-def _typed(values: Any, label: str, is_known: bool) -> FactorValues:
-    """Numbers, or levels that formulaic encodes by treatment contrasts; `is_known`: in new rows."""
+def _typed(values: Any, label: str, fitted: Factor.Kind | None) -> FactorValues:
+    """Numbers, or levels that formulaic encodes by treatment contrasts; in new rows as they were `fitted`."""
     array, missing = _missing(values)
     plain = natural(take(array, None if missing is None else ~missing))
-    levels = stands_for_levels(sort_of(plain), label, plain) if is_known else is_factor(plain, label)
-    if not levels:
+    if not (is_factor(plain, label) if fitted is None else fitted is Factor.Kind.CATEGORICAL):
         # What is missing here is NaN, which is refused where all terms are.
-        return FactorValues(plain if missing is None else array, kind="numerical", spans_intercept=False)
+        found = numbers(plain, label) if missing is None else array
+        return FactorValues(found, kind="numerical", spans_intercept=False)
     _complete(array, label)
     return FactorValues(plain, kind="categorical", spans_intercept=True)
 

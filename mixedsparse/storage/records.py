@@ -29,6 +29,7 @@ from mixedsparse.formula.contrasts import Coding, Contrast
 from mixedsparse.formula.design import Design
 from mixedsparse.formula.encoders import Recipe, Side, Transform, parse_side
 from mixedsparse.formula.grouping import Atom, Grouping
+from mixedsparse.formula.kinds import Sort
 from mixedsparse.formula.newdata import Encoding, TermEncoding
 from mixedsparse.formula.parse import Expression, ParsedBar, ParsedFormula
 from mixedsparse.formula.source import Covariate, Source
@@ -126,7 +127,8 @@ RECORDS: Mapping[str, Record] = {
     ),
     "grouping": _record(Grouping, "name atoms atom_levels keys levels"),
     "term encoding": _record(TermEncoding, "encoder column grouping"),
-    "encoding": _record(Encoding, "parsed fixed terms offset_column env"),
+    "encoding": _record(Encoding, "parsed fixed terms offset_column env sorts"),
+    "sort": Record(Sort, (), more=lambda sort: {"name": sort.name}, build=lambda fields: Sort[fields["name"]]),
     # The data.
     "random term": _record(RandomTerm, "group codes z columns levels rows", build=_random_term),
     "covariate": _record(Covariate, "mean low high binary"),
