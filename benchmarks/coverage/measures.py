@@ -88,7 +88,7 @@ def variance_tests(one: Replicate) -> Shares:
     truth = [value for name, value in one.design.parameters().items() if name.startswith("sd")]
     if truth != [0.0]:
         return {}
-    row = one.fit.ranova(test="exact", nsim=2000, seed=one.seed).iloc[1]
+    row = one.fit.ranova(test="exact", nsim=399, seed=one.seed).iloc[1]
     names = {"p": "chi-square", "p_boundary": "chi-square mixture", "p_exact": "exact"}
     return {("test of a variance of 0", name): row[p] <= 1 - LEVEL for p, name in names.items()}
 

@@ -104,7 +104,8 @@ def _wald_covariance(results: MixedResults, alpha: float, chosen: Sequence[Param
         if parameter.kind == "sigma":
             out[i] = chart.value(at + error * np.array([-1.0, 1.0]))
         elif parameter.kind == "sd" and at > _BOUNDARY:
-            out[i] = chart.value(at) * np.exp(error / at * np.array([-1.0, 1.0]))
+            with np.errstate(over="ignore"):  # hardly above 0: no upper limit
+                out[i] = chart.value(at) * np.exp(error / at * np.array([-1.0, 1.0]))
         elif parameter.kind == "cor" and min(x[i, chart.angle[0]], x[i, chart.angle[2]], np.cos(at)) > _BOUNDARY:
             out[i] = np.tanh(np.arctanh(np.sin(at)) + error / np.cos(at) * np.array([-1.0, 1.0]))
     return out

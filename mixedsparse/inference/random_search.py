@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,18 +49,16 @@ class Trail:
         columns = [term.z for term in design.terms]
         for names_inside in (True, False):
             parts = centred_parts(design.encoding, columns, names_inside)
-            if parts == plain or self._span_the_same(plain, parts):
+            if parts == plain or self._span_what_they_did(parts, columns):
                 return parts
         return plain
 
-    def _span_the_same(self, plain: Parts, centred: Parts) -> bool:
-        """Whether the effects of every term span the same when they are written `centred`."""
-        ends = np.cumsum([part.width for part in plain])[:-1]
-        columns = []
-        for parts in (plain, centred):
-            model = self._model(with_random(self.start.formula, [replace(part, correlated=False) for part in parts]))
-            columns.append(np.split(np.hstack([term.z for term in model.design.terms]), ends, axis=1))
-        return all(same_span(one, other) for one, other in zip(*columns, strict=True))
+    def _span_what_they_did(self, centred: Parts, columns: Sequence[np.ndarray]) -> bool:
+        """Whether the effects of every term, written `centred`, span the same as `columns` of the maximal model."""
+        model = self._model(with_random(self.start.formula, [replace(part, correlated=False) for part in centred]))
+        ends = np.cumsum([part.width for part in centred])[:-1]
+        both = [np.split(np.hstack(z), ends, axis=1) for z in (columns, [term.z for term in model.design.terms])]
+        return all(same_span(one, other) for one, other in zip(*both, strict=True))
 
     def _model(self, formula: str) -> LinearMixedModel:
         """Model of `formula` for the rows, weights, offset and contrasts of the maximal one."""

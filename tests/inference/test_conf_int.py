@@ -130,3 +130,22 @@ def test_rank_deficient_and_weighted_models():
 def test_bad_input(sleep, options, message):
     with pytest.raises(ms.OptionError, match=message):
         sleep.conf_int(**options)
+
+
+def test_wald_of_a_deviation_hardly_above_zero_has_no_upper_limit():
+    """The log-scale limit overflows there, which is no matter for a warning."""
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(6), 4)
+    noise, effect = rng.normal(size=24), rng.normal(size=6)[g]
+    noise -= (np.bincount(g, noise) / 4)[g]
+    low, high, deviation = 0.0, 5.0, 0.0
+    while not 0 < deviation < 1e-3:  # a response between those of no and of some variance
+        middle = 0.5 * (low + high)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ms.SingularFitWarning)
+            fit = ms.lmer("y ~ 1 + (1 | g)", {"y": noise + middle * effect, "g": g})
+        deviation = fit.varcorr()["sdcor"].iloc[0]
+        low, high = (middle, high) if deviation == 0 else (low, middle)
+    limits = fit.conf_int(which="random").loc["sd(Intercept|g)"]
+    assert limits["lower"] < deviation < limits["upper"]
+    assert limits["upper"] > 1e6
