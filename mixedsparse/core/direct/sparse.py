@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from mixedsparse.core.direct.cholmod import SparseCholesky
+from mixedsparse.core.direct.levels import is_safe, unrotate
 from mixedsparse.core.direct.selinv import SelectedInverse
 from mixedsparse.core.problem import Problem
 
@@ -163,7 +164,10 @@ class CholmodFactor:
         rotated = [lam.T @ v for lam, v in zip(self.factors, vectors, strict=True)]
         solved = engine.blocks(engine.cholesky.solve(engine.flat(rotated)))
         modes = [lam @ v for lam, v in zip(self.factors, solved, strict=True)]
-        return modes, [v - w for v, w in zip(vectors, engine.times(modes), strict=True)]
+        plain: Vectors | list[None] = [None] * len(self.factors)
+        if not all(is_safe(lam).all() for lam in self.factors):
+            plain = [v - w for v, w in zip(vectors, engine.times(modes), strict=True)]
+        return modes, [unrotate(lam, r, v) for lam, r, v in zip(self.factors, solved, plain, strict=True)]
 
     def project(self, vectors: Vectors) -> Vectors:
         """Z'V_0^-1 Y from Z'Y."""

@@ -18,11 +18,12 @@ import numpy as np
 from scipy.linalg import blas, lapack
 
 from mixedsparse.core.direct.coupling import Coupling, DenseCoupling, PairedCoupling, make_coupling
+from mixedsparse.core.direct.levels import apply_blocks, eliminate, is_safe, unrotate
 from mixedsparse.core.direct.rest import Rest, symmetrized
 from mixedsparse.core.problem import Problem
 from mixedsparse.errors import NotPositiveDefiniteError
 
-__all__ = ["SplitEngine", "SplitFactor", "apply_blocks", "eliminate"]
+__all__ = ["SplitEngine", "SplitFactor"]
 
 Vectors = list[np.ndarray]
 # Diagonal entries of Lambda from which on I - M^-1 = Lambda'Z'V_0^-1 Z Lambda is divided by them without loss.
@@ -126,11 +127,18 @@ class SplitFactor:
         modes = rest.times_factor(self.factors, solved)
         left = first - engine.coupling.to_first(modes)
         mine = apply_blocks(self.cov, left)
-        if engine.is_dense:
-            other = reduced - self.schur() @ modes
-        else:
-            other = stacked - engine.coupling.to_rest(mine) - rest.gram @ modes
-        return rest.unstack(mine, modes), rest.unstack(apply_blocks(self.shrink, left), other)
+        own = apply_blocks(self.shrink, left)
+        rotated = rest.unstack(own, solved)
+        plain: Vectors | list[None] = [None] * len(self.factors)
+        if not all(is_safe(self.factors[b]).all() for b in rest.blocks):
+            dense = engine.is_dense
+            other = self.schur() @ modes if dense else engine.coupling.to_rest(mine) + rest.gram @ modes
+            plain = rest.unstack(own, (reduced if dense else stacked) - other)
+        projected = [
+            own if b == engine.first else unrotate(lam, r, v)
+            for b, (lam, r, v) in enumerate(zip(self.factors, rotated, plain, strict=True))
+        ]
+        return rest.unstack(mine, modes), projected
 
     def project(self, vectors: Vectors) -> Vectors:
         """Z'V_0^-1 Y from Z'Y."""
@@ -239,31 +247,3 @@ class SplitFactor:
         for b, blocks in engine.rest.diagonal_blocks(inverse).items():
             out[b] = self.factors[b] @ blocks @ self.factors[b].T
         return out
-
-
-def eliminate(gram: np.ndarray, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """R and C of the eliminated block (levels, K, K), and the log-determinant of its part of M.
-
-    Raises
-    ------
-    NotPositiveDefiniteError
-        A level is singular at this theta.
-    """
-    sigma = lam @ lam.T
-    if len(sigma) == 1:
-        inflation = 1.0 + gram * sigma
-        shrink = 1.0 / inflation
-        return shrink, sigma * shrink, float(np.log(inflation).sum())
-    inflation = gram @ sigma
-    index = np.arange(len(sigma))
-    inflation[:, index, index] += 1.0
-    try:
-        shrink = np.linalg.inv(inflation)
-    except np.linalg.LinAlgError as err:
-        raise NotPositiveDefiniteError("A level of the eliminated factor is singular at this theta.") from err
-    return shrink, sigma @ shrink, float(np.linalg.slogdet(inflation)[1].sum())
-
-
-def apply_blocks(blocks: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Level by level, blocks (levels, K, K) times vectors (levels, K, r); K = 1 needs no matrix product."""
-    return blocks * vectors if blocks.shape[1] == 1 else blocks @ vectors

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixedsparse.core.direct.split import apply_blocks, eliminate
+from mixedsparse.core.direct.levels import apply_blocks, eliminate
 from mixedsparse.core.krylov.conjugate import Solution, conjugate_gradients
 from mixedsparse.core.krylov.preconditioner import Coarse, block_inverse, make_coarse
 from mixedsparse.core.pls import Pls

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixedsparse.core.direct.split import apply_blocks
+from mixedsparse.core.direct.levels import apply_blocks
 from mixedsparse.core.krylov.system import System
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from mixedsparse.core.crossproducts import Pairs
-from mixedsparse.core.direct.split import apply_blocks
+from mixedsparse.core.direct.levels import apply_blocks
 from mixedsparse.core.kernels.krylov import add_product, sandwich
 from mixedsparse.core.problem import Problem
 
