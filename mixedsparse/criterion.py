@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mixedsparse.core.derivatives import differentiate
+from mixedsparse.core.criterion import Criterion, criterion_at
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.hessian import observed_hessian
-from mixedsparse.core.pls import Pls, solve_pls
 from mixedsparse.core.problem import Problem
 from mixedsparse.core.start import check_theta
 
@@ -35,20 +34,19 @@ class CriterionMixin:
         >>> round(model.objective([0.8483237814]), 6)
         319.654277
         """
-        return self._pls(theta, reml).criterion
+        return float(self._point(theta, reml)[1].criterion)
 
     def gradient(self, theta: Any, reml: bool = True) -> np.ndarray:
         """Exact gradient (m,) of the criterion in theta (engine: selected inverse, no differences)."""
-        derivatives = differentiate(self.engine(), self._pls(theta, reml), second=False)
-        return np.asarray(self.problem.layout.to_block.T @ derivatives.gradient)
+        criterion, point = self._point(theta, reml)
+        return np.asarray(self.problem.layout.to_block.T @ criterion.gradient(point))
 
     def hessian(self, theta: Any, reml: bool = True) -> np.ndarray:
         """Observed Hessian (m, m) of the criterion in theta, by differencing the exact gradient (error about 1e-8)."""
         theta = check_theta(self.problem, theta, "theta")
         return observed_hessian(lambda at: self.gradient(at, reml), theta)
 
-    def _pls(self, theta: Any, reml: bool) -> Pls:
-        layout = self.problem.layout
-        inner = layout.to_block @ check_theta(self.problem, theta, "theta")
+    def _point(self, theta: Any, reml: bool) -> tuple[Criterion, Any]:
+        inner = self.problem.layout.to_block @ check_theta(self.problem, theta, "theta")
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return solve_pls(self.problem, self.engine().factorize(layout.factors(inner)), bool(reml))
+            return criterion_at(self.engine(), bool(reml), inner)

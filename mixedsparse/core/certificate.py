@@ -19,6 +19,8 @@ _ROUNDING = 1e-12
 _ALONE = 1e-6
 # Directions that the message spells out; `Certificate.boundary` has them all.
 _SHOWN = 2
+# Error of the criterion from which on there is no optimum to speak of.
+_NOISIEST = 1e-4
 # Slack, relative to the largest eigenvalue, before negative curvature counts.
 _NEGATIVE = 1e-5
 # Rounding of the Hessian, relative to n: its parts are of that size even where they cancel.
@@ -46,6 +48,9 @@ class Certificate:
         The verdict as a sentence.
     unidentified : tuple of str
         Covariance parameters that the design does not identify, named as in ``conf_int``; empty if it does all.
+    noise : float
+        Rounding error of the criterion at the end of the search, an estimate; a fit whose criterion is not known to
+        1e-4 stopped early.
     """
 
     scaled_gradient: float
@@ -55,6 +60,7 @@ class Certificate:
     verdict: str
     message: str
     unidentified: tuple[str, ...] = ()
+    noise: float = float("nan")
 
     @property
     def converged(self) -> bool:
@@ -70,7 +76,15 @@ def certify(problem: Problem, search: Search, unidentified: Unidentified | None 
     )
     step = search.step
     saddle = step.lowest < -max(_NEGATIVE * _highest(search), _CURVATURE_NOISE * problem.n * _widest(search) ** 2)
-    if search.stop is not Stop.CONVERGED or saddle:
+    if search.noise > _NOISIEST:
+        verdict = "stopped early"
+        message = (
+            f"Stopped early after {search.nfev} evaluations: rounding leaves an error of about {search.noise:.1g} in "
+            "the criterion, so that an optimum cannot be told. The random effects reproduce the response, or a column "
+            "of X, almost exactly: subtract a constant from a response that is far from 0 (or give the model an "
+            "intercept), or leave out the terms that fit it so closely."
+        )
+    elif search.stop is not Stop.CONVERGED or saddle:
         verdict = "stopped early"
         why = "negative curvature is left" if search.stop is Stop.CONVERGED else search.stop.value
         mend = "raise options.max_evals, or simplify the random effects"
@@ -102,6 +116,7 @@ def certify(problem: Problem, search: Search, unidentified: Unidentified | None 
         verdict=verdict,
         message=message,
         unidentified=() if unidentified is None else unidentified.names,
+        noise=search.noise,
     )
 
 

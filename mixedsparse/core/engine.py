@@ -32,6 +32,10 @@ class Factor(Protocol):
         """Sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, (K, K) per block."""
         ...
 
+    def loss(self) -> float:
+        """Sum over random effects of the diagonal entries of M over the pivots of its Cholesky factor."""
+        ...
+
     def release(self) -> None:
         """Free large arrays; what needs them later computes them again."""
         ...

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from mixedsparse.core.criterion import Point, make_criterion
+from mixedsparse.core.criterion import Point, make_careful, make_criterion
 from mixedsparse.core.derivatives import Derivatives
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.exact import affordable
@@ -51,10 +51,18 @@ class _Walk:
 
     def __init__(self, engine: Engine, reml: bool, progress: Progress | None, interruptible: bool) -> None:
         self.engine, self.progress, self.interruptible = engine, progress, interruptible
+        self.reml, self.careful = reml, False
         self.criterion = make_criterion(engine, reml)
         self.layout = engine.problem.layout
         self.nfev = 0
         self.path: list[Iteration] = []
+
+    def takes_care(self) -> bool:
+        """Go over to the form of the criterion that loses fewest digits; return whether that can be done."""
+        careful = None if self.careful else make_careful(self.engine, self.reml)
+        if careful is not None:
+            self.criterion, self.careful = careful, True
+        return careful is not None
 
     def evaluate(self, theta: np.ndarray) -> Point:
         self.nfev += 1
@@ -108,6 +116,10 @@ def search(
     theta = moment_start(engine.problem) if start is None else np.asarray(start, dtype=float)
     theta, at = _first_point(walk, theta)
     end = _newton(walk, theta, at, max_evals, tolerance)
+    if end.stop is not Stop.INTERRUPTED and walk.criterion.wants_care(end.at) and walk.takes_care():
+        # What little the sums have shown may have led astray: the better of both ends.
+        theta, at = min((walk.evaluate_off_zero(t) for t in (theta, end.theta)), key=lambda point: point[1].criterion)
+        end = _newton(walk, theta, at, max_evals, tolerance)
     if end.stop is not Stop.INTERRUPTED:
         try:
             end = _finish(walk, end, max_evals, tolerance)
@@ -125,13 +137,14 @@ def search(
         len(walk.path) - 1,
         time.perf_counter() - began,
         tuple(walk.path),
+        walk.criterion.noise(end.at),
     )
 
 
 def _first_point(walk: _Walk, theta: np.ndarray) -> tuple[np.ndarray, Point]:
     """Evaluate the start, scaled down while that helps: a start in the wrong units costs a few evaluations only."""
     theta = theta * min(1.0, _FURTHEST / max(float(np.abs(theta).max(initial=0.0)), 1e-300))
-    best = None
+    best, given = None, theta
     for _ in range(_FIRST_TRIES):
         trial = _try(walk, theta)
         if trial is not None and (best is None or trial[1].criterion < best[1].criterion):
@@ -139,6 +152,8 @@ def _first_point(walk: _Walk, theta: np.ndarray) -> tuple[np.ndarray, Point]:
         if float(np.abs(theta).max(initial=0.0)) <= _FAR:
             break
         theta = 0.1 * theta
+    if best is None and walk.takes_care():
+        return _first_point(walk, given)
     if best is None:
         raise NotPositiveDefiniteError("The criterion cannot be evaluated anywhere near the start.")
     return best
@@ -268,6 +283,8 @@ def _noise(walk: _Walk, at: Point) -> float:
     """
     problem = walk.engine.problem
     cancelled = float(problem.xy[-1, -1]) / at.pwrss
+    if walk.careful:
+        cancelled = cancelled**0.5
     return min(_NOISE * (abs(at.criterion) + problem.n * (1.0 + cancelled)), _LARGEST_NOISE)
 
 

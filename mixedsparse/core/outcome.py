@@ -55,6 +55,8 @@ class Search:
         Evaluations of the criterion; accepted steps.
     seconds : float
     path : tuple of Iteration
+    noise : float
+        Rounding error of the criterion there.
     """
 
     theta: np.ndarray
@@ -66,6 +68,7 @@ class Search:
     nit: int
     seconds: float
     path: tuple[Iteration, ...]
+    noise: float = float("nan")
 
 
 Progress = Callable[[Iteration], None]

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedsparse.core.blocks import BlockLayout
-from mixedsparse.core.derivatives import Derivatives, differentiate
+from mixedsparse.core.criterion import criterion_at
+from mixedsparse.core.derivatives import Derivatives
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.outcome import Search
-from mixedsparse.core.pls import Pls, solve_pls
+from mixedsparse.core.pls import Pls
 
 __all__ = ["Curvature", "curvature", "curvature_of_search"]
 
@@ -48,9 +49,9 @@ def curvature(engine: Engine, theta: np.ndarray, reml: bool) -> Curvature:
     """Differentiate the criterion twice at the optimum `theta` of the whitened bases, shape (m,)."""
     layout = engine.problem.layout
     at = np.where(layout.is_diagonal & (theta == 0.0), _OFF_ZERO, theta)
-    pls = _solve(engine, at, reml)
+    criterion, point = criterion_at(engine, reml, at)
     active = _in_nonzero_column(layout, theta)
-    derivatives = differentiate(engine, pls)
+    derivatives = criterion.differentiate(point, exact=True)
     assert derivatives.hessian is not None
     hessian = derivatives.hessian.copy()
     rows = np.flatnonzero(active & ~_exact_rows(derivatives))
@@ -58,13 +59,13 @@ def curvature(engine: Engine, theta: np.ndarray, reml: bool) -> Curvature:
     for i in rows:
         step = np.zeros(len(theta))
         step[i] = _STEP * max(abs(theta[i]), 0.1 * largest)
-        high, low = (differentiate(engine, _solve(engine, at + s, reml), second=False).gradient for s in (step, -step))
+        high, low = (criterion.gradient(criterion.evaluate(at + s)) for s in (step, -step))
         hessian[i] = (high - low) / (2.0 * step[i])
     if len(rows):
         hessian[:, rows] = hessian[rows].T
         inner = np.ix_(rows, rows)
         hessian[inner] = 0.5 * (hessian[inner] + hessian[inner].T)
-    return Curvature(active, hessian[np.ix_(active, active)], pls)
+    return Curvature(active, hessian[np.ix_(active, active)], criterion.pls(point))
 
 
 def curvature_of_search(search: Search, layout: BlockLayout) -> Curvature:
@@ -76,10 +77,6 @@ def curvature_of_search(search: Search, layout: BlockLayout) -> Curvature:
     assert hessian is not None
     active = _in_nonzero_column(layout, search.theta)
     return Curvature(active, hessian[np.ix_(active, active)], search.pls)
-
-
-def _solve(engine: Engine, theta: np.ndarray, reml: bool) -> Pls:
-    return solve_pls(engine.problem, engine.factorize(engine.problem.layout.factors(theta)), reml)
 
 
 def _in_nonzero_column(layout: BlockLayout, theta: np.ndarray) -> np.ndarray:

@@ -74,6 +74,12 @@ class SparseCholesky:
         """M^-1 rhs for a dense (q, r) array, in the caller's order."""
         return np.asarray(self._factor(np.asfortranarray(rhs)))
 
+    def loss(self) -> float:
+        """Sum of the diagonal entries of M over the pivots of L."""
+        lower = self.lower_factor()
+        pivots = lower.data[lower.indptr[:-1]]
+        return float((self._matrix.diagonal()[self.permutation] / np.square(pivots)).sum())
+
     def lower_factor(self) -> sparse.csc_matrix:
         """L of L L' = P M P' as a copy, rows increasing inside each column (permuted order)."""
         factor = self._factor.L()

@@ -3,8 +3,8 @@
 
 ``to_rest(x)``                A_21 x, x (levels, K, r) -> (q_rest, r)
 ``to_first(x)``               A_12 x, x (q_rest, r) -> (levels, K, r)
-``subtract(M, C, factors)``   lower triangle of M - Lambda_2'A_21 C A_12 Lambda_2 in place, C (levels, K, K) block
-                              diagonal and symmetric; without factors Lambda_2 = I
+``subtract(M, E, factors)``   lower triangle of M - Lambda_2'A_21 C A_12 Lambda_2 in place, C = H'H block diagonal, of
+                              the eliminated block E; without factors Lambda_2 = I
 ``quadratic(N, factors)``     diagonal blocks of A_12 Lambda_2 N Lambda_2'A_21, (levels, K, K), N symmetric by its
                               lower triangle
 ``dense()``                   A_12 as an array (levels, K, q_rest)
@@ -22,6 +22,7 @@ import numpy as np
 from scipy import sparse
 
 from mixedsparse.core.crossproducts import Pairs, stable_order
+from mixedsparse.core.direct.levels import Eliminated
 from mixedsparse.core.direct.rest import Rest, symmetrized
 
 __all__ = [
@@ -53,7 +54,7 @@ class Coupling(Protocol):
 
     def to_rest(self, first: np.ndarray) -> np.ndarray: ...
     def to_first(self, rest: np.ndarray) -> np.ndarray: ...
-    def subtract(self, matrix: np.ndarray, cov: np.ndarray, factors: Factors = None) -> None: ...
+    def subtract(self, matrix: np.ndarray, block: Eliminated, factors: Factors = None) -> None: ...
     def quadratic(self, lower: np.ndarray, factors: Factors = None) -> np.ndarray: ...
     def dense(self) -> np.ndarray: ...
 
@@ -107,9 +108,10 @@ class DenseCoupling:
         flat = np.ascontiguousarray(self.rest.times_factor_t(factors, self.flat.T).T)
         return flat.reshape(self.values.shape)
 
-    def subtract(self, matrix: np.ndarray, cov: np.ndarray, factors: Factors = None) -> None:
+    def subtract(self, matrix: np.ndarray, block: Eliminated, factors: Factors = None) -> None:
         right = self.scaled(factors)
-        left = (cov * right if cov.shape[1] == 1 else cov @ right).reshape(self.flat.shape)
+        left = right = right if block.half is None else block.half @ right
+        left = (block.cov * left if block.half is None else left).reshape(self.flat.shape)
         right = right.reshape(self.flat.shape)
         for start in range(0, len(matrix), _PANEL):
             panel = slice(start, start + _PANEL)
@@ -170,9 +172,12 @@ class ListedCoupling:
             pieces += [mixed[:, :, a] for a in range(mixed.shape[2])]
         return self._sorted(pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
 
-    def subtract(self, matrix: np.ndarray, cov: np.ndarray, factors: Factors = None) -> None:
-        values = self.scaled(factors)
-        weighted = values * cov[self.level, 0] if self.shape[1] == 1 else (values[:, None] @ cov[self.level])[:, 0]
+    def subtract(self, matrix: np.ndarray, block: Eliminated, factors: Factors = None) -> None:
+        values = weighted = self.scaled(factors)
+        if block.half is None:
+            weighted = values * block.cov[self.level, 0]
+        else:
+            values = weighted = (block.half[self.level] @ values[:, :, None])[:, :, 0]
         matrix -= (self._matrix(values).T @ self._matrix(weighted)).toarray()
 
     def quadratic(self, lower: np.ndarray, factors: Factors = None) -> np.ndarray:
@@ -218,8 +223,8 @@ class PairedCoupling(ListedCoupling):
         self.listed = sparse.csr_matrix((values, cells, pointer.astype(cells.dtype)), shape=(levels, size**2))
         self.squares = self.matrix.power(2)
 
-    def subtract(self, matrix: np.ndarray, cov: np.ndarray, factors: Factors = None) -> None:
-        product = (self.listed.T @ cov[self.by_count, 0, 0]).reshape(matrix.shape)
+    def subtract(self, matrix: np.ndarray, block: Eliminated, factors: Factors = None) -> None:
+        product = (self.listed.T @ block.cov[self.by_count, 0, 0]).reshape(matrix.shape)
         matrix -= product if factors is None else self.rest.congruence(factors, product)
 
     def quadratic(self, lower: np.ndarray, factors: Factors = None) -> np.ndarray:
@@ -239,10 +244,10 @@ class SparseCoupling(ListedCoupling):
         self.by_column = stable_order(self.indices, rest.size)
         self.columns = np.concatenate([[0], np.cumsum(np.bincount(self.indices, minlength=rest.size))])
 
-    def subtract(self, matrix: np.ndarray, cov: np.ndarray, factors: Factors = None) -> None:
+    def subtract(self, matrix: np.ndarray, block: Eliminated, factors: Factors = None) -> None:
         from mixedsparse.core.kernels import direct as kernels
 
-        kernels.subtract(matrix, self.indptr, self.indices, self.scaled(factors), np.ascontiguousarray(cov))
+        kernels.subtract(matrix, self.indptr, self.indices, self.scaled(factors), np.ascontiguousarray(block.cov))
 
     def quadratic(self, lower: np.ndarray, factors: Factors = None) -> np.ndarray:
         from mixedsparse.core.kernels import direct as kernels

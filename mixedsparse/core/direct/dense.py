@@ -21,11 +21,14 @@ from mixedsparse.core.derivatives import Derivatives
 from mixedsparse.core.direct.split import SplitEngine
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.exact import directions, gram
-from mixedsparse.core.pls import Pls, criterion_value
+from mixedsparse.core.pls import Pls, criterion_value, rounding
 from mixedsparse.core.problem import Problem
 from mixedsparse.errors import NotPositiveDefiniteError
 
-__all__ = ["DenseCriterion", "is_small"]
+__all__ = ["ENOUGH", "DenseCriterion", "DensePoint", "is_small"]
+
+# Rounding error of the criterion from which on it is evaluated with more care, where that can be done.
+ENOUGH = 1e-7
 
 # Random effects and columns of X up to which the dense form is quicker than the split (measured): for one grouping
 # factor, whose levels the split takes one by one, and for several.
@@ -40,13 +43,29 @@ def is_small(engine: Engine) -> bool:
 
 
 @dataclass(slots=True, eq=False)
-class _Point:
-    """The criterion at one theta: L (column-major, lower triangle), Lambda'Z'[Z Q r], and Y once it is needed."""
+class DensePoint:
+    """The criterion at one theta.
+
+    Attributes
+    ----------
+    criterion, pwrss : float
+    factors : list of ndarray (K, K)
+        Lambda of each block.
+    root : ndarray
+        L, column-major, lower triangle.
+    sizes : ndarray, shape (q + p + 1,)
+        Diagonal entries of the bordered matrix.
+    left : ndarray
+        Lambda'Z'[Z Q r], or whatever else derivatives start from.
+    solved : ndarray or None
+        Y, once it is needed.
+    """
 
     criterion: float
     pwrss: float
     factors: list[np.ndarray]
     root: np.ndarray
+    sizes: np.ndarray
     left: np.ndarray
     solved: np.ndarray | None = None
 
@@ -62,7 +81,7 @@ class DenseCriterion:
         self.slabs = [slice(i, j) for i, j in zip([0, *stops], stops, strict=False)]
         self.cross = _cross_products(self.problem, self.slabs)
 
-    def evaluate(self, theta: np.ndarray) -> _Point:
+    def evaluate(self, theta: np.ndarray) -> DensePoint:
         """Criterion at theta (m,) of the whitened bases.
 
         Raises
@@ -77,6 +96,7 @@ class DenseCriterion:
         bordered[:q, :q] = self._times_factor_t(factors, left[:, :q].T)
         bordered[:q, q:] = left[:, q:]
         bordered.reshape(-1)[: q * len(bordered) : len(bordered) + 1] += 1.0
+        sizes = bordered.diagonal().copy()
         # The upper triangle of a row-major array is the lower one of its column-major transpose: no copy.
         root, info = lapack.dpotrf(bordered.T, lower=1, overwrite_a=1, clean=0)
         if info != 0:
@@ -86,9 +106,19 @@ class DenseCriterion:
         logdet, log_det_x, pwrss = float(logs[:q].sum()), float(logs[q : q + p].sum()), float(diagonal[-1]) ** 2
         if not np.isfinite(logdet):
             raise NotPositiveDefiniteError("The log-determinant of the penalised system is not finite.")
-        return _Point(criterion_value(problem, logdet, log_det_x, pwrss, self.reml), pwrss, factors, root, left)
+        value = criterion_value(problem, logdet, log_det_x, pwrss, self.reml)
+        return DensePoint(value, pwrss, factors, root, sizes, left)
 
-    def differentiate(self, point: _Point, exact: bool) -> Derivatives:
+    def noise(self, point: DensePoint) -> float:
+        """Estimate the rounding error of the criterion at an evaluated point."""
+        q, losses = self.layout.q, self.losses(point)
+        return rounding(self.problem, float(losses[:q].sum()), losses[q:], self.reml)
+
+    def losses(self, point: DensePoint) -> np.ndarray:
+        """Diagonal entries of the bordered matrix over what elimination leaves of them, (q + p + 1,)."""
+        return np.asarray(point.sizes / point.root.diagonal() ** 2)
+
+    def differentiate(self, point: DensePoint, exact: bool) -> Derivatives:
         """Gradient, and exact Hessian or average information plus curvature."""
         layout, q, p = self.layout, self.layout.q, self.problem.p
         df = self.problem.degrees(self.reml)
@@ -117,7 +147,15 @@ class DenseCriterion:
         kind, known = ("exact", np.ones(hessian.shape, dtype=bool)) if exact else ("average information", None)
         return Derivatives(2.0 * layout.gather(slopes), 0.5 * (hessian + hessian.T), kind, known)
 
-    def pls(self, point: _Point) -> Pls:
+    def wants_care(self, point: DensePoint) -> bool:
+        """Whether so many digits are lost at the point that derivatives suffer too."""
+        return not self.noise(point) <= ENOUGH
+
+    def gradient(self, point: DensePoint) -> np.ndarray:
+        """Exact gradient (m,)."""
+        return self.differentiate(point, exact=False).gradient
+
+    def pls(self, point: DensePoint) -> Pls:
         """Penalised least squares at an evaluated point; M itself is factorised when something asks for it."""
         layout, q, p = self.layout, self.layout.q, self.problem.p
         solved, root = self._solved(point), point.root
@@ -141,10 +179,11 @@ class DenseCriterion:
             ],
             factors=point.factors,
             reml=self.reml,
+            losses=self.losses(point)[q:],
             engine=self.engine,
         )
 
-    def _solved(self, point: _Point) -> np.ndarray:
+    def _solved(self, point: DensePoint) -> np.ndarray:
         """Y = L^-1 [Lambda'Z'Z; (Q r)'Z], shape (q + p + 1, q)."""
         if point.solved is None:
             q = self.layout.q

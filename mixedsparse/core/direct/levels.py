@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from mixedsparse.errors import NotPositiveDefiniteError
 
-__all__ = ["apply_blocks", "eliminate", "is_safe", "unrotate"]
+__all__ = ["Eliminated", "apply_blocks", "eliminate", "is_safe", "unrotate"]
 
 # A diagonal entry of Lambda below this share of its column is not divided by.
 _SAFE_PIVOT = 1e-6
 
 
-def eliminate(gram: np.ndarray, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """R = (I + A Sigma)^-1 and C = Sigma R of a block diagonal part of M, (levels, K, K), and its log-determinant.
+class Eliminated(NamedTuple):
+    """A block diagonal part of M, eliminated.
 
-    All three come from the Cholesky factors of M_l = Lambda'A_l Lambda + I, scaled to a unit diagonal: I + A Sigma is
-    not symmetric, and loses the small variances beside large ones.
-
-    Parameters
+    Attributes
     ----------
-    gram : ndarray, shape (levels, K, K)
-        A.
-    lam : ndarray, shape (K, K)
-        Lambda, lower triangular; Sigma = Lambda Lambda'.
+    shrink, cov : ndarray, shape (levels, K, K)
+        R = (I + A Sigma)^-1 and C = Sigma R.
+    half : ndarray, shape (levels, K, K), or None
+        H with H'H = C; C itself loses what A nearly takes away. None where K is 1.
+    logdet : float
+        Its part of log|M|.
+    loss : float
+        Sum of the diagonal entries of M over the pivots.
+    """
+
+    shrink: np.ndarray
+    cov: np.ndarray
+    half: np.ndarray | None
+    logdet: float
+    loss: float
+
+    def times_cov(self, vectors: np.ndarray) -> np.ndarray:
+        """C times vectors (levels, K, r)."""
+        if self.half is None:
+            return self.cov * vectors
+        return self.half.swapaxes(1, 2) @ (self.half @ vectors)
+
+
+def eliminate(gram: np.ndarray, lam: np.ndarray) -> Eliminated:
+    """Eliminate a block of M whose levels have the cross-products `gram` (levels, K, K), at its Lambda (K, K).
+
+    All comes from the Cholesky factors of M_l = Lambda'A_l Lambda + I, scaled to a unit diagonal: I + A Sigma is not
+    symmetric, and loses the small variances beside large ones.
 
     Raises
     ------
@@ -34,7 +57,7 @@ def eliminate(gram: np.ndarray, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray
         sigma = lam @ lam.T
         inflation = 1.0 + gram * sigma
         shrink = 1.0 / inflation
-        return shrink, sigma * shrink, float(np.log(inflation).sum())
+        return Eliminated(shrink, sigma * shrink, None, float(np.log(inflation).sum()), float(len(gram)))
     penalised = lam.T @ gram @ lam
     index = np.arange(len(lam))
     penalised[:, index, index] += 1.0
@@ -43,13 +66,15 @@ def eliminate(gram: np.ndarray, lam: np.ndarray) -> tuple[np.ndarray, np.ndarray
         root = np.linalg.cholesky(penalised / (size[:, :, None] * size[:, None, :]))
     except np.linalg.LinAlgError as err:
         raise NotPositiveDefiniteError("A level of the eliminated factor is singular at this theta.") from err
-    half = np.linalg.inv(root) / size[:, None, :]
-    rotated = half.swapaxes(1, 2) @ (half @ lam.T)  # M_l^-1 Lambda'
+    pivots = root[:, index, index]
+    inverse = np.linalg.inv(root) / size[:, None, :]
+    half = inverse @ lam.T
+    rotated = inverse.swapaxes(1, 2) @ half  # M_l^-1 Lambda'
     cov = lam @ rotated
-    logdet = 2.0 * float(np.log(root[:, index, index]).sum() + np.log(size).sum())
     plain = -gram @ cov
     plain[:, index, index] += 1.0
-    return unrotate(lam, rotated, plain), cov, logdet
+    logdet = 2.0 * float(np.log(pivots).sum() + np.log(size).sum())
+    return Eliminated(unrotate(lam, rotated, plain), cov, half, logdet, float((1.0 / pivots**2).sum()))
 
 
 def is_safe(lam: np.ndarray) -> np.ndarray:

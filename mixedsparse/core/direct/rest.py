@@ -77,6 +77,13 @@ class Rest:
                     row = self.slabs[high, effect[high]].start + at[high]
                     yield row, self.slabs[low, effect[low]].start + at[low], product[:, a, c]
 
+    def penalised_diagonal(self, factors: Sequence[np.ndarray]) -> np.ndarray:
+        """Diagonal of Lambda_2'Z_2'Z_2 Lambda_2 + I, (q_rest,)."""
+        grams = self.problem.grams
+        return np.concatenate(
+            [1.0 + np.einsum("ca,lcd,da->al", factors[b], grams[b], factors[b]).ravel() for b in self.blocks]
+        )
+
     def penalised(self, factors: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
         """Lambda_2'Z_2'Z_2 Lambda_2 + I as a C-ordered array, lower triangle only; `out` gives its memory."""
         out = self.dense(factors, out)

@@ -188,6 +188,11 @@ class CholmodFactor:
             out[t] = out[t] + np.tensordot(other, pairs[s, t], axes=((0, 2), (0, 1)))
         return out
 
+    def loss(self) -> float:
+        """Sum over random effects of the diagonal entries of M over the pivots of L."""
+        self._restore()
+        return self.engine.cholesky.loss()
+
     def release(self) -> None:
         """Do nothing: the one factor belongs to the engine."""
 

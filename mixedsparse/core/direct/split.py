@@ -93,7 +93,9 @@ class SplitFactor:
         self._factor: np.ndarray | None = None
         self._inverse: np.ndarray | None = None
         self._whitened: np.ndarray | None = None
-        self.shrink, self.cov, self.logdet = eliminate(engine.gram, factors[engine.first])
+        self._pivots = np.empty(0)
+        self.eliminated = eliminate(engine.gram, factors[engine.first])
+        self.shrink, self.cov, self.logdet = self.eliminated.shrink, self.eliminated.cov, self.eliminated.logdet
         if engine.coupling is not None:
             self.logdet += self._factorize_rest()
         if not np.isfinite(self.logdet):
@@ -108,25 +110,33 @@ class SplitFactor:
             matrix.flat[:: len(matrix) + 1] += 1.0
         else:
             matrix = engine.rest.penalised(self.factors)
-            engine.coupling.subtract(matrix, self.cov, self.factors)
+            engine.coupling.subtract(matrix, self.eliminated, self.factors)
         # The lower triangle of a C-ordered array is the upper one of its Fortran-ordered transpose: no copy.
         self._factor, info = lapack.dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
         if info != 0:
             raise NotPositiveDefiniteError(f"LAPACK potrf stopped at row {info} of {len(matrix)}.")
-        return 2.0 * float(np.log(np.diagonal(self._factor)).sum())
+        self._pivots = np.diagonal(self._factor).copy()
+        return 2.0 * float(np.log(self._pivots).sum())
+
+    def loss(self) -> float:
+        """Sum over random effects of the diagonal entries of M over the pivots."""
+        rest = self.engine.rest
+        if not rest.blocks:
+            return self.eliminated.loss
+        return self.eliminated.loss + float((rest.penalised_diagonal(self.factors) / self._pivots**2).sum())
 
     def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
         """Lambda M^-1 Lambda'Z'Y and Z'V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
         engine, rest = self.engine, self.engine.rest
         first = vectors[engine.first]
         if engine.coupling is None:
-            return [apply_blocks(self.cov, first)], [apply_blocks(self.shrink, first)]
+            return [self.eliminated.times_cov(first)], [apply_blocks(self.shrink, first)]
         stacked = rest.stack(vectors)
-        reduced = stacked - engine.coupling.to_rest(apply_blocks(self.cov, first))
+        reduced = stacked - engine.coupling.to_rest(self.eliminated.times_cov(first))
         solved, _ = lapack.dpotrs(self.cholesky(), rest.times_factor_t(self.factors, reduced), lower=0)
         modes = rest.times_factor(self.factors, solved)
         left = first - engine.coupling.to_first(modes)
-        mine = apply_blocks(self.cov, left)
+        mine = self.eliminated.times_cov(left)
         own = apply_blocks(self.shrink, left)
         rotated = rest.unstack(own, solved)
         plain: Vectors | list[None] = [None] * len(self.factors)
@@ -226,7 +236,7 @@ class SplitFactor:
         engine = self.engine
         assert engine.coupling is not None
         matrix = engine.rest.dense()
-        engine.coupling.subtract(matrix, self.cov)
+        engine.coupling.subtract(matrix, self.eliminated)
         matrix = symmetrized(matrix, out=matrix)
         if engine.keeps_schur:
             self._schur = matrix

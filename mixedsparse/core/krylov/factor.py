@@ -49,7 +49,8 @@ class KrylovFactor:
         self.factors = factors
         self.logdet = float("nan")
         system = engine.system
-        self.shrink, self.cov, self.first_logdet = eliminate(engine.problem.grams[system.first], factors[system.first])
+        first = eliminate(engine.problem.grams[system.first], factors[system.first])
+        self.shrink, self.cov, self.first_logdet = first.shrink, first.cov, first.logdet
         self.diagonal = system.schur_diagonal(self.cov)
         self.blocks = {b: factors[b].T @ d @ factors[b] + np.eye(len(factors[b])) for b, d in self.diagonal.items()}
         self.jacobi = {b: block_inverse(block) for b, block in self.blocks.items()}
@@ -139,6 +140,10 @@ class KrylovFactor:
     def forget(self) -> None:
         """Drop what rests on a coarse space that has changed."""
         self._coarse = self._estimate = None
+
+    def loss(self) -> float:
+        """Nothing: no pivot is left of larger numbers."""
+        return 0.0
 
     def conditional_covariances(self) -> list[np.ndarray]:
         """Refuse: every level would need its own solution.

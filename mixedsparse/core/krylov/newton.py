@@ -20,7 +20,7 @@ from mixedsparse.core.krylov.errors import ProbeError, probe_error
 from mixedsparse.core.krylov.factor import factor_of
 from mixedsparse.core.krylov.probes import BATCH
 from mixedsparse.core.outcome import Iteration, Progress, Search, Stop
-from mixedsparse.core.pls import Pls, solve_pls
+from mixedsparse.core.pls import Pls, rounding, solve_pls
 from mixedsparse.core.start import moment_start
 from mixedsparse.core.trust import Step, trust_step
 from mixedsparse.errors import NotPositiveDefiniteError
@@ -144,6 +144,7 @@ def search(
         nit=len(walk.path) - 1,
         seconds=time.perf_counter() - began,
         path=tuple(walk.path),
+        noise=rounding(engine.problem, pls.factor.loss(), pls.losses, reml),
     )
     return outcome, at.error
 

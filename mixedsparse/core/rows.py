@@ -1,0 +1,58 @@
+"""[Q r]'V_0^-1 [Q r] from the observations, where sums over levels have lost its digits.
+
+The cross-products give it as a small difference of large numbers when the random effects take up nearly all of r or of
+a column of Q: a response far from 0 without an intercept, a nearly perfect fit. With C = [Q r] and spherical U,
+
+    S = E'E + U'U,    E = C - Z Lambda U,    0 = Lambda'Z'E - U
+
+is a sum of squares, and off by the square of the error of U only. One step of iterative refinement makes up for what an
+ill-conditioned factor leaves of that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedsparse.core.crossproducts import level_sums
+from mixedsparse.core.elsewhere import are_here
+from mixedsparse.core.engine import Factor
+from mixedsparse.core.problem import Problem
+
+__all__ = ["can_use_rows", "inner_from_rows"]
+
+Vectors = list[np.ndarray]
+
+
+def can_use_rows(problem: Problem) -> bool:
+    """Whether the observations, and the response to which the sums belong, are in memory."""
+    return problem.has_rows and are_here(problem.basis.residual)
+
+
+def inner_from_rows(problem: Problem, factor: Factor, projected: Vectors) -> np.ndarray:
+    """S, shape (p + 1, p + 1), from Z'V_0^-1 [Q r] as sums over levels give it, block vectors (levels, K, p + 1)."""
+    columns = np.column_stack([problem.basis.q, problem.basis.residual])
+    lams = factor.factors
+    left = columns - _spread(problem, [lam @ (lam.T @ v) for lam, v in zip(lams, projected, strict=True)])
+    gap = [own - v for own, v in zip(_sums(problem, left), projected, strict=True)]
+    step = factor.solve(gap)[1]
+    spherical = [lam.T @ (v + s) for lam, v, s in zip(lams, projected, step, strict=True)]
+    left = columns - _spread(problem, [lam @ u for lam, u in zip(lams, spherical, strict=True)])
+    inner = left.T @ left
+    for u in spherical:
+        flat = u.reshape(-1, columns.shape[1])
+        inner += flat.T @ flat
+    return np.asarray(inner)
+
+
+def _spread(problem: Problem, vectors: Vectors) -> np.ndarray:
+    """Z times block vectors (levels, K, r), shape (n, r)."""
+    out = np.zeros((problem.n, vectors[0].shape[2]))
+    for block, vector in zip(problem.blocks, vectors, strict=True):
+        for a in range(block.width):
+            out += block.z[:, a, None] * vector[block.codes, a]
+    return out
+
+
+def _sums(problem: Problem, columns: np.ndarray) -> Vectors:
+    """Z'columns, block vectors (levels, K, r)."""
+    return [level_sums(block, columns) for block in problem.blocks]
