@@ -20,8 +20,8 @@ __all__ = ["Sizes", "check_estimable", "is_perfect", "perfect_fit"]
 # A residual sum of squares below this share of that of y is rounding noise: cross-products keep 16 digits, from which
 # it is a difference, and rows give it as a sum of squares.
 _PERFECT, _PERFECT_OF_ROWS = 1e-12, 1e-20
-# The same over this when the search could not end.
-_IF_STUCK = 10.0
+# The same when the search could not end.
+_PERFECT_IF_STUCK = 1e-11
 # Least squares leave this share of the sum of squares of y behind as rounding.
 _ROUNDING = 1e-28
 # Sizes of numbers whose squares stay far from overflow and underflow.
@@ -81,5 +81,6 @@ def perfect_fit(design: Design) -> DataError:
 def is_perfect(fit: Fit, problem: Problem) -> bool:
     """Whether the residual variance vanished beside the variation that X leaves."""
     limit = _PERFECT_OF_ROWS if can_use_rows(problem) else _PERFECT
-    limit *= 1.0 if fit.certificate.converged else _IF_STUCK
+    if not fit.certificate.converged:
+        limit = _PERFECT_IF_STUCK
     return fit.sigma2 * problem.n <= limit * float(problem.xy[-1, -1])

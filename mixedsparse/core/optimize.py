@@ -116,7 +116,8 @@ def search(
     theta = moment_start(engine.problem) if start is None else np.asarray(start, dtype=float)
     theta, at = _first_point(walk, theta)
     end = _newton(walk, theta, at, max_evals, tolerance)
-    if end.stop is not Stop.INTERRUPTED and walk.criterion.wants_care(end.at) and walk.takes_care():
+    doubtful = end.stop is Stop.NO_PROGRESS or walk.criterion.wants_care(end.at)
+    if doubtful and end.stop is not Stop.INTERRUPTED and walk.takes_care():
         # What little the sums have shown may have led astray: the better of both ends.
         theta, at = min((walk.evaluate_off_zero(t) for t in (theta, end.theta)), key=lambda point: point[1].criterion)
         end = _newton(walk, theta, at, max_evals, tolerance)
