@@ -72,9 +72,14 @@ def check_estimable(problem: Problem, design: Design, sizes: Sizes) -> None:
 
 def perfect_fit(design: Design) -> DataError:
     """Build the error for a response that the model reproduces."""
+    elsewhere = (
+        " Its rows stay in their source, whose sums keep 16 digits: subtract a constant from a response far from 0."
+    )
     return DataError(
         f"The model fits {design.response!r} perfectly: no residual variance is left to estimate. "
         "Check that the response is not a function of the predictors or constant within groups."
+        + elsewhere
+        * (design.plain is not None)
     )
 
 

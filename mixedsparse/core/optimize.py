@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from mixedsparse.core.criterion import Point, make_careful, make_criterion
+from mixedsparse.core.criterion import Criterion, Point, make_careful, make_criterion
 from mixedsparse.core.derivatives import Derivatives
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.exact import affordable
@@ -59,10 +59,9 @@ class _Walk:
 
     def takes_care(self) -> bool:
         """Go over to the form of the criterion that loses fewest digits; return whether that can be done."""
-        careful = None if self.careful else make_careful(self.engine, self.reml)
-        if careful is not None:
-            self.criterion, self.careful = careful, True
-        return careful is not None
+        found = None if self.careful else make_careful(self.engine, self.reml)
+        self.criterion, self.careful = found or self.criterion, self.careful or found is not None
+        return found is not None
 
     def evaluate(self, theta: np.ndarray) -> Point:
         self.nfev += 1
@@ -116,21 +115,16 @@ def search(
     theta = moment_start(engine.problem) if start is None else np.asarray(start, dtype=float)
     theta, at = _first_point(walk, theta)
     end = _newton(walk, theta, at, max_evals, tolerance)
-    doubtful = end.stop is Stop.NO_PROGRESS or walk.criterion.wants_care(end.at)
-    if doubtful and end.stop is not Stop.INTERRUPTED and walk.takes_care():
-        # What little the sums have shown may have led astray: the better of both ends.
-        theta, at = min((walk.evaluate_off_zero(t) for t in (theta, end.theta)), key=lambda point: point[1].criterion)
-        end = _newton(walk, theta, at, max_evals, tolerance)
     if end.stop is not Stop.INTERRUPTED:
         try:
-            end = _finish(walk, end, max_evals, tolerance)
+            end = _finish(walk, theta, end, max_evals, tolerance)
         except KeyboardInterrupt:
             if not interruptible:
                 raise
             end = end._replace(stop=Stop.INTERRUPTED)
     return Search(
         end.theta,
-        walk.criterion.pls(end.at),
+        end.criterion.pls(end.at),
         end.derivatives,
         end.step,
         end.stop,
@@ -138,7 +132,7 @@ def search(
         len(walk.path) - 1,
         time.perf_counter() - began,
         tuple(walk.path),
-        walk.criterion.noise(end.at),
+        end.criterion.noise(end.at),
     )
 
 
@@ -153,11 +147,11 @@ def _first_point(walk: _Walk, theta: np.ndarray) -> tuple[np.ndarray, Point]:
         if float(np.abs(theta).max(initial=0.0)) <= _FAR:
             break
         theta = 0.1 * theta
-    if best is None and walk.takes_care():
+    if best is not None:
+        return best
+    if walk.takes_care():
         return _first_point(walk, given)
-    if best is None:
-        raise NotPositiveDefiniteError("The criterion cannot be evaluated anywhere near the start.")
-    return best
+    raise NotPositiveDefiniteError("The criterion cannot be evaluated anywhere near the start.")
 
 
 class _End(NamedTuple):
@@ -168,10 +162,15 @@ class _End(NamedTuple):
     derivatives: Derivatives
     step: Step
     stop: Stop
+    criterion: Criterion
 
 
-def _finish(walk: _Walk, end: _End, max_evals: int, tolerance: float) -> _End:
-    """Try without derivatives where Newton was stuck, take the closing step, and put zeros where they belong."""
+def _finish(walk: _Walk, start: np.ndarray, end: _End, max_evals: int, tolerance: float) -> _End:
+    """Try with more digits or without derivatives where that may help, take the closing step, put zeros in place."""
+    if (end.stop is Stop.NO_PROGRESS or walk.criterion.wants_care(end.at)) and walk.takes_care():
+        # What few digits showed may have led astray: from the better of both ends.
+        theta, at = min((walk.evaluate_off_zero(t) for t in (start, end.theta)), key=lambda found: found[1].criterion)
+        end = _newton(walk, theta, at, max_evals, tolerance)
     if end.stop is Stop.NO_PROGRESS:
         theta, at = _derivative_free(walk, end.theta, end.at, max_evals)
         end = _newton(walk, theta, at, max_evals, tolerance)
@@ -227,7 +226,7 @@ def _newton(walk: _Walk, theta: np.ndarray, at: Point, max_evals: int, tolerance
         if not walk.interruptible:
             raise
         step, stop = _trust_step(walk, theta, derivatives, missing, radius), Stop.INTERRUPTED
-    return _End(theta, at, derivatives, step, stop)
+    return _End(theta, at, derivatives, step, stop, walk.criterion)
 
 
 def _trust_step(walk: _Walk, theta: np.ndarray, derivatives: Derivatives, missing: np.ndarray, radius: float) -> Step:
@@ -283,9 +282,7 @@ def _noise(walk: _Walk, at: Point) -> float:
     Capped, so that an absurd theta is not taken for an optimum because nothing can be told apart there.
     """
     problem = walk.engine.problem
-    cancelled = float(problem.xy[-1, -1]) / at.pwrss
-    if walk.careful:
-        cancelled = cancelled**0.5
+    cancelled = (float(problem.xy[-1, -1]) / at.pwrss) ** (0.5 if walk.careful else 1.0)
     return min(_NOISE * (abs(at.criterion) + problem.n * (1.0 + cancelled)), _LARGEST_NOISE)
 
 

@@ -16,7 +16,7 @@ from scipy.linalg import lapack
 
 from mixedsparse.core.engine import Engine, Factor
 from mixedsparse.core.problem import Problem
-from mixedsparse.core.rows import can_use_rows, inner_from_rows
+from mixedsparse.core.rows import can_use_rows, root_from_rows
 from mixedsparse.errors import NotPositiveDefiniteError
 
 __all__ = ["Pls", "criterion_value", "rounding", "solve_pls"]
@@ -102,7 +102,8 @@ def solve_pls(problem: Problem, factor: Factor, reml: bool) -> Pls:
     losses = np.diagonal(problem.xy) / np.square(np.diagonal(root))
     lossy = info != 0 or rounding(problem, 0.0, losses, True) > _LOSSY
     if lossy and can_use_rows(problem):
-        root, info = lapack.dpotrf(inner_from_rows(problem, factor, projected), lower=0)
+        root = root_from_rows(problem, factor, projected)
+        info = int(not (np.diagonal(root) > 0).all())
         losses = np.diagonal(problem.xy) / np.square(np.diagonal(root))
         losses = np.sqrt(losses) + (_ROUNDING * losses) ** 4 / _ROUNDING
     if info != 0:

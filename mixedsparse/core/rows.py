@@ -5,8 +5,8 @@ a column of Q: a response far from 0 without an intercept, a nearly perfect fit.
 
     S = E'E + U'U,    E = C - Z Lambda U,    0 = Lambda'Z'E - U
 
-is a sum of squares, and off by the square of the error of U only. One step of iterative refinement makes up for what an
-ill-conditioned factor leaves of that.
+is a sum of squares, off by the square of the error of U only, and its root comes from [E; U] without squaring. One
+step of iterative refinement makes up for what an ill-conditioned factor leaves of U.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mixedsparse.core.elsewhere import are_here
 from mixedsparse.core.engine import Factor
 from mixedsparse.core.problem import Problem
 
-__all__ = ["can_use_rows", "inner_from_rows"]
+__all__ = ["can_use_rows", "root_from_rows"]
 
 Vectors = list[np.ndarray]
 
@@ -28,8 +28,16 @@ def can_use_rows(problem: Problem) -> bool:
     return problem.has_rows and are_here(problem.basis.residual)
 
 
-def inner_from_rows(problem: Problem, factor: Factor, projected: Vectors) -> np.ndarray:
-    """S, shape (p + 1, p + 1), from Z'V_0^-1 [Q r] as sums over levels give it, block vectors (levels, K, p + 1)."""
+def root_from_rows(problem: Problem, factor: Factor, projected: Vectors) -> np.ndarray:
+    """Upper triangular root of S, shape (p + 1, p + 1), its diagonal not negative.
+
+    Parameters
+    ----------
+    problem : Problem
+    factor : Factor
+    projected : list of ndarray (levels, K, p + 1)
+        Z'V_0^-1 [Q r] as sums over levels give it.
+    """
     columns = np.column_stack([problem.basis.q, problem.basis.residual])
     lams = factor.factors
     left = columns - _spread(problem, [lam @ (lam.T @ v) for lam, v in zip(lams, projected, strict=True)])
@@ -37,11 +45,8 @@ def inner_from_rows(problem: Problem, factor: Factor, projected: Vectors) -> np.
     step = factor.solve(gap)[1]
     spherical = [lam.T @ (v + s) for lam, v, s in zip(lams, projected, step, strict=True)]
     left = columns - _spread(problem, [lam @ u for lam, u in zip(lams, spherical, strict=True)])
-    inner = left.T @ left
-    for u in spherical:
-        flat = u.reshape(-1, columns.shape[1])
-        inner += flat.T @ flat
-    return np.asarray(inner)
+    root = np.linalg.qr(np.concatenate([left, *(u.reshape(-1, columns.shape[1]) for u in spherical)]), mode="r")
+    return np.asarray(root * np.where(np.diagonal(root) < 0, -1.0, 1.0)[:, None])
 
 
 def _spread(problem: Problem, vectors: Vectors) -> np.ndarray:

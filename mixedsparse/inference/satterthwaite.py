@@ -120,11 +120,13 @@ def satterthwaite(results: MixedResults) -> Satterthwaite:
     else:
         found = curvature_of_search(fit.search, problem.layout)
     pls = found.pls
-    values, vectors = np.linalg.eigh(found.hessian) if found.active.any() else (np.empty(0), np.empty((0, 0)))
+    scale = _scale(found.hessian, problem.layout.row_norms(fit.search.theta)[found.active])
+    values, vectors = np.linalg.eigh(scale[:, None] * found.hessian * scale)
+    vectors = scale[:, None] * vectors
     curved = values > _FLAT * np.abs(values).max(initial=0.0)
     every = np.tensordot(vectors.T, _slopes(problem.layout, pls, found.active), axes=1)
     if fit.unidentified is None:  # otherwise the contrasts that such directions move have no test
-        _check_flat(every[~curved], pls.K)
+        _check_flat(every[~curved] / np.linalg.norm(vectors, axis=0)[~curved, None, None], pls.K)
     turn = (vectors[:, curved] / np.sqrt(values[curved])).T
     slopes = every[curved] / np.sqrt(values[curved])[:, None, None]
     scores = turn @ theta_scores(problem.layout, pls)[found.active] / pls.pwrss
@@ -134,6 +136,12 @@ def satterthwaite(results: MixedResults) -> Satterthwaite:
     directions = np.zeros((len(turn), problem.n_theta))
     directions[:, found.active] = turn
     return Satterthwaite(fit.beta, fit.cov_beta, fit.sigma2, slopes, scores, float(degrees), directions)
+
+
+def _scale(hessian: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Units (active,) of theta: relative where variance ratios are large, since the criterion grows with their log."""
+    with np.errstate(divide="ignore"):
+        return np.maximum(1.0, np.minimum(sizes, 1.0 / np.sqrt(np.abs(np.diagonal(hessian)))))
 
 
 def _slopes(layout: BlockLayout, pls: Pls, active: np.ndarray) -> np.ndarray:

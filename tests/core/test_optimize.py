@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
+from mixedsparse.core import optimize
 from mixedsparse.core.direct.dense import DenseCriterion
 from mixedsparse.core.optimize import Stop, search
 from mixedsparse.core.start import moment_start
@@ -28,6 +29,7 @@ def test_derivative_free_search_takes_over_when_derivatives_mislead(model, monke
         return replace(got, gradient=-got.gradient)
 
     monkeypatch.setattr(DenseCriterion, "differentiate", turned)
+    monkeypatch.setattr(optimize, "make_careful", lambda *args: None)
     found = search(model.engine(), reml=True, start=start)
     assert found.stop is Stop.NO_PROGRESS
     # Nelder-Mead stops within its own tolerance of the optimum; the verdict stays honest.
