@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -71,7 +71,7 @@ class Pls:
     modes: Vectors
     factors: Sequence[np.ndarray]
     reml: bool
-    losses: np.ndarray
+    losses: np.ndarray = field(default_factory=lambda: np.empty(0))
     lossy: bool = False
     made: Factor | None = None
     engine: Engine | None = None

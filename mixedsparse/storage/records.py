@@ -156,13 +156,13 @@ RECORDS: Mapping[str, Record] = {
     "iteration": _record(Iteration, "number nfev criterion gradient step"),
     "pls": _record(
         Pls,
-        "criterion gamma K pwrss Hx zeta modes factors reml",
+        "criterion gamma K pwrss Hx zeta modes factors reml losses lossy",
         more=_engine_facts,
         rebuilt=("made", "engine"),
     ),
-    "search": _record(Search, "theta pls derivatives step stop nfev nit seconds path"),
+    "search": _record(Search, "theta pls derivatives step stop nfev nit seconds path noise"),
     "certificate": _record(
-        Certificate, "scaled_gradient smallest_eigenvalue hessian boundary verdict message unidentified"
+        Certificate, "scaled_gradient smallest_eigenvalue hessian boundary verdict message unidentified noise"
     ),
     "monte carlo": _record(
         MonteCarlo,
