@@ -55,6 +55,7 @@ class Columns:
     env: Mapping[str, Any]
     fitted: Mapping[str, Sort] = field(default_factory=dict)
     _natural: dict[str, Any] = field(default_factory=dict)
+    _sorts: dict[str, Sort] = field(default_factory=dict)
 
     def natural(self, alias: str) -> Any:
         """Values of the column itself, in new rows as the fit had them."""
@@ -69,7 +70,12 @@ class Columns:
     @property
     def sorts(self) -> dict[str, Sort]:
         """What the columns hold that stand in a side or in an expression, as far as they were read."""
-        return {column: sort_of(values) for column, values in self._natural.items()}
+        return {column: self._sort(column) for column in self._natural}
+
+    def _sort(self, column: str) -> Sort:
+        if column not in self._sorts:
+            self._sorts[column] = sort_of(self._natural[column])
+        return self._sorts[column]
 
     def expression(self, expression: Expression) -> Any:
         """Values (n,) of a column or of a Python expression."""
@@ -94,7 +100,7 @@ class Columns:
     def code(self, alias: str, contrast: Contrast | None) -> tuple[np.ndarray, Coding | None]:
         """Numbers (n,) of a bare column, or codes and coding when it is a factor."""
         values, column = self.natural(alias), self.names[alias]
-        what, sort = f"The column {column!r}", sort_of(values)
+        what, sort = f"The column {column!r}", self._sort(column)
         is_named = contrast is not None or is_coerced(alias)  # the user says that it is a factor
         if not is_named and not stands_for_levels(sort, what, values):
             return numbers(values, what), None
