@@ -161,6 +161,14 @@ def test_arithmetic_makes_numbers_of_truth_values(slopes):
     assert list(fit.params.index) == ["Intercept", "I(1 * b)", "I(b * t)"]
 
 
+def test_functions_of_truth_values_do_not_lose_digits(slopes):
+    """To NumPy exp(True) is 2.719."""
+    with pytest.raises(ms.DataError, match=r"The term 'exp\(b\)' is a function of truth values: .*where"):
+        ms.lmer("y ~ exp(b) + (1 | g)", slopes)
+    fit = ms.lmer("y ~ exp(where(b, 1, 0)) + (1 | g)", slopes)
+    assert np.unique(fit.model.design.X[:, 1]).tolist() == [1.0, np.e]
+
+
 def test_zeros_and_ones_stay_numbers(slopes):
     data = slopes.assign(n=slopes["b"].astype(int), o=slopes["b"].astype(int).astype(object))
     fit = ms.lmer("y ~ 0 + n + (0 + o | g)", data)

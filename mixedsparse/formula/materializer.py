@@ -53,6 +53,8 @@ def _typed(values: Any, label: str, fitted: Factor.Kind | None) -> FactorValues:
     """Numbers, or levels that formulaic encodes by treatment contrasts; in new rows as they were `fitted`."""
     array, missing = _missing(values)
     plain = natural(take(array, None if missing is None else ~missing))
+    if array.dtype == np.float16:  # no column comes in so few digits: NumPy takes them for a function of truth values
+        raise DataError(f"{label} is a function of truth values: make numbers of them first, as in 'where(b, 1, 0)'.")
     if not (is_factor(plain, label) if fitted is None else fitted is Factor.Kind.CATEGORICAL):
         # What is missing here is NaN, which is refused where all terms are.
         found = numbers(plain, label) if missing is None else array

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mixedsparse.errors import FormulaError
+from mixedsparse.errors import FormulaError, MixedSparseError
 from mixedsparse.formula.translate import restore
 
 __all__ = ["Standardised", "Translation", "as_number", "translate"]
@@ -161,6 +161,16 @@ def translate(code: str, label: str, known: Translation) -> Any:
     FormulaError
         The expression uses something that databases cannot do; the message says what, and what to write instead.
     """
+    try:
+        return _translated(code, label, known)
+    except MixedSparseError:
+        raise
+    except Exception as err:  # Ibis has several of its own for values that do not go together
+        reason = " ".join(str(err).split())[:200] or type(err).__name__
+        raise _refused(label, reason, "add it to the source as a column") from err
+
+
+def _translated(code: str, label: str, known: Translation) -> Any:
     tree = ast.parse(code.strip(), mode="eval").body
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id in ("scale", "center"):
         if len(tree.args) != 1 or tree.keywords:

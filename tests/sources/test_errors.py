@@ -109,6 +109,8 @@ def test_absent_columns(path, formula, options, words):
         ("y ~ f.str.upper() + (1 | g)", ms.FormulaError, "function that databases do not have"),
         ("y ~ where(x > 5, 'a', 'b') + (1 | g)", ms.FormulaError, "is no number but string: add the factor"),
         ("y ~ abs(x > 5) + (1 | g)", ms.FormulaError, "'abs' is given truth values.*where"),
+        ("y ~ I(yes == 'True') + (1 | g)", ms.FormulaError, "cannot be computed where the source is.*not comparable"),
+        ("y ~ I(f > 1) + (1 | g)", ms.FormulaError, "cannot be computed where the source is.*not comparable"),
         ("y ~ I(x > 500) + (1 | g)", ms.DataError, r"factor 'I\(x > 500\)' has the one level False in the rows used"),
         ("log(o) ~ x + (1 | g)", ms.DataError, r"The response 'log\(o\)' is NaN or infinite in \d+ of"),
         ("y ~ log(o) + (1 | g)", ms.DataError, r"The term 'log\(o\)' is NaN or infinite in \d+ of"),
