@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from mixedsparse.errors import OptionError
+from mixedsparse.caller import user_level
+from mixedsparse.errors import EmptyTableWarning, OptionError
 from mixedsparse.inference.contrast import joint_test
 from mixedsparse.inference.emmeans import marginal, read_specs
 from mixedsparse.inference.estimability import estimable_part, null_space
@@ -50,6 +52,13 @@ def joint_tests(
         for names in itertools.combinations(free, size):
             if any(term.issuperset(names) for term in terms):
                 rows += tests.of(names)
+    if not rows:
+        warnings.warn(
+            "The data determine no contrast of any term, so the table is empty: the levels do not occur together. Give "
+            "at= those that do.",
+            EmptyTableWarning,
+            stacklevel=user_level(),
+        )
     table = pd.DataFrame(rows, columns=["term", *by, "NumDF", "DenDF", "F", "p", "note"])
     return table if table["note"].any() else table.drop(columns="note")
 

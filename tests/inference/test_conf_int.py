@@ -124,7 +124,7 @@ def test_rank_deficient_and_weighted_models():
         ({"which": ["Days", 3]}, "which=3 is not a parameter"),
         ({"method": "profile", "ddf": "satterthwaite"}, "for method='wald'"),
         ({"ddf": "residual"}, "residual"),
-        ({"method": "boot", "nsim": 3, "kind": "bca"}, "'perc', 'basic', 'norm'"),
+        ({"method": "boot", "nsim": 3, "kind": "hpd"}, "kind='hpd' is not known"),
     ],
 )
 def test_bad_input(sleep, options, message):

@@ -65,3 +65,12 @@ def test_unknown_by(diets):
     fit = ms.lmer("Weight ~ Evit + Time + (1 | Pig)", diets)
     with pytest.raises(ms.OptionError, match="by: 'Cu' is not a predictor"):
         fit.joint_tests(by="Cu")
+
+
+def test_an_empty_table_says_what_to_write():
+    data = ms.datasets.load("Dyestuff").assign(a=lambda d: d["Batch"].isin(["A", "B"]).map({True: "p", False: "q"}))
+    data["x"] = (data["a"] == "p") * 2.0 + 1.0
+    with pytest.warns(ms.DroppedColumnsWarning):
+        fit = ms.lmer("Yield ~ a + x + (1 | Batch)", data)
+    with pytest.warns(ms.EmptyTableWarning, match="the table is empty.*Give at= those that do"):
+        assert fit.joint_tests(at={"a": ["p"], "x": [2.0, 5.0]}).empty
