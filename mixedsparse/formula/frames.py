@@ -76,7 +76,9 @@ def _open_pandas(data: pd.DataFrame) -> Table:
 
 def _keys(columns: Iterable[Hashable]) -> dict[str, Hashable]:
     """Key of each column by its name, which is text in a formula: 0 is `0`, unless a column is called "0" already."""
-    keys = {str(column): column for column in reversed(list(columns))}
+    keys: dict[str, Hashable] = {}
+    for column in columns:
+        keys.setdefault(str(column), column)
     return keys | {column: column for column in columns if isinstance(column, str)}
 
 
