@@ -43,7 +43,7 @@ class SavingMixin(ResultsBase):
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     fit.save(pathlib.Path(folder) / "dyestuff.fit", data=False)
         ...     again = ms.load(pathlib.Path(folder) / "dyestuff.fit")
-        >>> again.varcorr()["sd"].round(1).tolist()
+        >>> again.varcorr()["sdcor"].round(1).tolist()
         [42.0, 49.5]
         """
         from mixedsparse.storage import save
