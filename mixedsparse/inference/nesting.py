@@ -33,7 +33,9 @@ def find_nesting(
             if i == j or name in found.get(other, ()):
                 continue
             pairs = determined.any(axis=tuple(k for k in range(len(names)) if k not in (i, j)))
-            if (pairs if i < j else pairs.T).sum(axis=1).max() == 1:
+            pairs = pairs if i < j else pairs.T
+            # A factor of which one level alone is determined, for whatever reason, is no group.
+            if pairs.sum(axis=1).max() == 1 and pairs.any(axis=0).sum() > 1:
                 found.setdefault(name, []).append(other)
     for name in names:
         for group in _groups_by_terms(name, names, terms):

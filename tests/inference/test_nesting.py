@@ -126,6 +126,17 @@ def test_crossed_factors_are_not_nested():
         assert means.notes == ()
 
 
+def test_a_slope_that_a_level_does_not_have_is_not_nesting():
+    data = strains()
+    data["x"] = np.where(data["trt"] == "M", np.arange(len(data)) % 5, 2.0)
+    with pytest.warns(ms.DroppedColumnsWarning):
+        fit = ms.lmer("y ~ trt*x + geno + (1 | blk)", data)
+    with pytest.warns(ms.DroppedColumnsWarning, match="rows are NaN"):
+        table = fit.emmeans("geno").table
+    assert list(table.columns)[:2] == ["geno", "emmean"]
+    assert fit.emmeans("geno", at={"x": 2}).table["emmean"].notna().all()
+
+
 def test_some_levels_of_the_outer_factor():
     fit = fit_of("y ~ geno/strain + trt")
     table = fit.emmeans("strain", at={"geno": ["G2"]}).table
@@ -175,6 +186,8 @@ A_B, A, B, BC = frozenset("ab"), frozenset("a"), frozenset("b"), frozenset("bc")
         ("ab", [[1, 1, 0], [0, 1, 1]], [A, B, A_B], {}),
         # The same factor twice: one of them.
         ("ab", [[1, 0], [0, 1]], [A, B], {"a": ("b",)}),
+        # One level of a is determined: nothing is known of nesting.
+        ("ab", [[1, 1], [0, 0]], [A, B], {}),
         # By the terms alone.
         ("ab", [[1, 1], [1, 1]], [A, A_B], {"b": ("a",)}),
         ("ab", [[1, 1], [1, 1]], [A_B], {}),
