@@ -94,7 +94,7 @@ SIZES = [
     Bad("one row", r"'g' has one level \('?0'?\).*several levels", rows=[0]),
     Bad("one level", r"'one' has one level \('a'\).*remove the term", formula="y ~ x + (1 | one)"),
     Bad("as many levels as rows", r"'obs' has 60 levels, not fewer than the 60 rows", formula="y ~ x + (1 | obs)"),
-    Bad("as many effects as rows", r"'g' has 12 levels times 5 effects", formula="y ~ (x + w + h + obs | g)"),
+    Bad("as many effects as rows", r"'g' has 12 levels times 5 effects", formula="y ~ x + (factor(h) | g)"),
     Bad(
         "more columns than rows",
         r"4 rows cannot estimate 4 fixed",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from mixedsparse.caller import CallerNames
+from mixedsparse.caller import CallerNames, user_level
 from mixedsparse.errors import DataError, OptionError
 
 __all__ = ["check_fit", "check_missing", "environment", "reads_independent", "refuse_missing"]
@@ -16,7 +17,13 @@ __all__ = ["check_fit", "check_missing", "environment", "reads_independent", "re
 _OPTIMISER = {
     *("avextol", "callback", "disp", "eps", "epsilon", "factr", "ftol", "gtol", "iprint", "m", "maxcor", "maxfev"),
     *("maxfun", "maxiter", "maxls", "norm", "pgtol", "retall", "skip_hessian", "tol", "warn_convergence", "xtol"),
-    *("do_cg", "full_output", "method", "niter_sa"),
+    *("do_cg", "full_output", "method", "niter_sa", "xatol", "fatol", "adaptive", "initial_simplex", "direc", "maxcg"),
+}
+# What statsmodels' other models take and its MixedLM warns of: the fit goes on without it.
+_NOT_USED = {
+    "cov_type": "standard errors are those of the model, not robust ones",
+    "cov_kwds": "standard errors are those of the model, not robust ones",
+    "use_t": "tests of single parameters are normal; mixed.coef_table() has degrees of freedom",
 }
 _MISSING = ("none", "drop", "raise")
 
@@ -45,7 +52,11 @@ def environment(eval_env: int | None, depth: int) -> Mapping[str, Any]:
 
 def check_fit(start_params: Any, penalties: Collection[Any], others: Collection[str]) -> None:
     """Refuse arguments of fit that are not known or ask for another model; `others` are not in its signature."""
-    unknown = sorted(set(others) - _OPTIMISER)
+    for name, instead in _NOT_USED.items():
+        if name in others:
+            text = f"Argument {name} is not used by MixedLM.fit: {instead}."
+            warnings.warn(text, FutureWarning, stacklevel=user_level())
+    unknown = sorted(set(others) - _OPTIMISER - set(_NOT_USED))
     if unknown:
         raise OptionError(
             f"A fit has no argument {', '.join(map(repr, unknown))}. It takes those of statsmodels' fit, and of its "

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mixedsparse.compat.arguments import check_missing, refuse_missing
 from mixedsparse.compat.components import component_terms, matrix_names, random_term, read_components
-from mixedsparse.compat.structure import Structure
+from mixedsparse.compat.structure import FixedColumns, Structure
 from mixedsparse.errors import DataError
 from mixedsparse.formula.alignment import aligned, labels_of
 from mixedsparse.formula.arrays import array_design
@@ -25,7 +25,6 @@ def read_arrays(
 ) -> tuple[Design, Structure]:
     """Design and structure of statsmodels' arrays; see `MixedLM` for the arguments."""
     check_missing(missing)
-    endog = endog.squeeze(axis=1) if isinstance(endog, pd.DataFrame) else endog
     given = {"endog": endog, "exog": exog, "groups": groups, "exog_re": exog_re}
     given = {name: _rows(name, value) for name, value in given.items() if value is not None}
     index = labels_of(*given.values())
@@ -42,14 +41,16 @@ def read_arrays(
     term, re_names, re_params = random_term(given.get("exog_re"), codes, labels)
     terms, components = component_terms(spec, codes, labels) if spec else ([], ())
     X = given["exog"]
-    design = array_design(given["endog"], X, [term, *terms] if has_re else terms, x_names=_exog_names(X))
+    names = _exog_names(X)
+    design = array_design(given["endog"], X, [term, *terms] if has_re else terms, x_names=list(map(str, names)))
     structure = Structure(
         groups=labels,
         sizes=np.bincount(codes),
+        codes=codes,
         re_names=re_names if has_re else (),
         re_params=re_params if has_re else (),
         components=components,
-        fe_order=np.arange(design.X.shape[1]),
+        fixed=FixedColumns(np.arange(design.X.shape[1]), tuple(names)),
     )
     return replace(design, nmissing=n - len(codes)), structure
 
@@ -57,6 +58,8 @@ def read_arrays(
 def _rows(name: str, value: Any) -> Any:
     """`value` as an array or pandas object, one row per observation."""
     out = value if isinstance(value, pd.Series | pd.DataFrame) else np.asarray(value)
+    if name == "endog" and out.ndim == 2 and out.shape[1] == 1:
+        out = out.iloc[:, 0] if isinstance(out, pd.DataFrame) else out[:, 0]
     if out.ndim not in ((1, 2) if name in ("exog", "exog_re") else (1,)):
         raise DataError(f"{name} has shape {out.shape}: give one row per observation.")
     return out
@@ -80,8 +83,10 @@ def _complete(given: dict[str, Any], missing: str) -> tuple[int, dict[str, Any]]
     return n, {name: value[keep] for name, value in given.items()}
 
 
-def _exog_names(X: Any) -> list[str]:
-    """Names of the columns of X: its own, or statsmodels' ``const``, ``x1``, ``x2``, ..."""
+def _exog_names(X: Any) -> list[Any]:
+    """Names of the columns of X: its own, levels joined by ``_``, or statsmodels' ``const``, ``x1``, ``x2``, ..."""
+    if isinstance(X, pd.DataFrame):
+        return ["_".join(map(str, name)) if isinstance(name, tuple) else name for name in X.columns]
     matrix = np.asarray(X)
     width = matrix.shape[1] if matrix.ndim > 1 else 1
     constant = np.flatnonzero((matrix == matrix[:1]).reshape(len(matrix), width).all(axis=0))

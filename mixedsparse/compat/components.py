@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from mixedsparse.compat.specs import VCSpec
-from mixedsparse.compat.structure import Component, covariance_names
+from mixedsparse.compat.structure import Component, Effects, covariance_names
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, OptionError
 from mixedsparse.formula.arrays import number_matrix
@@ -87,50 +87,101 @@ def component_terms(
     Raises
     ------
     DataError
-        A matrix has not the rows of its group, or two columns act in one row.
+        A matrix has not the rows of its group.
     """
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=len(groups)))[:-1])
-    pairs = [
-        _component_term(name, mats, colnames, rows, groups)
+    found = [
+        _component(name, mats, colnames, rows, codes, groups)
         for name, mats, colnames in zip(spec.names, spec.mats, spec.colnames, strict=True)
     ]
-    return [term for term, _ in pairs], tuple(component for _, component in pairs)
+    return [term for terms, _ in found for term in terms], tuple(component for _, component in found)
 
 
-def _component_term(
-    name: str, mats: Sequence[Any], colnames: Sequence[Sequence[str]], rows: Sequence[np.ndarray], groups: np.ndarray
-) -> tuple[RandomTerm, Component]:
+def _component(
+    name: str,
+    mats: Sequence[Any],
+    colnames: Sequence[Sequence[str]],
+    rows: Sequence[np.ndarray],
+    codes: np.ndarray,
+    groups: np.ndarray,
+) -> tuple[list[RandomTerm], Component]:
     if len(mats) != len(groups):
         raise DataError(f"exog_vc: component {name!r} has {len(mats)} matrices for {len(groups)} groups.")
+    entries = [
+        _entries(mat, at, f"exog_vc: component {name!r} in group {group!r}")
+        for mat, at, group in zip(mats, rows, groups, strict=True)
+    ]
+    if not any(matrix.nnz for matrix in entries):
+        raise DataError(f"exog_vc: component {name!r} is zero everywhere: leave it out.")
+    if all(np.diff(matrix.indptr).max(initial=0) <= 1 for matrix in entries):
+        term, effects = _levels_term(name, entries, colnames, rows, groups)
+        return [term], Component(name, (effects,))
+    return _tied_terms(name, entries, colnames, rows, codes, groups)
+
+
+def _levels_term(
+    name: str,
+    entries: Sequence[sparse.csr_array],
+    colnames: Sequence[Sequence[str]],
+    rows: Sequence[np.ndarray],
+    groups: np.ndarray,
+) -> tuple[RandomTerm, Effects]:
+    """Columns that never meet in a row, as levels of one factor."""
     n = sum(map(len, rows))
     codes, z = np.zeros(n, dtype=np.intp), np.zeros(n)
     owner: list[int] = []
     columns: list[str] = []
-    for g, (mat, names, at) in enumerate(zip(mats, colnames, rows, strict=True)):
-        active, column, value = _single_entries(mat, at, f"exog_vc: component {name!r} in group {groups[g]!r}")
-        used, place = np.unique(column, return_inverse=True)
+    for g, (matrix, names, at) in enumerate(zip(entries, colnames, rows, strict=True)):
+        active = np.diff(matrix.indptr) == 1
+        used, place = np.unique(matrix.indices, return_inverse=True)
         # A row without entry may stand at any level: its z is 0.
         codes[at] = len(columns) if len(used) else 0
         codes[at[active]] = len(columns) + place
-        z[at[active]] = value
+        z[at[active]] = matrix.data
         owner += [g] * len(used)
         columns += [names[j] for j in used]
-    if not columns:
-        raise DataError(f"exog_vc: component {name!r} is zero everywhere: leave it out.")
     one_each = owner == list(range(len(groups)))
     levels = groups if one_each else np.array(_joined(owner, columns, groups), dtype=object)
     group = GROUP if one_each else name if len(groups) == 1 else f"{GROUP}:{name}"
     effect = "Intercept" if not one_each and np.isin(z, (0.0, 1.0)).all() else name
-    labels = np.array([f"{name}[{column}]" for column in columns], dtype=object)
-    return RandomTerm(group, codes, z, (effect,), levels), Component(name, np.array(owner), labels)
+    return RandomTerm(group, codes, z, (effect,), levels), Effects(np.array(owner), _labels(name, columns))
+
+
+def _tied_terms(
+    name: str,
+    entries: Sequence[sparse.csr_array],
+    colnames: Sequence[Sequence[str]],
+    rows: Sequence[np.ndarray],
+    codes: np.ndarray,
+    groups: np.ndarray,
+) -> tuple[list[RandomTerm], Component]:
+    """Columns that meet in a row: one term for the first of every group, one for the second, and so on."""
+    if len(groups) == 1:
+        raise DataError(
+            f"exog_vc: several columns of component {name!r} act in one row, and groups has one value: this is "
+            "supported for columns that never meet in a row, or within groups of several values."
+        )
+    z = np.zeros((len(codes), max(matrix.shape[1] for matrix in entries)))
+    for matrix, at in zip(entries, rows, strict=True):
+        z[at, : matrix.shape[1]] = matrix.toarray()
+    terms, parts = [], []
+    for j in np.flatnonzero(z.any(axis=0)):
+        columns = [names[j] if j < len(names) else "" for names in colnames]
+        terms.append(RandomTerm(GROUP, codes, z[:, j], (f"{name}[{j}]",), groups))
+        parts.append(Effects(np.arange(len(groups)), _labels(name, columns)))
+    return terms, Component(name, tuple(parts))
+
+
+def _labels(name: str, columns: Sequence[str]) -> np.ndarray:
+    return np.array([f"{name}[{column}]" if column else "" for column in columns], dtype=object)
 
 
 def _joined(owner: Sequence[int], columns: Sequence[str], groups: np.ndarray) -> list[str]:
     return list(columns) if len(groups) == 1 else [f"{groups[g]}:{c}" for g, c in zip(owner, columns, strict=True)]
 
 
-def _single_entries(mat: Any, at: np.ndarray, what: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows with an entry (mask), and the column and value of it, of a matrix with at most one per row."""
+def _entries(mat: Any, at: np.ndarray, what: str) -> sparse.csr_array:
+    """Entries of a matrix that differ from 0."""
     if not sparse.issparse(mat):
         mat = np.asarray(mat, dtype=float)
         mat = mat[:, None] if mat.ndim == 1 else mat
@@ -139,10 +190,4 @@ def _single_entries(mat: Any, at: np.ndarray, what: str) -> tuple[np.ndarray, np
     entries = sparse.csr_array(mat)
     entries.sum_duplicates()
     entries.eliminate_zeros()
-    per_row = np.diff(entries.indptr)
-    if per_row.max(initial=0) > 1:
-        raise DataError(
-            f"{what}: {per_row.max()} columns act in one row, and their effects would have a common variance, which is "
-            "not supported. Give each column as a component of its own."
-        )
-    return per_row == 1, entries.indices, entries.data
+    return entries

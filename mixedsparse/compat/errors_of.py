@@ -42,33 +42,38 @@ class CovarianceErrors:
     absolute: np.ndarray
 
 
-def relative_parameters(mixed: MixedResults, n_re: int) -> np.ndarray:
-    """Covariance parameters over scale (P,); the first `n_re` terms of the formula are the groups' random effects."""
-    problem = mixed.model.problem
-    outer = [lam @ lam.T for lam in mixed.fit.templates]
-    return np.sum([_place(problem, t, n_re, square) for t, square in enumerate(outer)], axis=0)
+def relative_parameters(mixed: MixedResults, owners: Sequence[int], n_re: int) -> np.ndarray:
+    """Covariance parameters over scale (P,).
+
+    The first `n_re` terms of the formula are the groups' random effects, the others belong to the components `owners`.
+    """
+    places = _Places(mixed.model.problem, owners, n_re)
+    return np.sum([places.of(t, lam @ lam.T) for t, lam in enumerate(mixed.fit.templates)], axis=0)
 
 
-def covariance_errors(mixed: MixedResults, n_re: int) -> CovarianceErrors:
+def covariance_errors(
+    mixed: MixedResults, owners: Sequence[int], n_re: int, ties: np.ndarray | None = None
+) -> CovarianceErrors:
     """Compute standard errors by the delta method from the observed Hessian in theta, 4 m gradients.
 
-    Terms without variance in some direction are held where they are.
+    Terms without variance in some direction are held where they are. With `ties` A, theta = A phi (see `tied`).
     """
     problem, fit = mixed.model.problem, mixed.fit
-    layout = problem.theta_layout
+    layout, places = problem.theta_layout, _Places(problem, owners, n_re)
+    A = np.eye(layout.size) if ties is None else ties
     flat = [t for t, lam in enumerate(fit.templates) if _is_flat(problem.layout.whiten[t] @ lam)]
-    active = ~np.isin(layout.term, flat)
-    hessian = mixed.model.hessian(fit.theta, fit.reml)[np.ix_(active, active)]
+    active = ~A[np.isin(layout.term, flat)].any(axis=0)
+    hessian = (A.T @ mixed.model.hessian(fit.theta, fit.reml) @ A)[np.ix_(active, active)]
     V = 2.0 * np.linalg.inv(hessian)
-    values = relative_parameters(mixed, n_re)
-    J = _jacobian(problem, fit.templates, n_re)[:, active]
+    values = relative_parameters(mixed, owners, n_re)
+    J = (_jacobian(places, fit.templates) @ A)[:, active]
     df = problem.degrees(fit.reml)
-    A = J + np.outer(values, _log_residual_gradient(mixed)[active])
+    total = J + np.outer(values, (_log_residual_gradient(mixed) @ A)[active])
     relative = J @ V @ J.T
-    absolute = mixed.scale * np.sqrt(np.diagonal(A @ V @ A.T) + values**2 * 2.0 / df)
+    absolute = mixed.scale * np.sqrt(np.diagonal(total @ V @ total.T) + values**2 * 2.0 / df)
     absolute = np.where((J != 0).any(axis=1), absolute, 0.0)
     for t in flat:
-        touched = _place(problem, t, n_re, np.ones_like(fit.templates[t])) != 0
+        touched = places.of(t, np.ones_like(fit.templates[t])) != 0
         relative[touched], relative[:, touched], absolute[touched] = np.nan, np.nan, np.nan
     return CovarianceErrors(relative, absolute)
 
@@ -78,32 +83,40 @@ def _is_flat(lam: np.ndarray) -> bool:
     return bool(spread[-1] <= _NO_VARIANCE * max(1.0, spread[0]))
 
 
-def _widths(problem: Problem) -> list[int]:
-    """Columns of each term, in the order of the formula."""
-    return [problem.terms[problem.order.index(position)].k for position in range(len(problem.terms))]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """Where the entries of Lambda Lambda' of each term stand among the parameters."""
+
+    problem: Problem
+    owners: Sequence[int]
+    n_re: int
+
+    def of(self, t: int, square: np.ndarray) -> np.ndarray:
+        """Parameters (P,) of the matrix `square` (k, k) of term `t`, zeros elsewhere.
+
+        Of the terms of one component the first stands for all.
+        """
+        problem, owners, n_re = self.problem, list(self.owners), self.n_re
+        widths = [problem.terms[problem.order.index(position)].k for position in range(len(problem.terms))]
+        position = problem.order[t]
+        k_re = sum(widths[:n_re])
+        cov, components = np.zeros((k_re, k_re)), np.zeros(len(set(owners)))
+        if position < n_re:
+            start = sum(widths[:position])
+            cov[start : start + len(square), start : start + len(square)] = square
+        elif position - n_re == owners.index(owners[position - n_re]):
+            components[owners[position - n_re]] = square[0, 0]
+        return np.concatenate([cov[np.tril_indices(k_re)], components])
 
 
-def _place(problem: Problem, t: int, n_re: int, square: np.ndarray) -> np.ndarray:
-    """Parameters (P,) of the matrix `square` (k, k) of term `t`, zeros elsewhere."""
-    widths, position = _widths(problem), problem.order[t]
-    k_re, n_vc = sum(widths[:n_re]), len(widths) - n_re
-    cov, components = np.zeros((k_re, k_re)), np.zeros(n_vc)
-    if position < n_re:
-        start = sum(widths[:position])
-        cov[start : start + len(square), start : start + len(square)] = square
-    else:
-        components[position - n_re] = square[0, 0]
-    return np.concatenate([cov[np.tril_indices(k_re)], components])
-
-
-def _jacobian(problem: Problem, templates: Sequence[np.ndarray], n_re: int) -> np.ndarray:
+def _jacobian(places: _Places, templates: Sequence[np.ndarray]) -> np.ndarray:
     """Differentiate the relative parameters (P,) in theta (m,)."""
-    layout = problem.theta_layout
+    layout = places.problem.theta_layout
     columns = []
     for t, row, col in zip(layout.term, layout.row, layout.col, strict=True):
         half = np.zeros_like(templates[t])
         half[row] = templates[t][:, col]
-        columns.append(_place(problem, t, n_re, half + half.T))
+        columns.append(places.of(t, half + half.T))
     return np.column_stack(columns)
 
 

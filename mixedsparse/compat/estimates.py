@@ -11,9 +11,10 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from mixedsparse.compat.errors_of import CovarianceErrors, covariance_errors, relative_parameters
+from mixedsparse.compat.specs import MixedLMParams
 
 if TYPE_CHECKING:
-    from mixedsparse.compat.mixedlm import MixedLM
+    from mixedsparse.compat.facts import FactsMixin
     from mixedsparse.results import MixedResults
 
 __all__ = ["EstimatesMixin"]
@@ -22,8 +23,8 @@ __all__ = ["EstimatesMixin"]
 class EstimatesMixin:
     """Parameters' side of `MixedLMResults`."""
 
-    model: MixedLM
-    mixed: MixedResults
+    model: FactsMixin
+    _mixed: MixedResults
     independent: bool
 
     def _vector(self, values: np.ndarray, names: Sequence[str]) -> Any:
@@ -44,12 +45,12 @@ class EstimatesMixin:
     @property
     def fe_params(self) -> Any:
         """Fixed effects (k_fe,)."""
-        return self._vector(self.mixed.fit.beta[self.model.structure.fe_order], self.model.exog_names)
+        return self._vector(self._mixed.fit.beta[self.model.structure.fe_order], self.model.exog_names)
 
     @cached_property
     def relative_covariances(self) -> np.ndarray:
         """Lower triangle of cov_re, row by row, and variance components, over scale."""
-        return relative_parameters(self.mixed, self.n_re_terms)
+        return relative_parameters(self._mixed, self.model.structure.owners, self.n_re_terms)
 
     @property
     def params(self) -> Any:
@@ -58,24 +59,48 @@ class EstimatesMixin:
 
     @cached_property
     def _errors(self) -> CovarianceErrors:
-        return covariance_errors(self.mixed, self.n_re_terms)
+        structure = self.model.structure
+        ties = structure.ties(self._mixed.model.problem, self.n_re_terms) if structure.is_tied else None
+        return covariance_errors(self._mixed, structure.owners, self.n_re_terms, ties)
 
-    def cov_params(self) -> Any:
+    @property
+    def params_object(self) -> MixedLMParams:
+        """The parameters by kind, covariances over scale."""
+        vcomp = self.relative_covariances[self.model.k_re2 :]
+        return MixedLMParams.from_components(
+            np.asarray(self.fe_params), cov_re=np.asarray(self.cov_re_unscaled), vcomp=vcomp
+        )
+
+    def cov_params(self, r_matrix: Any = None, column: Any = None) -> Any:
         """Covariance of `params`: sigma^2 (X'V_0^-1 X)^-1 and, by the delta method, that of covariance parameters.
 
         Zeros between the two. NaN where a variance is estimated as zero.
+
+        Parameters
+        ----------
+        r_matrix : array_like, shape (r, parameters), optional
+            Weights of linear functions, whose covariance is wanted instead.
+        column : int or list of int, optional
+            Parameters that are wanted, by place.
         """
+        if r_matrix is not None or column is not None:
+            every = np.asarray(self.cov_params())
+            if column is not None:
+                return every[column, column] if np.ndim(column) == 0 else every[np.ix_(column, column)]
+            used = np.asarray(r_matrix, dtype=float)
+            some = np.atleast_2d(used).any(axis=0)
+            return used[..., some] @ every[np.ix_(some, some)] @ used[..., some].T
         order = self.model.structure.fe_order
         k = len(order)
         out = np.zeros((len(self._names),) * 2)
-        out[:k, :k] = self.mixed._cov_beta[np.ix_(order, order)]
+        out[:k, :k] = self._mixed._cov_beta[np.ix_(order, order)]
         out[k:, k:] = self._errors.relative
         return self._matrix(out, self._names)
 
     @property
     def bse_fe(self) -> Any:
         """Standard errors of the fixed effects, as in `mixed`; statsmodels' joint Hessian gives 1e-3 other ones."""
-        cov = self.mixed._cov_beta
+        cov = self._mixed._cov_beta
         return self._vector(np.sqrt(np.diagonal(cov))[self.model.structure.fe_order], self.model.exog_names)
 
     @property
@@ -130,4 +155,4 @@ class EstimatesMixin:
     @property
     def scale(self) -> float:
         """Residual variance, in y^2."""
-        return self.mixed.scale
+        return self._mixed.scale

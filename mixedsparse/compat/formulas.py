@@ -2,6 +2,7 @@
 
 A variance component gives every column of its design, in every group, an independent effect of one common variance.
 Columns that never meet in a row are levels of a factor: ``0 + C(c)`` is (1 | g:c), ``0 + C(c):x`` is (0 + x | g:c).
+Others are terms of their own, ``0 + x + z`` is (0 + x || g) + (0 + z || g), that have one variance.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.compat.dialect import with_identity
 from mixedsparse.errors import FormulaError, MixedSparseError
 from mixedsparse.formula.columns import Columns, complete_rows
 from mixedsparse.formula.frames import Table, take
@@ -41,26 +43,29 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class FormulaComponent:
-    """One variance component: the factors of its single term, none for an intercept."""
+    """One variance component: the factors of its single term, none for an intercept; None for several terms."""
 
     name: str
     text: str
-    factors: tuple[Factor, ...]
+    factors: tuple[Factor, ...] | None
 
     @property
     def groupings(self) -> list[str]:
         """Texts of its own grouping factors."""
-        return [factor.grouping for factor in self.factors if factor.grouping is not None]
+        return [factor.grouping for factor in self.factors or () if factor.grouping is not None]
 
     def bar(self, group: str | None) -> str:
         """Random-effects term of the component within `group`."""
+        if self.factors is None:
+            return f"({self.text.strip().removeprefix('~').strip()} || {group})"
         numbers = [factor.label for factor in self.factors if factor.grouping is None]
         grouping = ":".join(([group] if group else []) + self.groupings)
         return f"({'0 + ' + ':'.join(numbers) if numbers else '1'} | {grouping})"
 
     def label(self, levels: Mapping[str, Any]) -> str:
         """Statsmodels' name of the effect at `levels`, level by grouping text."""
-        parts = [f.label if f.grouping is None else f"{f.label}[{levels[f.grouping]}]" for f in self.factors]
+        factors = self.factors or ()
+        parts = [f.label if f.grouping is None else f"{f.label}[{levels[f.grouping]}]" for f in factors]
         return f"{self.name}[{':'.join(parts) or 'Intercept'}]"
 
 
@@ -114,7 +119,7 @@ def translate(
     Raises
     ------
     FormulaError
-        A component's columns overlap in a row, or the groups are one and the effects theirs.
+        A component has no columns, or the groups are one and the effects theirs.
     """
     for what, text in {"formula": formula, "re_formula": re_formula or "1"}.items():
         if not isinstance(text, str):
@@ -129,7 +134,7 @@ def translate(
     outer = quoted(group)
     bars = [f"({effects} | {outer})"] if has_re else []
     bars += [component.bar(outer if nested else None) for component in components]
-    text = f"{formula.strip()} + {' + '.join(bars)}"
+    text = f"{with_identity(formula).strip()} + {' + '.join(bars)}"
     return Translation(text, outer if nested else None, has_re, components)
 
 
@@ -145,7 +150,8 @@ def _check_one_group(has_re: bool, effects: str, components: Sequence[FormulaCom
     for component in components:
         if not component.groupings:
             what = f"the effects {component.text!r} of vc_formula[{component.name!r}]"
-            raise FormulaError(_ONE_GROUP.format(what=what, mend="leave the component out"))
+            mend = "write each term as a component" if component.factors is None else "leave the component out"
+            raise FormulaError(_ONE_GROUP.format(what=what, mend=mend))
 
 
 def _component(name: str, text: Any, table: Table, env: Mapping[str, Any]) -> FormulaComponent:
@@ -154,9 +160,10 @@ def _component(name: str, text: Any, table: Table, env: Mapping[str, Any]) -> Fo
         raise FormulaError(f"vc_formula[{name!r}] must be text, not of type {type(text).__name__}.")
     tokens = tokenise(text)
     intercept, terms = _summands(tokens[1:] if tokens and tokens[0].text == "~" else tokens)
-    crossed = [term for term in terms if len(_split(term, "*/")) > 1]
-    if intercept + len(terms) != 1 or crossed:
-        raise FormulaError(_overlapping(name, text, intercept, [text_of(term) for term in terms], bool(crossed)))
+    if not intercept and not terms:
+        raise FormulaError(f"vc_formula[{name!r}] = {text!r} has no columns: write e.g. '0 + C(x)'.")
+    if intercept + len(terms) > 1 or any(len(_split(term, "*/")) > 1 for term in terms):
+        return FormulaComponent(name, text, None)
     factors = [_factor(piece, table, env) for term in terms for _, piece in _split(term, ":")]
     return FormulaComponent(name, text, tuple(factors))
 
@@ -176,23 +183,6 @@ def _summands(tokens: Sequence[Token]) -> tuple[bool, list[list[Token]]]:
         elif piece:
             terms.append(piece)
     return intercept, terms
-
-
-def _overlapping(name: str, text: str, intercept: bool, terms: Sequence[str], crossed: bool) -> str:
-    """Message for a component with more than one column in a row, or none."""
-    what = f"vc_formula[{name!r}] = {text!r}"
-    if not intercept and not terms:
-        return f"{what} has no columns: write e.g. '0 + C(x)'."
-    if intercept and len(terms) == 1 and not crossed:
-        return (
-            f"{what} has an intercept beside {terms[0]!r}, with which it would share one variance: "
-            f"write '0 + {terms[0]}', and the intercept as re_formula='1'."
-        )
-    mend = "joined by ':' alone" if crossed else "like {" + ", ".join(f"{t!r}: '0 + {t}'" for t in terms) + "}"
-    return (
-        f"{what} gives several effects of one row a common variance, which is not supported: "
-        f"write each term as a component of its own, {mend}."
-    )
 
 
 def _split(tokens: Sequence[Token], separators: str) -> list[tuple[str, list[Token]]]:

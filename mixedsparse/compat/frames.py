@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,12 +13,14 @@ import pandas as pd
 from mixedsparse.compat.arguments import check_missing, refuse_missing
 from mixedsparse.compat.components import GROUP
 from mixedsparse.compat.formulas import translate
-from mixedsparse.compat.labels import formula_structure
+from mixedsparse.compat.labels import formula_structure, single_columns
 from mixedsparse.compat.structure import Structure
 from mixedsparse.errors import DataError
+from mixedsparse.formula.checks import nothing_left
 from mixedsparse.formula.design import Design, make_design
 from mixedsparse.formula.frames import Table, open_table, take
 from mixedsparse.formula.names import candidates
+from mixedsparse.formula.patsy import patsy_functions
 
 __all__ = ["read_frame"]
 
@@ -38,12 +41,16 @@ def read_frame(
     taken = {name for text in texts if isinstance(text, str) for name in candidates(text)}
     table, column, name = _with_groups(open_table(data), groups, taken)
     table = _chosen(table, subset)
+    if table.n == 0:
+        raise nothing_left(0, {})
+    env = ChainMap(patsy_functions(env), env)
     translation = translate(formula, column, table, re_formula, vc_formula, env)
     design = make_design(translation.formula, table, env=env)
     if missing != "drop":
         refuse_missing(design.missing, table.n)
+    design = single_columns(design, translation)
     only = None if translation.group else table.column(column)[0]
-    return design, formula_structure(design, translation, name, only)
+    return design, formula_structure(design, translation, formula, name, only)
 
 
 def _with_groups(table: Table, groups: Any, taken: Collection[str]) -> tuple[Table, str, str]:

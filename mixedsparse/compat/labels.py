@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mixedsparse.compat.dialect import patsy_columns
 from mixedsparse.compat.formulas import FormulaComponent, Translation, quoted
-from mixedsparse.compat.structure import Component, Structure, covariance_names
+from mixedsparse.compat.structure import Component, Effects, Structure, covariance_names, uncorrelated
 from mixedsparse.errors import FormulaError
 
 if TYPE_CHECKING:
     from mixedsparse.formula.design import Design
-    from mixedsparse.formula.encoders import Encoder
     from mixedsparse.formula.grouping import Grouping
+    from mixedsparse.formula.newdata import TermEncoding
 
-__all__ = ["formula_structure"]
+__all__ = ["formula_structure", "single_columns"]
 
 
-def formula_structure(design: Design, translation: Translation, name: str, only: Any) -> Structure:
+def formula_structure(design: Design, translation: Translation, typed: str, name: str, only: Any) -> Structure:
     """Structure of the design of a translated formula.
 
     Parameters
     ----------
     design : Design
     translation : Translation
+    typed : str
+        Formula as the user typed it.
     name : str
         Name of the groups.
     only : object
@@ -41,32 +45,56 @@ def formula_structure(design: Design, translation: Translation, name: str, only:
     else:
         level, groups = _atom(encodings[0].grouping, translation.group)
         codes = level[terms[0].codes]
+    widths = _widths(design)[int(translation.has_re) :]
+    starts = np.cumsum([int(translation.has_re), *widths])
     components = tuple(
-        _component(component, encodings[i].grouping, terms[i].k, translation.group)
-        for i, component in enumerate(translation.components, start=int(translation.has_re))
+        _component(component, encodings[start : start + width], translation.group)
+        for component, start, width in zip(translation.components, starts, widths, strict=False)
     )
     re_names = tuple(n.replace("Intercept", name) for n in terms[0].columns) if translation.has_re else ()
     return Structure(
         groups=groups,
         sizes=np.bincount(codes, minlength=len(groups)),
+        codes=codes,
         re_names=re_names,
         re_params=covariance_names(re_names),
         components=components,
-        fe_order=patsy_order(design.encoding.fixed),
+        fixed=patsy_columns(design.encoding.fixed, design.encoding.parsed, typed),
     )
 
 
-def _component(component: FormulaComponent, grouping: Grouping, k: int, group: str | None) -> Component:
-    if k > 1:
-        raise FormulaError(
-            f"vc_formula[{component.name!r}] = {component.text!r} gives {k} effects of one row a common variance, "
-            "which is not supported: write C(...) around a factor, or one component per column."
-        )
+def single_columns(design: Design, translation: Translation) -> Design:
+    """`design` with the terms of components split into one term per column, as those with ``||`` are already."""
+    for position in reversed(range(int(translation.has_re), len(design.terms))):
+        if design.terms[position].k > 1:
+            design = uncorrelated(design, position)
+    return design
+
+
+def _widths(design: Design) -> list[int]:
+    """Terms of the design that each bar has become."""
+    out, terms = [], iter(design.encoding.terms)
+    for _ in design.encoding.parsed.bars:
+        term = next(terms)
+        width = 1 if term.column is None else len(term.encoder.names)
+        out.append(width)
+        for _ in range(width - 1):
+            next(terms)
+    return out
+
+
+def _component(component: FormulaComponent, encodings: Sequence[TermEncoding], group: str | None) -> Component:
+    grouping = encodings[0].grouping
+    if len(encodings) > 1 or component.factors is None:
+        levels = len(grouping.levels)
+        groups = np.zeros(levels, dtype=np.intp) if group is None else _atom(grouping, group)[0]
+        names = [f"{component.name}[{encoding.names[0]}]" for encoding in encodings]
+        return Component(component.name, tuple(Effects(groups, np.full(levels, name, dtype=object)) for name in names))
     n = len(grouping.levels)
     own = {text: _atom(grouping, text) for text in component.groupings}
     labels = [component.label({t: levels[codes[i]] for t, (codes, levels) in own.items()}) for i in range(n)]
     codes = np.zeros(n, dtype=np.intp) if group is None else _atom(grouping, group)[0]
-    return Component(component.name, codes, np.array(labels, dtype=object))
+    return Component(component.name, (Effects(codes, np.array(labels, dtype=object)),))
 
 
 def _atom(grouping: Grouping, text: str) -> tuple[np.ndarray, np.ndarray]:
@@ -76,28 +104,3 @@ def _atom(grouping: Grouping, text: str) -> tuple[np.ndarray, np.ndarray]:
     if grouping.keys is None:
         return np.arange(len(levels)), levels
     return np.unravel_index(grouping.keys, [len(lev) for lev in grouping.atom_levels])[position], levels
-
-
-def patsy_order(encoder: Encoder) -> np.ndarray:
-    """Columns (p,) of the fixed part in patsy's order.
-
-    patsy puts terms with the same numeric factors together, those without any first, and orders each set by degree;
-    formulaic orders all terms by degree. Source: patsy's manual, "How formulas work".
-    """
-    from formulaic import Formula
-
-    typed = {repr(term): i for i, term in enumerate(Formula(encoder.side.text, _ordering="none"))}
-    spans = list(encoder.terms.values())
-    kinds = [_numeric_factors(term, encoder) for term in encoder.side.formula]
-    places = [typed[repr(term)] for term in encoder.side.formula]
-    first = {kind: min(p for p, k in zip(places, kinds, strict=True) if k == kind) for kind in kinds}
-    first[frozenset()] = -1
-    degrees = [term.degree for term in encoder.side.formula]
-    order = sorted(range(len(spans)), key=lambda i: (first[kinds[i]], degrees[i], places[i]))
-    return np.concatenate([np.arange(spans[i].start, spans[i].stop) for i in order] or [np.empty(0, dtype=np.intp)])
-
-
-def _numeric_factors(term: Any, encoder: Encoder) -> frozenset[str]:
-    """Expressions of the factors of `term` that are numbers."""
-    factors = (factor for factor in term.factors if factor.eval_method.value != "literal")
-    return frozenset(factor.expr for factor in factors if not encoder.is_factor(factor.expr))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.compat.arguments import check_fit, environment, reads_independent
-from mixedsparse.compat.facts import FactsMixin
+from mixedsparse.compat.likelihood import LikelihoodMixin
 from mixedsparse.compat.results import MixedLMResults
-from mixedsparse.compat.structure import Structure, make_model, uncorrelated
-from mixedsparse.errors import DroppedRowsWarning
+from mixedsparse.compat.structure import Structure, make_model, remove_rows, uncorrelated
+from mixedsparse.compat.warned import as_statsmodels
 from mixedsparse.model import LinearMixedModel
 from mixedsparse.options import FitOptions
 from mixedsparse.progress import ProgressOption
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["MixedLM", "mixedlm"]
 
 
-class MixedLM(FactsMixin):
+class MixedLM(LikelihoodMixin):
     """statsmodels' ``MixedLM`` for arrays: random effects by group, and variance components within groups.
 
     Parameters
@@ -38,9 +38,9 @@ class MixedLM(FactsMixin):
         Design of the groups' correlated random effects; a random intercept when there is no `exog_vc` either.
     exog_vc : VCSpec or dict of dict, optional
         ``exog_vc[name][group]``: matrix of the variance component `name` in `group`. Each column has an independent
-        effect, all of one variance. At most one column may act (differ from 0) in a row.
+        effect, all of one variance. A dict of dicts warns, as in statsmodels, which is to give it up.
     use_sqrt : bool
-        Accepted, not used.
+        How `loglike` and `score` read packed parameters: as standard deviations or as variances.
     missing : {"none", "drop", "raise"}
         What to do with rows where a value is missing; ``"none"`` and ``"raise"`` refuse them.
 
@@ -71,10 +71,25 @@ class MixedLM(FactsMixin):
         from mixedsparse.compat.arrays import read_arrays
 
         labelled = any(isinstance(given, pd.Series | pd.DataFrame) for given in (endog, exog))
-        self._set(*read_arrays(endog, exog, groups, exog_re, exog_vc, missing), labelled)
+        if isinstance(exog_vc, Mapping) and exog_vc:
+            warnings.warn(
+                "Using deprecated variance components format, a dict of dicts, which statsmodels is to give up: a "
+                "VCSpec serves both.",
+                FutureWarning,
+                stacklevel=2,
+            )
+        self._set(*read_arrays(endog, exog, groups, exog_re, exog_vc, missing), labelled, use_sqrt)
 
-    def _set(self, design: Design, structure: Structure, labelled: bool) -> None:
-        self.labelled = labelled
+    def _set(
+        self,
+        design: Design,
+        structure: Structure,
+        labelled: bool,
+        use_sqrt: bool,
+        typed: str | None = None,
+        frame: Any = None,
+    ) -> None:
+        self.labelled, self.use_sqrt, self.typed, self.frame = labelled, use_sqrt, typed, frame
         self._models = {False: make_model(design)}
         self.structure = structure.with_kept(self.linear.problem.basis.kept.tolist())
 
@@ -97,13 +112,19 @@ class MixedLM(FactsMixin):
         from mixedsparse.compat.frames import read_frame
 
         env = environment(eval_env, depth=1)
-        return cls._of(*read_frame(formula, data, groups, re_formula, vc_formula, subset, missing, env))
-
-    @classmethod
-    def _of(cls, design: Design, structure: Structure) -> MixedLM:
         model = cls.__new__(cls)
-        model._set(design, structure, labelled=True)
+        read = read_frame(formula, data, groups, re_formula, vc_formula, subset, missing, env)
+        model._set(*read, True, use_sqrt, formula, data)
         return model
+
+    def remove_rows(self) -> None:
+        """Let go of the rows, and keep what was summed over them."""
+        for model in self._models.values():
+            remove_rows(model)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """State without the data: a file keeps the columns that the formula uses."""
+        return {**self.__dict__, "frame": None}
 
     @property
     def linear(self) -> LinearMixedModel:
@@ -154,10 +175,16 @@ class MixedLM(FactsMixin):
         """
         check_fit(start_params, (fe_pen, cov_pen), fit_kwargs)
         independent = reads_independent(free, self.k_re)
-        with warnings.catch_warnings():
-            # missing="drop" asked for it.
-            warnings.simplefilter("ignore", DroppedRowsWarning)
-            mixed = self._model(independent).fit(bool(reml), options=options, progress=progress)
+        self.reml = bool(reml)
+        model = self._model(independent)
+        with as_statsmodels():
+            if self.structure.is_tied:
+                from mixedsparse.compat.tied import fit_tied
+
+                ties = self.structure.ties(model.problem, self.k_re if independent else min(self.k_re, 1))
+                mixed = fit_tied(model, ties, self.reml)
+            else:
+                mixed = model.fit(self.reml, options=options, progress=progress)
         return MixedLMResults(self, mixed, independent)
 
     def _model(self, independent: bool) -> LinearMixedModel:
@@ -168,7 +195,7 @@ class MixedLM(FactsMixin):
 
     def __repr__(self) -> str:
         """Show formula and sizes."""
-        return f"MixedLM({self.formula!r}, n={self.nobs}, groups={self.n_groups})"
+        return f"MixedLM({self.linear.formula!r}, n={self.nobs}, groups={self.n_groups})"
 
 
 def mixedlm(
@@ -202,12 +229,14 @@ def mixedlm(
         group, ``"0 + C(classroom):x"`` a slope. With one constant group the components are crossed factors.
     subset : array_like, optional
         Rows to use, as in ``data.loc[subset]``.
-    use_sparse, use_sqrt : bool
+    use_sparse : bool
         Accepted, not used: everything is sparse.
+    use_sqrt : bool
+        See `MixedLM`.
     missing : {"none", "drop", "raise"}
         What to do with rows where a variable is missing; ``"none"`` and ``"raise"`` refuse them.
     groups : str or array_like, shape (rows of data,)
-        Column of `data`, or label of each row's group. The grouping factor of `MixedLM.formula`, which new data must
+        Column of `data`, or label of each row's group. The grouping factor of `MixedLM.linear`, which new data must
         have for ``.mixed.predict``, is that column, the name of a Series, or ``Group``.
     eval_env : int, optional
         Frames above the caller's own whose names the formulas may use; -1 for none.
@@ -225,7 +254,8 @@ def mixedlm(
     Notes
     -----
     The model is `mixedsparse.lmer`'s ``formula + (re_formula | groups) + (1 | groups:classroom) + ...``; see
-    `MixedLM.formula`.
+    ``MixedLM.linear.formula``. In the fixed part patsy's functions have patsy's meaning and names: ``scale(x)``
+    divides by the standard deviation with n, ``C(x, Treatment(1))`` may count levels.
 
     Examples
     --------
@@ -239,4 +269,7 @@ def mixedlm(
     from mixedsparse.compat.frames import read_frame
 
     env = environment(eval_env, depth=1)
-    return MixedLM._of(*read_frame(formula, data, groups, re_formula, vc_formula, subset, missing, env))
+    model = MixedLM.__new__(MixedLM)
+    read = read_frame(formula, data, groups, re_formula, vc_formula, subset, missing, env)
+    model._set(*read, True, use_sqrt, formula, data)
+    return model

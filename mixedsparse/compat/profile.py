@@ -11,7 +11,7 @@ from mixedsparse.compat.structure import make_model, permuted
 from mixedsparse.errors import OptionError
 
 if TYPE_CHECKING:
-    from mixedsparse.compat.results import MixedLMResults
+    from mixedsparse.compat.estimates import EstimatesMixin
     from mixedsparse.model import LinearMixedModel
 
 __all__ = ["profile_variance"]
@@ -21,7 +21,7 @@ _GRADIENT = 1e-5
 
 
 def profile_variance(
-    results: MixedLMResults, re_ix: int | str, vtype: str, low: tuple[int, float], high: tuple[int, float]
+    results: EstimatesMixin, re_ix: int | str, vtype: str, low: tuple[int, float], high: tuple[int, float]
 ) -> np.ndarray:
     """Points (value, log-likelihood) below and above the estimate; see `MixedLMResults.profile_re`."""
     model, theta, held = _model_of_one(results, re_ix, vtype)
@@ -33,13 +33,15 @@ def profile_variance(
         )
     left = np.linspace(centre - low[1] / scale, centre, low[0] + 1)
     right = np.linspace(centre, centre + high[1] / scale, high[0] + 1)[1:]
-    return np.array([_point(model, theta, held, x, results.reml) for x in np.concatenate([left, right])])
+    return np.array([_point(model, theta, held, x, results._mixed.reml) for x in np.concatenate([left, right])])
 
 
-def _model_of_one(results: MixedLMResults, re_ix: int | str, vtype: str) -> tuple[LinearMixedModel, np.ndarray, int]:
+def _model_of_one(results: EstimatesMixin, re_ix: int | str, vtype: str) -> tuple[LinearMixedModel, np.ndarray, int]:
     """Model in which theta[held]^2 is the relative variance in question, the optimal theta, and `held`."""
-    structure, mixed = results.model.structure, results.mixed
+    structure, mixed = results.model.structure, results._mixed
     names = structure.re_names if vtype == "re" else [component.name for component in structure.components]
+    if structure.is_tied:
+        raise OptionError("A profile is for components with one column in each row, and this model has others.")
     if vtype not in ("re", "vc"):
         raise OptionError(f"vtype={vtype!r} is not known; use 're' or 'vc'.")
     if re_ix not in names and not (isinstance(re_ix, int | np.integer) and 0 <= re_ix < len(names)):

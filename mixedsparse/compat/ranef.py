@@ -69,10 +69,12 @@ def _by_group(problem: Problem, structure: Structure, n_re: int) -> _ByGroup:
             group.append(groups)
             label.append(np.full(len(groups), next(names), dtype=object))
             column.append(starts[place] + groups * k + j)
-    for place, component in zip(places[n_re:], structure.components, strict=True):
-        group.append(component.group)
-        label.append(component.labels)
-        column.append(starts[place] + np.arange(len(component.group)))
+    parts = [part for component in structure.components for part in component.parts]
+    for place, part in zip(places[n_re:], parts, strict=True):
+        there = np.flatnonzero(part.labels != "")
+        group.append(part.group[there])
+        label.append(part.labels[there])
+        column.append(starts[place] + there)
     owner = np.concatenate(group)
     order = np.argsort(owner, kind="stable")
     ends = np.cumsum(np.bincount(owner, minlength=len(groups)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +13,19 @@ from mixedsparse.compat.arguments import check_fit
 from mixedsparse.compat.estimates import EstimatesMixin
 from mixedsparse.compat.profile import profile_variance
 from mixedsparse.compat.ranef import conditional_covariances, conditional_means
+from mixedsparse.compat.storing import StoringMixin
 from mixedsparse.compat.summary import MixedLMSummary, make_summary
 from mixedsparse.compat.testing import TestingMixin
-from mixedsparse.errors import DataError
+from mixedsparse.errors import OptionError
 
 if TYPE_CHECKING:
-    from mixedsparse.compat.mixedlm import MixedLM
+    from mixedsparse.compat.facts import FactsMixin
     from mixedsparse.results import MixedResults
 
 __all__ = ["MixedLMResults"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class MixedLMResults(EstimatesMixin, TestingMixin):
+class MixedLMResults(EstimatesMixin, TestingMixin, StoringMixin):
     """Results of `MixedLM.fit` under statsmodels' names and in its shapes.
 
     Vectors are Series and matrices DataFrames for a model from formulas or pandas objects, arrays otherwise.
@@ -34,8 +33,6 @@ class MixedLMResults(EstimatesMixin, TestingMixin):
     Attributes
     ----------
     model : MixedLM
-    mixed : MixedResults
-        The fit itself, with everything that this package computes.
     independent : bool
         Whether the groups' random effects are without correlations (`free` of `MixedLM.fit`).
 
@@ -47,45 +44,64 @@ class MixedLMResults(EstimatesMixin, TestingMixin):
     {'Intercept': 15.724, 'Time': 6.943, 'Pig Var': 3.554}
     """
 
-    model: MixedLM
-    mixed: MixedResults
-    independent: bool
+    # statsmodels' name for a normal reference of the parameters' tests.
+    use_t = False
+
+    def __init__(self, model: FactsMixin, mixed: MixedResults, independent: bool) -> None:
+        self.model, self._mixed, self.independent = model, mixed, independent
+
+    @property
+    def mixed(self) -> MixedResults:
+        """The fit itself, with everything that this package computes.
+
+        Raises
+        ------
+        OptionError
+            A component has several columns in a row, whose common variance no formula with bars can say.
+        """
+        if self.model.structure.is_tied:
+            raise OptionError(
+                "A variance component of this model has several columns in one row, with a common variance: results of "
+                "this package know a variance for each. Use those under statsmodels' names, or fit `mixed` with a "
+                "component for each column."
+            )
+        return self._mixed
 
     @cached_property
     def random_effects(self) -> dict[Any, pd.Series]:
         """Conditional modes, group -> Series over the group's effects and its levels of each component."""
-        return conditional_means(self.mixed, self.model.structure, self.n_re_terms)
+        return conditional_means(self._mixed, self.model.structure, self.n_re_terms)
 
     @cached_property
     def random_effects_cov(self) -> dict[Any, pd.DataFrame]:
         """Conditional covariances of `random_effects`, group -> DataFrame; parameters taken as known."""
-        return conditional_covariances(self.mixed, self.model.structure, self.n_re_terms)
+        return conditional_covariances(self._mixed, self.model.structure, self.n_re_terms)
 
     @property
     def llf(self) -> float:
         """Log-likelihood; the restricted one after REML."""
-        return self.mixed.llf
+        return self._mixed.llf
 
     @property
     def aic(self) -> float:
         """Akaike's criterion, after REML too (statsmodels: NaN)."""
-        return self.mixed.aic
+        return self._mixed.aic
 
     @property
     def bic(self) -> float:
         """Bayesian information criterion, after REML too (statsmodels: NaN)."""
-        return self.mixed.bic
+        return self._mixed.bic
 
     @property
     def fittedvalues(self) -> Any:
         """X beta + Z b (n,)."""
-        fitted = self.mixed.fittedvalues
+        fitted = self._mixed.fittedvalues
         return fitted if self.model.labelled else fitted.to_numpy()
 
     @property
     def resid(self) -> Any:
         """Response less `fittedvalues` (n,)."""
-        resid = self.mixed.resid
+        resid = self._mixed.resid
         return resid if self.model.labelled else resid.to_numpy()
 
     def predict(self, exog: Any = None, transform: bool = True) -> Any:
@@ -104,19 +120,15 @@ class MixedLMResults(EstimatesMixin, TestingMixin):
         Series for a data frame, else ndarray
             Rows as in `exog`; NaN where a variable is missing.
         """
-        beta = self.mixed.fit.beta[self.model.structure.fe_order]
         design = self.model.linear.design
         if exog is None:
-            fixed = self.model.exog @ beta
+            fixed = self.model.predict(self.fe_params)
             return fixed if design.offset is None else fixed + design.offset
         if transform and design.encoding is not None:
             new = design.matrices(exog, groups=[])
-            fixed = new.X[:, self.mixed.model.problem.basis.kept] @ self.mixed.fit.beta
+            fixed = new.X[:, self._mixed.model.problem.basis.kept] @ self._mixed.fit.beta
             return pd.Series(fixed if new.offset is None else fixed + new.offset, index=new.index)
-        X = np.atleast_2d(np.asarray(exog, dtype=float))
-        if X.shape[1] != len(beta):
-            raise DataError(f"exog has shape {X.shape}: give {len(beta)} columns, {', '.join(self.model.exog_names)}.")
-        return pd.Series(X @ beta, index=exog.index) if isinstance(exog, pd.DataFrame) else X @ beta
+        return self.model.predict(self.fe_params, exog)
 
     def profile_re(
         self,
@@ -157,19 +169,33 @@ class MixedLMResults(EstimatesMixin, TestingMixin):
         return profile_variance(self, re_ix, vtype, (num_low, dist_low), (num_high, dist_high))
 
     @property
+    def hist(self) -> list[dict[str, Any]]:
+        """How the search went, as statsmodels keeps it with ``full_output=True``."""
+        search = self._mixed.fit.search
+        return [
+            {
+                "fopt": -self.llf,
+                "iterations": search.nit,
+                "fcalls": search.nfev,
+                "converged": self.converged,
+                "allvecs": list(search.path),
+            }
+        ]
+
+    @property
     def converged(self) -> bool:
         """Whether the search ended at an optimum, inside or on the boundary."""
-        return self.mixed.converged
+        return self._mixed.converged
 
     @property
     def reml(self) -> bool:
         """Whether the fit is by restricted maximum likelihood."""
-        return self.mixed.reml
+        return self._mixed.reml
 
     @property
     def method(self) -> str:
         """``"REML"`` or ``"ML"``."""
-        return self.mixed.method
+        return self._mixed.method
 
     @property
     def nobs(self) -> int:
@@ -224,8 +250,8 @@ class MixedLMResults(EstimatesMixin, TestingMixin):
 
     def __repr__(self) -> str:
         """Show formula and verdict."""
-        verdict = self.mixed.certificate.verdict
-        return f"<MixedLMResults: {self.model.formula}, {self.method}, {self.nobs} observations, {verdict}>"
+        verdict = self._mixed.certificate.verdict
+        return f"<MixedLMResults: {self.model.linear.formula}, {self.method}, {self.nobs} observations, {verdict}>"
 
     def _repr_html_(self) -> str:
         return self.summary().as_html()

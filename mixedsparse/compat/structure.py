@@ -2,37 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixedsparse.core.cost.engines import Engines
+from mixedsparse.core.elsewhere import ELSEWHERE
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.model import LinearMixedModel
 
 if TYPE_CHECKING:
+    from mixedsparse.core.problem import Problem
     from mixedsparse.formula.design import Design
 
-__all__ = ["Component", "Structure", "covariance_names", "make_model", "permuted", "uncorrelated"]
+__all__ = [
+    "Component",
+    "Effects",
+    "FixedColumns",
+    "Structure",
+    "covariance_names",
+    "make_model",
+    "permuted",
+    "remove_rows",
+    "uncorrelated",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Effects:
+    """Effects of one term, level by level.
+
+    Attributes
+    ----------
+    group : ndarray of int, shape (levels,)
+        Group that each level belongs to.
+    labels : ndarray of str, shape (levels,)
+        statsmodels' name of each effect, ``classroom[C(classroom)[a]]``; empty for one that is not there.
+    """
+
+    group: np.ndarray
+    labels: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Component:
-    """One variance component.
+    """One variance component: a term with one column, or several of one common variance (`parts`)."""
+
+    name: str
+    parts: tuple[Effects, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FixedColumns:
+    """The columns of the fixed part as statsmodels has them.
 
     Attributes
     ----------
-    name : str
-    group : ndarray of int, shape (levels,)
-        Group that each level belongs to.
-    labels : ndarray of str, shape (levels,)
-        statsmodels' name of each effect, ``classroom[C(classroom)[a]]``.
+    order : ndarray of int, shape (k_fe,)
+        Place of each among the columns of the design.
+    names : tuple of str, length k_fe
+    terms : dict
+        Name of each term -> its columns, by their number here; empty for a design from arrays.
     """
 
-    name: str
-    group: np.ndarray
-    labels: np.ndarray
+    order: np.ndarray
+    names: tuple[Hashable, ...]
+    terms: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def among(self, kept: Sequence[int]) -> FixedColumns:
+        """Return what is left when the design has the columns `kept` only."""
+        place = {column: i for i, column in enumerate(kept)}
+        stay = [i for i, column in enumerate(self.order) if column in place]
+        number = {i: new for new, i in enumerate(stay)}
+        terms = {
+            name: np.array([number[i] for i in columns if i in number], dtype=np.intp)
+            for name, columns in self.terms.items()
+        }
+        order = np.array([place[self.order[i]] for i in stay], dtype=np.intp)
+        return FixedColumns(order, tuple(self.names[i] for i in stay), {n: c for n, c in terms.items() if len(c)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,22 +94,50 @@ class Structure:
         Labels of the groups.
     sizes : ndarray of int, shape (n_groups,)
         Rows of each group.
+    codes : ndarray of int, shape (n,)
+        Group of each row.
     re_names : tuple of str, length k_re
         Columns of exog_re.
     re_params : tuple of str, length k_re (k_re + 1) / 2
         Names of the lower triangle of cov_re, row by row.
     components : tuple of Component
         By name.
-    fe_order : ndarray of int, shape (k_fe,)
-        Place of each fixed effect among those of the design that are estimated.
+    fixed : FixedColumns
+        Of the fixed effects that are estimated.
     """
 
     groups: np.ndarray
     sizes: np.ndarray
+    codes: np.ndarray
     re_names: tuple[str, ...]
     re_params: tuple[str, ...]
     components: tuple[Component, ...]
-    fe_order: np.ndarray
+    fixed: FixedColumns
+
+    @property
+    def fe_order(self) -> np.ndarray:
+        """Place of each fixed effect among those of the design that are estimated, shape (k_fe,)."""
+        return self.fixed.order
+
+    @property
+    def owners(self) -> list[int]:
+        """Component of each term that belongs to one, in the order of the formula."""
+        return [i for i, component in enumerate(self.components) for _ in component.parts]
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether several terms have a common variance."""
+        return len(self.owners) > len(self.components)
+
+    def ties(self, problem: Problem, n_re: int) -> np.ndarray:
+        """Return A (m, r) of theta = A phi, with one phi for each variance or covariance.
+
+        The first `n_re` terms of the formula of `problem` are the groups' random effects.
+        """
+        layout, owners, order = problem.theta_layout, self.owners, problem.order
+        keys = [(1, owners[order[t] - n_re]) if order[t] >= n_re else (0, i) for i, t in enumerate(layout.term)]
+        number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
+        return np.eye(len(number))[[number[key] for key in keys]]
 
     @property
     def k_re(self) -> int:
@@ -73,9 +150,8 @@ class Structure:
         return [*self.re_params, *(f"{component.name} Var" for component in self.components)]
 
     def with_kept(self, kept: Sequence[int]) -> Structure:
-        """Structure when only the columns `kept` of the fixed part are estimated: `fe_order` counts these."""
-        place = {column: i for i, column in enumerate(kept)}
-        return replace(self, fe_order=np.array([place[j] for j in self.fe_order if j in place], dtype=np.intp))
+        """Structure when only the columns `kept` of the fixed part are estimated."""
+        return replace(self, fixed=self.fixed.among(kept))
 
 
 def covariance_names(re_names: tuple[str, ...]) -> tuple[str, ...]:
@@ -96,15 +172,23 @@ def make_model(design: Design) -> LinearMixedModel:
     return model
 
 
-def uncorrelated(design: Design) -> Design:
-    """`design` with its first term split into one term per column."""
-    first, rest = design.terms[0], design.terms[1:]
-    terms = [_columns(first, [j]) for j in range(first.k)]
-    encoding = design.encoding
+def remove_rows(model: LinearMixedModel) -> None:
+    """Let go of the response and the fixed part of a model, and keep what was summed over them."""
+    model.design = replace(model.design, y=ELSEWHERE, X=ELSEWHERE, source=None)
+    model.problem = replace(model.problem, basis=replace(model.problem.basis, q=ELSEWHERE, residual=ELSEWHERE))
+    model._engines = Engines(model.problem)
+
+
+def uncorrelated(design: Design, position: int = 0) -> Design:
+    """`design` with one of its terms split into one term per column."""
+    term = design.terms[position]
+    terms, encoding = list(design.terms), design.encoding
+    terms[position : position + 1] = [_columns(term, [j]) for j in range(term.k)]
     if encoding is not None:
-        split = [replace(encoding.terms[0], column=j) for j in range(first.k)]
-        encoding = replace(encoding, terms=(*split, *encoding.terms[1:]))
-    return replace(design, terms=(*terms, *rest), encoding=encoding)
+        encodings = list(encoding.terms)
+        encodings[position : position + 1] = [replace(encodings[position], column=j) for j in range(term.k)]
+        encoding = replace(encoding, terms=tuple(encodings))
+    return replace(design, terms=tuple(terms), encoding=encoding)
 
 
 def permuted(design: Design, order: list[int]) -> Design:

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
+from mixedsparse.compat.tables import labelled_rows, lay_out
 from mixedsparse.errors import OptionError
 
 if TYPE_CHECKING:
-    from mixedsparse.compat.results import MixedLMResults
+    from mixedsparse.compat.estimates import EstimatesMixin
 
 __all__ = ["MixedLMSummary", "make_summary"]
 
@@ -40,13 +41,24 @@ class MixedLMSummary:
     def as_text(self) -> str:
         """Text."""
         facts, parameters = self.tables
-        top = _lay_out(facts.to_numpy(dtype=str).tolist(), "<<<<", 1)
-        cells = [["", *parameters.columns], *([name, *row] for name, row in _rows(parameters))]
-        below = _lay_out(cells, "<" + ">" * parameters.shape[1], 1)
+        top = lay_out(facts.to_numpy(dtype=str).tolist(), "<<<<")
+        cells = [["", *parameters.columns], *([name, *row] for name, row in labelled_rows(parameters))]
+        below = lay_out(cells, "<" + ">" * parameters.shape[1])
         width = max(map(len, [self.title, *top, *below]))
         double, single = "=" * width, "-" * width
         lines = [self.title.center(width).rstrip(), double, *top, single, below[0], single, *below[1:], double]
         return "\n".join([*lines, self.note])
+
+    def as_latex(self, label: str = "") -> str:
+        """LaTeX, a ``table`` with the parameters under the facts; needs ``booktabs``."""
+        from mixedsparse.report.latex import float_of, latex_table
+        from mixedsparse.report.table import Table
+
+        facts, parameters = self.tables
+        top = Table.of("", ["", "", "", ""], facts.to_numpy(dtype=str).tolist(), labels=4)
+        rows = [[name, *row] for name, row in labelled_rows(parameters)]
+        below = Table.of("", ["", *parameters.columns], rows)
+        return float_of([latex_table(top), latex_table(below)], [self.note], self.title, label or None)
 
     def as_html(self) -> str:
         """HTML."""
@@ -55,7 +67,7 @@ class MixedLMSummary:
 
         facts, parameters = self.tables
         pairs = [pair for row in facts.to_numpy(dtype=str).tolist() for pair in (row[:2], row[2:]) if pair[0]]
-        table = Table.of("", ["", *parameters.columns], [[name, *row] for name, row in _rows(parameters)])
+        table = Table.of("", ["", *parameters.columns], [[name, *row] for name, row in labelled_rows(parameters)])
         body = [html.facts_table({k.rstrip(":"): v for k, v in pairs}), html.html_table(table)]
         return html.document(self.title, [*body, html.html_paragraph(self.note)])
 
@@ -70,7 +82,7 @@ class MixedLMSummary:
 
 
 def make_summary(
-    results: MixedLMResults,
+    results: EstimatesMixin,
     yname: str | None,
     xname_fe: Sequence[str] | None,
     xname_re: Sequence[str] | None,
@@ -92,10 +104,10 @@ def make_summary(
     }
     right = {
         "Dependent Variable:": yname or model.endog_names,
-        "Method:": results.method,
+        "Method:": results._mixed.method,
         "Scale:": f"{results.scale:.4f}",
-        "Log-Likelihood:": f"{results.llf:.4f}",
-        "Converged:": "Yes" if results.converged else "No",
+        "Log-Likelihood:": f"{results._mixed.llf:.4f}",
+        "Converged:": "Yes" if results._mixed.converged else "No",
         "": "",
     }
     facts = pd.DataFrame([(*a, *b) for a, b in zip(left.items(), right.items(), strict=True)])
@@ -110,21 +122,10 @@ def make_summary(
         cells.append([f"{value:.3f}", f"{spread:.3f}" if spread > 0 else "", *blank])
     header = ["Coef.", "Std.Err.", "z", "P>|z|", f"[{alpha / 2:g}", f"{1 - alpha / 2:g}]"]
     parameters = pd.DataFrame(cells, index=[*fixed, *random], columns=header)
-    return MixedLMSummary(title or _TITLE, [facts, parameters], results.mixed.certificate.message)
+    return MixedLMSummary(title or _TITLE, [facts, parameters], results._mixed.certificate.message)
 
 
 def _names(what: str, given: Sequence[str] | None, known: list[str]) -> list[str]:
     if given is not None and len(given) != len(known):
         raise OptionError(f"{what} has {len(given)} names for {len(known)} parameters: {', '.join(map(repr, known))}.")
     return known if given is None else list(given)
-
-
-def _rows(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
-    return list(zip(map(str, table.index), table.to_numpy(dtype=str).tolist(), strict=True))
-
-
-def _lay_out(rows: list[list[str]], align: str, gap: int) -> list[str]:
-    """Lines of a table whose columns are aligned by ``<`` and ``>``."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [[f"{cell:{a}{w}}" for cell, a, w in zip(row, align, widths, strict=True)] for row in rows]
-    return [(" " * gap).join(line).rstrip() for line in lines]

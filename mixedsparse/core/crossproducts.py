@@ -13,7 +13,7 @@ from scipy import sparse
 
 from mixedsparse.core.blocks import Block
 
-__all__ = ["Pairs", "cross_pairs", "level_products", "level_sums", "sorted_pairs", "stable_order"]
+__all__ = ["Pairs", "cross_pairs", "level_grams", "level_products", "level_sums", "sorted_pairs", "stable_order"]
 
 # A table of all pairs of levels is used while it has at most this many cells per observation.
 _TABLE_CELLS_PER_ROW = 4
@@ -88,7 +88,7 @@ def level_products(block: Block, columns: np.ndarray) -> tuple[np.ndarray, np.nd
     """Diagonal blocks of Z'Z, (levels, K, K), and Z'columns, (levels, K, r), for columns (n, r)."""
     k, n = block.width, len(columns)
     if k == 1 or n < _BUSY * block.n_levels or n * (k + columns.shape[1]) > _COPIED:
-        return _level_grams(block), level_sums(block, columns)
+        return level_grams(block), level_sums(block, columns)
     is_sorted = bool((block.codes[1:] >= block.codes[:-1]).all())
     order = slice(None) if is_sorted else stable_order(block.codes, block.n_levels)
     rows = np.empty((n, k + columns.shape[1]))
@@ -100,7 +100,7 @@ def level_products(block: Block, columns: np.ndarray) -> tuple[np.ndarray, np.nd
     return 0.5 * (grams + grams.swapaxes(1, 2)), np.ascontiguousarray(products[:, :, k:])
 
 
-def _level_grams(block: Block) -> np.ndarray:
+def level_grams(block: Block) -> np.ndarray:
     """Return the diagonal blocks of Z'Z, shape (levels, K, K)."""
     out = np.empty((block.n_levels, block.width, block.width))
     for a in range(block.width):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mixedsparse.core.identify import term_is_like_residual
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, FormulaError
 from mixedsparse.formula.kinds import numbers
@@ -17,6 +18,7 @@ __all__ = [
     "check_levels",
     "check_size",
     "empty_effect",
+    "like_the_residual",
     "nothing_left",
     "offset",
     "response",
@@ -102,16 +104,15 @@ def nothing_left(n: int, missing: Mapping[str, int]) -> DataError:
 def check_size(term: RandomTerm, weights: np.ndarray | None) -> None:
     """Refuse a term whose variance cannot be told from the residual's, or that has a single level.
 
-    A term is refused when it has at least as many effects as there are rows (levels times columns) and acts in every
-    row, unless weights tell the residual variances of the rows apart. With rows where all its columns are zero, the
-    others still determine the residual: ``(0 + tT | row)`` with a dummy ``tT`` is a second residual variance for the
-    rows where it is 1.
+    The rule is that of `is_like_residual`: with rows where all columns of the term are zero, with a covariate that
+    differs from level to level, or with weights that tell the rows apart, as many effects as rows do no harm.
     """
     empty = np.flatnonzero(~term.z.any(axis=0))
     if len(empty):
         raise empty_effect(term, int(empty[0]))
-    equal_weights = weights is None or weights.min() == weights.max()
-    check_levels(term, len(term.codes), lambda: equal_weights and bool((term.z != 0).any(axis=1).all()))
+    check_levels(term)
+    if term_is_like_residual(term, weights):
+        raise like_the_residual(term, len(term.codes))
 
 
 def empty_effect(term: RandomTerm, position: int) -> DataError:
@@ -122,16 +123,19 @@ def empty_effect(term: RandomTerm, position: int) -> DataError:
     )
 
 
-def check_levels(term: RandomTerm, n: int, like_residual: Callable[[], bool]) -> None:
-    """Refuse a term with a single level, or one with effects for every one of `n` rows that is `like_residual`."""
+def check_levels(term: RandomTerm) -> None:
+    """Refuse a term with a single level."""
     if term.n_levels < 2:
         raise DataError(
             f"The grouping factor {term.group!r} has one level ({str(term.levels[0])!r}) in the rows used, so its "
             "variance cannot be estimated: use a factor with several levels, or remove the term."
         )
-    if term.n_levels * term.k >= n and like_residual():
-        effects = f"{term.n_levels} levels" + (f" times {term.k} effects" if term.k > 1 else "")
-        raise DataError(
-            f"The grouping factor {term.group!r} has {effects}, not fewer than the {n} rows: its variance cannot be "
-            "told from the residual's. Use a factor with several rows per level, or fewer effects."
-        )
+
+
+def like_the_residual(term: RandomTerm, n: int) -> DataError:
+    """Build the error for a term that can stand in for the residual of `n` rows."""
+    effects = f"{term.n_levels} levels" + (f" times {term.k} effects" if term.k > 1 else "")
+    return DataError(
+        f"The grouping factor {term.group!r} has {effects}, not fewer than the {n} rows: its variance cannot be "
+        "told from the residual's. Use a factor with several rows per level, or fewer effects."
+    )

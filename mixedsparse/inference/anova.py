@@ -11,12 +11,12 @@ import pandas as pd
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.contrast import contrast_tests, denominator, joint_test
 from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, known_terms, notes, type1, type2, type3
-from mixedsparse.inference.linear import read_linear
+from mixedsparse.inference.linear import Linear, read_linear
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["anova_table", "f_table", "t_table", "wald_table"]
+__all__ = ["anova_table", "f_table", "t_rows", "t_table", "wald_row", "wald_table"]
 
 _TYPES: dict[int, Callable[[FixedTerms], dict[str, np.ndarray]]] = {1: type1, 2: type2, 3: type3}
 _ROMAN = {"I": 1, "II": 2, "III": 3}
@@ -51,6 +51,11 @@ def f_table(results: MixedResults, terms: FixedTerms, hypotheses: Mapping[str, n
 def t_table(results: MixedResults, L: Any, ddf: str) -> pd.DataFrame:
     """Test each row of L on its own; see `MixedResults.t_test`."""
     linear = read_linear(L, list(results.params.index), results.dropped_columns)
+    return t_rows(results, linear, ddf)
+
+
+def t_rows(results: MixedResults, linear: Linear, ddf: str) -> pd.DataFrame:
+    """Test each row of `linear`; columns as `MixedResults.t_test`."""
     tests = contrast_tests(results, linear.L, ddf, linear.rhs)
     columns = {"Estimate": tests.estimate, "SE": tests.se, "df": tests.df, "t": tests.t, "p": tests.p}
     return pd.DataFrame(columns, index=list(linear.labels))
@@ -59,6 +64,11 @@ def t_table(results: MixedResults, L: Any, ddf: str) -> pd.DataFrame:
 def wald_table(results: MixedResults, L: Any, ddf: str) -> pd.DataFrame:
     """Test all rows of L together; see `MixedResults.wald_test`."""
     linear = read_linear(L, list(results.params.index), results.dropped_columns)
+    return wald_row(results, linear, ddf)
+
+
+def wald_row(results: MixedResults, linear: Linear, ddf: str) -> pd.DataFrame:
+    """Test all rows of `linear` together; columns as `MixedResults.wald_test`."""
     test = joint_test(results, linear.L, ddf, linear.rhs, known_terms(results))
     columns = {"NumDF": test.num_df, "DenDF": test.den_df, "F": test.F, "p": test.p}
     return pd.DataFrame(columns, index=[", ".join(linear.labels)])

@@ -12,6 +12,7 @@ import numpy as np
 
 from mixedsparse.core.aggregates import PlainSums, aggregated_problem
 from mixedsparse.core.elsewhere import ELSEWHERE
+from mixedsparse.core.identify import like_residual
 from mixedsparse.core.problem import Problem
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, FormulaError, OptionError
@@ -162,7 +163,10 @@ class _Reading:
         design = self._design(pieces, plain, source)
         squares = self.columns.n * (y.mean**2 + y.deviation**2)
         sizes = Sizes(y.size, squares, np.linalg.norm(plain.x_root, axis=0))
-        return Aggregated(design, aggregated_problem(sums), sizes)
+        problem = aggregated_problem(sums)
+        if (term := like_residual(problem)) is not None:
+            raise checks.like_the_residual(term, problem.n)
+        return Aggregated(design, problem, sizes)
 
     def _predictors(self) -> list[str]:
         """Columns of the fixed part and of the offset."""
@@ -247,11 +251,8 @@ class _Reading:
                 f"The weights {self.weights!r} must be positive and finite, but the least is {weights.low:g}: remove "
                 "these rows or correct them."
             )
-        equal = weights is None or weights.low == weights.high
         for term in terms:
-            # An intercept acts in every row; whether a covariate is ever 0 is not asked.
-            like_residual = equal and "Intercept" in term.columns
-            checks.check_levels(term, self.columns.n, lambda like_residual=like_residual: like_residual)
+            checks.check_levels(term)
 
     def _design(self, pieces: Pieces, plain: PlainSums, source: RemoteSource) -> Design:
         encoder = pieces.fixed.encoder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
@@ -12,6 +13,7 @@ import numpy as np
 
 from mixedsparse.core.cost.engines import Engines
 from mixedsparse.core.pls import Pls
+from mixedsparse.formula.patsy import PATSY
 from mixedsparse.model import LinearMixedModel
 from mixedsparse.storage.records import RECORDS
 from mixedsparse.storage.tables import pack_table, unpack_table
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["packed", "put_together", "results_of", "results_with", "unpacked"]
 
 _TREE, _ARRAYS = "results.json", "arrays.bin"
+# Before the names of functions that `mixedsparse.mixedlm` gives to formulas: they are not of the session.
+_PATSY = "patsy."
 _TAGS = {record.cls: tag for tag, record in RECORDS.items()}
 
 
@@ -53,7 +57,9 @@ def packed(results: MixedResults) -> tuple[dict[str, bytes], list[str]]:
     model = results.model
     root = {name: packer.pack(value) for name, value in _root(model.design, model.problem, results.fit).items()}
     tree = {"root": root, "records": records, "arrays": packer.directory}
-    return {_TREE: json.dumps(tree).encode(), _ARRAYS: bytes(packer.data)}, sorted(packer.used)
+    return {_TREE: json.dumps(tree).encode(), _ARRAYS: bytes(packer.data)}, sorted(
+        n for n in packer.used if not n.startswith(_PATSY)
+    )
 
 
 def _root(design: Any, problem: Any, fit: Any) -> dict[str, Any]:
@@ -73,7 +79,8 @@ def unpacked(members: Mapping[str, bytes], session: Mapping[str, Any]) -> MixedR
             raise ValueError(f"values of kind {value['~']!r}")
         return found
 
-    unpacker = Unpacker(tree["arrays"], members[_ARRAYS], session, one)
+    names = ChainMap({f"{_PATSY}{name}": function for name, function in PATSY.items()}, dict(session))
+    unpacker = Unpacker(tree["arrays"], members[_ARRAYS], names, one)
     for record in tree["records"]:
         fields = {name: unpacker.unpack(field) for name, field in record.items() if name != "is"}
         made.append(put_together(record["is"], fields))
@@ -146,7 +153,7 @@ def _outside_names(results: MixedResults) -> dict[int, str]:
     design = results.model.design
     sessions = [part.env for part in (design.encoding, design.source) if part is not None]
     return {
-        id(value): name
+        id(value): f"{_PATSY}{name}" if value is PATSY.get(name) else name
         for env in sessions
         for name, value in env.items()
         if callable(value) or isinstance(value, ModuleType)

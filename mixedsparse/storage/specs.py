@@ -22,6 +22,7 @@ _CONTRASTS = {
     "DiffContrasts": ("backward",),
     "PolyContrasts": ("scores",),
     "CustomContrasts": ("contrasts", "contrast_names"),
+    "PatsyContrasts": ("kind", "argument"),
 }
 _UNSET = "UNSET"
 
@@ -111,10 +112,13 @@ def _encoder(state: Mapping[str, Any]) -> dict[str, Any]:
 def _contrasts(kind: str, values: Mapping[str, Any], levels: list[Any]) -> Any:
     from formulaic.transforms import contrasts as known
 
+    from mixedsparse.formula.patsy import PatsyContrasts
+
     if kind not in _CONTRASTS:
         raise ValueError(f"contrasts of kind {kind!r}")
     values = {name.removeprefix("contrast_"): v for name, v in values.items() if not _is_unset(v)}
-    return known.ContrastsState(getattr(known, kind)(**values), levels)
+    of = PatsyContrasts if kind == "PatsyContrasts" else getattr(known, kind)
+    return known.ContrastsState(of(**values), levels)
 
 
 def _is_unset(value: Any) -> bool:

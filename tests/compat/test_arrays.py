@@ -81,11 +81,13 @@ def test_dict_of_dicts():
         "level": {g: np.ones((len(at), 1)) for g, at in rows.items()},
     }
     X = np.column_stack([np.ones(len(data)), data["x"]])
-    ours, theirs = both(data["y"].to_numpy(), X, data["g"].to_numpy(), exog_vc=components, reml=False)
+    with pytest.warns(FutureWarning, match="Using deprecated variance components format"):
+        ours, theirs = both(data["y"].to_numpy(), X, data["g"].to_numpy(), exog_vc=components, reml=False)
     assert_same(ours, theirs)
     assert ours.mixed.ngroups == {"Group": 25}
     components["slope"] = {g: data.loc[at, ["x"]] for g, at in rows.items()}
-    named = MixedLM(data["y"].to_numpy(), X, data["g"], exog_vc=components).fit()
+    with pytest.warns(FutureWarning, match="a VCSpec serves both"):
+        named = MixedLM(data["y"].to_numpy(), X, data["g"], exog_vc=components).fit()
     assert named.random_effects[0].index.tolist() == ["level[0]", "slope[x]"]
 
 
@@ -114,11 +116,9 @@ def test_incomplete_rows():
 @pytest.mark.parametrize(
     ("exog_vc", "error", "message"),
     [
-        (VCSpec(["v"], [[["p", "q"]] * 2], [[np.ones((3, 2))] * 2]), DataError, "2 columns act in one row"),
         (VCSpec(["v"], [[["p"]] * 2], [[np.ones(2)] * 2]), DataError, "the matrix has 2 rows, the group 3"),
         (VCSpec(["v"], [[["p"]]], [[np.ones(3)]]), DataError, "1 matrices for 2 groups"),
         (VCSpec(["v"], [[["p"]] * 2], [[np.zeros(3)] * 2]), DataError, "zero everywhere"),
-        ({"v": {0: np.ones((3, 1))}}, DataError, "no matrix for the group 1"),
         ("v", OptionError, "exog_vc of type str is not known"),
     ],
 )
@@ -142,3 +142,12 @@ def test_bad_arrays(changes, message):
     given = {"endog": np.arange(5.0), "exog": np.ones((5, 1)), "groups": np.array([0, 0, 1, 1, 1]), **changes}
     with pytest.raises(DataError, match=message):
         MixedLM(**given)
+
+
+def test_a_dict_of_dicts_needs_each_group():
+    y, X = np.array([1.0, 3.0, 2.0, 5.0, 4.0, 7.0]), np.ones((6, 1))
+    with (
+        pytest.warns(FutureWarning, match="deprecated variance components"),
+        pytest.raises(DataError, match="no matrix for the group 1"),
+    ):
+        MixedLM(y, X, np.repeat([0, 1], 3), exog_vc={"v": {0: np.ones((3, 1))}})

@@ -145,10 +145,8 @@ def test_weights_of_tests_go_by_order_or_name():
     np.testing.assert_allclose(by_order, by_name)
     assert by_order["Estimate"].item() == pytest.approx(weights @ fit.fe_params)
     assert fit.wald_test("Time = 7").equals(fit.mixed.wald_test("Time = 7"))
-    with pytest.raises(DataError, match=r"shape \(1, 2\)"):
+    with pytest.raises(DataError, match=rf"shape \(1, 2\) but should have {fit.k_fe} columns"):
         fit.wald_test([[1, 2]])
-    with pytest.raises(DataError, match="coefficients"):
-        fit.wald_test(np.ones(len(fit.params)))
 
 
 @pytest.mark.parametrize(
