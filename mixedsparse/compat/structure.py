@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixedsparse.core.aggregates import PlainSums
 from mixedsparse.core.cost.engines import Engines
 from mixedsparse.core.elsewhere import ELSEWHERE
 from mixedsparse.core.terms import RandomTerm
@@ -174,7 +175,11 @@ def make_model(design: Design) -> LinearMixedModel:
 
 def remove_rows(model: LinearMixedModel) -> None:
     """Let go of the response and the fixed part of a model, and keep what was summed over them."""
-    model.design = replace(model.design, y=ELSEWHERE, X=ELSEWHERE, source=None)
+    design = model.design
+    # With a column of ones in front the first row holds the means of the others.
+    root = np.linalg.qr(np.column_stack([np.ones(len(design.X)), design.X]), mode="r")[:, 1:]
+    plain = PlainSums(root, tuple(term.z.T @ term.z / len(term.z) for term in design.terms))
+    model.design = replace(design, y=ELSEWHERE, X=ELSEWHERE, source=None, plain=plain)
     model.problem = replace(model.problem, basis=replace(model.problem.basis, q=ELSEWHERE, residual=ELSEWHERE))
     model._engines = Engines(model.problem)
 

@@ -63,7 +63,7 @@ def fit_tied(model: LinearMixedModel, ties: np.ndarray, reml: bool) -> MixedResu
     stop = Stop.CONVERGED if step.scaled_gradient < _SCALED else Stop.NO_PROGRESS
     seconds = time.perf_counter() - began
     derivatives = Derivatives(gradient, hessian, "exact")
-    fit = report(problem, Search(theta, pls, derivatives, step, stop, evaluations, found.nit, seconds, ()), reml)
+    fit = report(model.engine(), Search(theta, pls, derivatives, step, stop, evaluations, found.nit, seconds, ()), reml)
     if is_perfect(fit, problem):
         raise perfect_fit(model.design)
     warn_of_data(model.design.nmissing, model.dropped_columns)

@@ -68,10 +68,11 @@ def test_log_likelihood_beside_statsmodels(name):
         cov, vcomp = root @ root.T + np.eye(ours.k_re), rng.uniform(0.5, 2, size=ours.k_vc)
         beta = rng.normal(size=ours.k_fe)
         kinds = {"fe_params": beta, "cov_re": cov, "vcomp": vcomp}
-        mine, yours = MixedLMParams.from_components(**kinds), Theirs.from_components(**kinds)
+        mine = MixedLMParams.from_components(**kinds)
         theirs.cov_pen = theirs.fe_pen = None
         theirs._cov_sing, theirs._freepat = 0, None
         for profile in (True, False):
+            yours = Theirs.from_components(**kinds)  # its score changes it
             want = theirs.loglike(yours, profile_fe=profile)
             assert ours.loglike(mine, profile_fe=profile) == pytest.approx(want, rel=1e-10)
             want = theirs.score(yours, profile_fe=profile)
@@ -165,8 +166,10 @@ def test_results_in_files(tmp_path):
         MixedLMResults.load(tmp_path / "other")
 
 
-def test_results_without_the_rows(tmp_path):
-    fit = mixedlm("Weight ~ Time", datasets.load("dietox"), groups="Pig", re_formula="~Time").fit()
+@pytest.mark.parametrize("formula", ["Weight ~ Time", "Weight ~ 0 + Time"])
+def test_results_without_the_rows(tmp_path, formula):
+    fit = mixedlm(formula, datasets.load("dietox"), groups="Pig", re_formula="~Time").fit()
+    r2 = fit.mixed.r2()
     text, params, effects = str(fit.summary()), fit.params, fit.random_effects["4601"]
     fit.save(tmp_path / "whole")
     fit.save(tmp_path / "part", remove_data=True)
@@ -177,6 +180,7 @@ def test_results_without_the_rows(tmp_path):
         pd.testing.assert_series_equal(results.random_effects["4601"], effects)
         assert results.model.loglike(results.params_object) == pytest.approx(results.llf, abs=1e-8)
         assert float(results.wald_test("Time = 0").pvalue) < 1e-10
+        pd.testing.assert_series_equal(results.mixed.r2(), r2)
         with pytest.raises(RowsElsewhereError):
             results.resid  # noqa: B018 - a property that raises
 
