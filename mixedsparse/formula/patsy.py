@@ -46,6 +46,7 @@ class PatsyContrasts(Contrasts):
 
     @Contrasts.override
     def get_coding_column_names(self, levels: Sequence[Hashable], reduced_rank: bool = True) -> list[str]:
+        """Return the ends of the names of the columns."""
         names = _names(self.kind, list(levels), self.argument)
         if reduced_rank:
             return names
@@ -55,6 +56,7 @@ class PatsyContrasts(Contrasts):
 
     @Contrasts.override
     def get_coefficient_row_names(self, levels: Sequence[Hashable], reduced_rank: bool = True) -> list[str]:
+        """Return names of what the coefficients stand for."""
         names = self.get_coding_column_names(levels, reduced_rank)
         return ["Intercept", *names] if reduced_rank else names
 
