@@ -111,7 +111,8 @@ class LikelihoodMixin(FactsMixin):
         variances = np.asarray(params.vcomp, dtype=float)
         by_term += [_root(variances[[owner]][:, None]) for owner in self.structure.owners]
         theta = problem.theta_layout.flatten([by_term[position] for position in problem.order])
-        return self.linear._pls(theta, self.reml)
+        criterion, point = self.linear._point(theta, self.reml)
+        return criterion.pls(point)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -76,5 +76,5 @@ def _point(model: LinearMixedModel, theta: np.ndarray, held: int, x: float, reml
     rest = theta[others]
     if len(rest):
         rest = minimize(criterion, rest, jac=True, method="BFGS", options={"gtol": _GRADIENT}).x
-    pls = model._pls(whole(rest), reml)
-    return x * pls.pwrss / model.problem.degrees(reml), -0.5 * pls.criterion
+    _, at = model._point(whole(rest), reml)
+    return x * at.pwrss / model.problem.degrees(reml), -0.5 * at.criterion

@@ -59,11 +59,16 @@ def fit_tied(model: LinearMixedModel, ties: np.ndarray, reml: bool) -> MixedResu
     gradient, hessian = slope(phi), observed_hessian(slope, phi)
     step = trust_step(gradient, hessian, np.inf)
     theta = problem.layout.positive(problem.layout.to_block @ (A @ phi))
-    pls = model._pls(problem.from_block @ theta, reml)
+    at_theta, point = model._point(problem.from_block @ theta, reml)
+    pls = at_theta.pls(point)
     stop = Stop.CONVERGED if step.scaled_gradient < _SCALED else Stop.NO_PROGRESS
     seconds = time.perf_counter() - began
     derivatives = Derivatives(gradient, hessian, "exact")
-    fit = report(model.engine(), Search(theta, pls, derivatives, step, stop, evaluations, found.nit, seconds, ()), reml)
+    fit = report(
+        model.engine(),
+        Search(theta, pls, derivatives, step, stop, evaluations, found.nit, seconds, (), at_theta.noise(point)),
+        reml,
+    )
     if is_perfect(fit, problem):
         raise perfect_fit(model.design)
     warn_of_data(model.design.nmissing, model.dropped_columns)
