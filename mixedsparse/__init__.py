@@ -8,6 +8,7 @@ from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import (
     AbsentError,
     ArgumentError,
+    ArgumentTypeError,
     BackendError,
     BinaryResponseWarning,
     ColumnError,
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AbsentError",
     "ArgumentError",
+    "ArgumentTypeError",
     "BackendError",
     "BinaryResponseWarning",
     "ColumnError",

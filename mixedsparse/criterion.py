@@ -11,11 +11,12 @@ from mixedsparse.core.engine import Engine
 from mixedsparse.core.hessian import observed_hessian
 from mixedsparse.core.problem import Problem
 from mixedsparse.core.start import check_theta
+from mixedsparse.foreign import Answers
 
 __all__ = ["CriterionMixin"]
 
 
-class CriterionMixin:
+class CriterionMixin(Answers):
     """Criterion side of `LinearMixedModel`."""
 
     problem: Problem

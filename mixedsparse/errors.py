@@ -8,6 +8,7 @@
     │   └── ColumnError(KeyError)        a column that the call names is not there
     ├── OptionError(ValueError)          an option has a value that is not known
     ├── ArgumentError(TypeError)         a call has an argument that the function does not take
+    │   └── ArgumentTypeError(OptionError)   an argument has a value of a type that it does not take
     ├── AbsentError(AttributeError)      a name of another package, or a slip, that this package does not have
     ├── BackendError(RuntimeError)       the model needs software or memory that is missing
     ├── RowsElsewhereError(RuntimeError) the rows of the model are in a database or in files, not in memory
@@ -33,6 +34,7 @@ from collections.abc import Iterable
 __all__ = [
     "AbsentError",
     "ArgumentError",
+    "ArgumentTypeError",
     "BackendError",
     "BinaryResponseWarning",
     "ColumnError",
@@ -87,6 +89,10 @@ class OptionError(MixedSparseError, ValueError):
 
 class ArgumentError(MixedSparseError, TypeError):
     """A call has an argument that the function does not take; the message says what to write instead."""
+
+
+class ArgumentTypeError(ArgumentError, OptionError):
+    """An argument has a value of a type that it does not take; the message says what it takes."""
 
 
 class AbsentError(MixedSparseError, AttributeError):

@@ -34,15 +34,16 @@ class LinearMixedModel(CriterionMixin):
     Parameters
     ----------
     formula : str
-        As in lme4: ``"y ~ x + (1 + x | subject) + (1 | item)"``.
+        As in lme4: ``"y ~ x + (1 + x | subject) + (1 | item)"``. A formula is code: Python evaluates what stands inside
+        calls, with the caller's names, so never take one from a source that you would not run.
     data : data frame or source
         pandas, polars or pyarrow table, or a dict of columns. Or a source larger than memory: the path of a Parquet
         file, a directory or a glob, a DuckDB relation, or a table of any back end of Ibis. Its rows stay there, and
         only sums over levels are read. Numbers are covariates; text, categories and truth values are factors; dates
         and other objects are refused, unless ``C(...)`` makes factors of them.
     weights, offset : str or array, optional
-        Column name or one number per row; a column name for a source. A Series goes by its index: it must have the
-        labels of the data, in whatever order; other arrays go by the order of the rows.
+        Column name or one number per row; a column name for a source. A Series goes by its index, which must have the
+        labels of the data; other arrays by the order of the rows.
     contrasts : dict, optional
         Column -> ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, an array (levels, levels - 1), or a DataFrame
         whose index says which level a row is for and whose columns name the coefficients (``length[q-p]``). Applied to
@@ -179,7 +180,6 @@ class LinearMixedModel(CriterionMixin):
 
         return CostReport.of(self._engines.foresee())
 
-    @explains_arguments
     def fit(
         self,
         reml: bool = True,
@@ -277,7 +277,7 @@ def lmer(
     Parameters
     ----------
     formula, data, weights, offset, contrasts
-        See `LinearMixedModel`.
+        See `LinearMixedModel`. A formula is code: never take one from a source that you would not run.
     reml, start, method, options, progress
         See `LinearMixedModel.fit`.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 
+from mixedsparse.checks import check_draws, one_of
 from mixedsparse.errors import OptionError
 
 __all__ = ["BACKENDS", "METHODS", "FitOptions", "check_draws", "check_method", "check_options"]
@@ -47,8 +47,7 @@ class FitOptions:
     mc_share: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            raise OptionError(f"backend={self.backend!r} is not known; use one of {', '.join(map(repr, BACKENDS))}.")
+        one_of("backend", self.backend, BACKENDS)
         if type(self.max_evals) is not int or self.max_evals < 1:
             raise OptionError(f"max_evals={self.max_evals!r} must be a whole number of at least 1.")
         if not isinstance(self.tolerance, (int, float)) or not 0 < self.tolerance < 1:
@@ -61,8 +60,7 @@ class FitOptions:
 
 def check_method(method: str, options: FitOptions) -> None:
     """Refuse a `method` that is not known, or that contradicts the options."""
-    if method not in METHODS:
-        raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}.")
+    one_of("method", method, METHODS)
     if method == "iterative" and options.backend != "auto":
         raise OptionError(
             f"method='iterative' makes no factor, but options.backend={options.backend!r} asks for one: leave one out."
@@ -76,11 +74,3 @@ def check_options(options: object) -> FitOptions:
     if not isinstance(options, FitOptions):
         raise OptionError(f"options={options!r} must be a FitOptions: write options=FitOptions(backend='split').")
     return options
-
-
-def check_draws(nsim: int, seed: int | None, least: int = 1) -> None:
-    """Refuse a number of draws below `least` and a seed that is no whole number."""
-    if isinstance(nsim, bool) or not isinstance(nsim, Integral) or nsim < least:
-        raise OptionError(f"nsim={nsim!r} must be a whole number of at least {least}.")
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0):
-        raise OptionError(f"seed={seed!r} must be a whole number that is not negative, or None.")

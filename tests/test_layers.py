@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent / "mixedsparse"
 LAYERS = [
     "errors",
     "options",
+    "checks",
+    "spellings",
     "foreign",
     "files",
     "core",
@@ -39,12 +41,13 @@ LAYERS = [
     "adapters",
 ]
 ON_TOP = {"__init__", "demo", "compat"}  # may import any layer
-GROUND = {"errors", "options"}
+GROUND = {"errors", "options", "checks", "spellings", "foreign"}
 PURE = {"core", "formula"}  # never import upwards, not even inside a function
 
 ALLOWED_LIBRARIES = {
     "errors": set(),
     "options": set(),
+    "checks": {"numpy"},
     "core": {"numpy", "scipy"},
     "formula": {"numpy", "pandas", "formulaic", "narwhals"},
     "datasets": {"pandas"},

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mixedsparse.checks import KINDS, as_array
 from mixedsparse.core.elsewhere import ELSEWHERE
 from mixedsparse.errors import DataError
 
@@ -56,8 +57,10 @@ class RandomTerm:
 
     def __post_init__(self) -> None:
         rows = row_labels(self.codes)
+        KINDS["RandomTerm.group"].check("group", self.group)
+        KINDS["x_names"].check("columns", self.columns)
         z = _real(_in_order(self.z, rows, self.group), self.group)
-        codes = np.asarray(self.codes)
+        codes = as_array(self.codes, f"Random term on {self.group!r}: codes")
         if codes.ndim != 1 or z.ndim != 2 or len(codes) != len(z):
             raise DataError(
                 f"Random term on {self.group!r}: codes {codes.shape} and z {z.shape} must have one row per observation."
@@ -66,7 +69,10 @@ class RandomTerm:
             raise DataError(f"Random term on {self.group!r}: codes must be integers, not {codes.dtype}.")
         if len(codes) and codes.min() < 0:
             raise DataError(f"Random term on {self.group!r}: codes must not be negative (drop missing levels first).")
-        columns = tuple(self.columns) or _default_columns(z.shape[1])
+        names = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
+        columns = names or _default_columns(z.shape[1])
+        if not hasattr(self.levels, "__len__") or as_array(self.levels, "levels").ndim != 1:
+            raise DataError(f"Random term on {self.group!r}: levels must be one label per level, in a list.")
         n_levels = len(self.levels) or (int(codes.max()) + 1 if len(codes) else 0)
         levels = np.asarray(self.levels) if len(self.levels) else np.arange(n_levels)
         if len(columns) != z.shape[1]:
@@ -136,7 +142,7 @@ def _in_order(z: Any, rows: Any, group: str) -> Any:
 
 def _real(z: Any, group: str) -> np.ndarray:
     """Matrix `z` (n, k) as float64; dates and complex numbers, which NumPy would convert, are no numbers."""
-    array = np.asarray(z)
+    array = as_array(z, f"Random term on {group!r}: z")
     try:
         if array.dtype.kind not in "biufO":
             raise TypeError

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.errors import DataError
+from mixedsparse.foreign import explains_arguments
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -85,6 +86,7 @@ def names() -> list[str]:
     return sorted(_catalogue(), key=str.casefold)
 
 
+@explains_arguments
 def describe(name: str) -> Description:
     """Describe a data set: source, design, and the meaning and unit of each column.
 
@@ -115,6 +117,7 @@ def describe(name: str) -> Description:
     return Description(name=key, columns=columns, **texts)
 
 
+@explains_arguments
 def load(name: str) -> pd.DataFrame:
     """Load a data set as a new pandas DataFrame.
 

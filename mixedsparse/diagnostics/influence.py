@@ -14,9 +14,12 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.caller import user_level
+from mixedsparse.checks import as_array, one_of
 from mixedsparse.core.cases.deletion import Deleter, Deletions, delete_each
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError
+from mixedsparse.foreign import Answers
+from mixedsparse.formula.alignment import aligned_part
 from mixedsparse.inference.parameters import parameter_values, parameters
 from mixedsparse.progress import CountOption, counter
 
@@ -31,7 +34,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Influence:
+class Influence(Answers):
     """Estimates without each row, or each level of a grouping factor, and how far they move.
 
     Every table has a row per deletion: the data's index, or the levels. NaN where the model cannot be estimated
@@ -82,8 +85,7 @@ def influence(
 ) -> Influence:
     """Delete rows or groups of rows in turn; see `MixedResults.influence`."""
     theta = ("fixed" if group is None else "refit") if theta is None else theta
-    if theta not in _THETA:
-        raise OptionError(f"theta={theta!r} is not known; use one of {', '.join(map(repr, _THETA))}.")
+    one_of("theta", theta, _THETA)
     name, labels, codes = _units(results, group)
     if group is None and theta == "fixed":
         found = delete_each(results.model.problem, results.fit, results._hat)
@@ -108,9 +110,7 @@ def _units(results: MixedResults, group: Any) -> tuple[str | None, pd.Index, np.
             )
         term = results.model.problem.terms[results._terms_of[group][0]]
         return group, pd.Index(term.levels, name=group), term.codes
-    if isinstance(group, pd.Series) and group.index.is_unique and index.isin(group.index).all():
-        group = group.loc[index]
-    labels = np.asarray(group)
+    labels = as_array(aligned_part(group, index, "group"), "group")
     if labels.shape != (len(index),):
         raise DataError(f"group has shape {labels.shape}, but {len(index)} rows were fitted: give one label per row.")
     codes, levels = pd.factorize(labels, sort=True)

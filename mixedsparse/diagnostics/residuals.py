@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mixedsparse.errors import OptionError
+from mixedsparse.checks import one_of
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -19,8 +19,7 @@ KINDS = ("response", "conditional", "marginal", "pearson", "scaled", "standardiz
 
 def residuals(results: MixedResults, kind: str = "response") -> pd.Series:
     """Residuals of one kind; see `MixedResults.residuals`."""
-    if kind not in KINDS:
-        raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, KINDS))}.")
+    one_of("kind", kind, KINDS)
     return results._per_row(_values(results, kind), f"{kind}_residuals")
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from mixedsparse.checks import check_draws, one_of
 from mixedsparse.core.batched.draws import parametric_sampler
 from mixedsparse.core.cases.leverage import residuals_of
 from mixedsparse.core.cost.memory import available_memory
 from mixedsparse.diagnostics.refitted import own_scale_residuals, refitted_residuals
-from mixedsparse.errors import BackendError, OptionError
-from mixedsparse.options import check_draws
+from mixedsparse.errors import BackendError
+from mixedsparse.foreign import Answers
 from mixedsparse.progress import CountOption
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _ARRAYS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ScaledResiduals:
+class ScaledResiduals(Answers):
     """Quantile of each row's residual among those of simulated responses.
 
     Attributes
@@ -107,8 +108,7 @@ def scaled_residuals(
 
 
 def _check(results: MixedResults, nsim: int, seed: int | None, random: str) -> None:
-    if random not in _RANDOM:
-        raise OptionError(f"random={random!r} is not known; use one of {', '.join(map(repr, _RANDOM))}.")
+    one_of("random", random, _RANDOM)
     check_draws(nsim, seed, least=2)
     needed = _ARRAYS * 8.0 * results.model.problem.n * nsim
     if needed > available_memory():

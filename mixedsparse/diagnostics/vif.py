@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.checks import one_of
+from mixedsparse.errors import DataError
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -24,8 +25,7 @@ _CONSTANT = 1e-10
 
 def vif(results: MixedResults, by: str = "term") -> pd.DataFrame:
     """Variance inflation factors; see `MixedResults.vif`."""
-    if by not in _BY:
-        raise OptionError(f"by={by!r} is not known; use one of {', '.join(map(repr, _BY))}.")
+    one_of("by", by, _BY)
     names, terms = results._x_names, _kept_columns(results)
     used = np.flatnonzero(_vary(results))
     if not len(used):

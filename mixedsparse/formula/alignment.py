@@ -15,7 +15,7 @@ import pandas as pd
 
 from mixedsparse.errors import DataError
 
-__all__ = ["aligned", "has_labels", "is_default", "labels_of", "named_columns"]
+__all__ = ["aligned", "aligned_part", "has_labels", "is_default", "labels_of", "named_columns"]
 
 
 def is_default(index: pd.Index) -> bool:
@@ -81,6 +81,14 @@ def aligned(value: Any, index: pd.Index | None, what: str) -> Any:
             "index of the data, or as values in the order of the rows, .to_numpy()."
         )
     return value.iloc[order]
+
+
+def aligned_part(value: Any, index: pd.Index, what: str) -> Any:
+    """As `aligned`, for values that may have further rows: those that were left out of the data."""
+    if isinstance(value, pd.Series | pd.DataFrame) and len(value) > len(index) and value.index.is_unique:
+        kept = value.index.isin(index)
+        value = value[kept] if kept.sum() == len(index) else value
+    return aligned(value, index, what)
 
 
 def named_columns(values: pd.DataFrame | pd.Series) -> Sequence[Hashable] | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.checks import as_array
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError
 from mixedsparse.formula import checks
@@ -54,7 +55,7 @@ def array_design(
     response_values = checks.response(_vector(y, response), response)
     n = len(response_values)
     matrix, names = _matrix(X, n, x_names)
-    if not terms:
+    if not len(terms):
         raise DataError("There is no random-effects term: give at least one RandomTerm.")
     for term in terms:
         if not isinstance(term, RandomTerm):
@@ -90,7 +91,7 @@ def _aligned_term(term: RandomTerm, index: pd.Index | None) -> RandomTerm:
 
 
 def _vector(values: Any, what: str, n: int | None = None) -> np.ndarray:
-    out = np.asarray(values)
+    out = as_array(values, what)
     if out.ndim == 2 and out.shape[1] == 1:
         out = out[:, 0]
     if out.ndim != 1 or len(out) == 0 or (n is not None and len(out) != n):
@@ -106,6 +107,7 @@ def _matrix(X: Any, n: int, x_names: Sequence[str] | None) -> tuple[np.ndarray, 
     if x_names is None:
         columns = getattr(X, "columns", None)
         x_names = [f"x{i}" for i in range(matrix.shape[1])] if columns is None else [str(c) for c in columns]
+    x_names = [x_names] if isinstance(x_names, str) else [str(name) for name in x_names]
     if len(x_names) != matrix.shape[1]:
         raise DataError(f"x_names has {len(x_names)} names for the {matrix.shape[1]} columns of X.")
     checks.check_finite(matrix, list(x_names))
@@ -125,7 +127,7 @@ def number_matrix(values: Any, what: str) -> np.ndarray:
         return np.column_stack(
             [_numbers(column, label) for label, column in named.items()] or [np.empty((len(values), 0))]
         )
-    array = np.asarray(values)
+    array = as_array(values, what)
     if array.dtype.kind in "biuf" or array.ndim not in (1, 2):
         return _real(array[:, None] if array.ndim == 1 else array, what)
     columns = [array] if array.ndim == 1 else list(array.T)

@@ -14,6 +14,7 @@ from mixedsparse.core.aggregates import PlainSums
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, FormulaError
 from mixedsparse.formula import checks
+from mixedsparse.formula.beside import given_values, phrase, total_offset
 from mixedsparse.formula.columns import Columns, complete_rows
 from mixedsparse.formula.contrasts import Coding, Contrast, check_used, read_contrasts
 from mixedsparse.formula.encoders import Encoder, fit_encoder
@@ -21,6 +22,7 @@ from mixedsparse.formula.frames import Table, column_error, natural, open_table,
 from mixedsparse.formula.grouping import Atom, Grouping
 from mixedsparse.formula.names import caller_names, candidates
 from mixedsparse.formula.newdata import Encoding, NewMatrices, TermEncoding, encode_new
+from mixedsparse.formula.numpy_names import check_attributes
 from mixedsparse.formula.parse import ParsedFormula, UnknownNames, parse
 from mixedsparse.formula.source import Source
 
@@ -168,7 +170,7 @@ def make_design(
     raw = table.read([c for c in parsed.columns if c not in arrays], f"the formula {formula!r}") | arrays
     given = {what: value for what, value in (("weights", weights), ("offset", offset)) if value is not None}
     keys = {what: value if isinstance(value, str) else f"{what}=" for what, value in given.items()}
-    extra = {keys[what]: _argument(what, value, table) for what, value in given.items()}
+    extra = {keys[what]: given_values(what, value, table) for what, value in given.items()}
     keep, missing = complete_rows(raw | extra, table.n)
     n = table.n if keep is None else int(keep.sum())
     if n == 0:
@@ -182,7 +184,7 @@ def make_design(
     fixed, X = fit_encoder(parsed.fixed, values, codings, n, functions)
     checks.check_finite(X, fixed.names)
     terms, encodings = _random_terms(parsed, columns, values, codings)
-    prior = checks.weights(known["weights"], _phrase("weights", weights)) if "weights" in known else None
+    prior = checks.weights(known["weights"], phrase("weights", weights)) if "weights" in known else None
     for term in terms:
         checks.check_size(term, prior)
     offset_column = offset if isinstance(offset, str) else None
@@ -195,7 +197,7 @@ def make_design(
         x_terms=fixed.terms,
         terms=terms,
         weights=prior,
-        offset=_offset(parsed, columns, known.get("offset"), _phrase("offset", offset)),
+        offset=total_offset(parsed, columns, known.get("offset"), phrase("offset", offset)),
         index=index,
         nmissing=table.n - n,
         missing=missing,
@@ -213,6 +215,8 @@ def _parse(formula: Any, table: Table, env: Mapping[str, Any]) -> tuple[ParsedFo
         raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not of type {type(formula).__name__}.")
     present = tuple(name for name in candidates(formula) if name in table.names)
     outer = caller_names(formula, present, env)
+    if "." in formula or "__" in formula or "np" in formula:
+        check_attributes(formula, present, outer)
     arrays = tuple(name for name, value in outer.items() if np.ndim(value) == 1 and len(value) == table.n)
     try:
         return parse(formula, present + arrays, tuple(name for name in outer if name not in arrays)), outer
@@ -223,23 +227,6 @@ def _parse(formula: Any, table: Table, env: Mapping[str, Any]) -> tuple[ParsedFo
 def factor_columns(formula: str, table: Table, env: Mapping[str, Any]) -> frozenset[str]:
     """Columns of `table` that are terms of `formula`, alone or in ``C(...)``: those that may have contrasts."""
     return frozenset(column for column, own in _parse(formula, table, env)[0].factors.items() if own is None)
-
-
-def _argument(what: str, value: Any, table: Table) -> Any:
-    """Column (rows of the data,) that `weights` or `offset` names or gives."""
-    if isinstance(value, str):
-        return table.read([value], f"{what}={value!r}")[value]
-    values = np.asarray(table.aligned(value, what))
-    if values.ndim == 0 and what == "offset":
-        return np.full(table.n, values)
-    if values.shape != (table.n,):
-        raise DataError(f"{what} has shape {values.shape}, but the data have {table.n} rows: give one value per row.")
-    return values
-
-
-def _phrase(what: str, given: Any) -> str:
-    """Subject of a message about the argument `what`."""
-    return f"The {what} {given!r}" if isinstance(given, str) else f"The {what}"
 
 
 def _code_bare(
@@ -289,11 +276,3 @@ def _random_terms(
                 terms.append(RandomTerm(grouping.name, codes, z, encodings[-1].names, grouping.levels))
     checks.check_duplicates(terms, [frozenset(atom.code for atom in e.grouping.atoms) for e in encodings])
     return tuple(terms), tuple(encodings)
-
-
-def _offset(parsed: ParsedFormula, columns: Columns, given: Any, what: str) -> np.ndarray | None:
-    """Sum of the offset argument and the formula's ``offset(...)`` terms, None when there is none."""
-    parts = [checks.offset(columns.expression(e), _phrase("offset", e.label)) for e in parsed.offsets]
-    if given is not None:
-        parts.append(checks.offset(given, what))
-    return np.sum(parts, axis=0) if parts else None

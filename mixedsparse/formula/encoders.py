@@ -211,7 +211,10 @@ def _labels(spec: Any, names: Mapping[str, str]) -> tuple[tuple[str, ...], dict[
     for row in spec.structure:
         start = len(columns)
         columns += [restore(str(column), names) for column in row.columns]
-        terms[restore(repr(row.term), names)] = slice(start, len(columns))
+        label = restore(repr(row.term), names)
+        if label in terms or (label == "1" and aliases_in(repr(row.term))):
+            label = f"`{label}`"  # a column called "1" is not the intercept
+        terms[label] = slice(start, len(columns))
     return tuple(columns), terms
 
 

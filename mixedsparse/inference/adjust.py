@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from scipy.special import chdtri, fdtrc, gammaincinv, gammaln, ndtr, ndtri, stdtr, stdtrit
 
-from mixedsparse.errors import OptionError
+from mixedsparse.checks import one_of
 
 __all__ = ["METHODS", "adjusted_p", "check_method", "critical_values", "range_quantile", "range_sf"]
 
@@ -28,8 +28,7 @@ _RANK_TOL = 1e-10
 
 def check_method(adjust: str) -> None:
     """Refuse an adjustment that is not known."""
-    if adjust not in METHODS:
-        raise OptionError(f"adjust={adjust!r} is not known; use one of {', '.join(map(repr, METHODS))}.")
+    one_of("adjust", adjust, METHODS)
 
 
 def adjusted_p(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.checks import shown
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.contrast import contrast_tests, denominator, joint_test
 from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, known_terms, notes, type1, type2, type3
@@ -25,8 +26,8 @@ _ROMAN = {"I": 1, "II": 2, "III": 3}
 def anova_table(results: MixedResults, type: int | str = 3, ddf: str = "satterthwaite") -> pd.DataFrame:
     """F test of each term; see `MixedResults.anova`."""
     kind = _ROMAN.get(str(type), type)
-    if kind not in _TYPES:
-        raise OptionError(f"type={type!r} is not known; use 1, 2 or 3 (or 'I', 'II', 'III').")
+    if not isinstance(kind, int) or kind not in _TYPES:
+        raise OptionError(f"type={shown(type)} is not known; use 1, 2 or 3 (or 'I', 'II', 'III').")
     terms = fixed_terms(results)
     return f_table(results, terms, _TYPES[kind](terms), ddf)
 

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.caller import user_level
+from mixedsparse.checks import check_draws, check_level, one_of
 from mixedsparse.errors import ConvergenceWarning, MixedSparseWarning, OptionError
+from mixedsparse.foreign import Answers
 from mixedsparse.inference.bootstrap_limits import KINDS, limits, skewness
 from mixedsparse.inference.cases import NewRows, unit_of
 from mixedsparse.inference.parameters import identified, parameters
-from mixedsparse.inference.profile import check_level
 from mixedsparse.inference.replicates import NewResponses, Replicator, Statistic, estimates_of, in_tasks, run_blocks
-from mixedsparse.options import check_draws
 from mixedsparse.progress import CountOption
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _NEVER_ZERO = (
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Bootstrap:
+class Bootstrap(Answers):
     """Bootstrap replicates of a fit.
 
     Attributes
@@ -109,8 +109,7 @@ class Bootstrap:
         American Statistical Association 82, 171-185.
         """
         check_level(level)
-        if kind not in KINDS:
-            raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, KINDS))}.")
+        one_of("kind", kind, KINDS)
         acceleration = self._acceleration() if kind == "bca" else np.zeros(len(self.estimates))
         kinds = [p.kind for p in parameters(self.results)]
         scales = [*kinds, *["fixed"] * (len(self.estimates) - len(kinds))]
@@ -205,8 +204,7 @@ def bootstrap(
 
 def _check(nsim: int, seed: int | None, kind: str, group: str | None) -> None:
     check_draws(nsim, seed)
-    if kind not in _DRAWS:
-        raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, _DRAWS))}.")
+    one_of("kind", kind, _DRAWS)
     if group is not None and kind != "cases":
         raise OptionError(f"group={group!r} says whose levels kind='cases' draws; kind={kind!r} draws none.")
 

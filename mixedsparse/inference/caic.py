@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from mixedsparse.checks import one_of
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.problem import Problem
-from mixedsparse.errors import OptionError
 from mixedsparse.results.internals import indicator
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ _FLAT = 1e-10
 
 def caic(results: MixedResults, method: str = "greven-kneib") -> pd.Series:
     """Conditional AIC; see `MixedResults.caic`."""
-    if method not in METHODS:
-        raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}.")
+    one_of("method", method, METHODS)
     results._needs_factor("The conditional AIC", "Compare aic")
     df = effective_df(results) + 1.0
     if method != "vaida-blanchard":

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.errors import DataError, OptionError
+from mixedsparse.foreign import explains_arguments
 from mixedsparse.inference.comparable import check_same_data, same_fixed_part
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 
+@explains_arguments
 def compare(models: Iterable[MixedResults] | Mapping[str, MixedResults]) -> pd.DataFrame:
     """Information criteria of several models of the same response.
 

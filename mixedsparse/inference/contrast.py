@@ -14,7 +14,8 @@ import numpy as np
 from scipy.special import fdtrc, gammaincc, stdtr
 
 from mixedsparse.caller import user_level
-from mixedsparse.errors import DataError, OptionError, UndefinedTestWarning
+from mixedsparse.checks import one_of
+from mixedsparse.errors import DataError, UndefinedTestWarning
 from mixedsparse.inference.hypotheses import FixedTerms, deciding_rows
 from mixedsparse.inference.priors import Prior
 from mixedsparse.inference.row_space import independent_rows, uncorrelated
@@ -222,8 +223,7 @@ def joint_test(
 
 def check_ddf(ddf: str) -> None:
     """Refuse a method for degrees of freedom that is not known."""
-    if ddf not in DDF:
-        raise OptionError(f"ddf={ddf!r} is not known; use one of {', '.join(map(repr, DDF))}.")
+    one_of("ddf", ddf, DDF)
 
 
 def denominator(results: MixedResults, ddf: str) -> Denominator:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from mixedsparse.errors import OptionError
+from mixedsparse.checks import one_of
 from mixedsparse.inference.anova import f_table
 from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, type3
 from mixedsparse.inference.refit import Likelihood, fit_columns, of_fit, refit
@@ -27,8 +27,7 @@ SMALL_SAMPLES = (
 
 def deletions(results: MixedResults, test: str, ddf: str) -> pd.DataFrame:
     """Test the terms that are no part of others; see `MixedResults.drop1`."""
-    if test not in _TESTS:
-        raise OptionError(f"test={test!r} is not known; use one of {', '.join(map(repr, _TESTS))}.")
+    one_of("test", test, _TESTS)
     terms = fixed_terms(results)
     droppable = terms.structure.droppable()
     if test == "F":

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.checks import check_level, one_of
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.grid import Grid, check_known, encode, make_grid, predictors
 from mixedsparse.inference.means import MarginalMeans
 from mixedsparse.inference.nesting import add_groups, existing, nest_shares
-from mixedsparse.inference.profile import check_level
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -150,8 +150,7 @@ def marginal(
     combinations of the factors that are averaged over occur, ``"outer"`` by the product of their margins, and
     ``"cells"`` by how often the cells themselves occur.
     """
-    if weights not in WEIGHTS:
-        raise OptionError(f"weights={weights!r} is not known; use one of {', '.join(map(repr, WEIGHTS))}.")
+    one_of("weights", weights, WEIGHTS)
     names = list(grid.levels)
     kept = [names.index(name) for name in (*factors, *by)]
     over = [axis for axis in range(len(names)) if axis not in kept]

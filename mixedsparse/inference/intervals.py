@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
+from mixedsparse.checks import one_of
 from mixedsparse.core.batched.engine import make_batch
 from mixedsparse.core.batched.march import curvatures
 from mixedsparse.core.threads import blas_threads
@@ -46,8 +47,7 @@ def conf_int(
     """Confidence limits of `results`; see `MixedResults.conf_int`."""
     if not (isinstance(alpha, float | int | np.number) and 0 < alpha < 1):
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 for 95 % intervals.")
-    if method not in _METHODS:
-        raise OptionError(f"method={method!r} is not known; use one of {', '.join(map(repr, _METHODS))}.")
+    one_of("method", method, _METHODS)
     if ddf is not None and method != "wald":
         raise OptionError(f"ddf={ddf!r} is for method='wald'; method={method!r} has no degrees of freedom.")
     level = 1.0 - alpha

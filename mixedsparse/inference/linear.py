@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.checks import is_number, shown
 from mixedsparse.errors import DataError, FormulaError
 from mixedsparse.formula.alignment import named_columns
 
@@ -99,6 +100,8 @@ def _read_one(one: str | Mapping[str, float], names: Sequence[str], dropped: Seq
         return _Reader(one, names, dropped).hypotheses()
     row = np.zeros(len(names))
     for name, weight in one.items():
+        if not is_number(weight):
+            raise DataError(f"L says {shown(weight)} of {name!r}: give a number for each coefficient.")
         row[_place(name, names, dropped)] = float(weight)
     return [(row, 0.0, _spell(row, names))]
 

@@ -10,14 +10,15 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from mixedsparse.caller import user_level
+from mixedsparse.checks import check_draws, one_of
 from mixedsparse.core.fit import Fit
 from mixedsparse.errors import DataError, OptionError, RefitWarning
+from mixedsparse.foreign import explains_arguments
 from mixedsparse.inference.comparable import check_same_data, same_fixed_part
 from mixedsparse.inference.drop1 import SMALL_SAMPLES
 from mixedsparse.inference.lrt_bootstrap import bootstrap_tail
 from mixedsparse.inference.refit import check_exact
 from mixedsparse.inference.refit import refit as refit_by
-from mixedsparse.options import check_draws
 from mixedsparse.progress import CountOption
 from mixedsparse.results import MixedResults
 
@@ -27,6 +28,7 @@ __all__ = ["anova"]
 _TESTS = ("Chisq", "bootstrap")
 
 
+@explains_arguments
 def anova(
     *models: MixedResults,
     refit: bool = True,
@@ -102,8 +104,7 @@ def anova(
     m1  42.139  0.01
     """
     _check(models)
-    if test not in _TESTS:
-        raise OptionError(f"test={test!r} is not known; use one of {', '.join(map(repr, _TESTS))}.")
+    one_of("test", test, _TESTS)
     check_draws(nsim, seed)
     labels = [f"m{i}" for i in range(len(models))] if names is None else [str(name) for name in names]
     if len(labels) != len(models):

@@ -13,6 +13,7 @@ import pandas as pd
 
 from mixedsparse.caller import user_level
 from mixedsparse.errors import DroppedColumnsWarning, EmptyTableWarning, OptionError
+from mixedsparse.foreign import Answers
 from mixedsparse.inference import adjust as adjustment
 from mixedsparse.inference.contrast import contrast_tests, denominator
 from mixedsparse.inference.contrasts_of_means import coefficients, labels
@@ -25,7 +26,7 @@ __all__ = ["Contrasts", "MarginalMeans", "by_groups"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class _Estimates:
+class _Estimates(Answers):
     """Linear functions of beta, one per row of `frame`.
 
     Attributes

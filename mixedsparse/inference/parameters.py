@@ -106,6 +106,8 @@ def select_parameters(known: Sequence[Parameter], which: str | Iterable[str]) ->
     # Alone such a word is the set; among several a coefficient that has it as its name goes first.
     meaning = names | sets if isinstance(which, str) else sets | names
     wanted = [which] if isinstance(which, str) else list(which)
+    if not wanted:
+        raise OptionError("which= names no parameter: use 'all', 'fixed', 'random', or names of parameters.")
     for name in wanted:
         if name not in meaning:
             raise OptionError(

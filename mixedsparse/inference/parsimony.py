@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mixedsparse.errors import DataError, OptionError
+from mixedsparse.foreign import explains_arguments
 from mixedsparse.inference.p_values import p_value
 from mixedsparse.inference.random_search import Row, Trail, likelihood_ratio
 from mixedsparse.inference.refit import check_exact
@@ -71,6 +72,7 @@ class Parsimony:
         return self.table.assign(p=["" if pd.isna(p) else p_value(p) for p in self.table["p"]])
 
 
+@explains_arguments
 def parsimony(
     results: MixedResults,
     *,

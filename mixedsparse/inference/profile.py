@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from mixedsparse.caller import user_level
+from mixedsparse.checks import check_level
 from mixedsparse.core.batched.batch import Batch, Responses
 from mixedsparse.core.batched.charts import Chart
 from mixedsparse.core.batched.engine import make_batch
@@ -20,6 +21,7 @@ from mixedsparse.core.batched.march import Path, march
 from mixedsparse.core.fit import Fit
 from mixedsparse.core.threads import blas_threads
 from mixedsparse.errors import ConvergenceWarning, OptionError
+from mixedsparse.foreign import Answers
 from mixedsparse.inference.coordinates import chart_of, is_flat
 from mixedsparse.inference.curves import ProfileCurve
 from mixedsparse.inference.parameters import Parameter, identified, parameter_values, parameters, select_parameters
@@ -30,7 +32,7 @@ from mixedsparse.progress import CountOption, Note, counter
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
-__all__ = ["Profile", "check_level", "profile"]
+__all__ = ["Profile", "profile"]
 
 # Fall below the optimum of the fit that is more than rounding.
 _BETTER = 1e-5
@@ -38,7 +40,7 @@ _REFITTED = "the REML fit was refitted by maximum likelihood, whose deviance is 
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Profile:
+class Profile(Answers):
     """Signed-root likelihood profiles.
 
     Attributes
@@ -193,12 +195,6 @@ class _Marching:
             if not paths:
                 raise
         return paths
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence level that is not between 0 and 1."""
-    if not (isinstance(level, float | int | np.number) and 0 < level < 1):
-        raise OptionError(f"level={level!r} must lie between 0 and 1: 0.95 for 95 %.")
 
 
 def _warn(chosen: Sequence[Parameter], paths: Sequence[Path | None], fit: Fit, cutoff: float) -> None:

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
+from mixedsparse.checks import check_draws, one_of
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import BackendError, OptionError
 from mixedsparse.formula.structure import Structure, read_structure, separate_columns
 from mixedsparse.inference.drop1 import likelihood_table
 from mixedsparse.inference.refit import check_exact, fit_terms, independent_columns, of_fit
 from mixedsparse.inference.rlrt import null_ratios, null_spectrum
-from mixedsparse.options import check_draws
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -34,8 +34,7 @@ def random_deletions(
     results: MixedResults, reduce_terms: bool, test: str = "Chisq", nsim: int = 10_000, seed: int | None = None
 ) -> pd.DataFrame:
     """Test the random effects; see `MixedResults.ranova`."""
-    if test not in _TESTS:
-        raise OptionError(f"test={test!r} is not known; use one of {', '.join(map(repr, _TESTS))}.")
+    one_of("test", test, _TESTS)
     check_exact(results)
     if test == "exact":
         check_draws(nsim, seed)

@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
+from mixedsparse.checks import as_array
 from mixedsparse.core.batched.responses import rebind, with_response
 from mixedsparse.core.cost.engines import Engines
 from mixedsparse.core.fit import fit_problem
 from mixedsparse.errors import DataError
 from mixedsparse.estimable import Sizes, check_estimable, is_perfect, perfect_fit
 from mixedsparse.formula import checks
-from mixedsparse.formula.alignment import aligned
+from mixedsparse.formula.alignment import aligned_part
 from mixedsparse.notices import warn_of_search
 
 if TYPE_CHECKING:
@@ -63,12 +63,10 @@ def response_from(results: MixedResults, moved: np.ndarray) -> np.ndarray:
 def _response(design: Design, y: Any) -> np.ndarray:
     """Y as (n,) in the order of the fitted rows, checked."""
     n, label = len(design.y), str(getattr(y, "name", None) or "y")
-    if isinstance(y, Mapping) or np.ndim(y) == 0:
+    if isinstance(y, Mapping) or not hasattr(y, "__len__") or isinstance(y, str | bytes):
         raise DataError(f"The new response must be one column of {n} numbers, not {type(y).__name__}.")
-    if isinstance(y, pd.Series | pd.DataFrame) and len(y) > n and y.index.is_unique:
-        kept = y.index.isin(design.index)  # the rows that had a missing value may be there
-        y = y[kept] if kept.sum() == n else y
-    values = np.asarray(aligned(y, design.index, f"the new response {label!r}"))
+    what = f"the new response {label!r}"
+    values = as_array(aligned_part(y, design.index, what), what)
     values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
     if values.ndim != 1 or len(values) != n:
         left_out = f" ({design.nmissing} rows with missing values were left out)" if design.nmissing else ""

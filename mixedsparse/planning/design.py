@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mixedsparse.checks import MOST, is_whole, shown
 from mixedsparse.errors import OptionError
+from mixedsparse.foreign import explains_arguments
 
 __all__ = ["design", "whole"]
 
 Factors = Mapping[str, Sequence[Any]]
 
 
+@explains_arguments
 def design(
     subjects: int,
     items: int | None = None,
@@ -67,6 +70,8 @@ def design(
     """
     n_items = 1 if items is None else whole(items, "items")
     n_subjects, repeats = whole(subjects, "subjects"), whole(repeats, "repeats")
+    first, second = names
+    names = (first, second)
     parts = [dict(factors or {}) for factors in (between_subjects, between_items, within)]
     _check(parts, names, items, latin_square)
     by_subject, by_item, inside = (_combinations(part) for part in parts)
@@ -88,8 +93,8 @@ def design(
 
 def whole(value: Any, what: str, least: int = 1) -> int:
     """Check that `value` is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise OptionError(f"{what}={value!r} must be a whole number of at least {least}.")
+    if not is_whole(value) or not least <= value < MOST:
+        raise OptionError(f"{what}={shown(value)} must be a whole number of at least {least}.")
     return int(value)
 
 
@@ -100,7 +105,12 @@ def _check(parts: Sequence[Factors], names: Sequence[str], items: int | None, la
             if factor in taken:
                 raise OptionError(f"The column {factor!r} is there twice: give each factor a name of its own.")
             taken.append(factor)
-            if isinstance(levels, str) or len(levels) < 2 or len(set(levels)) < len(levels):
+            if (
+                not isinstance(levels, Collection)
+                or isinstance(levels, str | bytes)
+                or len(levels) < 2
+                or len(set(levels)) < len(levels)
+            ):
                 raise OptionError(f"The factor {factor!r} needs two or more different levels, not {levels!r}.")
     if items is None and parts[1]:
         raise OptionError("between_items= needs items=, the number of items.")

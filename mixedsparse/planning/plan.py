@@ -13,6 +13,7 @@ import pandas as pd
 from mixedsparse.caller import CallerNames
 from mixedsparse.core.fit import fit_problem
 from mixedsparse.errors import FormulaError, OptionError
+from mixedsparse.foreign import Answers, explains_arguments
 from mixedsparse.model import LinearMixedModel
 from mixedsparse.planning.components import is_number, named_values, relative_factors
 from mixedsparse.planning.sizes import resize
@@ -24,7 +25,7 @@ __all__ = ["Plan", "as_frame", "plan"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Plan:
+class Plan(Answers):
     """Rows, and the model that is thought to hold for them.
 
     Attributes
@@ -84,6 +85,7 @@ class Plan:
         return f"<Plan: {self.truth.formula}, {self.truth.nobs} rows, {sizes}>"
 
 
+@explains_arguments
 def plan(
     design: Any,
     formula: str,
@@ -153,7 +155,7 @@ def plan(
     if not (is_number(sigma) and sigma > 0):
         raise OptionError(f"sigma={sigma!r} must be a positive number.")
     data = as_frame(design)
-    model = _model(data, formula, weights, contrasts, CallerNames(1) if env is None else env)
+    model = _model(data, formula, weights, contrasts, CallerNames(2) if env is None else env)
     beta = named_values(effects, model.design.x_names, "effects")
     factors = relative_factors(model.design.terms, random, correlations or {}, float(sigma))
     return Plan(data, _hypothesised(model, beta, factors, float(sigma), reml))

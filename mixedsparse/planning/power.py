@@ -13,7 +13,9 @@ import pandas as pd
 from scipy.special import betaincinv
 
 from mixedsparse.caller import CallerNames, user_level
+from mixedsparse.checks import as_array, check_draws, one_of
 from mixedsparse.errors import ConvergenceWarning, OptionError
+from mixedsparse.foreign import Answers, explains_arguments
 from mixedsparse.planning.components import is_number
 from mixedsparse.planning.design import whole
 from mixedsparse.planning.plan import Plan, plan
@@ -31,7 +33,7 @@ _SHORT = {"subjects": "subject", "items": "item"}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Power:
+class Power(Answers):
     """Power of tests, with its Monte-Carlo error.
 
     Attributes
@@ -67,6 +69,7 @@ class Power:
         return f"Power at alpha = {self.alpha:g}, seed {self.seed}\n{shown}"
 
 
+@explains_arguments
 def power(
     design: Any,
     formula: str | None = None,
@@ -164,15 +167,13 @@ def power(
     """
     from mixedsparse.inference.contrast import DDF
     from mixedsparse.inference.workers import work_off
-    from mixedsparse.options import check_draws
     from mixedsparse.planning.replicates import Tested, read_tests
     from mixedsparse.progress import counter
 
     check_draws(nsim, seed)
     if not (is_number(alpha) and 0 < alpha < 1):
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1.")
-    if ddf not in DDF:
-        raise OptionError(f"ddf={ddf!r} is not known; use one of {', '.join(map(repr, DDF))}.")
+    one_of("ddf", ddf, DDF)
     given = (formula, effects, random, sigma)
     if isinstance(design, Plan):
         if any(part is not None for part in (*given, correlations, contrasts)):
@@ -181,7 +182,7 @@ def power(
     elif any(part is None for part in given):
         raise OptionError("power needs formula, effects, random and sigma besides the rows of a design.")
     else:
-        options = {"correlations": correlations, "contrasts": contrasts, "reml": reml, "env": CallerNames(1)}
+        options = {"correlations": correlations, "contrasts": contrasts, "reml": reml, "env": CallerNames(2)}
         base = plan(design, formula, effects, random, sigma, **options)
     wanted = _sizes(sizes, {"subjects": subjects, "items": items})
     root = np.random.SeedSequence(seed)
@@ -233,6 +234,9 @@ def _sizes(
         if factor in out and factor in sizes:
             raise OptionError(f"{name}= is short for {factor!r} in sizes=: give one of them.")
     out |= sizes
+    for factor, wanted in out.items():
+        if not as_array(wanted, f"sizes[{factor!r}]").size:
+            raise OptionError(f"sizes[{factor!r}] is empty: give one number of levels, or several.")
     return {
         factor: [whole(size, f"sizes[{factor!r}]", least=2) for size in np.atleast_1d(np.asarray(wanted)).tolist()]
         for factor, wanted in out.items()

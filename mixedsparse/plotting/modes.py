@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from mixedsparse.checks import check_level
 from mixedsparse.errors import OptionError
-from mixedsparse.inference.profile import check_level
 from mixedsparse.plotting.axes import LINE, MARK, QUIET, alone, grid, normal_order, panels
 
 if TYPE_CHECKING:

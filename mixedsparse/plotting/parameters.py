@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import gaussian_kde
 
+from mixedsparse.checks import one_of
 from mixedsparse.errors import OptionError
 from mixedsparse.plotting.axes import COLUMNS, LINE, MARK, QUIET, panels
 
@@ -24,8 +25,7 @@ _KINDS = {"zeta": "zeta", "abs": "|zeta|", "density": "density"}
 
 def draw_profile(profile: Profile, kind: str, which: str | Iterable[str], level: float, ax: Any = None) -> np.ndarray:
     """One panel per parameter; see `Plots.profile`."""
-    if kind not in _KINDS:
-        raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, _KINDS))}.")
+    one_of("kind", kind, _KINDS)
     names = _chosen(which, list(profile.curves))
     limits = profile.conf_int(level)
     axes = panels(ax, names)

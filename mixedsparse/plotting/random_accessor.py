@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from mixedsparse.foreign import Answers
+
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
 
 __all__ = ["RandomPlots"]
 
 
-class RandomPlots:
+class RandomPlots(Answers):
     """Plots of the random effects; the methods are those of `Plots`."""
 
     _results: MixedResults

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.checks import check_level, one_of
 from mixedsparse.errors import OptionError
 from mixedsparse.formula.kinds import Sort, sort_of
-from mixedsparse.inference.profile import check_level
 from mixedsparse.plotting.axes import LINE, MARK, QUIET, cloud, normal_order, one, smooth
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ _KINDS = {"scaled": "Scaled residual", "response": "Residual"}
 
 def residuals(results: MixedResults, against: str | None, kind: str, ax: Any) -> Any:
     """See `Plots.residuals`."""
-    if kind not in _KINDS:
-        raise OptionError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, _KINDS))}.")
+    one_of("kind", kind, _KINDS)
     values = (results.resid_scaled if kind == "scaled" else results.resid).to_numpy()
     x = results.fittedvalues.to_numpy() if against is None else _column(results, against)
     ax = one(ax)

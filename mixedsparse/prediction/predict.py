@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.checks import check_level, shown
 from mixedsparse.errors import OptionError
 from mixedsparse.inference.adjust import t_quantile
 from mixedsparse.inference.contrast import check_ddf, denominator
-from mixedsparse.inference.profile import check_level
 from mixedsparse.prediction.freedom import limits_of_unknown, without_known_levels
 from mixedsparse.prediction.intervals import error_variance
 from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows, row_weights
@@ -69,12 +69,12 @@ def predict(
 def check_new_levels(new_levels: str) -> None:
     """Refuse an unknown value of ``new_levels``."""
     if new_levels not in _NEW_LEVELS:
-        raise OptionError(f"new_levels={new_levels!r} is not known; use 'error' or 'zero'.")
+        raise OptionError(f"new_levels={shown(new_levels)} is not known; use 'error' or 'zero'.")
 
 
 def _check(new_levels: str, interval: str | None, weights: Any) -> None:
     check_new_levels(new_levels)
     if interval not in _INTERVALS:
-        raise OptionError(f"interval={interval!r} is not known; use None, 'confidence' or 'prediction'.")
+        raise OptionError(f"interval={shown(interval)} is not known; use None, 'confidence' or 'prediction'.")
     if weights is not None and interval != "prediction":
         raise OptionError("weights= scale the residual variance, which only interval='prediction' uses.")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.caller import user_level
+from mixedsparse.checks import as_array
 from mixedsparse.errors import DataError, DroppedColumnsWarning, OptionError
 from mixedsparse.formula import checks
 from mixedsparse.formula.alignment import aligned
@@ -198,7 +199,7 @@ def _per_row(given: Any, table: Table | None, index: pd.Index, what: str) -> np.
             raise OptionError(f"{what}={given!r} names a column of newdata, and there are none: give numbers.")
         values: Any = table.read([given], f"{what}={given!r}")[given]
     else:
-        values = np.asarray(aligned(given, index, what) if table is None else table.aligned(given, what))
+        values = as_array(aligned(given, index, what) if table is None else table.aligned(given, what), what)
         values = np.full(n, values) if values.ndim == 0 else values
         if values.shape != (n,):
             raise DataError(f"{what} has shape {values.shape}, but there are {n} rows: give one value per row.")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.errors import BackendError
+from mixedsparse.foreign import Answers
 
 if TYPE_CHECKING:
     from mixedsparse.core.fit import Fit
@@ -47,7 +48,7 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
-class ResultsBase:
+class ResultsBase(Answers):
     """Fields of `MixedResults`, and what several topics need of them."""
 
     model: LinearMixedModel

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mixedsparse.checks import one_of
 from mixedsparse.core.fit import (
     conditional_covariance_of,
     conditional_covariances,
@@ -98,8 +100,7 @@ class EffectsMixin(ResultsBase):
         ``"conditional"``.
         """
         found = {"prediction": "random_effects_error_cov", "conditional": "random_effects_cov"}
-        if errors not in found:
-            raise OptionError(f"errors={errors!r} is not known; use one of {', '.join(map(repr, found))}.")
+        one_of("errors", errors, found)
         covariances = getattr(self, found[errors])
         return {g: np.sqrt(np.diagonal(cov, axis1=1, axis2=2)) for g, cov in covariances.items()}
 
@@ -145,7 +146,8 @@ class EffectsMixin(ResultsBase):
             raise OptionError(f"group={group!r} is not a grouping factor; use one of {known}.")
         terms = self._terms_of[group]
         index = pd.Index(self._problem.terms[terms[0]].levels)
-        labels = [levels] if pd.api.types.is_scalar(levels) else list(levels)
+        single = not isinstance(levels, Collection) or isinstance(levels, str | bytes)
+        labels = [levels] if single else list(levels)
         codes = index.get_indexer(pd.Index(labels))
         if len(labels) and codes.min() < 0:
             absent = labels[int(np.argmin(codes))]

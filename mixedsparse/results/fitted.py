@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any
 
@@ -99,7 +100,7 @@ def _positions(index: pd.Index, rows: Any) -> np.ndarray:
     if isinstance(rows, slice):
         return np.arange(len(index))[rows]
     one_of_many = isinstance(index, pd.MultiIndex) and isinstance(rows, tuple)
-    if pd.api.types.is_scalar(rows) or one_of_many:
+    if not isinstance(rows, Collection) or isinstance(rows, str | bytes) or one_of_many:
         rows = [rows]
     if isinstance(rows, pd.Series) and pd.api.types.is_bool_dtype(rows.dtype):
         rows = aligned(rows, index, "the mask")

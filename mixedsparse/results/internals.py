@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from mixedsparse.errors import OptionError
+from mixedsparse.checks import one_of
 from mixedsparse.results.base import ResultsBase, read_only
 
 __all__ = ["InternalsMixin", "indicator"]
@@ -40,8 +40,7 @@ class InternalsMixin(ResultsBase):
         >>> fit.get("Z").shape
         (180, 36)
         """
-        if name not in _NAMES:
-            raise OptionError(f"name={name!r} is not known; use one of {', '.join(map(repr, _NAMES))}.")
+        one_of("name", name, _NAMES)
         return getattr(self, f"_get_{name}")()
 
     def _get_y(self) -> np.ndarray:

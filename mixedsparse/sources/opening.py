@@ -75,6 +75,11 @@ def open_source(data: Any, *, ordered: bool = False) -> Database:
         return _open_files(os.fspath(data), ordered)
     if isinstance(data, ibis.Table):
         return _open_ibis(data)
+    if not is_source(data):
+        raise DataError(
+            f"The source is of type {type(data).__name__}: give the path of a Parquet file, a directory or a glob, a "
+            "DuckDB relation or an Ibis table."
+        )
     return _open_relation(data)
 
 

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from mixedsparse.caller import CallerNames
 from mixedsparse.errors import StorageError
+from mixedsparse.foreign import explains_arguments
 
 if TYPE_CHECKING:
     from mixedsparse.results import MixedResults
@@ -53,6 +54,7 @@ def save(results: MixedResults, path: str | os.PathLike[str], *, data: bool = Tr
     write(Path(path), facts | {"names": names}, members)
 
 
+@explains_arguments
 def load(path: str | os.PathLike[str], *, env: Mapping[str, Any] | None = None) -> MixedResults:
     """Read results that `MixedResults.save` has written.
 
@@ -98,6 +100,6 @@ def load(path: str | os.PathLike[str], *, env: Mapping[str, Any] | None = None) 
 
     path = Path(path)
     header, members = read(path)
-    session = CallerNames(1) if env is None else env
+    session = CallerNames(2) if env is None else env
     with rebuilding(path, header):
         return read_pickle(members, session) if header["format_version"] == VERSION_1 else unpacked(members, session)

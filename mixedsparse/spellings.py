@@ -1,0 +1,189 @@
+"""What users of other packages write, and what it is here: arguments, names of the package, attributes of results."""
+
+from __future__ import annotations
+
+__all__ = ["ARGUMENTS", "ATTRIBUTES", "NAMES"]
+
+_GENERALIZED = (
+    "responses are normal here. For binary data, counts and ordered categories use lme4's glmer or glmmTMB in R; in "
+    "Python bambi, gpboost, or BinomialBayesMixedGLM and PoissonBayesMixedGLM of statsmodels"
+)
+_RESIDUALS = (
+    "residuals are independent here, of one variance but for known weights. Use nlme's lme or glmmTMB in R; weights= "
+    "and random slopes, '(x | g)', may do as well"
+)
+_NONLINEAR = "models are linear in their parameters here. Use lme4's nlmer or nlme in R"
+_BARS = "random effects stand in the formula, '+ (1 | g)'; mixedsparse.mixedlm takes statsmodels' arguments"
+_LINEAR = "write mixedsparse.lmer, with random effects in bars, '(x | g)'"
+_RE_FORM = (
+    "write random='conditional' for all random effects (R's NULL), 'population' for none (R's NA), or a list of "
+    "grouping factors"
+)
+_SCALE = "estimates are on the scale of the formula's response: transform them and their limits, e.g. by numpy.exp"
+_UPDATE = "write mixedsparse.lmer with the new formula and the same data; fit.formula is the old one"
+
+# Of a fit: what lme4, lmerTest, emmeans, broom and statsmodels call it -> what it is called here.
+_OF_FITS = {
+    "ranef": "random_effects, and random_effects_cov for the conditional variances",
+    "VarCorr": "varcorr()",
+    "coef": "params for the fixed effects; params plus random_effects['g'] are the coefficients of each level",
+    "coefs": "params, or coef_table()",
+    "coefficients": "params, or coef_table()",
+    "confint": "conf_int(method='wald', 'profile' or 'boot')",
+    "isSingular": "singular",
+    "logLik": "llf",
+    "loglik": "llf",
+    "loglike": "llf",
+    "deviance": "criterion, which is -2 log L after reml=False",
+    "REMLcrit": "criterion",
+    "getME": "get(name)",
+    "vcov": "cov_params()",
+    "fitted": "fittedvalues",
+    "df.residual": "df_resid",
+    "sigma2": "scale",
+    "ngrps": "ngroups",
+    "bootMer": "bootstrap()",
+    "hatvalues": "leverage()",
+    "rstudent": "residuals('studentized')",
+    "rstandard": "residuals('standardized')",
+    "resid_pearson": "residuals('pearson')",
+    "cooks.distance": "cooks_distance()",
+    "dfbeta": "dfbetas()",
+    "influence.measures": "influence()",
+    "lsmeans": "emmeans()",
+    "ls_means": "emmeans()",
+    "difflsmeans": "emmeans(...).contrast('pairwise')",
+    "t_test_pairwise": "emmeans(...).contrast('pairwise')",
+    "lstrends": "emtrends()",
+    "contest": "wald_test(L)",
+    "contest1D": "t_test(L)",
+    "f_test": "wald_test(L)",
+    "contrast": "emmeans(...).contrast(...)",
+    "KRmodcomp": "wald_test(L, ddf='kenward-roger')",
+    "Anova": "anova(type=2)",
+    "rand": "ranova()",
+    "step": "parsimony()",
+    "get_prediction": "predict(newdata, interval='confidence' or 'prediction')",
+    "predictInterval": "predict(newdata, interval='prediction')",
+    "predict_interval": "predict(newdata, interval='prediction')",
+    "rsquared": "r2()",
+    "r.squaredGLMM": "r2()",
+    "DHARMa": "scaled_residuals()",
+    "simulateResiduals": "scaled_residuals()",
+    "zvalues": "tvalues",
+    "bse_re": "conf_int(which='all')",
+    "mle_retvals": "optim",
+    "hess": "certificate, or model.hessian(theta)",
+    "model.matrix": "get('X')",
+    "model.frame": "augment()",
+    "as.data.frame": "tidy()",
+    "to_dataframe": "tidy()",
+    "std_err": "bse",
+    "se": "bse",
+    "stderr": "bse",
+    "std_errors": "bse",
+    "pvals": "pvalues",
+    "n": "nobs",
+    "nobs_": "nobs",
+    "compare_lr_test": "then mixedsparse.anova(fit, other)",
+    "lr_test": "then mixedsparse.anova(fit, other)",
+}
+# Methods of a fit that are functions in R.
+_METHODS = (
+    *(
+        "fixef",
+        "predict",
+        "simulate",
+        "emmeans",
+        "emtrends",
+        "joint_tests",
+        "drop1",
+        "ranova",
+        "rePCA",
+        "refit",
+        "profile",
+    ),
+    *("bootstrap", "icc", "r2", "vif", "influence", "leverage", "tidy", "glance", "augment", "summary", "residuals"),
+    *("conf_int", "t_test", "wald_test", "save"),
+)
+
+ARGUMENTS = {
+    "REML": "write reml=True or reml=False, in lmer or fit",
+    "control": "write options=mixedsparse.FitOptions(...), in lmer or fit",
+    "verbose": "write progress=True",
+    "subset": "select the rows of the data before the call",
+    "na_action": "rows with missing values are left out, with a warning; drop or fill them before the call",
+    "ddf": "give it to summary, anova and the other methods of the results",
+    **dict.fromkeys(("family", "link", "nAGQ", "ziformula", "trials"), _GENERALIZED),
+    **dict.fromkeys(("correlation", "cov_struct", "dispformula", "varfunc"), _RESIDUALS),
+    **dict.fromkeys(("groups", "random", "re_formula", "vc_formula"), _BARS),
+    "re_form": _RE_FORM,
+    "allow_new_levels": "write new_levels='zero' to predict with random effects of 0 there",
+    **dict.fromkeys(("se_fit", "se"), "write interval='confidence' or 'prediction'"),
+    "predict.exog": "write newdata=, a table with the columns of the formula",
+    "predict.type": _SCALE,
+    "emmeans.type": _SCALE,
+    "emmeans.cov_reduce": "write at={'covariate': values}",
+    **dict.fromkeys(("lmer_df", "mode"), "write ddf='satterthwaite', 'kenward-roger' or 'normal'"),
+    "contrast.interaction": "write joint_tests() for F tests of interactions, or a dict with one number per mean for "
+    "differences of differences, {'difference of differences': [1, -1, -1, 1]}",
+    "contrast.simple": "write emmeans('a', by='b').contrast(...)",
+    **dict.fromkeys(("p_adjust", "p_adjust_methods"), "write adjust="),
+    "infer": "tables have intervals and, for contrasts, tests",
+    "conf_int.level": "write alpha=, one less the level: alpha=.05 for 95 %",
+    **dict.fromkeys(("parm", "cols"), "write which='fixed', 'random', 'all' or names of parameters"),
+    **dict.fromkeys(("condVar", "postVar"), "see random_effects_cov"),
+    "use_u": "write random='conditional' to keep the random effects",
+    "scaleData": "standardise columns in the formula, scale(x)",
+}
+NAMES = {
+    **dict.fromkeys(("glmer", "glmer_nb", "glm", "glmm", "glmmTMB", "gee", "clmm"), _GENERALIZED),
+    **dict.fromkeys(("nlmer", "nlme"), _NONLINEAR),
+    "gls": _RESIDUALS,
+    **dict.fromkeys(("lme", "lmm", "Lmer", "lmerTest"), _LINEAR),
+    "lmerControl": "write mixedsparse.FitOptions",
+    **{name: f"write fit.{text}" for name, text in _OF_FITS.items()},
+    **{name: f"write fit.{name}(...)" for name in _METHODS},
+    "update": _UPDATE,
+    "lmList": "fit one model per group with a loop over data.groupby, or '(x | g)' for all of them together",
+    "allFit": "fit.certificate says whether the optimum was reached: one method is enough",
+    "simr": "write mixedsparse.power",
+    "powerSim": "write mixedsparse.power",
+    "powerCurve": "write mixedsparse.power with sizes=",
+    "read_csv": "write pandas.read_csv",
+    "ols": "write a random-effects term, '(1 | g)', or use statsmodels for models without",
+}
+
+_OF_MEANS = {
+    **dict.fromkeys(("summary", "to_dataframe", "as_data_frame", "summary_frame", "confint", "conf_int"), "see .table"),
+    "test": "see .table; tests are of contrasts: .contrast('eff'), or t_test of the fit",
+    "pairs": "write .contrast('pairwise')",
+    "contrasts": "write .contrast('pairwise')",
+    "cld": "write .contrast('pairwise') and read the table",
+    "joint_tests": "it is a method of the fit: fit.joint_tests()",
+    "plot": "write fit.plot.effects()",
+    "eff_size": "divide the estimates of .contrast(...).table by fit.sigma",
+}
+
+# By class.
+ATTRIBUTES: dict[str, dict[str, str]] = {
+    "ResultsBase": {
+        **{name: f"write {text}" for name, text in _OF_FITS.items()},
+        "update": _UPDATE,
+        "allFit": NAMES["allFit"],
+    },
+    "LinearMixedModel": {
+        **dict.fromkeys(("params", "summary", "varcorr", "predict"), "it has not been fitted: write model.fit()"),
+        "loglike": "write -0.5 * model.objective(theta)",
+        "score": "write model.gradient(theta)",
+        "from_formula": "write mixedsparse.LinearMixedModel(formula, data)",
+        "endog": "write model.design.y",
+        "exog": "write model.design.X",
+    },
+    "MarginalMeans": _OF_MEANS,
+    "Contrasts": {
+        **_OF_MEANS,
+        "contrast": "contrasts of contrasts are contrasts of means: give the means' .contrast a dict with one number "
+        "per mean, {'difference of differences': [1, -1, -1, 1]}",
+    },
+}
