@@ -23,6 +23,7 @@
     ├── BinaryResponseWarning            a linear model was fitted to a response of zeros and ones
     ├── UndefinedTestWarning             a test or an interval has no value: NaN stands in the table
     ├── EmptyTableWarning                what was asked for gives a table without rows
+    ├── FarFromZeroWarning               a covariate is so far from 0 that rounding costs digits: centre it
     ├── DroppedRowsWarning               rows with missing values were left out
     └── DroppedColumnsWarning            columns of X were linear combinations of others
 """
@@ -42,6 +43,7 @@ __all__ = [
     "DataError",
     "DroppedColumnsWarning",
     "DroppedRowsWarning",
+    "FarFromZeroWarning",
     "FormulaError",
     "MixedSparseError",
     "MixedSparseWarning",
@@ -149,6 +151,10 @@ class EmptyTableWarning(MixedSparseWarning):
 
 class DroppedRowsWarning(MixedSparseWarning):
     """Rows with missing values were left out of the fit."""
+
+
+class FarFromZeroWarning(MixedSparseWarning):
+    """A covariate is millions of its standard deviations away from 0, and rounding costs it digits: centre it."""
 
 
 class DroppedColumnsWarning(MixedSparseWarning):

@@ -220,7 +220,7 @@ class LinearMixedModel(CriterionMixin):
         Warns
         -----
         SingularFitWarning, NotIdentifiedWarning, ConvergenceWarning, DroppedRowsWarning, DroppedColumnsWarning,
-        BinaryResponseWarning
+        FarFromZeroWarning, BinaryResponseWarning
 
         Notes
         -----
@@ -248,7 +248,7 @@ class LinearMixedModel(CriterionMixin):
             )
         if is_perfect(fit, self.problem):
             raise perfect_fit(self.design)
-        warn_of_data(self.design.nmissing, self.dropped_columns)
+        warn_of_data(self.design, self.problem, self.dropped_columns)
         warn_of_binary(self.design)
         warn_of_search(fit)
         return MixedResults(self, fit)

@@ -11,11 +11,13 @@ import numpy as np
 from mixedsparse.caller import user_level
 from mixedsparse.core.fit import Fit
 from mixedsparse.core.outcome import Stop
+from mixedsparse.core.problem import Problem
 from mixedsparse.errors import (
     BinaryResponseWarning,
     ConvergenceWarning,
     DroppedColumnsWarning,
     DroppedRowsWarning,
+    FarFromZeroWarning,
     NotIdentifiedWarning,
     SingularFitWarning,
 )
@@ -25,13 +27,19 @@ if TYPE_CHECKING:
 
 __all__ = ["warn_of_binary", "warn_of_data", "warn_of_search"]
 
+# Standard deviation over mean of a covariate below which it is far from 0; the same where dependent columns were left
+# out, which its products may be.
+_FAR, _FAR_IF_DROPPED = 5e-8, 1e-5
+# The same of what rounding leaves of a constant.
+_CONSTANT = 1e-14
 
-def warn_of_data(nmissing: int, dropped_columns: Sequence[str]) -> None:
-    """Warn of rows and columns that are left out."""
+
+def warn_of_data(design: Design, problem: Problem, dropped_columns: Sequence[str]) -> None:
+    """Warn of rows and columns that are left out, and of covariates far from 0."""
     level = user_level()
-    if nmissing:
+    if design.nmissing:
         warnings.warn(
-            f"{nmissing} row{'s' * (nmissing > 1)} with missing values left out of the fit.",
+            f"{design.nmissing} row{'s' * (design.nmissing > 1)} with missing values left out of the fit.",
             DroppedRowsWarning,
             stacklevel=level,
         )
@@ -41,6 +49,32 @@ def warn_of_data(nmissing: int, dropped_columns: Sequence[str]) -> None:
             DroppedColumnsWarning,
             stacklevel=level,
         )
+    far = _far_from_zero(design, problem, _FAR_IF_DROPPED if dropped_columns else _FAR)
+    if far:
+        names = " and ".join(far)
+        warnings.warn(
+            f"{names}: as far from 0 as {1.0 / min(far.values()):.0e} standard deviations. Rounding costs digits, and "
+            f"the variance of a slope may be lost: centre {names}, e.g. subtract the mean. Where an intercept stands "
+            "beside it, and is correlated with it, the model is the same.",
+            FarFromZeroWarning,
+            stacklevel=level,
+        )
+
+
+def _far_from_zero(design: Design, problem: Problem, limit: float) -> dict[str, float]:
+    """Columns, fixed or random, whose standard deviation is less than `limit` times their mean."""
+    fixed, *random = problem.spreads
+    names = [design.x_names[i] for i in problem.basis.kept]
+    sides = [(term.columns, shares) for term, shares in zip(problem.terms, random, strict=True)]
+    if names and names[0] == "Intercept":
+        sides.append((tuple(names), fixed))
+    close = [(columns, shares) for columns, shares in sides if shares.min() < limit]
+    return {
+        name: float(share)
+        for columns, shares in close
+        for name, share in zip(columns, shares, strict=True)
+        if _CONSTANT < share < limit
+    }
 
 
 def warn_of_binary(design: Design) -> None:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack, solve_triangular
 
-from mixedsparse.core.blocks import BlockLayout, make_layout, whitening
+from mixedsparse.core.blocks import BlockLayout, make_layout
 from mixedsparse.core.crossproducts import Pairs
 from mixedsparse.core.elsewhere import ELSEWHERE
 from mixedsparse.core.fixed import FixedBasis, independent_columns, is_noise, log_det_of
 from mixedsparse.core.problem import Problem
 from mixedsparse.core.terms import RandomTerm, ThetaLayout, theta_order
+from mixedsparse.core.whitening import factor_columns, is_doubtful, whitening
 
 __all__ = ["Aggregates", "PlainSums", "aggregated_problem", "constant_column", "part_of", "root_of"]
 
@@ -216,11 +217,23 @@ def _whitened(found: Aggregates) -> tuple[BlockLayout, list[np.ndarray]]:
     """Layout of the blocks, and the whitened columns of each in terms of its working columns, (U_b, K)."""
     whiten, pieces = [], [[] for _ in found.grams]  # type: list[np.ndarray], list[list[np.ndarray]]
     for b, columns in zip(found.owner, found.maps, strict=True):
-        transform = whitening(columns.T @ found.grams[b].sum(axis=0) @ columns / found.n)
-        inverse, _ = lapack.dtrtri(transform, lower=1)
+        basis, transform = _whiten(found.grams[b].sum(axis=0), columns, found.n)
         whiten.append(transform)
-        pieces[b].append(columns @ inverse)
+        pieces[b].append(basis)
     return make_layout(found.terms, found.owner, whiten), [np.hstack(p) for p in pieces]
+
+
+def _whiten(gram: np.ndarray, columns: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Whitened `columns` (U_b, k) of working columns with cross-products `gram`, in terms of these, and T."""
+    product = columns.T @ gram @ columns / n
+    root = root_of(gram)
+    if is_doubtful(product) and np.diagonal(root).all():
+        # What is far from 0 stands in `columns`; the working columns are not.
+        basis, transform = factor_columns(root @ columns, n)
+        return np.asarray(lapack.dtrtrs(root, basis)[0]), transform
+    transform = np.diag(np.sqrt(np.diagonal(product))) if is_doubtful(product) else whitening(product)
+    inverse, _ = lapack.dtrtri(transform, lower=1)
+    return columns @ inverse, transform
 
 
 def _combined(pairs: Pairs, left: np.ndarray, right: np.ndarray) -> Pairs:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import lapack
 
 from mixedsparse.core.terms import RandomTerm, ThetaLayout
+from mixedsparse.core.whitening import whiten
 
-__all__ = ["Block", "BlockLayout", "make_blocks", "make_layout", "whitening"]
+__all__ = ["Block", "BlockLayout", "make_blocks", "make_layout"]
 
 # A pivot below this share of its diagonal means that the term's columns are linearly dependent.
 _PIVOT_TOL = 1e-13
@@ -148,18 +148,18 @@ def make_blocks(terms: Sequence[RandomTerm], root_weights: np.ndarray | None) ->
     """
     owner, shared = _shared_factors(terms)
     bases: list[list[np.ndarray]] = [[] for _ in shared]
-    whiten = []
+    transforms = []
     for term, b in zip(terms, owner, strict=True):
         z = term.z if root_weights is None else term.z * root_weights[:, None]
-        z, transform = _whiten(z)
-        whiten.append(transform)
+        z, transform = whiten(z)
+        transforms.append(transform)
         bases[b].append(z)
     blocks = []
     for term, pieces in zip(shared, bases, strict=True):
         z = pieces[0] if len(pieces) == 1 else np.hstack(pieces)
         unit = z.shape[1] == 1 and bool((z == 1.0).all())
         blocks.append(Block(term.codes, z, term.n_levels, unit))
-    return blocks, make_layout(terms, owner, whiten)
+    return blocks, make_layout(terms, owner, transforms)
 
 
 def make_layout(terms: Sequence[RandomTerm], owner: Sequence[int], whiten: Sequence[np.ndarray]) -> BlockLayout:
@@ -172,7 +172,7 @@ def make_layout(terms: Sequence[RandomTerm], owner: Sequence[int], whiten: Seque
     owner : sequence of int
         Block of each term, counted from 0 in the order in which they first occur.
     whiten : sequence of ndarray (k, k)
-        T of each term; see `whitening`.
+        T of each term; see `mixedsparse.core.whitening`.
     """
     layout = ThetaLayout.of(terms)
     widths, n_levels, starts = [0] * (max(owner) + 1), [0] * (max(owner) + 1), []
@@ -208,31 +208,6 @@ def _shared_factors(terms: Sequence[RandomTerm]) -> tuple[list[int], list[Random
             owner.append(len(first))
             first.append(term)
     return owner, first
-
-
-def _whiten(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return z T^-1 and T of `whitening`."""
-    transform = whitening(z.T @ z / len(z))
-    if transform[0, 0] == 1.0 and len(transform) == 1:
-        return z, transform
-    if not np.tril(transform, -1).any():
-        return z / np.diagonal(transform), transform
-    inverse, _ = lapack.dtrtri(transform, lower=1)
-    return z @ inverse, transform
-
-
-def whitening(gram: np.ndarray) -> np.ndarray:
-    """Return T, lower triangular with T'T = z'z / n = `gram`; diagonal where the columns of z are dependent."""
-    scale = np.sqrt(np.diag(gram))
-    scale[scale == 0] = 1.0
-    if len(scale) == 1:
-        return np.diag(scale)
-    correlation = gram / np.outer(scale, scale)
-    # T'T with T lower is the ordinary Cholesky factorisation of the reversed matrix.
-    root, info = lapack.dpotrf(correlation[::-1, ::-1], lower=0)
-    if info != 0 or np.diag(root).min() ** 2 < _PIVOT_TOL:
-        return np.diag(scale)
-    return np.ascontiguousarray(root[::-1, ::-1]) * scale
 
 
 def _whitening_of_theta(layout: ThetaLayout, whiten: Sequence[np.ndarray]) -> np.ndarray:

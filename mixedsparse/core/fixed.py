@@ -15,6 +15,8 @@ __all__ = ["FixedBasis", "independent_columns", "is_noise", "log_det_of", "make_
 
 # lme4 (LINPACK's dqrdc2) drops a column whose part that is new is below 1e-7 of its length.
 _RANK_TOL = 1e-7
+# A column is constant when centring leaves less than this of its length: a covariate may be far from 0.
+_CONSTANT_TOL = 1e-10
 # Cross-products square the condition number: above this one the columns are orthogonalised themselves.
 _GRAM_PIVOT = 1e-3
 
@@ -62,16 +64,18 @@ class FixedBasis:
         return np.asarray(lapack.dtrtrs(self.root, half.T)[0])
 
 
-def make_basis(X: np.ndarray, y: np.ndarray) -> FixedBasis:
+def make_basis(X: np.ndarray, y: np.ndarray, root_weights: np.ndarray | None = None) -> FixedBasis:
     """Orthonormalise the columns of X (n, p) in order, dropping those that depend on earlier ones.
 
-    Columns are first centred against a constant column where there is one, then scaled; a Cholesky factor of
-    their cross-products serves while it is well conditioned, Householder QR otherwise.
+    X and y come without the root weights, which are multiplied in after centring. Columns are first centred against a
+    constant column where there is one, then scaled; a Cholesky factor of their cross-products serves while it is well
+    conditioned, Householder QR otherwise.
     """
     n, p = X.shape
     if p == 0:
-        return FixedBasis(np.arange(0), np.empty((n, 0)), y, np.empty((0, 0)), np.empty(0), 0.0)
-    centred, means, scale, constant = _centre(X)
+        residual = _weighted(y, root_weights)
+        return FixedBasis(np.arange(0), np.empty((n, 0)), residual, np.empty((0, 0)), np.empty(0), 0.0)
+    centred, means, scale, constant = _centre(X, root_weights)
     gram = centred.T @ centred
     root, info = lapack.dpotrf(gram, lower=0)
     if info == 0 and np.diag(root).min() > _GRAM_PIVOT:
@@ -84,9 +88,9 @@ def make_basis(X: np.ndarray, y: np.ndarray) -> FixedBasis:
     if constant >= 0:
         # Undo the centring: x = (x - mean) + mean * 1, and 1 is (to scale) column `constant` of the basis.
         root = root + np.outer(root[:, constant] / X[0, constant], means[kept])
-    shift, residual = split_response(q, y, constant >= 0)
+    shift, residual = split_response(q, y, constant >= 0, root_weights)
     dropped = np.setdiff1d(np.arange(p), kept) if len(kept) < p else kept[:0]
-    alias = lapack.dtrtrs(root, q.T @ X[:, dropped])[0] if len(dropped) else np.empty((p, 0))
+    alias = lapack.dtrtrs(root, q.T @ _weighted(X[:, dropped], root_weights))[0] if len(dropped) else np.empty((p, 0))
     return FixedBasis(kept, q, residual, root, shift, log_det_of(root), constant >= 0, alias)
 
 
@@ -95,13 +99,16 @@ def log_det_of(root: np.ndarray) -> float:
     return 2.0 * float(np.log(np.abs(np.diag(root))).sum())
 
 
-def split_response(q: np.ndarray, y: np.ndarray, centre: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Least-squares coefficients (p,) of y on an orthonormal basis q (n, p), and the residual (n,).
+def split_response(
+    q: np.ndarray, y: np.ndarray, centre: bool, root_weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Least-squares coefficients (p,) of y times the root weights on an orthonormal q (n, p), and the residual (n,).
 
     `centre` says that the constant is in the span of q: the mean of y, which may be huge, is then taken out first.
     """
-    residual = y - y.mean() if centre else y
-    offset = y - residual
+    residual = y - _means(y, root_weights) if centre else y
+    offset = _weighted(y - residual, root_weights)
+    residual = _weighted(residual, root_weights)
     first = q.T @ residual
     residual = residual - q @ first
     second = q.T @ residual
@@ -109,16 +116,32 @@ def split_response(q: np.ndarray, y: np.ndarray, centre: bool) -> tuple[np.ndarr
     return first + second + (q.T @ offset if centre else 0.0), residual
 
 
-def _centre(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Columns centred (all but the constant one) and scaled to length 1; means, lengths, constant column or -1."""
+def _weighted(columns: np.ndarray, root_weights: np.ndarray | None) -> np.ndarray:
+    """Columns (n,) or (n, r) times the root weights."""
+    if root_weights is None:
+        return columns
+    return columns * (root_weights if columns.ndim == 1 else root_weights[:, None])
+
+
+def _means(columns: np.ndarray, root_weights: np.ndarray | None) -> np.ndarray:
+    """Weighted means of columns (n,) or (n, r)."""
+    if root_weights is None:
+        return np.asarray(columns.mean(axis=0))
+    weights = np.square(root_weights)
+    return np.asarray((weights / weights.sum()) @ columns)
+
+
+def _centre(X: np.ndarray, root_weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Columns centred (all but the constant one), weighted, and scaled to length 1; means, lengths, constant column."""
     flat = np.flatnonzero((X == X[0]).all(axis=0) & (X[0] != 0))
     constant = int(flat[0]) if len(flat) and flat[0] == 0 else -1
     means = np.zeros(X.shape[1])
     if constant >= 0:
-        means = X.mean(axis=0)
+        means = _means(X, root_weights)
         means[constant] = 0.0
-    centred = X - means
+    centred = _weighted(X - means, root_weights)
     scale = np.sqrt(np.einsum("ij,ij->j", centred, centred))
+    X = _weighted(X, root_weights)
     noise = is_noise(scale, np.sqrt(np.einsum("ij,ij->j", X, X)))
     centred[:, noise] = 0.0
     scale[noise | (scale == 0)] = 1.0
@@ -128,7 +151,7 @@ def _centre(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
 
 def is_noise(scale: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Mask of columns of `length` that centring leaves with rounding noise only: they are constant."""
-    return scale <= _RANK_TOL * length
+    return scale <= _CONSTANT_TOL * length
 
 
 def independent_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import lapack
 
 from mixedsparse.core.blocks import Block, BlockLayout, make_blocks
 from mixedsparse.core.crossproducts import Pairs, cross_pairs, level_products
@@ -80,9 +81,21 @@ class Problem:
         return make_blocks(self.terms, self.root_weights)[0]
 
     @cached_property
+    def spreads(self) -> tuple[np.ndarray, ...]:
+        """Standard deviation over mean of the columns of X that are kept, and of each term in theta order.
+
+        In X, and in a term with an intercept, the first column counts as the constant, and has none: infinity.
+        """
+        random = [
+            _spreads_of_rows(term.z) if self.has_rows and term.columns[0] != "Intercept" else _spreads(root)
+            for term, root in zip(self.terms, self.layout.whiten, strict=True)
+        ]
+        return (_spreads(self.basis.root), *random)
+
+    @cached_property
     def from_block(self) -> np.ndarray:
         """Inverse of the whitening of theta, shape (m, m)."""
-        return np.linalg.inv(self.layout.to_block)
+        return np.asarray(lapack.dtrtri(self.layout.to_block, lower=1)[0])
 
 
 def make_problem(
@@ -109,9 +122,7 @@ def _make_problem(y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], wei
     order = theta_order(terms)
     ordered = tuple(terms[i] for i in order)
     root_weights = None if weights is None else np.sqrt(weights)
-    if root_weights is not None:
-        y, X = y * root_weights, X * root_weights[:, None]
-    basis = make_basis(X, y)
+    basis = make_basis(X, y, root_weights)
     blocks, layout = make_blocks(ordered, root_weights)
     columns = np.column_stack([basis.q, basis.residual])
     products = [level_products(b, columns) for b in blocks]
@@ -133,3 +144,21 @@ def _make_problem(y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], wei
 
 def _all_pairs(blocks: Sequence[Block]) -> dict[tuple[int, int], Pairs]:
     return {(s, t): cross_pairs(blocks[s], blocks[t]) for s in range(len(blocks)) for t in range(s + 1, len(blocks))}
+
+
+def _spreads(root: np.ndarray) -> np.ndarray:
+    """Return the length of what the first column leaves of each column of `root`, (k,), over that of what it takes."""
+    if not len(root):
+        return np.empty(0)
+    first = root[:, :1] / np.linalg.norm(root[:, 0])
+    along = first.T @ root
+    with np.errstate(divide="ignore"):
+        out: np.ndarray = np.linalg.norm(root - first * along, axis=0) / np.abs(along[0])
+    out[0] = np.inf
+    return out
+
+
+def _spreads_of_rows(columns: np.ndarray) -> np.ndarray:
+    """Return the standard deviation over the mean of columns (n, k)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(columns.std(axis=0) / np.abs(columns.mean(axis=0)))

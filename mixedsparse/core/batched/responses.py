@@ -22,8 +22,7 @@ __all__ = ["Projector", "rebind", "with_response", "with_sums"]
 def with_response(problem: Problem, y: np.ndarray) -> Problem:
     """Return `problem` for another response y (n,), offset already subtracted."""
     basis = problem.basis
-    y = y if problem.root_weights is None else y * problem.root_weights
-    shift, residual = split_response(basis.q, y, basis.has_constant)
+    shift, residual = split_response(basis.q, y, basis.has_constant, problem.root_weights)
     Zy = [level_sums(block, residual[:, None])[:, :, 0] for block in problem.blocks]
     rotated = basis.q.T @ residual
     changed = with_sums(problem, Zy, float(residual @ residual), rotated)

@@ -1,0 +1,74 @@
+"""Orthonormal bases of random-effects terms: z T^-1, with T lower triangular and T'T = z'z / n.
+
+A covariate far from 0 makes [1, z] nearly dependent: at 1e7 times its standard deviation the cross-product has no digit
+left of what is new in z, while QR of the columns themselves keeps nine.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import lapack
+
+__all__ = ["factor_columns", "is_doubtful", "whiten", "whitening"]
+
+# A squared pivot of the cross-products below this share of its diagonal is taken from the columns instead.
+_DOUBTFUL = 1e-8
+# A pivot of the columns below this share of their length means that they are linearly dependent.
+_DEPENDENT = 1e-13
+
+
+def whiten(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return z T^-1, shape (n, k), and T (k, k); T is diagonal where the columns of z are dependent."""
+    gram = z.T @ z / len(z)
+    if is_doubtful(gram):
+        return factor_columns(z, len(z))
+    transform = whitening(gram)
+    if transform[0, 0] == 1.0 and len(transform) == 1:
+        return z, transform
+    if not np.tril(transform, -1).any():
+        return z / np.diagonal(transform), transform
+    inverse, _ = lapack.dtrtri(transform, lower=1)
+    return z @ inverse, transform
+
+
+def is_doubtful(gram: np.ndarray) -> bool:
+    """Whether columns with these cross-products (k, k) are nearly dependent."""
+    if len(gram) == 1:
+        return False
+    root, info = _root(gram)
+    return bool(info != 0 or np.diag(root).min() ** 2 < _DOUBTFUL)
+
+
+def whitening(gram: np.ndarray) -> np.ndarray:
+    """Return T from z'z / n = `gram`, which `is_doubtful` is not."""
+    if len(gram) == 1:
+        return _scale(gram)[:, None]
+    return np.ascontiguousarray(_root(gram)[0][::-1, ::-1]) * _scale(gram)
+
+
+def factor_columns(z: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return z T^-1 and T by QR of the columns z (any number of rows, k), for which z'z / n counts."""
+    scale = _scale(z.T @ z / n)
+    # T'T with T lower is the ordinary triangular factorisation of the reversed columns.
+    basis, root = np.linalg.qr((z / scale)[:, ::-1])
+    root = root / np.sqrt(n)
+    sign = np.where(np.diagonal(root) < 0, -1.0, 1.0)
+    if (np.abs(np.diagonal(root)) < _DEPENDENT).any():
+        return z / scale, np.diag(scale)
+    basis, root = basis * sign * np.sqrt(n), root * sign[:, None]
+    return np.ascontiguousarray(basis[:, ::-1]), np.ascontiguousarray(root[::-1, ::-1]) * scale
+
+
+def _scale(gram: np.ndarray) -> np.ndarray:
+    """Lengths of the columns, (k,); 1 for a column of zeros."""
+    scale = np.sqrt(np.diag(gram))
+    scale[scale == 0] = 1.0
+    return scale
+
+
+def _root(gram: np.ndarray) -> tuple[np.ndarray, int]:
+    """Upper factor of the reversed correlations, and whether there is one."""
+    scale = _scale(gram)
+    correlation = gram / np.outer(scale, scale)
+    root, info = lapack.dpotrf(correlation[::-1, ::-1], lower=0)
+    return root, info
