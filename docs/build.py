@@ -23,7 +23,11 @@ REFERENCE = {
     "mixedsparse.adapters.marginaleffects": "mixedsparse.adapters.marginaleffects",
 }
 # Markdown file, as links in the README name it -> its page.
-TEXTS = {"README.md": "readme.html", "benchmarks/README.md": "benchmarks.html"}
+TEXTS = {
+    "README.md": "readme.html",
+    "benchmarks/README.md": "benchmarks.html",
+    "benchmarks/results/coverage.md": "coverage.html",
+}
 # Optional packages, without which a module cannot be imported; it has no page then.
 NEEDS = {
     "mixedsparse.adapters.maketables": "maketables",
@@ -111,7 +115,11 @@ def contents(notebooks: dict[str, str], modules: list[str]) -> str:
     """Compose the page of contents, as Markdown."""
     guides = [f"- [{title}](notebooks/{name}.html)" for name, title in notebooks.items()]
     reference = [f"- [{REFERENCE[name]}]({name.replace('.', '/')}.html)" for name in modules]
-    texts = ["- [README](readme.html)", "- [Benchmarks](benchmarks.html)"]
+    texts = [
+        "- [README](readme.html)",
+        "- [Benchmarks](benchmarks.html)",
+        "- [Coverage and error rates](coverage.html)",
+    ]
     parts = ["# mixedsparse", *texts, "## Notebooks", *guides, "## Reference", *reference]
     return "\n".join(part if part.startswith("-") else f"\n{part}\n" for part in parts)
 

@@ -12,7 +12,16 @@ from scipy.special import ndtri, stdtrit
 import mixedsparse as ms
 from benchmarks.coverage.designs import Design
 
-__all__ = ["MEASURES", "Measure", "Replicate", "Shares", "simulated"]
+__all__ = [
+    "INTERVAL_DRAWS",
+    "MEASURES",
+    "RESIDUAL_DRAWS",
+    "TEST_DRAWS",
+    "Measure",
+    "Replicate",
+    "Shares",
+    "simulated",
+]
 
 LEVEL = 0.95
 # Simulations behind one bootstrap interval, one bootstrap p-value, one test of residuals.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.coverage.designs import DESIGNS
+from benchmarks.coverage.measures import INTERVAL_DRAWS, RESIDUAL_DRAWS, TEST_DRAWS
 from benchmarks.coverage.rows import CoverageRow
 from benchmarks.shared.text import table
 
@@ -19,6 +20,19 @@ simulation; in brackets the Monte-Carlo standard error. Rates that differ from 9
 a percent point are bold. An interval that cannot be given (Wald on the boundary) counts as one that misses.
 Made by `make coverage` from `results/coverage.csv`, which has the replicates of every rate.
 """
+# Quantities in the order of the tables.
+_ORDER = (
+    "coefficients",
+    "test of a term",
+    "random effects",
+    "predict",
+    "standard deviations",
+    "standard deviations of 0",
+    "correlations",
+    "sigma",
+    "test of a variance of 0",
+    "test of residuals",
+)
 _NOTES = {
     "standard deviations of 0": (
         "A variance that is 0 is covered where the lower limit is 0. Replicates of the standard deviation of an effect "
@@ -35,9 +49,16 @@ _NOTES = {
 def report(rows: Sequence[CoverageRow]) -> str:
     """Return all tables, with the designs that they name."""
     states = sorted({f"{row.commit} ({row.date})" for row in rows})
-    parts = [_HEAD, f"Commits: {', '.join(states)}.\n", _designs(rows)]
-    for quantity in dict.fromkeys(row.quantity for row in rows):
+    counts = [row.replicates for row in rows]
+    effort = (
+        f"{min(counts)} to {max(counts)} replicates; {INTERVAL_DRAWS} draws behind a bootstrap interval, {TEST_DRAWS} "
+        f"behind a bootstrap p-value, {RESIDUAL_DRAWS} behind a test of residuals. Commits: {', '.join(states)}.\n"
+    )
+    parts = [_HEAD, effort, _designs(rows)]
+    for quantity in _ORDER:
         chosen = [row for row in rows if row.quantity == quantity]
+        if not chosen:
+            continue
         note = f"\n{_NOTES[quantity]}\n" if quantity in _NOTES else ""
         parts.append(f"## {quantity.capitalize()}\n{note}\n{_table(chosen)}\n")
     return "\n".join(parts)

@@ -8,9 +8,9 @@ import pytest
 import mixedsparse as ms
 from benchmarks.coverage import __main__ as command
 from benchmarks.coverage.designs import DESIGNS
-from benchmarks.coverage.measures import _by_parameter, coefficients, modes, predictions, simulated
+from benchmarks.coverage.measures import MEASURES, _by_parameter, coefficients, modes, predictions, simulated
 from benchmarks.coverage.report import report
-from benchmarks.coverage.rows import CoverageRow, rows_of
+from benchmarks.coverage.rows import OUT, CoverageRow, rows_of
 from benchmarks.shared.records import read_rows
 
 
@@ -96,3 +96,12 @@ def test_what_is_off_is_bold():
     text = report(rows)
     assert "| off | **80.0** (1.0) |" in text
     assert "| right | 94.0 (1.0) |" in text
+
+
+def test_the_tables_that_are_stored_are_those_of_the_rows():
+    rows = read_rows(OUT, CoverageRow)
+    assert {row.design for row in rows} == set(DESIGNS)
+    text = report(rows)
+    assert OUT.with_suffix(".md").read_text(encoding="utf-8") == text
+    assert text.count("\n## ") == len({row.quantity for row in rows})
+    assert len({measure.__name__ for measure in MEASURES}) == len(MEASURES)
