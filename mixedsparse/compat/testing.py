@@ -181,7 +181,7 @@ class TestingMixin:
         >>> fit = ms.mixedlm("Weight ~ Time + Cu", ms.datasets.load("dietox"), groups="Pig").fit()
         >>> fit.wald_test_terms(skip_single=True).table.round(3)
             statistic  pvalue  df_constraint
-        Cu      1.204   0.548              2
+        Cu      2.093   0.351              2
         """
         rows = np.eye(len(self.params))
         columns = self.model.structure.fixed.terms or {str(n): [i] for i, n in enumerate(self.model.exog_names)}
