@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixedsparse.core.elsewhere import are_here
 from mixedsparse.core.fit import Fit
 from mixedsparse.core.problem import Problem
 from mixedsparse.core.rows import can_use_rows
@@ -15,7 +16,16 @@ from mixedsparse.errors import DataError
 if TYPE_CHECKING:
     from mixedsparse.formula.design import Design
 
-__all__ = ["Sizes", "check_estimable", "is_perfect", "perfect_fit"]
+__all__ = [
+    "LARGEST",
+    "Sizes",
+    "check_estimable",
+    "check_sizes",
+    "checked_sizes",
+    "is_perfect",
+    "perfect_fit",
+    "too_large",
+]
 
 # A residual sum of squares below this share of that of y is rounding noise: cross-products keep 16 digits, from which
 # it is a difference, and rows give it as a sum of squares.
@@ -25,7 +35,7 @@ _PERFECT_IF_STUCK = 1e-11
 # Least squares leave this share of the sum of squares of y behind as rounding.
 _ROUNDING = 1e-28
 # Sizes of numbers whose squares stay far from overflow and underflow.
-_SMALLEST, _LARGEST = 1e-140, 1e140
+_SMALLEST, LARGEST = 1e-140, 1e140
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +58,40 @@ class Sizes:
     def of(cls, design: Design) -> Sizes:
         """Sizes in a design with rows."""
         largest = np.abs(design.X).max(axis=0, initial=0.0)
-        return cls(float(np.abs(design.y).max()), float(np.square(design.y).sum()), largest)
+        with np.errstate(over="ignore"):
+            squares = float(np.square(design.y).sum())
+        return cls(float(np.abs(design.y).max()), squares, largest)
+
+
+def checked_sizes(design: Design) -> Sizes:
+    """Sizes in a design with rows, once `check_sizes` has let them pass."""
+    sizes = Sizes.of(design)
+    check_sizes(design, sizes)
+    return sizes
+
+
+def check_sizes(design: Design, sizes: Sizes) -> None:
+    """Refuse numbers whose squares leave the range of numbers."""
+    if not _SMALLEST < sizes.response < LARGEST:
+        raise too_large(f"The response {design.response!r}", sizes.response)
+    for name, column in zip(design.x_names, sizes.columns, strict=True):
+        if column > LARGEST:
+            raise too_large(f"The column {name!r}", float(column))
+    if not are_here(design.y):
+        return
+    given = {f"The effects of {term.group!r}": term.z for term in design.terms}
+    for subject, values in {"The offset": design.offset, "The weights": design.weights, **given}.items():
+        largest = 0.0 if values is None else float(np.abs(values).max(initial=0.0))
+        if largest > LARGEST:
+            raise too_large(subject, largest)
+
+
+def too_large(subject: str, size: float) -> DataError:
+    """Build the error for values of a `size` that cannot be squared."""
+    verb = "have" if subject.startswith(("The weights", "The effects")) else "has"
+    return DataError(
+        f"{subject} {verb} values of size {size:.0e}, whose squares leave the range of numbers; change its unit."
+    )
 
 
 def check_estimable(problem: Problem, design: Design, sizes: Sizes) -> None:
@@ -58,14 +101,6 @@ def check_estimable(problem: Problem, design: Design, sizes: Sizes) -> None:
             f"{problem.n} rows cannot estimate {problem.p} fixed effects and a residual variance; "
             "use fewer terms or more data."
         )
-    if not _SMALLEST < sizes.response < _LARGEST:
-        raise DataError(
-            f"The response {design.response!r} has values of size {sizes.response:.0e}, whose squares leave the range "
-            "of numbers; change its unit."
-        )
-    for name, column in zip(design.x_names, sizes.columns, strict=True):
-        if column > _LARGEST:
-            raise DataError(f"The column {name!r} has values of size {column:.0e}; change its unit.")
     if problem.xy[-1, -1] <= _ROUNDING * sizes.squares:
         raise perfect_fit(design)
 

@@ -13,7 +13,7 @@ from mixedsparse.core.problem import Problem, make_problem
 from mixedsparse.core.start import check_theta
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.criterion import CriterionMixin
-from mixedsparse.estimable import Sizes, check_estimable, is_perfect, perfect_fit
+from mixedsparse.estimable import Sizes, check_estimable, checked_sizes, is_perfect, perfect_fit
 from mixedsparse.foreign import explains_arguments
 from mixedsparse.notices import warn_of_binary, warn_of_data, warn_of_search
 from mixedsparse.options import FitOptions, check_method, check_options
@@ -132,8 +132,9 @@ class LinearMixedModel(CriterionMixin):
         return model
 
     def _set_design(self, design: Design) -> None:
+        sizes = checked_sizes(design)
         y = design.y if design.offset is None else design.y - design.offset
-        self._set_problem(design, make_problem(y, design.X, design.terms, design.weights), Sizes.of(design))
+        self._set_problem(design, make_problem(y, design.X, design.terms, design.weights), sizes)
 
     def _set_problem(self, design: Design, problem: Problem, sizes: Sizes) -> None:
         self.design, self.problem = design, problem
@@ -225,8 +226,7 @@ class LinearMixedModel(CriterionMixin):
         Notes
         -----
         Ctrl-C ends the search once it has a point, and returns results for that with a ConvergenceWarning; give their
-        `theta` as `start` to go on. One model may be fitted from several threads at once, and in processes that are
-        forked before or after a fit.
+        `theta` as `start` to go on. Threads may share a model, and processes be forked before or after a fit.
         """
         from mixedsparse.results import MixedResults
 

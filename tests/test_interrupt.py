@@ -180,3 +180,51 @@ def test_ctrl_c_in_a_real_process():
     assert all(text.startswith("evaluation") for text in seen)
     assert process.returncode == 0
     assert rest.split() == ["INTERRUPTED", "ConvergenceWarning", "18"]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_ctrl_c_keeps_the_replicates_of_a_slow_statistic(n_jobs):
+    code = f"""
+        import os, sys, time, warnings
+        import mixedsparse as ms
+
+        def slow(results):
+            time.sleep(0.05)
+            return results.criterion
+
+        def note(done, total):
+            if done >= 2:
+                print("some are done", flush=True)
+
+        warnings.simplefilter("ignore")
+        fit = ms.lmer("{FORMULA}", ms.datasets.load("sleepstudy"))
+        found = fit.bootstrap(400, seed=1, n_jobs={n_jobs}, statistic=slow, progress=note)
+        print("kept", found.nsim, found.table["statistic"].notna().sum())
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout.readline() == "some are done\n", process.communicate()[1]
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process of the group gets it
+        out, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    last = out.strip().splitlines()[-1].split()
+    assert last[0] == "kept", errors
+    assert 2 <= int(last[1]) < 400
+    assert last[1] == last[2]
+
+
+def test_tasks_grow_so_that_the_first_replicates_are_done_soon():
+    from mixedsparse.inference.replicates import in_tasks
+
+    sizes = [len(task) for task in in_tasks(list(range(1000)), 125)]
+    assert sizes[:5] == [7, 14, 28, 56, 112]
+    assert set(sizes[5:-1]) == {125}
+    assert sum(sizes) == 1000
+    assert [len(task) for task in in_tasks([1, 2, 3], 1)] == [1, 1, 1]

@@ -29,6 +29,8 @@ __all__ = ["Block", "NewResponses", "Replicator", "Statistic", "estimates_of", "
 _BLOCK_NUMBERS = 2_000_000
 _LARGEST_BLOCK = 125
 _ALONE_BLOCK = 5
+# The first task is this many times smaller than the others.
+_FIRST_SHARE = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +105,8 @@ class NewResponses:
         self.results, self.kind, self.statistic = results, kind, statistic
         self.known = parameters(results)
         self.refitter = Refitter(results.model.engine(), results.fit)
-        largest = _LARGEST_BLOCK if self.refitter.together else _ALONE_BLOCK
+        # A statistic refits every response and may take as long as it likes.
+        largest = _LARGEST_BLOCK if self.refitter.together and statistic is None else _ALONE_BLOCK
         self.size = max(1, min(largest, _BLOCK_NUMBERS // results.nobs))
         self.projector = Projector(results.model.problem)
 
@@ -163,8 +166,13 @@ def evaluate(
 
 
 def in_tasks(seeds: Sequence[np.random.SeedSequence], size: int) -> list[Sequence[np.random.SeedSequence]]:
-    """Share out seeds in tasks of `size`, the last one of what is left."""
-    return [seeds[start : start + size] for start in range(0, len(seeds), size)]
+    """Share out seeds in tasks of `size`, after some smaller ones: who stops early keeps what is done by then."""
+    tasks, start, part = [], 0, max(1, size // _FIRST_SHARE)
+    while start < len(seeds):
+        tasks.append(seeds[start : start + part])
+        start += part
+        part = min(2 * part, size)
+    return tasks
 
 
 def run_blocks(

@@ -14,7 +14,7 @@ from mixedsparse.core.batched.responses import rebind, with_response
 from mixedsparse.core.cost.engines import Engines
 from mixedsparse.core.fit import fit_problem
 from mixedsparse.errors import DataError
-from mixedsparse.estimable import Sizes, check_estimable, is_perfect, perfect_fit
+from mixedsparse.estimable import check_estimable, checked_sizes, is_perfect, perfect_fit
 from mixedsparse.formula import checks
 from mixedsparse.formula.alignment import aligned_part
 from mixedsparse.notices import warn_of_search
@@ -39,7 +39,7 @@ def fit_response(results: MixedResults, y: np.ndarray, start: np.ndarray | None 
     model = copy.copy(old)
     model.design = replace(old.design, y=y)
     model.problem = with_response(old.problem, y if old.design.offset is None else y - old.design.offset)
-    check_estimable(model.problem, model.design, Sizes.of(model.design))
+    check_estimable(model.problem, model.design, checked_sizes(model.design))
     # The engine that is there already, which the user may have asked for; the one for "auto" after unpickling.
     iterative = results.solver == "iterative"
     key = "iterative" if iterative else next((made for made in old._engines.made if made != "iterative"), "auto")

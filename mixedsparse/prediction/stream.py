@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.errors import DataError, OptionError, StorageError
+from mixedsparse.files import replacing
 from mixedsparse.formula.frames import Table, column_error, open_table
 from mixedsparse.formula.newdata import encode_response
 from mixedsparse.prediction.predict import check_new_levels
 from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows
 from mixedsparse.progress import CountOption, counter
 from mixedsparse.sources.database import Database
-from mixedsparse.sources.opening import files_of, open_source, would_read
+from mixedsparse.sources.opening import open_source
+from mixedsparse.sources.parquet import files_of, would_read
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +69,7 @@ def stream_predictions(
         chosen = database.table.select(*dict.fromkeys([*kept, *needed]))
         total = int(database.read(database.table.aggregate(n=database.table.count()))["n"][0].as_py())
         if own:
-            _check_rows(results, database, total)
+            _check_same(results, database, total)
         if total == 0:
             raise DataError(f"{database.name} has no rows: there is nothing to predict.")
         with _writer(target) as write, counter(progress, "predictions") as note:
@@ -166,35 +168,45 @@ def _check_target(target: Path, source: Any) -> None:
         )
 
 
-def _check_rows(results: MixedResults, database: Database, total: int) -> None:
-    """Refuse files of the fit that were replaced since by others with more rows or fewer."""
+def _check_same(results: MixedResults, database: Database, total: int) -> None:
+    """Refuse files of the fit that were replaced since by others."""
+    mend = "give the path in source= to predict what it holds now, or fit it again."
     fitted = results.model.problem.n + results.model.design.nmissing
     if total != fitted:
-        raise DataError(
-            f"{database.name} had {fitted:,} rows when it was fitted and has {total:,} now: give the path in source= "
-            "to predict what it holds now, or fit it again."
-        )
+        raise DataError(f"{database.name} had {fitted:,} rows when it was fitted and has {total:,} now: {mend}")
+    before = getattr(results.model.design.source, "stamps", ())
+    for then, now in zip(before, database.stamps, strict=False):
+        if not now.has_contents_of(then):
+            raise DataError(f"The file {now.path!r} has other contents than when it was fitted: {mend}")
+    if before and len(before) != len(database.stamps):
+        raise DataError(f"{database.name} had {len(before)} files and has {len(database.stamps)} now: {mend}")
 
 
 @contextmanager
 def _writer(target: Path) -> Iterator[Any]:
-    """Write under a temporary name; what is at `target` changes only when everything is written."""
+    """Write to a part beside `target`, which changes only when everything is written."""
     import pyarrow.parquet as pq
 
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     writer = None
 
     def write(table: pa.Table) -> None:
         nonlocal writer
-        writer = writer or pq.ParquetWriter(temporary, table.schema)
-        writer.write_table(table)
+        with _explained(target):
+            writer = writer or pq.ParquetWriter(part, table.schema)
+            writer.write_table(table)
 
-    try:
+    with _explained(target), replacing(target) as part:
         try:
             yield write
         finally:
             if writer is not None:
                 writer.close()
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    """Context in which what the system says of a file that is written names it: no room, no permission."""
+    try:
+        yield
+    except OSError as err:
+        raise StorageError(f"{target} cannot be written: {err.strerror or err}. What was there is as it was.") from err

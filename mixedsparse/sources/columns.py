@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.errors import DataError
+from mixedsparse.estimable import LARGEST, too_large
 from mixedsparse.formula.frames import natural, open_table
 from mixedsparse.formula.grouping import factorise
 from mixedsparse.formula.kinds import Sort
@@ -176,13 +177,14 @@ class SourceColumns:
         aggregates = {}
         for i, value in enumerate(inner.values()):
             bad = value.isnull() | value.isnan() | value.isinf()
-            good = bad.ifelse(0.0, value)
+            finite = bad.ifelse(0.0, value)
+            good = (finite.abs() > LARGEST).ifelse(0.0, finite)  # squares that overflow are an error in a database
             aggregates |= {
                 f"bad{i}": bad.cast("int64").sum(),
                 f"mean{i}": good.mean(),
                 f"deviation{i}": good.std(how="pop"),
-                f"low{i}": good.min(),
-                f"high{i}": good.max(),
+                f"low{i}": finite.min(),
+                f"high{i}": finite.max(),
             }
         row = self._one_row(self.table.aggregate(**aggregates))
         out = {}
@@ -193,6 +195,8 @@ class SourceColumns:
                     "(the logarithm of zero is infinite, that of a negative number NaN)."
                 )
             moments = Moments(*(float(row[f"{what}{i}"]) for what in ("mean", "deviation", "low", "high")))
+            if moments.size > LARGEST:
+                raise too_large(subject, moments.size)
             out[name] = (_number(inner[name], value, moments, self.n), moments)
         return out
 

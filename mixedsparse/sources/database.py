@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixedsparse.errors import DataError
+from mixedsparse.errors import DataError, MixedSparseError
+from mixedsparse.sources.parquet import Stamp
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Database", "DuckDB", "IbisDatabase", "embedded_duckdb", "inside"]
+__all__ = ["Database", "DuckDB", "IbisDatabase", "embedded_duckdb", "explained", "inside"]
 
 # Rows of a batch that comes out of a database: a few megabytes.
 _BATCH = 1_000_000
@@ -39,6 +40,8 @@ class Database:
         Whether rows come out of it as fast as they can be used.
     categories : callable
         Column to its categories in their order, a pyarrow Array, where the files keep one; None elsewhere.
+    stamps : tuple of Stamp
+        The files as they were when they were opened; they must stay so while they are read.
     """
 
     table: Any
@@ -46,6 +49,7 @@ class Database:
     stored: Collection[str] = ()
     is_local: bool = False
     categories: Callable[[str], Any] = staticmethod(lambda column: None)
+    stamps: tuple[Stamp, ...] = ()
     _note: Callable[[int, int], None] | None = None
     _done = _expected = 0
 
@@ -84,8 +88,9 @@ class Database:
             The database could not do it; its own words are in the message.
         """
         mend = "Check that every file is complete and that its columns have the same types in all of them"
-        with self._explained("could not be read", mend):
+        with self.guarded("could not be read", mend):
             yield from self._batches(expression, rows)
+        self._check_same()
         self._done += 1
         if self._note is not None:
             self._note(self._done, max(self._done + 1, self._expected))
@@ -105,25 +110,27 @@ class Database:
         DataError
             The database would not take it.
         """
-        with self._explained("would not take a temporary table of levels", "See that it may be written to"):
+        with self.guarded("would not take a temporary table of levels", "See that it may be written to"):
             return self._upload(table)
 
     def close(self) -> None:
         """Remove what was uploaded."""
-        with self._explained("would not drop a temporary table of levels", "It goes when the connection is closed"):
+        with self.guarded("would not drop a temporary table of levels", "It goes when the connection is closed"):
             self._close()
 
     @contextmanager
-    def _explained(self, what: str, mend: str) -> Iterator[None]:
-        """Context in which errors of the database become ours, and Ctrl-C as it reports it becomes Python's."""
+    def guarded(self, what: str, mend: str) -> Iterator[None]:
+        """Context in which errors of the database become ours; the reason may be a file that has changed."""
         try:
-            yield
-        except Exception as err:
-            if isinstance(err, DataError):
-                raise
-            if _is_interrupt(err):
-                raise KeyboardInterrupt from err
-            raise DataError(f"{self.name} {what}: {_first_lines(err)}. {mend}.") from err
+            with explained(self.name, what, mend):
+                yield
+        except DataError:
+            self._check_same()
+            raise
+
+    def _check_same(self) -> None:
+        for stamp in self.stamps:
+            stamp.check_same()
 
     def _upload(self, table: pa.Table) -> Any:
         raise NotImplementedError
@@ -213,6 +220,19 @@ def embedded_duckdb(ordered: bool) -> Callable[[str, Any], Any]:
 
     weakref.finalize(run, shutil.rmtree, spill, ignore_errors=True)
     return run
+
+
+@contextmanager
+def explained(name: str, what: str, mend: str) -> Iterator[None]:
+    """Context in which errors about the source `name` become ours, and Ctrl-C as DuckDB reports it becomes Python's."""
+    try:
+        yield
+    except MixedSparseError:
+        raise
+    except Exception as err:
+        if _is_interrupt(err):
+            raise KeyboardInterrupt from err
+        raise DataError(f"{name} {what}: {_first_lines(err)}. {mend}.") from err
 
 
 def _is_interrupt(err: Exception) -> bool:

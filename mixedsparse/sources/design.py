@@ -16,7 +16,7 @@ from mixedsparse.core.identify import like_residual
 from mixedsparse.core.problem import Problem
 from mixedsparse.core.terms import RandomTerm
 from mixedsparse.errors import DataError, FormulaError, OptionError
-from mixedsparse.estimable import Sizes
+from mixedsparse.estimable import Sizes, check_sizes
 from mixedsparse.formula import checks
 from mixedsparse.formula.contrasts import check_used, read_contrasts
 from mixedsparse.formula.design import Design
@@ -157,12 +157,12 @@ class _Reading:
         y = moments[_RESPONSE]
         _, response = self._number(self.parsed.response, "The response")
         binary = (y.low, y.high) == (0.0, 1.0) and self.columns.are_binary(response)
-        source = RemoteSource(
-            predictors, self.weights, self.offset, self.contrasts, self.constants, location, fingerprint, binary
-        )
+        given = predictors, self.weights, self.offset, self.contrasts, self.constants
+        source = RemoteSource(*given, location, fingerprint, binary, self.columns.database.stamps)
         design = self._design(pieces, plain, source)
         squares = self.columns.n * (y.mean**2 + y.deviation**2)
         sizes = Sizes(y.size, squares, np.linalg.norm(plain.x_root, axis=0))
+        check_sizes(design, sizes)
         problem = aggregated_problem(sums)
         if (term := like_residual(problem)) is not None:
             raise checks.like_the_residual(term, problem.n)

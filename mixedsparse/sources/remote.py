@@ -10,6 +10,7 @@ from mixedsparse.core.elsewhere import ELSEWHERE
 from mixedsparse.formula.kinds import Sort
 from mixedsparse.formula.source import Covariate
 from mixedsparse.sources.columns import SourceColumns, code_key, sort_of_type
+from mixedsparse.sources.parquet import Stamp
 
 __all__ = ["RemoteSource", "summaries"]
 
@@ -36,6 +37,8 @@ class RemoteSource:
         Moments of the response and the weights: equal data have equal ones.
     binary : bool
         Whether the response is 0 or 1 in all rows.
+    stamps : tuple of Stamp
+        The files as they were.
     """
 
     summaries: Mapping[str, Covariate | tuple[Any, ...]]
@@ -46,6 +49,7 @@ class RemoteSource:
     location: str | None
     fingerprint: tuple[float, ...]
     binary: bool = False
+    stamps: tuple[Stamp, ...] = ()
 
     @property
     def columns(self) -> Any:

@@ -33,6 +33,7 @@ from mixedsparse.formula.kinds import Sort
 from mixedsparse.formula.newdata import Encoding, TermEncoding
 from mixedsparse.formula.parse import Expression, ParsedBar, ParsedFormula
 from mixedsparse.formula.source import Covariate, Source
+from mixedsparse.sources.parquet import Stamp
 from mixedsparse.sources.remote import RemoteSource
 from mixedsparse.storage.specs import spec_facts, spec_of
 
@@ -133,7 +134,8 @@ RECORDS: Mapping[str, Record] = {
     "random term": _record(RandomTerm, "group codes z columns levels rows", build=_random_term),
     "covariate": _record(Covariate, "mean low high binary"),
     "source": _record(Source, "columns index weights offset contrasts env"),
-    "remote source": _record(RemoteSource, "summaries weights offset contrasts env location fingerprint binary"),
+    "remote source": _record(RemoteSource, "summaries weights offset contrasts env location fingerprint binary stamps"),
+    "stamp": _record(Stamp, "path size modified number footer"),
     "plain sums": _record(PlainSums, "x_root z_moments quantiles"),
     "design": _record(
         Design,

