@@ -28,6 +28,7 @@ from mixedsparse.errors import (
     RowsElsewhereError,
     SingularFitWarning,
     UndefinedTestWarning,
+    UnusedOptionWarning,
 )
 from mixedsparse.foreign import absent_name
 from mixedsparse.inference.compare import compare
@@ -73,6 +74,7 @@ __all__ = [
     "SingularFitWarning",
     "StorageError",
     "UndefinedTestWarning",
+    "UnusedOptionWarning",
     "__version__",
     "anova",
     "compare",

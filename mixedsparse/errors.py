@@ -23,6 +23,7 @@
     ├── BinaryResponseWarning            a linear model was fitted to a response of zeros and ones
     ├── UndefinedTestWarning             a test or an interval has no value: NaN stands in the table
     ├── EmptyTableWarning                what was asked for gives a table without rows
+    ├── UnusedOptionWarning              an option of the call changes nothing in this model
     ├── FarFromZeroWarning               a covariate is so far from 0 that rounding costs digits: centre it
     ├── DroppedRowsWarning               rows with missing values were left out
     └── DroppedColumnsWarning            columns of X were linear combinations of others
@@ -55,6 +56,7 @@ __all__ = [
     "SingularFitWarning",
     "StorageError",
     "UndefinedTestWarning",
+    "UnusedOptionWarning",
 ]
 
 
@@ -147,6 +149,10 @@ class UndefinedTestWarning(MixedSparseWarning):
 
 class EmptyTableWarning(MixedSparseWarning):
     """What was asked for gives a table without rows."""
+
+
+class UnusedOptionWarning(MixedSparseWarning):
+    """An option of the call changes nothing in this model."""
 
 
 class DroppedRowsWarning(MixedSparseWarning):

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent / "mixedsparse"
 LAYERS = [
     "errors",
     "options",
+    "caller",
     "checks",
     "spellings",
     "foreign",
@@ -24,7 +25,6 @@ LAYERS = [
     "core",
     "progress",
     "formula",
-    "caller",
     "notices",
     "criterion",
     "estimable",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.errors import ArgumentError, DataError, OptionError
+from mixedsparse.caller import user_level
+from mixedsparse.errors import ArgumentError, DataError, OptionError, UnusedOptionWarning
 from mixedsparse.formula.frames import column_error
 
 __all__ = ["Coding", "Contrast", "check_used", "make_coding", "read_contrasts"]
@@ -61,6 +63,8 @@ def read_contrasts(contrasts: Mapping[str, Any] | None) -> dict[str, Contrast]:
 def check_used(contrasts: Mapping[str, Contrast], present: Collection[str], factors: Mapping[str, str | None]) -> None:
     """Refuse contrasts that would change nothing, or that the formula contradicts.
 
+    A model without any term, the smallest one of a comparison, gets the options of the others: a warning serves there.
+
     Parameters
     ----------
     contrasts : Mapping
@@ -74,6 +78,11 @@ def check_used(contrasts: Mapping[str, Contrast], present: Collection[str], fact
     ------
     ColumnError, OptionError
         The message says what to write.
+
+    Warns
+    -----
+    UnusedOptionWarning
+        The formula has no term that contrasts could be for.
     """
     for column in contrasts:
         if column not in present:
@@ -81,11 +90,18 @@ def check_used(contrasts: Mapping[str, Contrast], present: Collection[str], fact
             if call and call[1] in present:
                 raise OptionError(f"contrasts[{column!r}]: the key is the name of the column, write {call[1]!r}.")
             raise column_error([column], present, "contrasts")
+        if not factors:
+            warnings.warn(
+                f"contrasts[{column!r}] changes nothing: the formula has no term that could have contrasts.",
+                UnusedOptionWarning,
+                stacklevel=user_level(),
+            )
+            continue
         if column not in factors:
             raise OptionError(
                 f"contrasts[{column!r}] would change nothing: {column!r} is no term, alone or as C({column}), of the "
                 f"fixed part or left of a bar. Leave it out; the columns that may have contrasts are "
-                f"{', '.join(map(repr, factors)) or 'none'}."
+                f"{', '.join(map(repr, factors))}."
             )
         if call := factors[column]:
             raise OptionError(

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import mixedsparse as ms
 from mixedsparse.errors import ArgumentError, ColumnError, DataError, OptionError
 from mixedsparse.formula import make_design
 from mixedsparse.formula.contrasts import Coding, read_contrasts
@@ -109,6 +110,13 @@ def test_contrasts_beside_a_transform_of_the_same_column(frame):
 def test_contrasts_that_make_no_sense_are_refused(frame, contrasts, error, message):
     with pytest.raises(error, match=message):
         make_design("y ~ a + (1 | g)", frame, contrasts=contrasts)
+
+
+def test_contrasts_of_a_model_without_terms_are_warned_of(frame):
+    # The smallest model of a comparison gets the options of the others.
+    with pytest.warns(ms.UnusedOptionWarning, match=r"contrasts\['a'\] changes nothing"):
+        design = make_design("y ~ 1 + (1 | g)", frame, contrasts={"a": "sum"})
+    assert design.x_names == ("Intercept",)
 
 
 @pytest.mark.parametrize(
