@@ -12,7 +12,7 @@ from mixedsparse.compat.arguments import check_fit, environment, reads_independe
 from mixedsparse.compat.likelihood import LikelihoodMixin
 from mixedsparse.compat.results import MixedLMResults
 from mixedsparse.compat.structure import Structure, make_model, remove_rows, uncorrelated
-from mixedsparse.compat.warned import as_statsmodels
+from mixedsparse.compat.warned import warn_again
 from mixedsparse.model import LinearMixedModel
 from mixedsparse.options import FitOptions
 from mixedsparse.progress import ProgressOption
@@ -177,7 +177,8 @@ class MixedLM(LikelihoodMixin):
         independent = reads_independent(free, self.k_re)
         self.reml = bool(reml)
         model = self._model(independent)
-        with as_statsmodels():
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
             if self.structure.is_tied:
                 from mixedsparse.compat.tied import fit_tied
 
@@ -185,6 +186,7 @@ class MixedLM(LikelihoodMixin):
                 mixed = fit_tied(model, ties, self.reml)
             else:
                 mixed = model.fit(self.reml, options=options, progress=progress)
+        warn_again(caught)
         return MixedLMResults(self, mixed, independent)
 
     def _model(self, independent: bool) -> LinearMixedModel:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 
 from mixedsparse.caller import user_level
 from mixedsparse.errors import ConvergenceWarning, DroppedRowsWarning, SingularFitWarning
 
-__all__ = ["as_statsmodels"]
+__all__ = ["warn_again"]
 
 _THEIRS: dict[type[Warning], tuple[str, ...]] = {
     ConvergenceWarning: ("ConvergenceWarning",),
@@ -20,18 +19,15 @@ _THEIRS: dict[type[Warning], tuple[str, ...]] = {
 _SINGULAR = "The random effects covariance matrix is singular. "
 
 
-@contextmanager
-def as_statsmodels() -> Iterator[None]:
-    """Give warnings of the block again as instances of statsmodels' classes, once statsmodels is imported."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        # missing="drop" asked for it.
-        warnings.simplefilter("ignore", DroppedRowsWarning)
-        yield
+def warn_again(caught: Sequence[warnings.WarningMessage]) -> None:
+    """Give warnings again, at the user's line, as instances of statsmodels' classes once statsmodels is imported."""
     for warning in caught:
+        # missing="drop" asked for it.
+        if issubclass(warning.category, DroppedRowsWarning):
+            continue
         singular = issubclass(warning.category, SingularFitWarning)
         text = f"{_SINGULAR if singular else ''}{warning.message}"
-        warnings.warn(text, _both(warning.category, _exceptions_are_there()), stacklevel=user_level() + 1)
+        warnings.warn(text, _both(warning.category, _exceptions_are_there()), stacklevel=user_level())
 
 
 def _exceptions_are_there() -> bool:
