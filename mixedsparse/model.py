@@ -197,7 +197,8 @@ class LinearMixedModel(CriterionMixin):
         reml : bool
             Restricted maximum likelihood (default) or maximum likelihood.
         start : array, shape (m,), optional
-            Theta to start from; moment estimates otherwise.
+            Theta to start from, and from nowhere else; otherwise moment estimates, and further starts after an end on
+            the boundary or close to it (`FitOptions.restart_budget`).
         method : {"auto", "direct", "iterative"}
             ``"direct"`` factorises; every number is exact. ``"iterative"`` needs no factor, which several large crossed
             factors would fill in; its estimates have a Monte-Carlo error, see `MixedResults.monte_carlo`. ``"auto"`` is
@@ -243,6 +244,7 @@ class LinearMixedModel(CriterionMixin):
                 tolerance=options.tolerance,
                 progress=note,
                 interruptible=True,
+                restart_budget=options.restart_budget,
                 seed=options.seed,
                 mc_share=options.mc_share,
             )

@@ -28,6 +28,10 @@ class FitOptions:
     tolerance : float
         The search ends when the fall of the criterion that the next Newton step promises is below this
         (in deviance units), or below the rounding noise of the criterion.
+    restart_budget : float
+        Milliseconds, by an estimate that is the same on every machine, that further starts may take after an end on the
+        boundary, or so close to it that the data hardly tell: likelihoods of such models can have several optima. 0
+        leaves them out; `certificate` says how many starts agreed. They are left out after ``start=`` too.
     seed : int
         Of the random probes of the iterative method: the same data and seed give the same numbers.
     mc_share : float
@@ -43,6 +47,7 @@ class FitOptions:
     backend: str = "auto"
     max_evals: int = 500
     tolerance: float = 1e-10
+    restart_budget: float = 150.0
     seed: int = 0
     mc_share: float = 0.01
 
@@ -52,6 +57,9 @@ class FitOptions:
             raise OptionError(f"max_evals={self.max_evals!r} must be a whole number of at least 1.")
         if not isinstance(self.tolerance, (int, float)) or not 0 < self.tolerance < 1:
             raise OptionError(f"tolerance={self.tolerance!r} must lie between 0 and 1.")
+        budget = self.restart_budget
+        if isinstance(budget, bool) or not isinstance(budget, (int, float)) or not 0 <= budget < float("inf"):
+            raise OptionError(f"restart_budget={budget!r} must be a number of milliseconds that is not negative.")
         if type(self.seed) is not int or self.seed < 0:
             raise OptionError(f"seed={self.seed!r} must be a whole number that is not negative.")
         if not isinstance(self.mc_share, (int, float)) or not 0 < self.mc_share < 1:

@@ -9,6 +9,7 @@ import numpy as np
 from mixedsparse.core.identification import Unidentified
 from mixedsparse.core.optimize import Search, Stop
 from mixedsparse.core.problem import Problem
+from mixedsparse.core.state import fills_defaults
 
 __all__ = ["Certificate", "certify"]
 
@@ -27,6 +28,7 @@ _NEGATIVE = 1e-5
 _CURVATURE_NOISE = 1e-13
 
 
+@fills_defaults
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """What is known of the end of the search.
@@ -51,6 +53,10 @@ class Certificate:
     noise : float
         Rounding error of the criterion at the end of the search, an estimate; a fit whose criterion is not known to
         1e-4 stopped early.
+    starts, agreed : int
+        Points that searches set out from, and how many of these searches ended at the criterion that is reported. One
+        where the first end was well inside, or evaluations are dear (`FitOptions.restart_budget`): a verdict speaks of
+        the optimum that was found, and several starts that agree are no proof that there is none lower.
     """
 
     scaled_gradient: float
@@ -61,6 +67,8 @@ class Certificate:
     message: str
     unidentified: tuple[str, ...] = ()
     noise: float = float("nan")
+    starts: int = 1
+    agreed: int = 1
 
     @property
     def converged(self) -> bool:
@@ -117,6 +125,8 @@ def certify(problem: Problem, search: Search, unidentified: Unidentified | None 
         message=message,
         unidentified=() if unidentified is None else unidentified.names,
         noise=search.noise,
+        starts=search.starts,
+        agreed=search.agreed,
     )
 
 

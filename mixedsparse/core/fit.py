@@ -14,6 +14,7 @@ from mixedsparse.core.identification import Unidentified, unidentified
 from mixedsparse.core.optimize import Progress, Search, search
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.problem import Problem
+from mixedsparse.core.state import fills_defaults
 from mixedsparse.core.threads import lapack_threads
 
 __all__ = [
@@ -62,6 +63,7 @@ class MonteCarlo:
     cg_iterations: int
 
 
+@fills_defaults
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
     """The optimum of one criterion.
@@ -115,6 +117,7 @@ def fit_problem(
     tolerance: float = 1e-10,
     progress: Progress | None = None,
     interruptible: bool = False,
+    restart_budget: float = 0.0,
     seed: int = 0,
     mc_share: float = 0.01,
 ) -> Fit:
@@ -127,7 +130,7 @@ def fit_problem(
     reml : bool
     start : ndarray, shape (m,), optional
         Theta to start from, in the user's units.
-    max_evals, tolerance, progress, interruptible
+    max_evals, tolerance, progress, interruptible, restart_budget
         See `mixedsparse.options.FitOptions` and `mixedsparse.core.optimize.search`.
     seed, mc_share
         Of the iterative engine, see `mixedsparse.options.FitOptions`.
@@ -141,7 +144,25 @@ def fit_problem(
     with lapack_threads(engine.work):
         inner = None if start is None else engine.problem.layout.to_block @ start
         found = search(engine, reml, start=inner, **limits)
+        if restart_budget and start is None:
+            found = _checked_elsewhere(engine, reml, found, restart_budget, max_evals, tolerance, interruptible)
         return report(engine, found, reml)
+
+
+def _checked_elsewhere(
+    engine: Engine, reml: bool, found: Search, budget: float, max_evals: int, tolerance: float, interruptible: bool
+) -> Search:
+    """Search from further starts if the first end leaves room for another optimum."""
+    from mixedsparse.core.restarts import doubtful, with_further_starts
+
+    if not doubtful(engine.problem, found):
+        return found
+    try:
+        return with_further_starts(engine, reml, found, budget, max_evals=max_evals, tolerance=tolerance)
+    except KeyboardInterrupt:
+        if not interruptible:
+            raise
+        return found
 
 
 def report(engine: Engine, found: Search, reml: bool) -> Fit:

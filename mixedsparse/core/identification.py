@@ -42,7 +42,7 @@ _MOVES = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unidentified:
-    """Directions of the covariance parameters of which the data say nothing; d counts them.
+    """Directions of the covariance parameters along which the criterion is flat for any response; d counts them.
 
     Attributes
     ----------
@@ -104,7 +104,10 @@ def unidentified(engine: Engine, search: Search) -> Unidentified | None:
     if curved and not pushed and search.stop is Stop.CONVERGED and engine.name != "iterative":
         return None
     directions = unidentified_directions(engine)
-    return _judged(problem, search.pls, directions) if directions.shape[1] else None
+    found = _judged(problem, search.pls, directions) if directions.shape[1] else None
+    # Where the criterion is curved all the same, other parameters have one best value on the boundary.
+    sound = found is None or (curved and engine.name != "iterative" and not all(c.held for c in found.components))
+    return None if sound else found
 
 
 def unidentified_directions(engine: Engine) -> np.ndarray:

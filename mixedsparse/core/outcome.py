@@ -10,6 +10,7 @@ import numpy as np
 
 from mixedsparse.core.derivatives import Derivatives
 from mixedsparse.core.pls import Pls
+from mixedsparse.core.state import fills_defaults
 from mixedsparse.core.trust import Step
 
 __all__ = ["Iteration", "Progress", "Search", "Stop"]
@@ -36,6 +37,7 @@ class Iteration:
     step: float
 
 
+@fills_defaults
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
     """Outcome of the search, in theta of the whitened bases.
@@ -57,6 +59,8 @@ class Search:
     path : tuple of Iteration
     noise : float
         Rounding error of the criterion there.
+    starts, agreed : int
+        Points that searches set out from, and how many of these ended at this criterion.
     """
 
     theta: np.ndarray
@@ -69,6 +73,8 @@ class Search:
     seconds: float
     path: tuple[Iteration, ...]
     noise: float = float("nan")
+    starts: int = 1
+    agreed: int = 1
 
 
 Progress = Callable[[Iteration], None]

@@ -32,22 +32,25 @@ class Component:
         The parameters as ``conf_int`` names them.
     reason : str
         A clause.
+    held : bool
+        Whether each entry is not identified by itself, as where the fixed effects fit every level.
     """
 
     entries: frozenset[Entry]
     residual: bool
     names: tuple[str, ...]
     reason: str
+    held: bool
 
 
 def describe(problem: Problem, entries: frozenset[Entry], residual: bool, alone: set[Entry]) -> Component:
     """Put one component into words; `alone` are the entries that are not identified each by itself."""
     names = _names(problem, entries) + (("sigma",) if residual else ())
     listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
-    verb = "say nothing on" if entries and alone == set(entries) and not residual else "cannot tell apart"
-    return Component(
-        entries, residual, names, f"the data {verb} {listed}, since {_why(problem, entries, residual, alone)}"
-    )
+    held = bool(entries) and alone == set(entries) and not residual
+    verb = "say nothing on" if held else "cannot tell apart"
+    reason = f"the data {verb} {listed}, since {_why(problem, entries, residual, alone)}"
+    return Component(entries, residual, names, reason, held)
 
 
 def _names(problem: Problem, entries: frozenset[Entry]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from mixedsparse.caller import user_level
 from mixedsparse.core.aggregates import aggregated_problem, part_of
@@ -24,6 +25,8 @@ __all__ = ["Likelihood", "check_exact", "fit_columns", "fit_terms", "independent
 
 # Share of its length that a column must have beyond the columns before it.
 _NEW = 1e-8
+# Eigenvalue of a covariance, relative to its largest, from which a search starts at least.
+_LIFT = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def fit_terms(
     else:
         places = [(full.order.index(i), columns) for i, columns in effects]
         problem = aggregated_problem(part_of(full, np.eye(full.p), places))
-    templates = [_root(covariances[i]) for i in problem.order]
+    templates = [_root(covariances[i], T) for i, T in zip(problem.order, problem.layout.whiten, strict=True)]
     start = problem.theta_layout.flatten(templates)
     fit = _checked(fit_problem(make_engine(problem), results.reml, start=start), what)
     return Likelihood(fit.criterion, problem.p + problem.n_theta + 1)
@@ -133,11 +136,15 @@ def _response(results: MixedResults) -> np.ndarray:
     return design.y if design.offset is None else design.y - design.offset
 
 
-def _root(covariance: np.ndarray) -> np.ndarray:
-    """Lower-triangular root of a covariance, kept off the boundary so that the search can leave it."""
-    size = np.diagonal(covariance)
-    lift = 1e-4 * np.where(size > 0, size, 1.0)
-    return np.linalg.cholesky(covariance + np.diag(lift))
+def _root(covariance: np.ndarray, whiten: np.ndarray) -> np.ndarray:
+    """Lower-triangular root of a covariance, kept off the boundary so that the search can leave it.
+
+    How far is judged where effects have no units, in the basis b -> `whiten` b.
+    """
+    values, vectors = np.linalg.eigh(whiten @ covariance @ whiten.T)
+    floor = _LIFT * max(float(values[-1]), _LIFT)
+    root = np.linalg.cholesky((vectors * np.maximum(values, floor)) @ vectors.T)
+    return np.asarray(solve_triangular(whiten, root, lower=True))
 
 
 def _checked(fit: Fit, what: str) -> Fit:

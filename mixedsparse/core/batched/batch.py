@@ -106,7 +106,7 @@ class Beta:
 
 def solve_beta(xx: np.ndarray, xy: np.ndarray, yy: np.ndarray, pin: Pin) -> Beta:
     """Minimise over gamma under the pin, from xx = Q'V_0^-1 Q, xy and yy = y'V_0^-1 y."""
-    K = np.linalg.inv(xx)
+    K = _inverses(xx)
     gamma = times(K, xy)
     Ka = times(K, pin.row)
     size = (pin.row * Ka).sum(axis=1)
@@ -121,6 +121,17 @@ def solve_beta(xx: np.ndarray, xy: np.ndarray, yy: np.ndarray, pin: Pin) -> Beta
         bend=2.0 * inverse,
         lift=lift,
     )
+
+
+def _inverses(matrices: np.ndarray) -> np.ndarray:
+    """Inverses (B, p, p); NaN for a matrix that has none."""
+    try:
+        return np.linalg.inv(matrices)
+    except np.linalg.LinAlgError:
+        singular = np.linalg.slogdet(matrices)[0] == 0
+        out = np.linalg.inv(np.where(singular[:, None, None], np.eye(matrices.shape[1]), matrices))
+        out[singular] = np.nan
+        return out
 
 
 def gram_table(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -44,6 +44,12 @@ class JointPoint:
     hessian: np.ndarray
     gamma: np.ndarray
 
+    @property
+    def finite(self) -> np.ndarray:
+        """Mask (B,): whether value and derivatives are all finite."""
+        derivatives = np.isfinite(self.gradient).all(axis=1) & np.isfinite(self.hessian).all(axis=(1, 2))
+        return np.isfinite(self.value) & derivatives
+
     def take(self, index: np.ndarray) -> JointPoint:
         """Return the points `index`."""
         return JointPoint(self.value[index], self.gradient[index], self.hessian[index], self.gamma[index])

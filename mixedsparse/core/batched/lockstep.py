@@ -65,7 +65,7 @@ def minimise(
     Parameters
     ----------
     criterion : callable
-        ``criterion(x, index)`` evaluates the problems `index` at their x; a value that is not finite is refused.
+        ``criterion(x, index)`` evaluates the problems `index` at their x; a point that is not finite is refused.
     max_iterations : int
         After which a problem is left as it is, not converged.
     """
@@ -74,7 +74,7 @@ def minimise(
     point = criterion(x, np.arange(count))
     converged = np.zeros(count, dtype=bool)
     radius = np.full(count, _FIRST_RADIUS)
-    active = np.flatnonzero(np.isfinite(point.value))
+    active = np.flatnonzero(point.finite)
     for _ in range(max_iterations):
         here = point.take(active)
         step = _propose(x[active], here, held[active], lower[active], radius[active])
@@ -89,7 +89,7 @@ def minimise(
         noise = _NOISE * np.abs(here.value)
         promised = step.predicted[going]
         # Where the promise is within the noise of the criterion, a rise of that size says nothing against the step.
-        taken = np.isfinite(there.value) & ((gain > 0) | ((promised < 10 * noise) & (gain > -10 * noise)))
+        taken = there.finite & ((gain > 0) | ((promised < 10 * noise) & (gain > -10 * noise)))
         length = np.linalg.norm(step.move[going], axis=1)
         good = taken & (gain > 0.75 * promised) & step.limited[going]
         poor = ~(taken & (gain > 0.25 * promised)) & (promised >= 10 * noise)

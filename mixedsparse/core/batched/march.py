@@ -29,6 +29,8 @@ _LONGEST_ANGLE = 0.5
 _GROWTH = 3.0
 # A step that must be shorter than this share of what was planned leads nowhere.
 _SHORTEST = 2e-3
+# Points that are tried in one direction: usual profiles need about ten, one that crawls gets nowhere.
+_MOST_TRIES = 40
 # This many times further out than the optimum, a profile that rises by less than this per unit of log u never will.
 _FAR = 100.0
 _LEVEL = 1e-3
@@ -89,6 +91,7 @@ class _Branch:
     stops: list[_Stop]
     shrink: float = 1.0
     stuck: bool = False
+    tries: int = 0
     end: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -125,12 +128,13 @@ class _Branch:
     def receive(self, stop: _Stop, converged: bool) -> None:
         """Take the next point, or ask for one that is nearer."""
         last = self.stops[-1]
+        self.tries += 1
         if converged and abs(stop.zeta - last.zeta) <= _WIDEST:
             self.stops.append(stop)
             self.shrink = 1.0
-            return
-        self.shrink *= 0.4
-        self.stuck = self.shrink < _SHORTEST
+        else:
+            self.shrink *= 0.4
+        self.stuck = self.shrink < _SHORTEST or self.tries >= _MOST_TRIES
 
 
 def march(
@@ -222,12 +226,13 @@ def _masks(charts: Sequence[Chart], size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _tangents(point: JointPoint, held: np.ndarray, bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return dx/du (B, d) along the paths, and the second derivative (B,) of the minimum in u."""
+    """Return dx/du (B, d) along the paths, and the second derivative (B,) of the minimum in u; 0 for a point of NaN."""
+    hessian = np.where(point.finite[:, None, None], point.hessian, 0.0)
     free = ~held & ~(bound & (point.gradient >= 0))
     pairs = free[:, :, None] & free[:, None, :]
-    values, vectors = np.linalg.eigh(np.where(pairs, point.hessian, 0.0))
-    mixed = np.where(free, (point.hessian @ held[..., None].astype(float))[..., 0], 0.0)
-    own = (point.hessian * (held[:, :, None] & held[:, None, :])).sum(axis=(1, 2))
+    values, vectors = np.linalg.eigh(np.where(pairs, hessian, 0.0))
+    mixed = np.where(free, (hessian @ held[..., None].astype(float))[..., 0], 0.0)
+    own = (hessian * (held[:, :, None] & held[:, None, :])).sum(axis=(1, 2))
     floor = _FLAT * np.abs(values).max(axis=1, keepdims=True)
     inverse = np.divide(1.0, values, out=np.zeros_like(values), where=values > floor)
     moved = -(vectors @ (inverse[..., None] * (vectors.swapaxes(1, 2) @ mixed[..., None])))[..., 0]

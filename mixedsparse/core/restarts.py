@@ -1,0 +1,196 @@
+"""Further starts after an end that may be a local optimum: one on the boundary, or where the data say little.
+
+Likelihoods of small or singular models can have several optima (Henn & Hodges 2014, Int. Stat. Rev. 82, 436-458).
+Starts are of three kinds: all standard deviations small, like sigma, or large, or those of one term large beside the
+others; the first end with every entry changed at random; and the best of some that are random altogether. Small
+models are searched from all of them in step (`batched.lockstep`), where sigma is a parameter of its own, so that
+paths differ from those of the first search; others one after the other. What any of them finds is searched again from
+there, so that the end is judged as ever. How many starts there are is decided by an estimate of their cost, not by a
+clock: the same data give the same result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from mixedsparse.core.batched.batch import Batch, Responses
+from mixedsparse.core.batched.charts import plain_chart
+from mixedsparse.core.batched.engine import EngineBatch, make_batch
+from mixedsparse.core.batched.joint import JointCriterion
+from mixedsparse.core.batched.lockstep import minimise
+from mixedsparse.core.criterion import make_criterion
+from mixedsparse.core.engine import Engine
+from mixedsparse.core.optimize import search
+from mixedsparse.core.outcome import Search, Stop
+from mixedsparse.core.problem import Problem
+from mixedsparse.errors import NotPositiveDefiniteError
+
+__all__ = ["doubtful", "with_further_starts"]
+
+# A diagonal entry of Lambda that is less than this many standard errors from 0 leaves room for an optimum there.
+_FAR = 1.0
+# Standard deviations over sigma: all terms alike; one term and the others.
+_ALIKE = (1.0, 0.1, 3.0, 10.0)
+_UNLIKE = ((3.0, 0.1), (30.0, 0.3))
+# Random starts that are evaluated, those of them that are searched from, and their range as powers of ten.
+_RANDOM, _BEST, _SEED = 64, 6, 20141003
+# Entries of the first end: their number of changed copies, the spread of the powers of ten that they are multiplied
+# by, the share that change their sign, and what stands for a variance of 0.
+_CHANGED, _SPREAD, _FLIPPED, _LIFTED = 6, 0.5, 0.3, 0.3
+# Fewer starts than these are not worth their while.
+_FEWEST = 4
+_LEAST, _MOST = -2.0, 1.5
+_ABSENT = 0.15
+# Milliseconds of an evaluation with derivatives: a constant, and per million multiply-adds; evaluations of a search.
+_CALL, _PER_MILLION, _EVALUATIONS = 0.4, 3.0, 12
+# Ends of searches in step that did not converge from which the ordinary search goes on.
+_GO_ON = 3
+# A fall of the criterion that makes another optimum, and the difference up to which ends agree.
+_LOWER, _SAME, _RELATIVE = 1e-6, 1e-4, 1e-9
+# A share of the sum of squares that the residual keeps at least: below, the model fits perfectly, which is refused.
+_PERFECT = 1e-11
+
+
+def doubtful(problem: Problem, found: Search) -> bool:
+    """Whether another optimum may lie elsewhere: Lambda is singular, or nearly so by its own standard errors."""
+    if found.stop not in (Stop.CONVERGED, Stop.NO_PROGRESS):
+        return False
+    diagonal = problem.layout.is_diagonal
+    hessian = found.derivatives.hessian
+    if hessian is None or found.stop is Stop.NO_PROGRESS or (found.theta[diagonal] == 0.0).any():
+        return True
+    values, vectors = np.linalg.eigh(hessian)
+    if values[0] <= 0.0:
+        return True
+    variances = 2.0 * (np.square(vectors) / values).sum(axis=1)
+    return bool((found.theta**2 < _FAR**2 * variances)[diagonal].any())
+
+
+def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float, **limits: Any) -> Search:
+    """Return `found`, or the end of a search that found a lower criterion, with the number of starts that agree.
+
+    Parameters
+    ----------
+    engine : Engine
+    reml : bool
+    found : Search
+        First end.
+    budget : float
+        Milliseconds that the starts may take, by estimate.
+    **limits
+        Of `search`.
+    """
+    problem = engine.problem
+    batch, values = make_batch(engine), [found.pls.criterion]
+    in_step = not isinstance(batch, EngineBatch)
+    evaluations = _EVALUATIONS if in_step else max(_EVALUATIONS, found.nfev)
+    starts = _starts(engine, reml, found, int(budget / (evaluations * _milliseconds(engine))))
+    if not starts:
+        return found
+    if in_step:
+        thetas, converged = _in_step(batch, reml, found, starts)
+        reached = np.array([_value(engine, reml, theta) for theta in thetas])
+        lower = reached < found.pls.criterion - _LOWER
+        # The lowest end, if it is lower than the first, and some of those that were on their way.
+        order = [i for i in np.argsort(reached) if lower[i] or not converged[i]][: 1 if converged.all() else _GO_ON]
+        values += [value for i, value in enumerate(reached) if i not in order]
+        starts = [thetas[i] for i in order]
+    best, nfev, count = found, found.nfev, len(values) + len(starts)
+    for start in starts:
+        again = _searched(engine, reml, start, limits)
+        if again is not None:
+            values.append(again.pls.criterion)
+            nfev += again.nfev
+            best = again if _is_better(problem, again, best) else best
+    same = _SAME + _RELATIVE * abs(best.pls.criterion)
+    agreed = sum(abs(value - best.pls.criterion) <= same for value in values)
+    return dataclasses.replace(best, nfev=nfev, starts=count, agreed=int(agreed))
+
+
+def _milliseconds(engine: Engine) -> float:
+    """Estimate what an evaluation with derivatives takes."""
+    problem = engine.problem
+    size = problem.layout.q + problem.p
+    level = sum(n * (k + problem.p) ** 3 for k, n in zip(problem.layout.widths, problem.layout.n_levels, strict=True))
+    work = min(engine.work, float(size) ** 3) + level
+    return _CALL + _PER_MILLION * 1e-6 * work
+
+
+def _starts(engine: Engine, reml: bool, found: Search, affordable: int) -> list[np.ndarray]:
+    """Thetas (m,) of the whitened bases to start from: at most `affordable`, the best of the random ones among them."""
+    problem, layout = engine.problem, engine.problem.layout
+    terms, best = len(problem.terms), min(_BEST, affordable // 2)
+    if affordable < _FEWEST:
+        return []
+    sizes = [np.full(terms, alike) for alike in _ALIKE]
+    if terms > 1:
+        for large, small in _UNLIKE:
+            sizes += [np.where(np.arange(terms) == t, large, small) for t in range(terms)]
+    even = [_theta(problem, [np.full(len(w), s) for w, s in zip(layout.whiten, size, strict=True)]) for size in sizes]
+    rng = np.random.default_rng(_SEED)
+    lifted = np.where(layout.is_diagonal & (found.theta == 0.0), _LIFTED, found.theta)
+    m = len(lifted)
+    signs = np.where(rng.random((_CHANGED, m)) < _FLIPPED, -1.0, 1.0)
+    changed = [layout.positive(theta) for theta in signs * lifted * 10.0 ** (_SPREAD * rng.normal(size=(_CHANGED, m)))]
+    chosen = [start for pair in zip_longest(even, changed) for start in pair if start is not None][: affordable - best]
+    drawn = []
+    for _ in range(_RANDOM):
+        spread = [10.0 ** rng.uniform(_LEAST, _MOST, len(w)) for w in layout.whiten]
+        present = [np.where(rng.random(len(s)) < _ABSENT, 10.0**_LEAST, s) for s in spread]
+        drawn.append(_theta(problem, present, rng))
+    values = [_value(engine, reml, theta) for theta in drawn]
+    return chosen + [drawn[i] for i in np.argsort(values)[:best]]
+
+
+def _theta(problem: Problem, deviations: list[np.ndarray], rng: np.random.Generator | None = None) -> np.ndarray:
+    """Theta of effects with the given SD over sigma, per term, whitened bases: uncorrelated, or anyhow by `rng`."""
+    layout = problem.layout
+    blocks = [np.zeros((k, k)) for k in layout.widths]
+    for b, start, own in zip(layout.term_block, layout.term_start, deviations, strict=True):
+        inside = slice(start, start + len(own))
+        rows = np.eye(len(own)) if rng is None else np.tril(rng.normal(size=(len(own), len(own))))
+        blocks[b][inside, inside] = own[:, None] * rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return layout.positive(layout.gather(blocks))
+
+
+def _value(engine: Engine, reml: bool, theta: np.ndarray) -> float:
+    """Criterion at theta, infinite where there is none."""
+    try:
+        value = float(make_criterion(engine, reml).evaluate(theta).criterion)
+    except NotPositiveDefiniteError:
+        return np.inf
+    return value if np.isfinite(value) else np.inf
+
+
+def _searched(engine: Engine, reml: bool, start: np.ndarray, limits: Any) -> Search | None:
+    try:
+        return search(engine, reml, start=start, **limits)
+    except NotPositiveDefiniteError:
+        return None
+
+
+def _in_step(batch: Batch, reml: bool, found: Search, starts: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Thetas at which searches in step from `starts` end, and whether each converged."""
+    problem, count = batch.problem, len(starts)
+    unit = float(np.sqrt(found.pls.pwrss / problem.degrees(reml)))
+    chart = plain_chart(problem)
+    criterion = JointCriterion(batch, [chart] * count, Responses.of(problem, count), unit, reml)
+    templates = [problem.theta_layout.templates(problem.from_block @ start) for start in starts]
+    x = np.array([chart.coordinates(lams) for lams in templates])
+    held = np.zeros(x.shape, dtype=bool)
+    held[:, -1] = True
+    solved = minimise(criterion, x, held, np.full(x.shape, -np.inf))
+    # Coordinates are triangles of the whitened bases in units of sigma at the first end.
+    thetas = solved.x[:, : problem.n_theta] * np.exp(-solved.x[:, -2:-1])
+    return [problem.layout.positive(theta) for theta in thetas], solved.converged
+
+
+def _is_better(problem: Problem, again: Search, found: Search) -> bool:
+    """Whether the second end is an optimum, and lower than the first."""
+    perfect = again.pls.pwrss <= _PERFECT * float(problem.xy[-1, -1])
+    lower = again.pls.criterion < found.pls.criterion - _LOWER
+    return lower and not perfect and again.stop is Stop.CONVERGED

@@ -1,0 +1,96 @@
+"""Second optima: further starts after a doubtful end, how many agree, and what they cost where there is no doubt."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedsparse as ms
+from mixedsparse.core.restarts import doubtful
+
+# Made-up data with two optima each. Values of lme4 1.1-31, the best of three optimisers from theta = 0.1, 1 and 10;
+# bobyqa and nloptwrap end at the other optimum from some of these.
+TWELVE = """g,x,f,y,w
+b,3.782e-05,3,.4938,.3176\na,-.002737,1,.0719,.4797\nb,-1.82e-05,3,.7555,1.475\na,-.002793,1,-.3837,2.105
+c,-.0004373,1,-1.899,.0407\nc,.0002708,1,.2696,.4308\nc,.0001394,3,.4205,1.223\nc,.001296,3,.532,.1901
+b,.001582,2,1.05,1.748\nb,-.001624,2,-.6049,.536\na,.0007621,0,.3404,.2062\na,.002411,0,1.283,.2298"""
+NINETEEN = """g,h,j,x,f,y,w
+1,5,4,-.01436,1,56.84,.7624\n2,3,1,.002767,0,39.95,.721\n1,3,4,.01992,0,70.93,1.09\n2,0,0,.009876,0,-108.4,.9414
+2,4,0,.006789,1,-82.57,1.461\n1,5,4,.006809,0,132.4,.7963\n0,6,0,.004984,1,-90.31,1.105\n3,4,0,-.01408,1,-80.66,.7276
+1,3,0,-.007371,0,120.8,1.032\n3,2,0,.01145,0,-54.68,.875\n2,1,4,-.006663,0,-122.5,1.667\n0,0,2,-.02747,1,-141.6,1.828
+3,0,4,-.01609,1,-131.8,1.63\n0,2,0,-.01378,1,-80.96,1.461\n0,1,4,-.01756,0,-91.28,1.815\n0,1,1,.01024,1,116.5,1.632
+2,2,4,-.022,1,-32.94,1.741\n3,6,4,-.02043,0,-111.7,1.192\n1,4,4,-.002422,1,34.46,.8886"""
+
+
+def read(text: str) -> pd.DataFrame:
+    factors = {name: str for name in "ghjf"}
+    return pd.read_csv(io.StringIO(text.replace("\\n", "\n")), dtype=factors)
+
+
+CASES = [
+    ("y ~ x + f + (1 | g)", TWELVE, False, 8.738957, 8.728897),
+    ("y ~ x + f + (1 | g) + (f | h) + (1 | j)", NINETEEN, True, 180.704400, 179.547896),
+]
+
+
+@pytest.mark.filterwarnings("ignore::mixedsparse.errors.SingularFitWarning")
+@pytest.mark.parametrize(("formula", "text", "reml", "other", "best"), CASES)
+def test_lower_of_two_optima(formula, text, reml, other, best):
+    model = ms.LinearMixedModel(formula, read(text), weights="w")
+    alone = model.fit(reml, options=ms.FitOptions(restart_budget=0))
+    assert alone.criterion == pytest.approx(other, abs=2e-6)  # an optimum too, and what one start finds
+    assert (alone.certificate.starts, alone.certificate.agreed) == (1, 1)
+    fit = model.fit(reml)
+    assert fit.criterion == pytest.approx(best, abs=1e-5)
+    assert fit.criterion == pytest.approx(model.objective(fit.theta, reml), abs=1e-8)
+    assert 1 <= fit.certificate.agreed < fit.certificate.starts
+    # The same every time.
+    assert model.fit(reml).theta.tolist() == fit.theta.tolist()
+    # A start that is given is kept to.
+    assert model.fit(reml, start=alone.theta).criterion == pytest.approx(other, abs=2e-6)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+def test_singular_fit_is_confirmed(reml):
+    model = ms.LinearMixedModel("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff2"))
+    with pytest.warns(ms.SingularFitWarning):
+        fit = model.fit(reml)
+    assert fit.certificate.starts == fit.certificate.agreed > 5
+
+
+@pytest.mark.parametrize(
+    ("formula", "name"),
+    [
+        ("Reaction ~ Days + (Days | Subject)", "sleepstudy"),
+        ("Yield ~ 1 + (1 | Batch)", "Dyestuff"),
+        ("diameter ~ 1 + (1 | plate) + (1 | sample)", "Penicillin"),
+        ("strength ~ 1 + (1 | batch / cask)", "Pastes"),
+        ("score ~ Machine + (Machine | Worker)", "Machines"),
+    ],
+)
+def test_usual_fits_are_searched_once(formula, name):
+    fit = ms.lmer(formula, ms.datasets.load(name))
+    assert (fit.certificate.starts, fit.certificate.agreed) == (1, 1)
+    assert not doubtful(fit.model.problem, fit.fit.search)
+
+
+def test_dear_models_are_searched_once():
+    # Singular, but an evaluation costs more than the budget pays for.
+    rng = np.random.default_rng(1)
+    s, i = rng.integers(0, 300, 3000), rng.integers(0, 200, 3000)
+    data = pd.DataFrame({"y": rng.normal(size=3000), "s": s, "i": i}).astype({"s": str, "i": str})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ms.SingularFitWarning)
+        fit = ms.lmer("y ~ 1 + (1 | s) + (1 | i)", data)
+    assert fit.singular
+    assert fit.certificate.starts == 1
+
+
+@pytest.mark.parametrize("budget", [-1, "much", float("inf"), True])
+def test_budget_that_is_none(budget):
+    with pytest.raises(ms.OptionError, match="restart_budget"):
+        ms.FitOptions(restart_budget=budget)
