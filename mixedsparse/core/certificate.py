@@ -9,7 +9,6 @@ import numpy as np
 from mixedsparse.core.identification import Unidentified
 from mixedsparse.core.optimize import Search, Stop
 from mixedsparse.core.problem import Problem
-from mixedsparse.core.state import fills_defaults
 
 __all__ = ["Certificate", "certify"]
 
@@ -28,7 +27,6 @@ _NEGATIVE = 1e-5
 _CURVATURE_NOISE = 1e-13
 
 
-@fills_defaults
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """What is known of the end of the search.

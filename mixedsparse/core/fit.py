@@ -14,7 +14,6 @@ from mixedsparse.core.identification import Unidentified, unidentified
 from mixedsparse.core.optimize import Progress, Search, search
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.problem import Problem
-from mixedsparse.core.state import fills_defaults
 from mixedsparse.core.threads import lapack_threads
 
 __all__ = [
@@ -63,7 +62,6 @@ class MonteCarlo:
     cg_iterations: int
 
 
-@fills_defaults
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
     """The optimum of one criterion.

@@ -10,7 +10,6 @@ import numpy as np
 
 from mixedsparse.core.derivatives import Derivatives
 from mixedsparse.core.pls import Pls
-from mixedsparse.core.state import fills_defaults
 from mixedsparse.core.trust import Step
 
 __all__ = ["Iteration", "Progress", "Search", "Stop"]
@@ -37,7 +36,6 @@ class Iteration:
     step: float
 
 
-@fills_defaults
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
     """Outcome of the search, in theta of the whitened bases.

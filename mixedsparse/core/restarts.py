@@ -57,7 +57,8 @@ _PERFECT = 1e-11
 
 def doubtful(problem: Problem, found: Search) -> bool:
     """Whether another optimum may lie elsewhere: Lambda is singular, or nearly so by its own standard errors."""
-    if found.stop not in (Stop.CONVERGED, Stop.NO_PROGRESS):
+    # Where the criterion itself is noise, lower ones mean nothing.
+    if found.stop not in (Stop.CONVERGED, Stop.NO_PROGRESS) or found.noise > _SAME:
         return False
     diagonal = problem.layout.is_diagonal
     hessian = found.derivatives.hessian

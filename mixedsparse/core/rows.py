@@ -24,8 +24,12 @@ Vectors = list[np.ndarray]
 
 
 def can_use_rows(problem: Problem) -> bool:
-    """Whether the observations, and the response to which the sums belong, are in memory."""
-    return problem.has_rows and are_here(problem.basis.residual)
+    """Whether the observations, and the response to which the sums belong, are in memory.
+
+    Sums from which the rows of a level were taken out have fewer rows than those in memory.
+    """
+    here = problem.has_rows and are_here(problem.basis.residual)
+    return here and len(problem.basis.residual) == problem.n
 
 
 def root_from_rows(problem: Problem, factor: Factor, projected: Vectors) -> np.ndarray:

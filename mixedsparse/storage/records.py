@@ -162,15 +162,16 @@ RECORDS: Mapping[str, Record] = {
         more=_engine_facts,
         rebuilt=("made", "engine"),
     ),
-    "search": _record(Search, "theta pls derivatives step stop nfev nit seconds path noise"),
+    "search": _record(Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed"),
     "certificate": _record(
-        Certificate, "scaled_gradient smallest_eigenvalue hessian boundary verdict message unidentified noise"
+        Certificate,
+        "scaled_gradient smallest_eigenvalue hessian boundary verdict message unidentified noise starts agreed",
     ),
     "monte carlo": _record(
         MonteCarlo,
         "theta_error beta_error sigma2_error criterion_error share wanted probes seed solves cg_iterations",
     ),
-    "component": _record(Component, "entries residual names reason"),
+    "component": _record(Component, "entries residual names reason held"),
     "unidentified": _record(Unidentified, "components beta cov_beta"),
     "fit": _record(
         Fit,
