@@ -197,8 +197,7 @@ class LinearMixedModel(CriterionMixin):
         reml : bool
             Restricted maximum likelihood (default) or maximum likelihood.
         start : array, shape (m,), optional
-            Theta to start from, and from nowhere else; otherwise moment estimates, and further starts after an end on
-            the boundary or close to it (`FitOptions.restart_budget`).
+            Theta to start from, and from nowhere else; moment estimates otherwise (`FitOptions.restart_budget`).
         method : {"auto", "direct", "iterative"}
             ``"direct"`` factorises; every number is exact. ``"iterative"`` needs no factor, which several large crossed
             factors would fill in; its estimates have a Monte-Carlo error, see `MixedResults.monte_carlo`. ``"auto"`` is
