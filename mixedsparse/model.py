@@ -206,8 +206,7 @@ class LinearMixedModel(CriterionMixin):
         options : FitOptions, optional
         progress : bool or callable, optional
             True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on
-            an interactive terminal or in a notebook if the fit takes longer than two seconds. A callable gets each
-            `Iteration`.
+            a terminal or in a notebook if the fit takes longer than two seconds. A callable gets each `Iteration`.
 
         Returns
         -------

@@ -10,6 +10,9 @@ P = V_0^-1 - V_0^-1 X K X'V_0^-1, K = (X'V_0^-1 X)^-1, H = Z'V_0^-1 X, D_i the p
     tr(P G_i P G_j) = tr(D_i W D_j W) - 2 tr(K F_i'W F_j) + tr(K A_i K A_j)
     tr(P G_i P V) = tr(D_i W) - tr(K A_i),  tr(P V P V) = n - p
 
+With prior weights the residual's G is W^-1, which the weighted cross-products hold: results are those of the model
+whose rows are multiplied by the roots of the weights. pbkrtest 0.5.2 takes the identity there, and gives other numbers.
+
 The adjusted covariance, the degrees of freedom and the scale of F follow from these (Kenward & Roger 1997, Biometrics
 53, 983-997, in the form of Halekoh & Hojsgaard 2014, J. Stat. Softw. 59(9), the R package pbkrtest).
 """

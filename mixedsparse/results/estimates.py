@@ -80,7 +80,8 @@ class EstimatesMixin(ResultsBase):
         ----------
         ddf : {"satterthwaite", "kenward-roger", "normal"}
             Denominator degrees of freedom. ``"kenward-roger"`` adjusts the standard errors too, and refits an ML fit
-            by REML, with a warning; ``"normal"`` has infinitely many.
+            by REML, with a warning; it allows for prior weights, which R's pbkrtest leaves out of the residuals;
+            ``"normal"`` has infinitely many.
 
         Returns
         -------

@@ -109,3 +109,20 @@ def test_too_large_is_refused_with_an_estimate(monkeypatch):
         results.coef_table("kenward-roger")
     # One grouping factor needs no such matrix.
     assert make("slopes", 1).model().fit().coef_table("kenward-roger")["df"].gt(0).all()
+
+
+def test_weights_are_those_of_the_transformed_model():
+    """Rows times the roots of the weights: the same model without weights (pbkrtest's numbers differ there)."""
+    rng = np.random.default_rng(11)
+    g, x = rng.permutation(np.arange(60) % 7), rng.normal(size=60)
+    X, weights = np.column_stack([np.ones(60), x, np.arange(60) % 3 == 1]), rng.uniform(0.1, 8.0, 60)
+    y = X @ [1.0, 0.5, -0.3] + rng.normal(size=7)[g] + rng.normal(size=60) / np.sqrt(weights)
+    root = np.sqrt(weights)
+    given = ms.LinearMixedModel.from_arrays(y, X, [ms.RandomTerm("g", g, np.ones(60))], weights=weights).fit()
+    turned = ms.LinearMixedModel.from_arrays(y * root, X * root[:, None], [ms.RandomTerm("g", g, root)]).fit()
+    columns = ["Estimate", "SE", "df", "p"]
+    want = turned.coef_table("kenward-roger")[columns].to_numpy()
+    np.testing.assert_allclose(given.coef_table("kenward-roger")[columns], want, rtol=1e-6)
+    # The weights matter: left out of the residual's covariance the degrees of freedom are others.
+    plain = ms.LinearMixedModel.from_arrays(y, X, [ms.RandomTerm("g", g, np.ones(60))]).fit()
+    assert abs(plain.coef_table("kenward-roger")["df"].iloc[0] - want[0, 2]) > 0.1
