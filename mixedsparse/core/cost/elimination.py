@@ -8,9 +8,14 @@ import numpy as np
 from scipy import sparse
 
 from mixedsparse.core.crossproducts import Pairs
+from mixedsparse.core.direct.coupling import DenseCoupling, SparseCoupling, choose_form
 from mixedsparse.core.problem import Problem
 
-__all__ = ["Elimination", "counts_by_size", "density"]
+__all__ = ["Elimination", "counts_by_size", "coupling_memory", "density"]
+
+# Bytes for each entry of Z'Z that is listed, of levels of one effect and of several; for the compiled loops when they
+# are loaded. Dense arrays of the size of A_12.
+_ENTRY_BYTES, _WIDE_ENTRY_BYTES, _LOOPS_BYTES, _DENSE_ARRAYS = 40, 60, 7e7, 3
 
 # Levels of the rest at which the fill of the Schur complement is measured.
 _SAMPLE = 64
@@ -57,6 +62,18 @@ class Elimination:
             elif t == self.first:
                 met += np.bincount(pairs.indices, minlength=levels[t]) * widths[s]
         return float(np.square(met).sum())
+
+
+def coupling_memory(problem: Problem, elimination: Elimination, visits: float, nnz: float) -> float:
+    """Bytes that the split takes for what couples the eliminated block and the rest; see `Elimination.visits`."""
+    if not elimination.rest:
+        return 0.0
+    layout, first = problem.layout, elimination.first
+    form = choose_form((layout.n_levels[first], layout.widths[first], elimination.rest), visits)
+    if form is DenseCoupling:
+        return _DENSE_ARRAYS * 8.0 * elimination.sizes[first] * elimination.rest
+    listed = (_ENTRY_BYTES if layout.widths[first] == 1 else _WIDE_ENTRY_BYTES) * nnz
+    return listed + (_LOOPS_BYTES if form is SparseCoupling else 0.0)
 
 
 def density(problem: Problem, first: int) -> float:

@@ -18,7 +18,7 @@ from functools import cache
 import numpy as np
 
 from mixedsparse.core.cost.candidates import Candidate, Cost, duration_text
-from mixedsparse.core.cost.elimination import Elimination, counts_by_size, density
+from mixedsparse.core.cost.elimination import Elimination, counts_by_size, coupling_memory, density
 from mixedsparse.core.cost.memory import available_memory, memory_text
 from mixedsparse.core.direct import cholmod
 from mixedsparse.core.direct.sparse import CholmodEngine
@@ -44,6 +44,8 @@ _ANALYSED = 1e6
 _SPLIT_ARRAYS = 3
 # Bytes for each number of L (L, its copy and its inverse, their indices), and for each entry of Z'Z.
 _FACTOR_BYTES, _PATTERN_BYTES = 80, 120
+# How many times less CHOLMOD's own order may need than the cheap one.
+_BETTER = 10.0
 # CHOLMOD counts with 32 bits here.
 _LARGEST_INDEX = 2.0**31
 # Iterative method: evaluations, right-hand sides of one beside the columns of X (probes above all), iterations of a
@@ -180,17 +182,21 @@ class _Weighed:
             nnz=self.nnz + dense / 2.0,
             flops=flops,
             work=dense * self.rest + _VISIT_WORK * self.visits + _REFILL_WORK * self.nnz,
-            memory=_SPLIT_ARRAYS * 8.0 * dense + _ENTRY_BYTES * self.nnz * (self.rest > 0),
+            memory=_SPLIT_ARRAYS * 8.0 * dense + coupling_memory(self.problem, self.elimination, self.visits, self.nnz),
             counted=True,
         )
 
     def _cholmod(self) -> Candidate:
         pattern = _PATTERN_BYTES * self.nnz
-        if (self.thorough or self.nnz <= _ANALYSED) and pattern <= self.available:
+        analysed, weights = self.nnz <= _ANALYSED and pattern <= self.available, None
+        if not analysed:
+            counts, weights = counts_by_size(self.problem)
+            # CHOLMOD's order is a better one, but not by that much, and looking for it would take minutes.
+            hopeful = _FACTOR_BYTES * totals(counts, weights)[0] + pattern <= _BETTER * self.available
+            analysed = self.thorough and hopeful and pattern <= self.available
+        if analysed:
             self.engine = CholmodEngine(self.problem)
             counts, weights = self.engine.column_counts(), None
-        else:
-            counts, weights = counts_by_size(self.problem)
         nnz, flops = totals(counts, weights)
         memory = _FACTOR_BYTES * nnz + pattern
         work = _SPARSE_WORK * flops + _REFILL_WORK * self.nnz

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from mixedsparse.errors import NotPositiveDefiniteError
+from mixedsparse.errors import BackendError, NotPositiveDefiniteError
 
 __all__ = ["SparseCholesky", "available"]
 
@@ -36,10 +36,15 @@ class SparseCholesky:
     """
 
     def __init__(self, lower: sparse.csc_matrix) -> None:
-        from sksparse.cholmod import analyze
+        from sksparse.cholmod import CholmodError, analyze
 
         self._matrix = lower
-        self._factor = analyze(lower, mode="auto", use_long=False)
+        try:
+            self._factor = analyze(lower, mode="auto", use_long=False)
+        except CholmodError as err:
+            raise BackendError(
+                "The factor has more numbers than CHOLMOD can count: use method='iterative', which needs none."
+            ) from err
         self.permutation: np.ndarray = np.asarray(self._factor.P())
         self.logdet = np.nan
         # Counts factorisations: engines of one pattern share this object, and their factors notice when it moves on.

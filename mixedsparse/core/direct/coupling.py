@@ -31,6 +31,7 @@ __all__ = [
     "ListedCoupling",
     "PairedCoupling",
     "SparseCoupling",
+    "choose_form",
     "make_coupling",
 ]
 
@@ -67,14 +68,19 @@ def make_coupling(rest: Rest, form: type[DenseCoupling] | type[ListedCoupling] |
     if form is not None:
         return form(rest, oriented)
     per_level = sum(np.diff(oriented[b].indptr) * layout.widths[b] for b in rest.blocks)
-    visits = float(np.square(per_level, dtype=float).sum()) * shape[1]
+    return choose_form(shape, float(np.square(per_level, dtype=float).sum()))(rest, oriented)
+
+
+def choose_form(shape: tuple[int, int, int], visits: float) -> type[DenseCoupling] | type[ListedCoupling]:
+    """Form of A_12 of `shape` (levels, K, q_rest) whose levels make `visits` pairs of entries."""
+    visits = visits * shape[1]
     flops = float(shape[0] * shape[1]) * shape[2] ** 2
     if flops < max(_FLOPS_PER_VISIT * visits, _SMALL):
-        return DenseCoupling(rest, oriented)
+        return DenseCoupling
     if shape[1] == 1 and visits < _MANY_PAIRS:
-        return PairedCoupling(rest, oriented)
+        return PairedCoupling
     few = visits < _FEW_VISITS and np.prod(shape, dtype=float) < _FEW_NUMBERS
-    return ListedCoupling(rest, oriented) if few else SparseCoupling(rest, oriented)
+    return ListedCoupling if few else SparseCoupling
 
 
 def _oriented(rest: Rest, b: int) -> Pairs:

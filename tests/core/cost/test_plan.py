@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import mixedsparse as ms
 from mixedsparse.core.cost import memory
 from mixedsparse.core.cost import plan as cost
-from mixedsparse.core.cost.elimination import Elimination, counts_by_size, density
+from mixedsparse.core.cost.elimination import _LOOPS_BYTES, Elimination, counts_by_size, density
 from mixedsparse.core.cost.plan import foresee, plan
+from mixedsparse.core.derivatives import differentiate
 from mixedsparse.core.direct import cholmod
+from mixedsparse.core.direct.coupling import SparseCoupling
 from mixedsparse.core.direct.sparse import CholmodEngine
 from mixedsparse.core.direct.split import SplitEngine
 from mixedsparse.core.engine import make_engine
+from mixedsparse.core.pls import solve_pls
 from mixedsparse.core.problem import Problem, make_problem
 from tests.models import DESIGNS, make
 
@@ -254,3 +259,37 @@ def test_the_report_is_readable():
     first, *_, last = repr(report).splitlines()
     assert first == "144 observations, 30 random effects, 2 covariance parameters"
     assert last == "Method: direct (split). Eliminating plate leaves 6 random effects, a small dense system."
+
+
+@needs_cholmod
+@pytest.mark.parametrize("backend", ["auto", "split", "cholmod"])
+def test_what_is_hopeless_is_refused_before_cholmod_looks_for_an_order(room, monkeypatch, backend):
+    monkeypatch.setattr(cost, "_ANALYSED", 0.0)
+
+    def analysed(*_):
+        raise AssertionError("CHOLMOD was asked")
+
+    monkeypatch.setattr(cost, "CholmodEngine", analysed)
+    room(2e6)
+    with pytest.raises(ms.BackendError, match=r"user leaves 1,473 random effects.*method='iterative'"):
+        plan(crossed(6000, 2000, 1500), backend, "direct")
+
+
+@pytest.mark.parametrize(("users", "items"), [(1500, 500), (400, 300)])
+def test_memory_with_slopes(users, items):
+    rng = np.random.default_rng(0)
+    n = 40_000
+    user, item, x = rng.integers(0, users, n), rng.integers(0, items, n), rng.normal(size=n)
+    terms = [ms.RandomTerm("user", user, np.column_stack([np.ones(n), x])), ms.RandomTerm("item", item, np.ones(n))]
+    made = make_problem(rng.normal(size=n) + x, np.ones((n, 1)), terms)
+    candidate = foresee(made, "split").chosen
+    engine = SplitEngine(made)
+    differentiate(engine, solve_pls(made, engine.factorize([np.eye(2), np.eye(1)]), True))  # loads compiled loops
+    tracemalloc.start()
+    engine = SplitEngine(made)
+    pls = solve_pls(made, engine.factorize([np.eye(2), np.eye(1)]), True)
+    differentiate(engine, pls)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    loops = _LOOPS_BYTES * (type(engine.coupling) is SparseCoupling)
+    assert taken + loops < 1.5 * candidate.memory < 1.5**2 * (taken + loops)
