@@ -106,9 +106,9 @@ def test_the_bootstrap_holds_its_level_where_chi_square_does_not():
         warnings.simplefilter("ignore", ms.SingularFitWarning)
         m0, m1 = pair(data, reml=False)
         p = []
-        for _ in range(300):
+        for i in range(300):
             y = rng.normal(size=6)[g] + rng.normal(size=24)
-            table = ms.anova(m0.refit(y), m1.refit(y), test="bootstrap", nsim=59, seed=1)
+            table = ms.anova(m0.refit(y), m1.refit(y), test="bootstrap", nsim=59, seed=i)
             p.append(table[["p", "p_chisq"]].iloc[1])
     bootstrap, chisq = (np.array(p) <= 0.05).mean(axis=0)
     assert 0.02 < bootstrap < 0.085
