@@ -198,6 +198,7 @@ def test_statsmodels_arrays_and_groups_are_put_in_the_order_of_the_response(data
     moved = X.iloc[ORDER]
     found = ms.MixedLM(data["y"], moved, data["g"].iloc[::-1], moved["x"].iloc[::-1]).fit()
     assert found.llf == wanted.llf
+    np.testing.assert_array_equal(found.predict(X[["x", "const"]]), found.predict(X))
     with pytest.raises(ms.DataError, match="index of exog is not that of the data"):
         ms.MixedLM(data["y"], moved.set_axis(range(1000, 1060)), data["g"])
     named = ms.mixedlm("y ~ x", data, groups="g").fit()

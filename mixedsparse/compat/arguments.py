@@ -45,7 +45,7 @@ def refuse_missing(missing: Mapping[str, int], n: int) -> None:
 
 def environment(eval_env: int | None, depth: int) -> Mapping[str, Any]:
     """Names that formulas may use: of the frame `depth` above the calling function, `eval_env` frames higher up."""
-    if eval_env is not None and not isinstance(eval_env, int):
+    if eval_env is not None and not (isinstance(eval_env, int) and -1 <= eval_env < 2**15):
         raise OptionError(f"eval_env={eval_env!r} is not known: give a number of frames, or -1 for no names at all.")
     return {} if eval_env == -1 else CallerNames(depth + 1 + (eval_env or 0))
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.checks import as_array
 from mixedsparse.compat.arguments import check_missing, refuse_missing
 from mixedsparse.compat.components import component_terms, matrix_names, random_term, read_components
 from mixedsparse.compat.structure import FixedColumns, Structure
@@ -25,6 +26,8 @@ def read_arrays(
 ) -> tuple[Design, Structure]:
     """Design and structure of statsmodels' arrays; see `MixedLM` for the arguments."""
     check_missing(missing)
+    if absent := [name for name, value in (("endog", endog), ("exog", exog), ("groups", groups)) if value is None]:
+        raise DataError(f"{absent[0]}=None: give an array with one row per observation.")
     given = {"endog": endog, "exog": exog, "groups": groups, "exog_re": exog_re}
     given = {name: _rows(name, value) for name, value in given.items() if value is not None}
     index = labels_of(*given.values())
@@ -57,7 +60,7 @@ def read_arrays(
 
 def _rows(name: str, value: Any) -> Any:
     """`value` as an array or pandas object, one row per observation."""
-    out = value if isinstance(value, pd.Series | pd.DataFrame) else np.asarray(value)
+    out = value if isinstance(value, pd.Series | pd.DataFrame) else as_array(value, name)
     if name == "endog" and out.ndim == 2 and out.shape[1] == 1:
         out = out.iloc[:, 0] if isinstance(out, pd.DataFrame) else out[:, 0]
     if out.ndim not in ((1, 2) if name in ("exog", "exog_re") else (1,)):

@@ -43,6 +43,8 @@ def read_components(exog_vc: Any, groups: np.ndarray) -> VCSpec | None:
 
 def _from_dicts(exog_vc: Mapping[str, Mapping[Any, Any]], groups: np.ndarray) -> VCSpec:
     names = sorted(exog_vc)
+    if bad := [name for name in names if not isinstance(exog_vc[name], Mapping)]:
+        raise OptionError(f"exog_vc[{bad[0]!r}] is no dict of matrices by group: give one matrix for each group.")
     for name in names:
         absent = [group for group in groups.tolist() if group not in exog_vc[name]]
         if absent:

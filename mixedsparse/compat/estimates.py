@@ -12,6 +12,7 @@ from scipy.special import ndtr, ndtri
 
 from mixedsparse.compat.errors_of import CovarianceErrors, covariance_errors, relative_parameters
 from mixedsparse.compat.specs import MixedLMParams
+from mixedsparse.foreign import Answers
 
 if TYPE_CHECKING:
     from mixedsparse.compat.facts import FactsMixin
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["EstimatesMixin"]
 
 
-class EstimatesMixin:
+class EstimatesMixin(Answers):
     """Parameters' side of `MixedLMResults`."""
 
     model: FactsMixin

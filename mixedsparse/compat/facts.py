@@ -11,6 +11,7 @@ import pandas as pd
 
 from mixedsparse.compat.specs import VCSpec
 from mixedsparse.errors import AbsentError, DataError
+from mixedsparse.foreign import Answers
 
 if TYPE_CHECKING:
     from mixedsparse.compat.structure import Effects, Structure
@@ -96,7 +97,7 @@ def _by_group(part: Effects, term: RandomTerm, rows: Mapping[Any, np.ndarray]) -
     return out
 
 
-class FactsMixin:
+class FactsMixin(Answers):
     """Facts of `MixedLM`, read off the linear model and its structure."""
 
     linear: LinearMixedModel
@@ -180,6 +181,8 @@ class FactsMixin:
         beta = np.asarray(fixed, dtype=float)[: self.k_fe]
         if exog is None:
             return self.exog @ beta
+        if isinstance(exog, pd.DataFrame) and self.labelled and set(exog.columns) == set(self.exog_names):
+            exog = exog[list(self.exog_names)]
         X = np.atleast_2d(np.asarray(exog, dtype=float))
         if X.shape[1] != len(beta):
             names = ", ".join(map(str, self.exog_names))

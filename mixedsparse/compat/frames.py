@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.checks import as_array
 from mixedsparse.compat.arguments import check_missing, refuse_missing
 from mixedsparse.compat.components import GROUP
 from mixedsparse.compat.formulas import translate
@@ -62,7 +63,7 @@ def _with_groups(table: Table, groups: Any, taken: Collection[str]) -> tuple[Tab
     if isinstance(groups, str):
         table.read([groups], f"groups={groups!r}")
         return table, groups, groups
-    values = np.asarray(table.aligned(groups, "groups"))
+    values = as_array(table.aligned(groups, "groups"), "groups")
     if values.shape != (table.n,):
         raise DataError(
             f"groups has shape {values.shape}, but the data have {table.n} rows: give one label per row, or the name "
@@ -86,7 +87,8 @@ def _chosen(table: Table, subset: Any) -> Table:
     if subset is None:
         return table
     try:
-        rows = pd.Series(np.arange(table.n), index=table.index).loc[subset].to_numpy()
+        rows = pd.Series(np.arange(table.n), index=table.index).loc[subset]
+        rows = rows.to_numpy() if isinstance(rows, pd.Series) else np.array([rows])
     except (KeyError, IndexError, TypeError, ValueError, pd.errors.IndexingError) as err:
         raise DataError(
             f"subset does not select rows of the data ({err}): give one truth value per row, or labels of the index."

@@ -13,6 +13,7 @@ from mixedsparse.compat.likelihood import LikelihoodMixin
 from mixedsparse.compat.results import MixedLMResults
 from mixedsparse.compat.structure import Structure, make_model, remove_rows, uncorrelated
 from mixedsparse.compat.warned import warn_again
+from mixedsparse.foreign import explains_arguments
 from mixedsparse.model import LinearMixedModel
 from mixedsparse.options import FitOptions
 from mixedsparse.progress import ProgressOption
@@ -58,6 +59,7 @@ class MixedLM(LikelihoodMixin):
     array([15.724,  6.943])
     """
 
+    @explains_arguments
     def __init__(
         self,
         endog: Any,
@@ -111,7 +113,7 @@ class MixedLM(LikelihoodMixin):
         """Make a model from formulas: `mixedsparse.mixedlm`, which has the description."""
         from mixedsparse.compat.frames import read_frame
 
-        env = environment(eval_env, depth=1)
+        env = environment(eval_env, depth=2)
         model = cls.__new__(cls)
         read = read_frame(formula, data, groups, re_formula, vc_formula, subset, missing, env)
         model._set(*read, True, use_sqrt, formula, data)
@@ -200,6 +202,7 @@ class MixedLM(LikelihoodMixin):
         return f"MixedLM({self.linear.formula!r}, n={self.nobs}, groups={self.n_groups})"
 
 
+@explains_arguments
 def mixedlm(
     formula: str,
     data: Any,
@@ -270,7 +273,7 @@ def mixedlm(
     """
     from mixedsparse.compat.frames import read_frame
 
-    env = environment(eval_env, depth=1)
+    env = environment(eval_env, depth=2)
     model = MixedLM.__new__(MixedLM)
     read = read_frame(formula, data, groups, re_formula, vc_formula, subset, missing, env)
     model._set(*read, True, use_sqrt, formula, data)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.errors import OptionError
+from mixedsparse.foreign import Answers
 
 if TYPE_CHECKING:
     from mixedsparse.compat.facts import FactsMixin
@@ -19,7 +20,7 @@ __all__ = ["StoringMixin"]
 _BY_ROW = ("_fitted", "_fittedvalues", "_resid", "_resid_scaled", "_hat")
 
 
-class StoringMixin:
+class StoringMixin(Answers):
     """Storage side of `MixedLMResults`."""
 
     model: FactsMixin

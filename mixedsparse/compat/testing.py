@@ -12,6 +12,7 @@ import pandas as pd
 
 from mixedsparse.compat.tested import ContrastResults, Tested, WaldTestResults, chi2_test, f_test, single_tests
 from mixedsparse.errors import DataError, OptionError
+from mixedsparse.foreign import Answers
 
 if TYPE_CHECKING:
     from mixedsparse.compat.facts import FactsMixin
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["TestingMixin"]
 
 
-class TestingMixin:
+class TestingMixin(Answers):
     """Tests' side of `MixedLMResults`."""
 
     model: FactsMixin
