@@ -182,7 +182,7 @@ def _judged(problem: Problem, pls: Pls, directions: np.ndarray) -> Unidentified:
     sigma2 = pls.pwrss / problem.degrees(pls.reml)
     for i, direction in enumerate(directions.T):
         step = size * direction / np.abs(direction).max()
-        inner, pull = step[-1] * np.linalg.inv(pls.K) if p else np.empty((0, 0)), np.zeros(p)
+        inner, pull = np.zeros((p, p)), np.zeros(p)
         for b, (lam, hx, zeta) in enumerate(zip(pls.factors, pls.Hx, pls.zeta, strict=True)):
             # W^-1 = V_0 less what the random effects add to it.
             change = _symmetric(layout, b, step) - step[-1] * lam @ lam.T
@@ -190,7 +190,7 @@ def _judged(problem: Problem, pls: Pls, directions: np.ndarray) -> Unidentified:
             inner += (turned @ hx).sum(axis=0)
             pull -= np.einsum("lpk,lk->p", turned, zeta)
         beta[i] = solve_triangular(problem.basis.root, pls.K @ pull) if p else pull
-        cov[i] = sigma2 * problem.basis.covariance(pls.K @ inner @ pls.K)
+        cov[i] = sigma2 * problem.basis.covariance(pls.K @ inner @ pls.K + step[-1] * pls.K)
     return Unidentified(_components(problem, directions), beta, cov)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from mixedsparse.core.problem import Problem
 
-__all__ = ["Batch", "Pieces", "Pin", "Responses", "gram_table", "solve_beta", "times"]
+__all__ = ["Batch", "Pieces", "Pin", "Responses", "gram_table", "inverses", "solve_beta", "times"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +106,7 @@ class Beta:
 
 def solve_beta(xx: np.ndarray, xy: np.ndarray, yy: np.ndarray, pin: Pin) -> Beta:
     """Minimise over gamma under the pin, from xx = Q'V_0^-1 Q, xy and yy = y'V_0^-1 y."""
-    K = _inverses(xx)
+    K = inverses(xx)
     gamma = times(K, xy)
     Ka = times(K, pin.row)
     size = (pin.row * Ka).sum(axis=1)
@@ -123,13 +123,13 @@ def solve_beta(xx: np.ndarray, xy: np.ndarray, yy: np.ndarray, pin: Pin) -> Beta
     )
 
 
-def _inverses(matrices: np.ndarray) -> np.ndarray:
-    """Inverses (B, p, p); NaN for a matrix that has none."""
+def inverses(matrices: np.ndarray) -> np.ndarray:
+    """Return inverses (..., p, p); NaN for a matrix that has none."""
     try:
         return np.linalg.inv(matrices)
     except np.linalg.LinAlgError:
         singular = np.linalg.slogdet(matrices)[0] == 0
-        out = np.linalg.inv(np.where(singular[:, None, None], np.eye(matrices.shape[1]), matrices))
+        out = np.linalg.inv(np.where(singular[..., None, None], np.eye(matrices.shape[-1]), matrices))
         out[singular] = np.nan
         return out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.batched.batch import Pieces, Pin, Responses, gram_table, solve_beta, times
+from mixedsparse.core.batched.batch import Pieces, Pin, Responses, gram_table, inverses, solve_beta, times
 from mixedsparse.core.blocks import BlockLayout
 from mixedsparse.core.problem import Problem
 
@@ -47,7 +47,7 @@ class DenseBatch:
         inflation = self._spread(sigmas, np.broadcast_to(self.gram, (count, q, q))).swapaxes(1, 2)
         inflation[:, np.arange(q), np.arange(q)] += 1.0
         logdet = np.linalg.slogdet(inflation)[1]
-        shrink = np.linalg.inv(inflation)
+        shrink = inverses(inflation)
         W, H, h = shrink @ self.gram, shrink @ self.Zx, shrink @ Zy
         spread = self._spread(sigmas, h)
         xx = self.problem.xy[:p, :p] - self.Zx.T @ self._spread(sigmas, H)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.batched.batch import Pieces, Pin, Responses, gram_table, solve_beta, times
+from mixedsparse.core.batched.batch import Pieces, Pin, Responses, gram_table, inverses, solve_beta, times
 from mixedsparse.core.problem import Problem
 
 __all__ = ["LevelBatch"]
@@ -70,7 +70,7 @@ def _small_inverse(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Inverses and log-determinants of (..., K, K) with positive determinants; by formula for K <= 2."""
     k = matrices.shape[-1]
     if k > 2:
-        return np.linalg.inv(matrices), np.linalg.slogdet(matrices)[1]
+        return inverses(matrices), np.linalg.slogdet(matrices)[1]
     if k == 1:
         return 1.0 / matrices, np.log(matrices[..., 0, 0])
     (a, b), (c, d) = (matrices[..., 0, 0], matrices[..., 0, 1]), (matrices[..., 1, 0], matrices[..., 1, 1])
