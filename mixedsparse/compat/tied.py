@@ -71,6 +71,6 @@ def fit_tied(model: LinearMixedModel, ties: np.ndarray, reml: bool) -> MixedResu
     )
     if is_perfect(fit, problem):
         raise perfect_fit(model.design)
-    warn_of_data(model.design.nmissing, model.dropped_columns)
+    warn_of_data(model.design, model.problem, model.dropped_columns)
     warn_of_search(fit)
     return MixedResults(model, fit)
