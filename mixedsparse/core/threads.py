@@ -24,6 +24,8 @@ __all__ = ["allowed_threads", "blas_threads", "lapack_threads", "threads_were_lo
 # Multiply-adds of the largest dense operation below which one thread serves. At 1.5e9 (InstEval) a fit took 0.37 s with
 # one thread and 0.30 s with two on a quiet machine, but 0.65 s and 2 s beside other work.
 _SMALL = 2e9
+# Of OpenMP 5.0: free all that its threads hold; they start anew when they are needed.
+_PAUSE_HARD = 2
 
 
 def blas_threads(work: float) -> AbstractContextManager[Any]:
@@ -130,12 +132,28 @@ def _has_started(numba: Any) -> bool:
     return True
 
 
+def _rest_openmp() -> None:
+    """Let GNU's OpenMP end its threads before a fork: a child would wait forever for those that CHOLMOD used."""
+    if not {"sksparse.cholmod", "numba"} & set(sys.modules):
+        return
+    from threadpoolctl import ThreadpoolController
+
+    for library in ThreadpoolController().lib_controllers:
+        if library.prefix == "libgomp" and hasattr(library.dynlib, "omp_pause_resource_all"):
+            library.dynlib.omp_pause_resource_all(_PAUSE_HARD)
+
+
+def _before_fork() -> None:
+    _rest_openmp()
+    _limiter.lock.acquire()
+
+
 _limiter = _Limiter()
 
 if hasattr(os, "register_at_fork"):
     # Held over a fork, the lock keeps what it guards whole for the child.
     os.register_at_fork(
-        before=lambda: _limiter.lock.acquire(),
+        before=_before_fork,
         after_in_parent=lambda: _limiter.lock.release(),
         after_in_child=lambda: _limiter.forget_other_threads(_libraries() if _limiter.open else []),
     )

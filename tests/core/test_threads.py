@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 
@@ -107,3 +110,28 @@ def test_a_limit_is_put_back_after_an_error():
     with pytest.raises(ZeroDivisionError), blas_threads(0.0):
         raise ZeroDivisionError
     assert [info["num_threads"] for info in threadpool_info()] == before
+
+
+CHOLMOD = """
+import multiprocessing
+import numpy as np, mixedsparse as ms
+rng = np.random.default_rng(0)
+u, i = rng.integers(0, 2000, 30_000), rng.integers(0, 900, 30_000)
+data = {"u": u, "i": i, "y": rng.normal(size=2000)[u] + rng.normal(size=900)[i] + rng.normal(size=30_000)}
+
+def fit(number):
+    return ms.lmer("y ~ 1 + (1 | u) + (1 | i)", data, options=ms.FitOptions(backend="cholmod")).criterion
+
+here = fit(0)
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert np.allclose(pool.map(fit, range(2)), here, rtol=1e-9)
+print("equal")
+"""
+
+
+@pytest.mark.slow
+def test_a_pool_that_is_forked_after_cholmod_used_its_threads_does_its_work():
+    pytest.importorskip("sksparse.cholmod")
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", CHOLMOD], env=environment, timeout=240, capture_output=True, text=True)
+    assert done.stdout.strip() == "equal", done.stderr
