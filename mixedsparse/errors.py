@@ -16,7 +16,7 @@
     └── NotPositiveDefiniteError(ArithmeticError)   a factorisation broke down
 
     MixedSparseWarning(UserWarning)
-    ├── ConvergenceWarning               the search stopped early
+    ├── ConvergenceWarning               the search stopped early, or the likelihood has no maximum
     ├── SingularFitWarning               the optimum lies on the boundary
     ├── NotIdentifiedWarning             the design tells nothing of some covariance parameters
     ├── RefitWarning                     the model was refitted by the other criterion (ML or REML)
@@ -124,7 +124,7 @@ class MixedSparseWarning(UserWarning):
 
 
 class ConvergenceWarning(MixedSparseWarning):
-    """The search for theta stopped before it met its tolerance."""
+    """The search for theta stopped before it met its tolerance, or the likelihood has no maximum."""
 
 
 class SingularFitWarning(MixedSparseWarning):

@@ -247,7 +247,7 @@ class LinearMixedModel(CriterionMixin):
                 mc_share=options.mc_share,
             )
         if is_perfect(fit, self.problem):
-            raise perfect_fit(self.design)
+            raise perfect_fit(self.design, fit)
         warn_of_data(self.design, self.problem, self.dropped_columns)
         warn_of_binary(self.design)
         warn_of_search(fit)

@@ -102,12 +102,14 @@ def _are_binary(values: np.ndarray) -> bool:
 
 
 def warn_of_search(fit: Fit) -> None:
-    """Warn of a search that stopped early or on the boundary, of a flat criterion, few probes, or no criterion."""
+    """Warn of a search that stopped early or on the boundary, of a flat or unbounded criterion, and of few probes."""
     certificate, level = fit.certificate, user_level()
     if not certificate.converged:
         warnings.warn(certificate.message, ConvergenceWarning, stacklevel=level)
     elif certificate.unidentified:
         warnings.warn(certificate.message, NotIdentifiedWarning, stacklevel=level)
+    elif certificate.unbounded:
+        warnings.warn(certificate.message, ConvergenceWarning, stacklevel=level)
     elif certificate.boundary:
         warnings.warn(certificate.message, SingularFitWarning, stacklevel=level)
     errors = fit.monte_carlo

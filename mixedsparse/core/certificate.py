@@ -9,6 +9,7 @@ import numpy as np
 from mixedsparse.core.identification import Unidentified
 from mixedsparse.core.optimize import Search, Stop
 from mixedsparse.core.problem import Problem
+from mixedsparse.core.unbounded import Reproduction
 
 __all__ = ["Certificate", "certify"]
 
@@ -55,6 +56,10 @@ class Certificate:
         Points that searches set out from, and how many of these searches ended at the criterion that is reported. One
         where the first end was well inside, or evaluations are dear (`FitOptions.restart_budget`): a verdict speaks of
         the optimum that was found, and several starts that agree are no proof that there is none lower.
+    unbounded : bool
+        Whether the likelihood (REML or ML, as fitted) is known to have no maximum, so that the verdict is one on a
+        local optimum: random and fixed effects reproduce the response, and it grows without limit as these random
+        effects do beside the residuals. It occurs in small models by ML.
     """
 
     scaled_gradient: float
@@ -67,6 +72,7 @@ class Certificate:
     noise: float = float("nan")
     starts: int = 1
     agreed: int = 1
+    unbounded: bool = False
 
     @property
     def converged(self) -> bool:
@@ -74,8 +80,13 @@ class Certificate:
         return self.verdict != "stopped early"
 
 
-def certify(problem: Problem, search: Search, unidentified: Unidentified | None = None) -> Certificate:
-    """Judge the end of `search`, at parameters of which some may be `unidentified`."""
+def certify(
+    problem: Problem,
+    search: Search,
+    unidentified: Unidentified | None = None,
+    reproduction: Reproduction | None = None,
+) -> Certificate:
+    """Judge the end of `search`, where some parameters may be `unidentified` and the likelihood may be unbounded."""
     factors = search.pls.factors
     boundary = tuple(
         phrase for i, b in enumerate(problem.layout.term_block) for phrase in _flat_directions(problem, i, factors[b])
@@ -114,6 +125,8 @@ def certify(problem: Problem, search: Search, unidentified: Unidentified | None 
     else:
         verdict = "converged"
         message = "Converged: the gradient vanishes and the curvature is positive in every direction."
+    if reproduction is not None:
+        message += f" {_without_maximum(reproduction, search.pls.reml)}"
     return Certificate(
         scaled_gradient=step.scaled_gradient,
         smallest_eigenvalue=step.lowest,
@@ -125,6 +138,18 @@ def certify(problem: Problem, search: Search, unidentified: Unidentified | None 
         noise=search.noise,
         starts=search.starts,
         agreed=search.agreed,
+        unbounded=reproduction is not None,
+    )
+
+
+def _without_maximum(reproduction: Reproduction, reml: bool) -> str:
+    """Say why the likelihood has no maximum, and what to do."""
+    first = "Fit by REML (reml=True), or use" if reproduction.any_response and not reml else "Use"
+    return (
+        "But the likelihood is unbounded: fixed effects and the random effects of "
+        f"{', '.join(reproduction.groups)} reproduce the response exactly, and it grows without limit as these grow "
+        "beside the residuals. Estimates, likelihood ratios, AIC and BIC are those of a local optimum at best. "
+        f"{first} fewer random or fixed effects."
     )
 
 

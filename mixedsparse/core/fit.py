@@ -15,6 +15,7 @@ from mixedsparse.core.optimize import Progress, Search, search
 from mixedsparse.core.pls import Pls
 from mixedsparse.core.problem import Problem
 from mixedsparse.core.threads import lapack_threads
+from mixedsparse.core.unbounded import reproduction
 
 __all__ = [
     "Fit",
@@ -179,7 +180,7 @@ def report(engine: Engine, found: Search, reml: bool) -> Fit:
         modes=_modes(problem, found.pls),
         criterion=found.pls.criterion,
         search=found,
-        certificate=certify(problem, found, loose),
+        certificate=certify(problem, found, loose, reproduction(engine, reml)),
         unidentified=loose,
     )
 

@@ -148,6 +148,6 @@ def _root(covariance: np.ndarray, whiten: np.ndarray) -> np.ndarray:
 
 
 def _checked(fit: Fit, what: str) -> Fit:
-    if not fit.certificate.converged:
+    if not fit.certificate.converged or fit.certificate.unbounded:
         warnings.warn(f"Refit of {what}: {fit.certificate.message}", ConvergenceWarning, stacklevel=user_level())
     return fit

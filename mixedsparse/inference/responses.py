@@ -49,7 +49,7 @@ def fit_response(results: MixedResults, y: np.ndarray, start: np.ndarray | None 
     seed = results.fit.monte_carlo.seed if iterative else 0
     fit = fit_problem(engine, results.fit.reml, start=start, seed=seed)
     if is_perfect(fit, model.problem):
-        raise perfect_fit(model.design)
+        raise perfect_fit(model.design, fit)
     return type(results)(model, fit)
 
 

@@ -165,7 +165,8 @@ RECORDS: Mapping[str, Record] = {
     "search": _record(Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed"),
     "certificate": _record(
         Certificate,
-        "scaled_gradient smallest_eigenvalue hessian boundary verdict message unidentified noise starts agreed",
+        "scaled_gradient smallest_eigenvalue hessian boundary verdict message unidentified noise starts agreed "
+        "unbounded",
     ),
     "monte carlo": _record(
         MonteCarlo,
