@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import mixedsparse as ms
@@ -220,6 +221,10 @@ def test_weights_of_coefficients_go_by_their_names():
         fit.wald_test(table.rename(columns={"Days": "days"}))
     with pytest.raises(ms.DataError, match="several columns called 'Days'"):
         fit.wald_test(table.set_axis(["Days", "Days"], axis="columns"))
+    with pytest.raises(ms.DataError, match="several weights for 'Days'"):
+        fit.t_test(pd.Series([1.0, 2.0], index=["Days", "Days"]))
+    for other in (pl.from_pandas(table), pa.Table.from_pandas(table, preserve_index=False)):
+        assert fit.t_test(other)["Estimate"].tolist() == wanted.tolist()
 
 
 def test_weights_of_means_go_by_their_labels():
@@ -231,6 +236,9 @@ def test_weights_of_means_go_by_their_labels():
     assert means.contrast(table.iloc[::-1].reset_index(drop=True)).table["estimate"].iloc[0] == wanted
     with pytest.raises(ms.OptionError, match="no mean 'D'"):
         means.contrast(table.set_axis(["C", "B", "D"]))
+    for several in (pd.concat([table, table.iloc[:1]]), {"C - A": {"A": -1, "C": 1, 0: 1}}):
+        with pytest.raises(ms.OptionError, match="several weights for '[AC]'"):
+            means.contrast(several)
 
 
 def test_theta_goes_by_position_and_refuses_labels():

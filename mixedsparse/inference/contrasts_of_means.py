@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -99,16 +99,22 @@ def _given(method: Mapping[Any, Any], names: Sequence[str]) -> Coefficients:
         raise OptionError("The dict of contrasts is empty; give {'name': [one number per mean]}.")
     rows = []
     for name, values in method.items():
-        if isinstance(values, pd.Series) and named_columns(values) is not None:
-            values = values.to_dict()
-        if isinstance(values, Mapping):
-            row = np.zeros(len(names))
-            for label, value in values.items():
-                row[_position(label, names)] = _number(name, value)
+        if isinstance(values, Mapping) or (isinstance(values, pd.Series) and named_columns(values) is not None):
+            row = _by_label(name, values.items(), names)
         else:
             row = _numbers(name, values, names)
         rows.append(row)
     return Coefficients(tuple(map(str, method)), np.array(rows), "none")
+
+
+def _by_label(name: Any, weights: Iterable[tuple[Any, Any]], names: Sequence[str]) -> np.ndarray:
+    row = np.full(len(names), np.nan)
+    for label, weight in weights:
+        place = _position(label, names)
+        if not np.isnan(row[place]):
+            raise OptionError(f"The contrast {name!r} has several weights for {names[place]!r}: keep one.")
+        row[place] = _number(name, weight)
+    return np.nan_to_num(row)
 
 
 def _number(name: Any, value: Any) -> float:

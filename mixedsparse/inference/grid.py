@@ -214,9 +214,15 @@ def _lay_out(results: MixedResults, levels: Mapping[str, tuple[Any, ...]], known
 
 
 def _nesting(grid: Grid, restricted: bool) -> dict[str, tuple[str, ...]]:
-    """Nested factors of a grid; of the grid of all levels, which says more, where `at` has `restricted` these."""
-    every = {name: predictor.levels for name, predictor in grid.predictors.items()}
-    names = [name for name, predictor in grid.predictors.items() if predictor.is_discrete and len(every[name]) > 1]
+    """Nested factors of a grid, and covariates that stand at several values, as x in ``a/x``.
+
+    Where `at` has `restricted` the levels of factors, the grid of all of them is asked, which says more.
+    """
+    every = {
+        name: predictor.levels if predictor.is_discrete else grid.levels[name]
+        for name, predictor in grid.predictors.items()
+    }
+    names = [name for name, levels in every.items() if len(levels) > 1]
     if len(names) < 2:
         return {}
     determined = np.ones([len(every[name]) for name in names], dtype=bool)

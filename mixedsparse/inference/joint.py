@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["joint_tests"]
 
-# emmeans marks these rows by e.
-_NOTE = "e: NumDF is reduced by contrasts that cannot be estimated"
+# emmeans marks these rows by e and d.
+_NOT_ESTIMABLE = "e: NumDF is reduced by contrasts that cannot be estimated"
+_DEPENDENT = "d: NumDF is reduced by contrasts that depend on each other"
 
 
 def joint_tests(
@@ -90,7 +91,7 @@ class _Tests:
             test = joint_test(self.results, L[:, kept], self.ddf, terms=self.terms) if len(L) else None
             if test is not None and test.num_df:
                 labels = {name: frame[name].iloc[group[0]] for name in self.by}
-                note = _NOTE if test.num_df < len(contrasts) else ""
+                note = _NOT_ESTIMABLE if len(L) < len(contrasts) else _DEPENDENT if test.num_df < len(L) else ""
                 found = {"NumDF": test.num_df, "DenDF": test.den_df, "F": test.F, "p": test.p, "note": note}
                 rows.append({"term": ":".join(names), **labels, **found})
         return rows

@@ -14,6 +14,7 @@ import pandas as pd
 from mixedsparse.checks import is_number, shown
 from mixedsparse.errors import DataError, FormulaError
 from mixedsparse.formula.alignment import named_columns
+from mixedsparse.formula.frames import open_table
 
 __all__ = ["Linear", "read_linear"]
 
@@ -37,7 +38,7 @@ def read_linear(given: Any, names: Sequence[str], dropped: Sequence[str] = ()) -
     Parameters
     ----------
     given : str, dict, array_like of shape (p,) or (r, p), or sequence of str and dict
-        A Series is read by its index, and a DataFrame by its columns, where these are not just numbered.
+        A Series is read by its index, and a table by its columns, where these are not just numbered.
     names : sequence of str
         Coefficients, in the order of the columns.
     dropped : sequence of str
@@ -52,6 +53,7 @@ def read_linear(given: Any, names: Sequence[str], dropped: Sequence[str] = ()) -
     """
     many = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
     many = [_by_name(one) if isinstance(one, pd.Series) else one for one in many]
+    given = _as_pandas(given)
     if isinstance(given, pd.DataFrame) and named_columns(given) is not None:
         return _of_table(given, names, dropped)
     if many and all(isinstance(one, str | Mapping) for one in many):
@@ -64,13 +66,28 @@ def read_linear(given: Any, names: Sequence[str], dropped: Sequence[str] = ()) -
 
 def _by_name(weights: pd.Series) -> Any:
     """Weights as a dict by coefficient, or as they are where the index names nothing."""
-    return weights if named_columns(weights) is None else weights.to_dict()
+    if named_columns(weights) is None:
+        return weights
+    _check_unique(weights.index, "weights for")
+    return weights.to_dict()
+
+
+def _as_pandas(given: Any) -> Any:
+    """Tables of polars and pyarrow have names of columns too."""
+    if isinstance(given, pd.DataFrame) or not hasattr(given, "columns"):
+        return given
+    table = open_table(given)
+    return pd.DataFrame(table.read(table.names, "L"))
+
+
+def _check_unique(labels: pd.Index, what: str) -> None:
+    if not labels.is_unique:
+        raise DataError(f"L has several {what} {labels[labels.duplicated()][0]!r}: keep one.")
 
 
 def _of_table(table: pd.DataFrame, names: Sequence[str], dropped: Sequence[str]) -> Linear:
     """Hypotheses in the rows of a table whose columns are called as coefficients, in any order; others weigh 0."""
-    if not table.columns.is_unique:
-        raise DataError(f"L has several columns called {table.columns[table.columns.duplicated()][0]!r}: keep one.")
+    _check_unique(table.columns, "columns called")
     L = np.zeros((len(table), len(names)))
     at = [_place(name, names, dropped) for name in table.columns]
     L[:, at] = _matrix(table.to_numpy(), list(table.columns))

@@ -156,7 +156,8 @@ class MeansMixin(ResultsBase):
         DataFrame
             Columns ``term``, the `by` factors, ``NumDF``, ``DenDF``, ``F``, ``p``. Denominator degrees of freedom are
             those of the F test in `anova` (emmeans takes the smallest of those of the single contrasts instead).
-            Contrasts that the data do not determine are left out: a column ``note`` marks these rows by ``e``. Nested
+            Contrasts that the data do not determine are left out: a column ``note`` marks these rows by ``e``, and by
+            ``d`` those of contrasts that depend on each other, as of a line through three values. Nested
             factors are tested within those that they are nested in, see `emmeans`.
 
         Examples

@@ -198,3 +198,21 @@ A_B, A, B, BC = frozenset("ab"), frozenset("a"), frozenset("b"), frozenset("bc")
 def test_nesting(names, cells, terms, want):
     found = find_nesting(list(names), np.array(cells, dtype=bool), [frozenset(), *terms])
     assert {name: tuple(sorted(groups)) for name, groups in found.items()} == want
+
+
+def test_a_covariate_without_a_main_effect_is_nested_at_several_values():
+    fit = ms.lmer("distance ~ Sex/age + (1 | Subject)", ms.datasets.load("Orthodont"))
+    tests = fit.joint_tests(ddf="kenward-roger")
+    assert tests["term"].tolist() == ["Sex", "Sex:age"]
+    assert tests["NumDF"].tolist() == [1, 2]
+    np.testing.assert_allclose(tests["F"], [9.292, 64.376], atol=5e-4)
+    np.testing.assert_allclose(tests["DenDF"], [25.0, 79.0], atol=5e-3)
+    three = fit.joint_tests(at={"age": [8, 10, 14]}, ddf="kenward-roger")
+    np.testing.assert_allclose(three["F"], [8.472, 64.376], atol=5e-4)
+    assert [note[:2] for note in three["note"]] == ["", "d:"]
+    means = fit.emmeans("age", at={"age": [8, 14]})
+    assert means.table["Sex"].tolist() == ["Male", "Male", "Female", "Female"]
+    np.testing.assert_allclose(means.table["emmean"], [22.615625, 27.321875, 21.20909091, 24.08636364], rtol=1e-8)
+    np.testing.assert_allclose(means.table["SE"], np.repeat([0.5387527528, 0.6497602675], 2), rtol=1e-5)
+    assert means.notes == ("'age' is nested in 'Sex'.",)
+    assert fit.emmeans("Sex").notes == ()
