@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -335,3 +337,43 @@ def test_what_columns_held_is_saved_with_a_fit(small, tmp_path):
     again = ms.load(tmp_path / "fit.zip")
     assert again.model.design.encoding.sorts == fit.model.design.encoding.sorts
     np.testing.assert_allclose(again.predict(small.assign(b=small["b"].astype(str))), fit.fittedvalues)
+
+
+@pytest.mark.parametrize(
+    ("term", "mend"),
+    [
+        ("I(b + c)", "1*b + 1*c"),
+        ("I((b + (x > 0)) * x)", "1*b + 1*(x > 0)"),
+        ("I(x * -b)", "-1*b"),
+        ("scale(-(x > 0) + x)", "-1*(x > 0)"),
+        ("I(np.isnan(x) + x.isin([1.0]))", "1*(np.isnan(x)) + 1*(x.isin([1.0]))"),
+    ],
+)
+def test_sums_of_truth_values_are_refused_wherever_the_rows_are(slopes, tmp_path, term, mend):
+    data = slopes.assign(c=np.arange(240) % 3 > 0)  # pandas: "or" and "not"; R: numbers
+    data.to_parquet(tmp_path / "rows.parquet")
+    for rows in (
+        data,
+        data.astype({"b": object, "c": "boolean"}),
+        pl.from_pandas(data),
+        str(tmp_path / "rows.parquet"),
+    ):
+        if "isnan" in term and isinstance(rows, str):
+            continue  # no function of databases
+        with pytest.raises(ms.FormulaError, match=re.escape(f"write {mend!r} for numbers")):
+            ms.lmer(f"y ~ {term} + (1 | g)", rows)
+    with pytest.raises(ms.FormulaError, match="for numbers"):
+        ms.mixedlm(f"y ~ {term}", data, groups="g")
+    with pytest.raises(ms.FormulaError, match="for numbers"):
+        ms.lmer(f"y ~ x + (1 | {term})", data)
+
+
+def test_what_the_refusal_says_is_the_same_number_everywhere(slopes, tmp_path):
+    data = slopes.assign(c=np.arange(240) % 3 > 0)
+    data["both"], data["product"] = data["b"] * 1.0 + data["c"], data["b"] * 1.0 * data["c"]
+    data.to_parquet(tmp_path / "rows.parquet")
+    for rows in (data, str(tmp_path / "rows.parquet")):
+        for term, column in [("I(1*b + 1*c)", "both"), ("I(b * c)", "product")]:
+            fit, wanted = (ms.lmer(f"y ~ {x} + (1 | g)", rows) for x in (term, column))
+            np.testing.assert_allclose(fit.params, wanted.params, rtol=1e-8)
+        assert fit.params.index[1] == "I(b * c)[T.True]"

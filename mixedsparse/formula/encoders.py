@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.errors import DataError, FormulaError, MixedSparseError
+from mixedsparse.formula.arithmetic import check_sums, holds_truth
 from mixedsparse.formula.contrasts import Coding, Contrast
 from mixedsparse.formula.names import namespace
 from mixedsparse.formula.translate import aliases_in, restore
@@ -192,6 +193,7 @@ def evaluate(code: str, label: str, values: Mapping[str, Any], names: Mapping[st
     """Value of the Python expression `code` over columns by alias."""
     scope = {**namespace(), **env, **{alias: _series(values[alias]) for alias in names if alias in values}}
     with readable_errors(label, names):
+        check_sums(code, names, lambda name: holds_truth(scope.get(name)))
         return eval(compile(code, "<formula>", "eval"), scope)
 
 

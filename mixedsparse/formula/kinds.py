@@ -14,7 +14,7 @@ values of several types, lists, other objects       refused
 =================================================  ==========================================================
 
 What a user calls a factor, with ``C(...)``, ``contrasts=`` or by grouping by it, is one, whatever it holds. Where only
-a number can stand (the response, weights, offsets, arithmetic), truth values count as 0 and 1.
+a number can stand (the response, weights, offsets, arithmetic beside a number), truth values count as 0 and 1.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from formulaic.parser.types import Factor
 from pandas.api.extensions import ExtensionArray
 
 from mixedsparse.errors import DataError
+from mixedsparse.formula.arithmetic import check_sums, holds_truth
 from mixedsparse.formula.frames import missing_rows, natural, take
 from mixedsparse.formula.kinds import is_factor, numbers
 from mixedsparse.formula.translate import restore
@@ -37,6 +38,7 @@ class Materializer(PandasMaterializer):
 
     @override
     def _evaluate(self, expr: str, metadata: Any, spec: Any) -> tuple[Any, Any]:
+        check_sums(expr, self.names, lambda name: holds_truth(self.layered_context.get(name)))
         values, variables = super()._evaluate(expr, metadata, spec)
         label = f"The term {restore(expr, self.names)!r}"
         if isinstance(values, FactorValues):  # a basis of several columns, or what C(...) made

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.errors import FormulaError, MixedSparseError
+from mixedsparse.formula.arithmetic import ambiguous_sum
 from mixedsparse.formula.translate import restore
 
 __all__ = ["Standardised", "Translation", "as_number", "translate"]
@@ -112,7 +113,11 @@ _COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Eq: lambda a, b: (a == b) & _ordered(a, b),
     ast.NotEq: lambda a, b: (a != b) | ~_ordered(a, b),
 }
-_LOGIC: dict[type, Callable[[Any, Any], Any]] = {ast.BitAnd: lambda a, b: a & b, ast.BitOr: lambda a, b: a | b}
+_LOGIC: dict[type, Callable[[Any, Any], Any]] = {
+    ast.BitAnd: lambda a, b: a & b,
+    ast.Mult: lambda a, b: a & b,
+    ast.BitOr: lambda a, b: a | b,
+}
 
 
 def _ordered(*operands: Any) -> Any:
@@ -216,15 +221,20 @@ class _Translator(ast.NodeVisitor):
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
         operand = self.visit(node.operand)
         if isinstance(node.op, ast.USub):
-            return -_counted(operand)
+            if _is_truth(operand):
+                raise ambiguous_sum(node, self.known.names)
+            return -operand
         if isinstance(node.op, ast.Invert) and _is_truth(operand):
             return ~operand
         return operand if isinstance(node.op, ast.UAdd) else self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
         left, right = self.visit(node.left), self.visit(node.right)
-        if type(node.op) in _LOGIC and _is_truth(left) and _is_truth(right):
-            return _LOGIC[type(node.op)](left, right)
+        if _is_truth(left) and _is_truth(right):
+            if isinstance(node.op, ast.Add):
+                raise ambiguous_sum(node, self.known.names)
+            if type(node.op) in _LOGIC:
+                return _LOGIC[type(node.op)](left, right)
         operator = _power if isinstance(node.op, ast.Pow) else _OPERATORS.get(type(node.op))
         return operator(_counted(left), _counted(right)) if operator else self.generic_visit(node)
 
