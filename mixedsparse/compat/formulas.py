@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mixedsparse.compat.dialect import with_identity
 from mixedsparse.errors import FormulaError, MixedSparseError
 from mixedsparse.formula.columns import Columns, complete_rows
-from mixedsparse.formula.frames import Table, take
+from mixedsparse.formula.frames import Table, missing_rows, natural, take
+from mixedsparse.formula.grouping import factorise
 from mixedsparse.formula.kinds import is_factor
 from mixedsparse.formula.names import Token, text_of, tokenise
 from mixedsparse.formula.parse import Expression
@@ -128,7 +128,10 @@ def translate(
     effects = (re_formula or "1").strip().removeprefix("~").strip()
     # Without columns, as "0", they are not there, which is all that statsmodels makes of it too.
     has_re = not components or (re_formula is not None and _has_columns(effects))
-    nested = pd.Series(table.column(group), copy=False).nunique() > 1
+    column = table.column(group)
+    missing = missing_rows(column)
+    present = natural(take(column, None if missing is None else ~missing), labels=True)
+    nested = len(factorise(present, group)[1]) > 1
     if not nested:
         _check_one_group(has_re, effects, components)
     outer = quoted(group)

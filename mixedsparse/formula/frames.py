@@ -150,15 +150,16 @@ def _narwhals_column(series: Any) -> Any:
 
     # NumPy has no time zones; with them levels are those that pandas has.
     zoned = getattr(series.dtype, "time_zone", None) is not None and series.implementation.is_pyarrow()
+    wide = isinstance(series.dtype, (nw.Int128, nw.UInt128))  # which NumPy does not have
     plain = series.dtype.is_numeric() or isinstance(series.dtype, (nw.Boolean, nw.Date, nw.Datetime, nw.Duration))
-    if plain and not zoned:
+    if plain and not zoned and not wide:
         return _from_decimals(series.to_numpy()) if isinstance(series.dtype, nw.Decimal) else series.to_numpy()
     if series.implementation.is_pyarrow():
         # narwhals 2.28 gives missing values of a dictionary column the last category in Series.to_pandas
         return _array(series.to_native().to_pandas())
     if not series.implementation.is_polars():
         return _array(series.to_pandas())
-    text = np.array(series.to_list(), dtype=object)
+    text = pd.Series(series.to_list(), dtype=object).to_numpy()  # lists stay values
     if isinstance(series.dtype, nw.Enum):
         return pd.Categorical(text, categories=list(series.to_native().dtype.categories))
     # The order of a polars Categorical depends on what else the process has read: levels are sorted instead.

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 __all__ = ["misread"]
 
-# What text may hold instead: numbers, plain or with commas, and dates.
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+# What text may hold instead: numbers, plain (also with a sign of their unit) or with commas, and dates.
+_SIGNS = "+-\N{MINUS SIGN}$€£¥% "
+_PLAIN = re.compile(r"[+\-\N{MINUS SIGN}]?[$€£¥]? ?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? ?[%€]?")
 _WITH_COMMA = re.compile(r"[+-]?(\d{1,3}([.' ]\d{3})*|\d*),\d+([eE][+-]?\d+)?|[+-]?\d{1,3}(,\d{3})+\.\d+")
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T]\d.*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{2}|\d{4})([ T]\d.*)?")
 # What stands for a missing value among numbers. Words that may be a level, such as "none" or "missing", do not.
@@ -51,10 +52,12 @@ def misread(levels: Sequence[str], n: int) -> str:
             f"dates as text (e.g. {dates[0]!r}, {many}): convert it with pandas.to_datetime and then to a number, e.g. "
             "the days since the first"
         )
-    fractions = any(not level.lstrip("+-").isdigit() for level in found)
+    fractions = any(not level.strip(_SIGNS).isdigit() for level in found)
     if len(levels) > _MANY and len(found) >= _MOST * len(levels) and (fractions or 2 * len(levels) > n):
         known = set(found)
         others = [level for level in levels if level not in known]
         example = " and ".join(map(repr, [found[0], *others[:1]]))
-        return f"numbers as text (e.g. {example}, {many}): convert it, e.g. with pandas.to_numeric"
+        signs = any(sign in found[0] for sign in _SIGNS[2:])
+        how = "by hand: to_numeric reads no signs of units" if signs else "e.g. with pandas.to_numeric"
+        return f"numbers as text (e.g. {example}, {many}): convert it, {how}"
     return ""

@@ -150,3 +150,8 @@ def test_crossed_components_need_no_dummies():
     assert len(effects) == sum(term.n_levels for term in model.linear.design.terms)
     own = fit.mixed.random_effects["d"]["Intercept"]
     np.testing.assert_allclose(effects[[f"d[C(d)[{level}]]" for level in own.index]], own)
+
+
+def test_groups_that_cannot_be_levels_are_refused_by_name(pigs):
+    with pytest.raises(DataError, match="The factor 'lists' holds objects of type list"):
+        mixedlm("Weight ~ Time", pigs.assign(lists=[[pig] for pig in pigs["Pig"]]), groups="lists")

@@ -68,6 +68,9 @@ NO_COLUMNS = {
     "nothing for missing": (objects(" " if k == 3 else f"{k}.5" for k in K), r"na_values=\[''\]"),
     "arrow text": (pd.array(["." if k == 3 else f"{k}" for k in K], dtype=pd.ArrowDtype(pa.string())), "as text"),
     "fractions as text": (objects(f"{i / 7:.3f}" for i in range(N)), r"numbers as text \(e.g. '0.000', 120 different"),
+    "percentages as text": (objects(f"{i / 7:.1f}%" for i in range(N)), r"as text \(e.g. '0.0%'.*by hand"),
+    "prices as text": (objects(f"${i / 7:.2f}" for i in range(N)), r"as text \(e.g. '\$0.00'.*by hand"),
+    "printed minus": (objects(f"\N{MINUS SIGN}{i / 7:.3f}" for i in range(N)), "as text .*by hand"),
     "a slip among fractions": (objects("1.2.3" if i == 9 else f"{i / 7:.3f}" for i in range(N)), "'0.000' and '1.2.3'"),
     "milliseconds as text": (objects(f"{300 + i}" for i in range(N)), "as text .*120 different ones in 120 rows"),
     "dates as text": (DAYS.dt.strftime("%Y-%m-%d"), r"dates as text \(e.g. '2024-01-15'.*pandas.to_datetime"),
@@ -97,6 +100,7 @@ FACTORS = {
     "doses": objects(str(k / 2) for k in K),
     "versions": objects(f"3.{k}" for k in K),
     "many digits": objects(str(i % 40) for i in range(N)),
+    "shares": objects(f"{5 * (i % 15)}%" for i in range(N)),
     "units": objects(f"{k} mg" for k in K),
     "a level called none": objects("none" if k == 0 else str(k) for k in K),
     "months": DAYS.dt.strftime("%Y-%m"),
@@ -211,3 +215,14 @@ def test_truth_values_in_a_matrix_are_zeros_and_ones(rows):
     X = pd.DataFrame({"one": 1, "b": pd.array(K > 4, dtype="boolean"), "o": (K > 2).astype(object)})
     design = array_design(rows["y"], X, [RandomTerm("g", rows["g"].to_numpy(), np.ones(N))])
     np.testing.assert_array_equal(design.X, np.column_stack([np.ones(N), K > 4, K > 2]))
+
+
+def test_wide_integers_and_lists_of_polars(rows):
+    polars = pytest.importorskip("polars")
+    table = polars.from_pandas(rows)
+    wide = table.with_columns(polars.col("g").cast(polars.Int128))
+    levels = [list(make_design("y ~ x + (1 | g)", data).terms[0].levels) for data in (wide, rows)]
+    assert levels[0] == levels[1]
+    lists = table.with_columns(polars.concat_list("x", "x"))
+    with pytest.raises(DataError, match="The column 'x' holds objects of type list"):
+        make_design("y ~ x + (1 | g)", lists)
