@@ -40,6 +40,8 @@ def test_contrasts_inside_c_are_those_of_the_bare_column_from_files_too(tmp_path
         assert list(fit.params.index) == ["Intercept", "C(Machine)[S.A]", "C(Machine)[S.B]"]
         np.testing.assert_allclose(fit.params, bare.params, rtol=1e-6)
         np.testing.assert_allclose(fit.theta, bare.theta, atol=1e-5)
+        with pytest.raises(ms.OptionError, match="would change nothing"):
+            ms.lmer("score ~ 1 + (1 + score | Worker)", data, contrasts={"Machine": "sum"})
         with pytest.warns(ms.UnusedOptionWarning, match="changes nothing"):
             ms.lmer("score ~ 1 + (1 | Worker)", data, contrasts={"Machine": "sum"})
 

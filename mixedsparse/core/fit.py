@@ -154,7 +154,7 @@ def _checked_elsewhere(
     """Search from further starts if the first end leaves room for another optimum."""
     from mixedsparse.core.restarts import doubtful, with_further_starts
 
-    if not doubtful(engine.problem, found):
+    if not doubtful(engine, reml, found):
         return found
     try:
         return with_further_starts(engine, reml, found, budget, max_evals=max_evals, tolerance=tolerance)

@@ -12,6 +12,7 @@ clock: the same data give the same result.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -23,6 +24,7 @@ from mixedsparse.core.batched.engine import EngineBatch, make_batch
 from mixedsparse.core.batched.joint import JointCriterion
 from mixedsparse.core.batched.lockstep import minimise
 from mixedsparse.core.criterion import make_criterion
+from mixedsparse.core.direct.dense import is_small
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.optimize import search
 from mixedsparse.core.outcome import Search, Stop
@@ -31,18 +33,24 @@ from mixedsparse.errors import NotPositiveDefiniteError
 
 __all__ = ["doubtful", "with_further_starts"]
 
-# A diagonal entry of Lambda that is less than this many standard errors from 0 leaves room for an optimum there.
-_FAR = 1.0
+# A diagonal entry of Lambda that is less than so many standard errors from 0 leaves room for an optimum there; up to so
+# many it does where the criterion without that column of Lambda is hardly higher.
+_FAR, _FURTHER, _HARDLY = 1.0, 2.5, 0.5
 # Standard deviations over sigma: all terms alike; one term and the others.
 _ALIKE = (1.0, 0.1, 3.0, 10.0)
 _UNLIKE = ((3.0, 0.1), (30.0, 0.3))
-# Random starts that are evaluated, those of them that are searched from, and their range as powers of ten.
-_RANDOM, _BEST, _SEED = 64, 6, 20141003
+# Random starts that are evaluated for each parameter and in all, those of them that are searched from, and the seed.
+_RANDOM, _MOST_RANDOM, _BEST, _SEED = 16, 64, 6, 20141003
 # Entries of the first end: their number of changed copies, the spread of the powers of ten that they are multiplied
 # by, the share that change their sign, and what stands for a variance of 0.
 _CHANGED, _SPREAD, _FLIPPED, _LIFTED = 6, 0.5, 0.3, 0.3
+# Changed copies and best random starts that there are beside one for each parameter.
+_BESIDE = 1
+# Points at which a single parameter is scanned, whitened: a standard deviation over sigma.
+_SCAN = np.concatenate([[0.0], 10.0 ** np.linspace(-1.5, 2.5, 17)])
 # Fewer starts than these are not worth their while.
 _FEWEST = 4
+# Powers of ten between which random deviations lie, and the share of them that is at the lower end.
 _LEAST, _MOST = -2.0, 1.5
 _ABSENT = 0.15
 # Milliseconds of an evaluation with derivatives: a constant, and per million multiply-adds; evaluations of a search.
@@ -55,20 +63,28 @@ _LOWER, _SAME, _RELATIVE = 1e-6, 1e-4, 1e-9
 _PERFECT = 1e-11
 
 
-def doubtful(problem: Problem, found: Search) -> bool:
+def doubtful(engine: Engine, reml: bool, found: Search) -> bool:
     """Whether another optimum may lie elsewhere: Lambda is singular, or nearly so by its own standard errors."""
     # Where the criterion itself is noise, lower ones mean nothing.
     if found.stop not in (Stop.CONVERGED, Stop.NO_PROGRESS) or found.noise > _SAME:
         return False
-    diagonal = problem.layout.is_diagonal
-    hessian = found.derivatives.hessian
+    layout, hessian = engine.problem.layout, found.derivatives.hessian
+    diagonal = layout.is_diagonal
     if hessian is None or found.stop is Stop.NO_PROGRESS or (found.theta[diagonal] == 0.0).any():
         return True
     values, vectors = np.linalg.eigh(hessian)
     if values[0] <= 0.0:
         return True
     variances = 2.0 * (np.square(vectors) / values).sum(axis=1)
-    return bool((found.theta**2 < _FAR**2 * variances)[diagonal].any())
+    distances = np.where(diagonal, found.theta**2 / variances, np.inf)
+    if distances.min() < _FAR**2:
+        return True
+    near = np.flatnonzero(distances < _FURTHER**2)
+    if not len(near) or not is_small(engine):
+        return False
+    same_column = (layout.block[near][:, None] == layout.block) & (layout.col[near][:, None] == layout.col)
+    without = [layout.positive(np.where(gone, 0.0, found.theta)) for gone in same_column]
+    return min(_values(engine, reml, without)) < found.pls.criterion + _HARDLY
 
 
 def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float, **limits: Any) -> Search:
@@ -86,6 +102,8 @@ def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float
         Of `search`.
     """
     problem = engine.problem
+    if len(found.theta) == 1:
+        return _of_one_parameter(engine, reml, found, int(budget / _milliseconds(engine)), limits)
     batch, values = make_batch(engine), [found.pls.criterion]
     in_step = not isinstance(batch, EngineBatch)
     evaluations = _EVALUATIONS if in_step else max(_EVALUATIONS, found.nfev)
@@ -94,22 +112,43 @@ def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float
         return found
     if in_step:
         thetas, converged = _in_step(batch, reml, found, starts)
-        reached = np.array([_value(engine, reml, theta) for theta in thetas])
+        reached = np.array(_values(engine, reml, thetas))
         lower = reached < found.pls.criterion - _LOWER
         # The lowest end, if it is lower than the first, and some of those that were on their way.
         order = [i for i in np.argsort(reached) if lower[i] or not converged[i]][: 1 if converged.all() else _GO_ON]
         values += [value for i, value in enumerate(reached) if i not in order]
         starts = [thetas[i] for i in order]
-    best, nfev, count = found, found.nfev, len(values) + len(starts)
+    best, count = found, len(values) + len(starts)
     for start in starts:
         again = _searched(engine, reml, start, limits)
         if again is not None:
             values.append(again.pls.criterion)
-            nfev += again.nfev
             best = again if _is_better(problem, again, best) else best
     same = _SAME + _RELATIVE * abs(best.pls.criterion)
     agreed = sum(abs(value - best.pls.criterion) <= same for value in values)
-    return dataclasses.replace(best, nfev=nfev, starts=count, agreed=int(agreed))
+    return dataclasses.replace(best, starts=count, agreed=int(agreed))
+
+
+def _of_one_parameter(engine: Engine, reml: bool, found: Search, affordable: int, limits: Any) -> Search:
+    """See `with_further_starts`: a scan of the only parameter shows every valley, and each is searched from its bottom.
+
+    Points of the scan from which the criterion falls to an end count as starts that lead there.
+    """
+    if affordable < len(_SCAN):
+        return found
+    at = np.append(_SCAN, abs(found.theta))
+    order = np.argsort(at)
+    values = np.array(_values(engine, reml, list(at[:, None])))[order]
+    padded = np.concatenate([[np.inf], values, [np.inf]])
+    bottoms = np.flatnonzero((values <= padded[:-2]) & (values < padded[2:]))
+    own = bottoms[np.abs(bottoms - int(np.flatnonzero(order == len(_SCAN))[0])).argmin()]
+    best, agreed = found, len(at)
+    for bottom in bottoms[bottoms != own]:
+        again = _searched(engine, reml, at[order][[bottom]], limits)
+        agreed -= 1
+        if again is not None:
+            best = again if _is_better(engine.problem, again, best) else best
+    return dataclasses.replace(best, starts=len(at), agreed=agreed if best is found else 1)
 
 
 def _milliseconds(engine: Engine) -> float:
@@ -124,7 +163,9 @@ def _milliseconds(engine: Engine) -> float:
 def _starts(engine: Engine, reml: bool, found: Search, affordable: int) -> list[np.ndarray]:
     """Thetas (m,) of the whitened bases to start from: at most `affordable`, the best of the random ones among them."""
     problem, layout = engine.problem, engine.problem.layout
-    terms, best = len(problem.terms), min(_BEST, affordable // 2)
+    terms, m = len(problem.terms), len(found.theta)
+    best = min(_BEST, m + _BESIDE, affordable // 2)
+    copies = min(_CHANGED, m + _BESIDE)
     if affordable < _FEWEST:
         return []
     sizes = [np.full(terms, alike) for alike in _ALIKE]
@@ -134,16 +175,15 @@ def _starts(engine: Engine, reml: bool, found: Search, affordable: int) -> list[
     even = [_theta(problem, [np.full(len(w), s) for w, s in zip(layout.whiten, size, strict=True)]) for size in sizes]
     rng = np.random.default_rng(_SEED)
     lifted = np.where(layout.is_diagonal & (found.theta == 0.0), _LIFTED, found.theta)
-    m = len(lifted)
-    signs = np.where(rng.random((_CHANGED, m)) < _FLIPPED, -1.0, 1.0)
-    changed = [layout.positive(theta) for theta in signs * lifted * 10.0 ** (_SPREAD * rng.normal(size=(_CHANGED, m)))]
+    signs = np.where(rng.random((copies, m)) < _FLIPPED, -1.0, 1.0)
+    changed = [layout.positive(theta) for theta in signs * lifted * 10.0 ** (_SPREAD * rng.normal(size=(copies, m)))]
     chosen = [start for pair in zip_longest(even, changed) for start in pair if start is not None][: affordable - best]
     drawn = []
-    for _ in range(_RANDOM):
+    for _ in range(min(_RANDOM * m, _MOST_RANDOM)):
         spread = [10.0 ** rng.uniform(_LEAST, _MOST, len(w)) for w in layout.whiten]
         present = [np.where(rng.random(len(s)) < _ABSENT, 10.0**_LEAST, s) for s in spread]
         drawn.append(_theta(problem, present, rng))
-    values = [_value(engine, reml, theta) for theta in drawn]
+    values = _values(engine, reml, drawn)
     return chosen + [drawn[i] for i in np.argsort(values)[:best]]
 
 
@@ -158,13 +198,17 @@ def _theta(problem: Problem, deviations: list[np.ndarray], rng: np.random.Genera
     return layout.positive(layout.gather(blocks))
 
 
-def _value(engine: Engine, reml: bool, theta: np.ndarray) -> float:
-    """Criterion at theta, infinite where there is none."""
-    try:
-        value = float(make_criterion(engine, reml).evaluate(theta).criterion)
-    except NotPositiveDefiniteError:
-        return np.inf
-    return value if np.isfinite(value) else np.inf
+def _values(engine: Engine, reml: bool, thetas: Sequence[np.ndarray]) -> list[float]:
+    """Criterion at each theta, infinite where there is none."""
+    criterion = make_criterion(engine, reml)
+    out = []
+    for theta in thetas:
+        try:
+            value = float(criterion.evaluate(theta).criterion)
+        except NotPositiveDefiniteError:
+            value = np.inf
+        out.append(value if np.isfinite(value) else np.inf)
+    return out
 
 
 def _searched(engine: Engine, reml: bool, start: np.ndarray, limits: Any) -> Search | None:

@@ -23,7 +23,8 @@ class OptimResult:
     Attributes
     ----------
     nfev, nit : int
-        Evaluations of the criterion; accepted steps.
+        Evaluations of the criterion by the search whose end this is, without those of the other starts that
+        `Certificate.starts` counts; its accepted steps.
     grad_norm : float
         Scaled gradient sqrt(g' H^-1 g) where the search ended: half its square is the fall that is left.
     message : str

@@ -75,7 +75,7 @@ def test_singular_fit_is_confirmed(reml):
 def test_usual_fits_are_searched_once(formula, name):
     fit = ms.lmer(formula, ms.datasets.load(name))
     assert (fit.certificate.starts, fit.certificate.agreed) == (1, 1)
-    assert not doubtful(fit.model.problem, fit.fit.search)
+    assert not doubtful(fit.model.engine(), True, fit.fit.search)
 
 
 def test_dear_models_are_searched_once():
@@ -94,3 +94,20 @@ def test_dear_models_are_searched_once():
 def test_budget_that_is_none(budget):
     with pytest.raises(ms.OptionError, match="restart_budget"):
         ms.FitOptions(restart_budget=budget)
+
+
+def test_a_single_variance_is_scanned_for_lower_ends():
+    rng = np.random.default_rng(3)
+    worse = 0
+    for _ in range(60):
+        levels, n = int(rng.integers(2, 6)), int(rng.integers(8, 40))
+        g = np.concatenate([np.arange(levels), rng.integers(0, levels, n - levels)])
+        x, y = rng.normal(size=n) + g * rng.normal(), rng.normal(size=n) + rng.normal(size=levels)[g]
+        model = ms.LinearMixedModel("y ~ x + (1 | g)", {"y": y, "x": x, "g": g})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ms.MixedSparseWarning)
+            fits = {reml: model.fit(reml) for reml in (True, False)}
+        for reml, fit in fits.items():
+            grid = [model.objective([theta], reml) for theta in (0.0, *10.0 ** np.linspace(-3, 3, 60))]
+            worse += fit.criterion > min(grid) + 1e-6
+    assert worse == 0
