@@ -24,7 +24,6 @@ from mixedsparse.core.batched.engine import EngineBatch, make_batch
 from mixedsparse.core.batched.joint import JointCriterion
 from mixedsparse.core.batched.lockstep import minimise
 from mixedsparse.core.criterion import make_criterion
-from mixedsparse.core.direct.dense import is_small
 from mixedsparse.core.engine import Engine
 from mixedsparse.core.optimize import search
 from mixedsparse.core.outcome import Search, Stop
@@ -36,6 +35,8 @@ __all__ = ["doubtful", "with_further_starts"]
 # A diagonal entry of Lambda that is less than so many standard errors from 0 leaves room for an optimum there; up to so
 # many it does where the criterion without that column of Lambda is hardly higher.
 _FAR, _FURTHER, _HARDLY = 1.0, 2.5, 0.5
+# Milliseconds, by estimate, that looking for this may take.
+_TRIFLE = 5.0
 # Standard deviations over sigma: all terms alike; one term and the others.
 _ALIKE = (1.0, 0.1, 3.0, 10.0)
 _UNLIKE = ((3.0, 0.1), (30.0, 0.3))
@@ -80,7 +81,7 @@ def doubtful(engine: Engine, reml: bool, found: Search) -> bool:
     if distances.min() < _FAR**2:
         return True
     near = np.flatnonzero(distances < _FURTHER**2)
-    if not len(near) or not is_small(engine):
+    if not len(near) or len(near) * _milliseconds(engine) > _TRIFLE:
         return False
     same_column = (layout.block[near][:, None] == layout.block) & (layout.col[near][:, None] == layout.col)
     without = [layout.positive(np.where(gone, 0.0, found.theta)) for gone in same_column]
