@@ -54,7 +54,7 @@ ALLOWED_LIBRARIES = {
 }
 ONLY_IMPORTERS = {
     "sksparse": {"core/direct/cholmod.py"},
-    "numba": {f"core/kernels/{name}.py" for name in ("direct", "krylov", "columns", "loops")},
+    "numba": {f"core/kernels/{name}.py" for name in ("__init__", "direct", "krylov", "columns", "loops")},
     "threadpoolctl": {"core/threads.py"},
 }
 

@@ -11,6 +11,7 @@ thread that forked, and knows whether compiled loops had started threads before,
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["allowed_threads", "blas_threads", "lapack_threads", "threads_were_lost"]
+__all__ = ["allowed_threads", "blas_threads", "interrupts_deferred", "lapack_threads", "threads_were_lost"]
 
 # Multiply-adds of the largest dense operation below which one thread serves. At 1.5e9 (InstEval) a fit took 0.37 s with
 # one thread and 0.30 s with two on a quiet machine, but 0.65 s and 2 s beside other work.
@@ -48,6 +49,22 @@ def lapack_threads(work: float) -> AbstractContextManager[Any]:
 def allowed_threads() -> int:
     """Threads that BLAS may use now: limits of the environment or of threadpoolctl hold for compiled loops too."""
     return max((_limiter.allowed(library) for library in _libraries()), default=1)
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Context in which a Ctrl-C waits: it is raised at the end. In the main thread only, which alone gets them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[tuple[int, Any]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: waiting.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if waiting and callable(before):
+        before(*waiting[0])
 
 
 def threads_were_lost() -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mixedsparse.core.threads import _Limiter, allowed_threads, blas_threads, lapack_threads
+from mixedsparse.core.threads import _Limiter, allowed_threads, blas_threads, interrupts_deferred, lapack_threads
 
 
 def test_allowed_threads_are_those_of_blas_at_the_moment():
@@ -135,3 +137,31 @@ def test_a_pool_that_is_forked_after_cholmod_used_its_threads_does_its_work():
     environment = {**os.environ, "OMP_NUM_THREADS": "2"}
     done = subprocess.run([sys.executable, "-c", CHOLMOD], env=environment, timeout=240, capture_output=True, text=True)
     assert done.stdout.strip() == "equal", done.stderr
+
+
+def test_an_interrupt_waits_for_the_end_of_the_context():
+    seen = []
+
+    def work():
+        with interrupts_deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            seen.append("to the end")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert seen == ["to the end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_interrupts_are_left_alone_in_other_threads():
+    handlers = []
+
+    def work():
+        with interrupts_deferred():
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.default_int_handler]
