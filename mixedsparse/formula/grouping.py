@@ -21,6 +21,7 @@ __all__ = ["Atom", "Grouping", "NewCodes", "expand_grouping", "factorise", "matc
 # Integers are counted rather than hashed when they span at most this many times their number (or this number at all).
 _DENSE_SPAN = 4
 _DENSE_ALWAYS = 10_000
+_SIGNED = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,8 @@ def factorise(values: Any, label: str) -> tuple[np.ndarray, np.ndarray]:
         kind = values.dtype.kind
     if kind in "iu" and len(values):
         low, high = int(values.min()), int(values.max())
-        if high - low <= max(_DENSE_SPAN * len(values), _DENSE_ALWAYS):
+        # Unsigned numbers may be beyond the signed ones that codes are counted in.
+        if high < _SIGNED and high - low <= max(_DENSE_SPAN * len(values), _DENSE_ALWAYS):
             codes, used = _count_or_hash(values - low if low else values, high - low + 1)
             return codes, used + low
     try:

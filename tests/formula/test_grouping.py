@@ -109,3 +109,10 @@ def test_duplicate_terms_are_refused_and_split_ones_are_not(frame):
     split = make_design("y ~ x + (1 | g) + (0 + x | g)", frame).terms
     double = make_design("y ~ x + (x || g)", frame).terms
     assert [t.columns for t in split] == [t.columns for t in double] == [("Intercept",), ("x",)]
+
+
+def test_unsigned_levels_beyond_the_signed_integers():
+    values = np.array([5, 3, 5, 4], dtype=np.uint64) + np.uint64(2**63)
+    codes, levels = factorise(values, "g")
+    assert codes.tolist() == [2, 0, 2, 1]
+    assert levels.tolist() == [2**63 + 3, 2**63 + 4, 2**63 + 5]
