@@ -100,8 +100,9 @@ def _positions(index: pd.Index, rows: Any) -> np.ndarray:
     if isinstance(rows, slice):
         return np.arange(len(index))[rows]
     one_of_many = isinstance(index, pd.MultiIndex) and isinstance(rows, tuple)
-    no_collection = isinstance(rows, np.ndarray) and rows.ndim == 0
-    if not isinstance(rows, Collection) or isinstance(rows, str | bytes) or one_of_many or no_collection:
+    if isinstance(rows, np.ndarray) and rows.ndim == 0:
+        rows = rows.item()
+    if not isinstance(rows, Collection) or isinstance(rows, str | bytes) or one_of_many:
         rows = [rows]
     if isinstance(rows, pd.Series) and pd.api.types.is_bool_dtype(rows.dtype):
         rows = aligned(rows, index, "the mask")
