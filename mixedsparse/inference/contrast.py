@@ -145,7 +145,10 @@ def contrast_tests(
     L = _checked(results, L)
     method = denominator(results, ddf)
     estimate = L @ method.beta
-    se = np.sqrt(np.einsum("rp,pq,rq->r", L, method.cov, L))
+    variance = np.einsum("rp,pq,rq->r", L, method.cov, L)
+    if (variance < 0.0).any():
+        _warn_negative(ddf)
+    se = np.sqrt(np.where(variance < 0.0, np.nan, variance))
     df = method.single(L) if len(L) else np.empty(0)
     loose = _hanging(results, L, method.cov)
     se[loose] = df[loose] = np.nan
@@ -268,6 +271,11 @@ def _hanging(results: MixedResults, L: np.ndarray, cov: np.ndarray) -> np.ndarra
             stacklevel=user_level(),
         )
     return loose
+
+
+def _warn_negative(ddf: str) -> None:
+    text = f"The covariance by {ddf!r} is not positive: errors and tests are NaN. Simplify the random effects."
+    warnings.warn(text, UndefinedTestWarning, stacklevel=user_level())
 
 
 def _warn_undefined(rank: int, ddf: str) -> None:

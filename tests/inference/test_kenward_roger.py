@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -126,3 +128,12 @@ def test_weights_are_those_of_the_transformed_model():
     # The weights matter: left out of the residual's covariance the degrees of freedom are others.
     plain = ms.LinearMixedModel.from_arrays(y, X, [ms.RandomTerm("g", g, np.ones(60))]).fit()
     assert abs(plain.coef_table("kenward-roger")["df"].iloc[0] - want[0, 2]) > 0.1
+
+
+def test_a_variance_below_zero_is_undefined_and_said(monkeypatch):
+    fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
+    method = denominator(fit, "kenward-roger")
+    monkeypatch.setitem(fit.__dict__["_denominators"], "kenward-roger", replace(method, cov=-method.cov))
+    with pytest.warns(ms.UndefinedTestWarning, match="is not positive"):
+        table = fit.coef_table(ddf="kenward-roger")
+    assert table[["SE", "t", "p"]].isna().all(axis=None)
