@@ -6,7 +6,7 @@ SET_UP := .venv/.set-up
 PYTEST := $(VENV_PYTHON) -m pytest -n auto --maxprocesses=4
 
 .PHONY: help demo test test-fast test-spark check format notebooks docs bench bench-quick bench-report limits agreement beyond \
-	coverage compare setup clean
+	coverage fuzz compare setup clean
 
 help:
 	@echo 'make demo       set up, then fit 73,421 ratings with three crossed factors'
@@ -25,6 +25,7 @@ help:
 	@echo 'make agreement  set up, then compare every figure of every bundled model with those of lme4 in R'
 	@echo 'make coverage   set up, then simulate what intervals and tests hold, for the table in the docs: hours'
 	@echo 'make beyond     set up, then time 1 to 32 million ratings and 100 million trials from Parquet: five minutes'
+	@echo 'make fuzz       set up, then try random models, bad inputs, damaged files, threads and faults: a quarter of an hour'
 	@echo 'make compare BASE=HEAD~1  set up, then compare the speed of the files as they are with that of a commit'
 	@echo 'make clean      remove the virtual environment and the caches'
 
@@ -77,6 +78,9 @@ coverage: setup
 
 beyond: setup
 	$(VENV_PYTHON) -m benchmarks.beyond
+
+fuzz: setup
+	$(VENV_PYTHON) -m benchmarks.fuzz $(FUZZ)
 
 compare: setup
 	$(VENV_PYTHON) benchmarks/compare.py $(BASE)

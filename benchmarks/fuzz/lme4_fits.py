@@ -1,0 +1,65 @@
+"""What lme4's three optimisers reach on the random models: made by R once, stored, and read without R."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.fuzz.designs import RandomModel
+from benchmarks.shared.records import RESULTS, read_rows, write_rows
+
+__all__ = ["STORED", "Lme4Criterion", "make", "stored"]
+
+STORED = RESULTS / "fuzz_lme4.csv"
+SCRIPT = Path(__file__).with_name("lme4_fits.R")
+
+
+@dataclass(frozen=True)
+class Lme4Criterion:
+    """Criteria of one model by one criterion.
+
+    Parameters
+    ----------
+    number, checksum : int
+        Of the `RandomModel`, and of the data that R was given.
+    reml : bool
+    lowest, highest : float
+        Of lme4's optimisers; not finite where all of them failed.
+    """
+
+    number: int
+    checksum: int
+    reml: bool
+    lowest: float
+    highest: float
+
+
+def stored(path: Path = STORED) -> dict[tuple[int, bool], Lme4Criterion]:
+    """Read the stored criteria: (number, reml) -> criteria."""
+    return {(row.number, row.reml): row for row in read_rows(path, Lme4Criterion)} if path.exists() else {}
+
+
+def make(models: Sequence[RandomModel], folder: Path, path: Path = STORED) -> None:
+    """Fit `models` by lme4 and store what it reaches.
+
+    Raises
+    ------
+    RuntimeError
+        R or lme4 is missing, or failed.
+    """
+    if shutil.which("Rscript") is None:
+        raise RuntimeError("Rscript is not on the path. Install R with lme4 (Debian: apt-get install r-cran-lme4).")
+    with (folder / "jobs.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["number", "checksum", "formula", "weights", "offset"])
+        for model in models:
+            writer.writerow([model.number, model.checksum, model.formula, model.weights or "", model.offset or ""])
+            model.data.to_csv(folder / f"{model.number}.csv", index=False, float_format="%.17g")
+    done = subprocess.run(["Rscript", "--vanilla", str(SCRIPT), str(folder)], text=True, stderr=subprocess.PIPE)
+    if done.returncode != 0:
+        raise RuntimeError(f"R failed: {done.stderr.strip()}")
+    write_rows(read_rows(folder / "fits.csv", Lme4Criterion), path)
