@@ -199,6 +199,8 @@ def _theta(problem: Problem, deviations: list[np.ndarray], rng: np.random.Genera
     return layout.positive(layout.gather(blocks))
 
 
+# Absurd theta overflow, as in `optimize.search`.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def _values(engine: Engine, reml: bool, thetas: Sequence[np.ndarray]) -> list[float]:
     """Criterion at each theta, infinite where there is none."""
     criterion = make_criterion(engine, reml)
