@@ -45,7 +45,7 @@ def _problem(problem: Problem, terms: tuple[RandomTerm, ...]) -> Problem:
 
 def _design(design: Design, terms: tuple[RandomTerm, ...], quantiles: np.ndarray) -> Design:
     n = len(design.y)
-    plain = PlainSums(design.x_root, tuple(term.z.T @ term.z / n for term in design.terms), quantiles)
+    plain = PlainSums(_root_with_means(design), tuple(term.z.T @ term.z / n for term in design.terms), quantiles)
     return replace(
         design,
         y=ELSEWHERE,
@@ -87,3 +87,11 @@ def _fingerprint(design: Design) -> tuple[float, ...]:
     if design.weights is not None:
         values += [design.weights, np.log(design.weights)]
     return tuple(float(moment) for array in values for moment in (array.mean(), array.std(), array.min(), array.max()))
+
+
+def _root_with_means(design: Design) -> np.ndarray:
+    """Root of X'X, (r, P), whose first row holds the means of the columns, intercept or not; see `PlainSums`."""
+    X = design.X
+    if X.shape[1] and np.ptp(X[:, 0]) == 0.0:
+        return design.x_root  # the first column is the intercept: its row of the root is that of the means
+    return np.asarray(np.linalg.qr(np.column_stack([np.ones(len(X)), X]), mode="r"))[:, 1:]

@@ -211,3 +211,15 @@ def test_saving_again_replaces_the_file_and_leaves_nothing_else(tmp_path):
         CASES[case]().save(tmp_path / "fit")
     assert [path.name for path in tmp_path.iterdir()] == ["fit"]
     assert load(tmp_path / "fit").formula.startswith("yield")
+
+
+@pytest.mark.parametrize("formula", ["Weight ~ 0 + Time + (1 | Pig)", "Weight ~ 0 + I(Time**2) + Time + (1 | Pig)"])
+def test_without_rows_and_intercept_shares_of_variance_are_the_same(tmp_path, formula):
+    fit = ms.lmer(formula, ms.datasets.load("dietox"))
+    fit.save(tmp_path / "fit", data=False)
+    again = ms.load(tmp_path / "fit")
+    again.save(tmp_path / "again", data=False)
+    for found in (again, ms.load(tmp_path / "again")):
+        np.testing.assert_allclose(found.r2(), fit.r2(), rtol=1e-9)
+        np.testing.assert_allclose(found.icc(), fit.icc(), rtol=1e-9)
+        np.testing.assert_allclose(found.vif(), fit.vif(), rtol=1e-9)
