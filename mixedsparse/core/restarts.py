@@ -137,19 +137,27 @@ def _of_one_parameter(engine: Engine, reml: bool, found: Search, affordable: int
     """
     if affordable < len(_SCAN):
         return found
-    at = np.append(_SCAN, abs(found.theta))
-    order = np.argsort(at)
-    values = np.array(_values(engine, reml, list(at[:, None])))[order]
-    padded = np.concatenate([[np.inf], values, [np.inf]])
-    bottoms = np.flatnonzero((values <= padded[:-2]) & (values < padded[2:]))
-    own = bottoms[np.abs(bottoms - int(np.flatnonzero(order == len(_SCAN))[0])).argmin()]
-    best, agreed = found, len(at)
-    for bottom in bottoms[bottoms != own]:
-        again = _searched(engine, reml, at[order][[bottom]], limits)
-        agreed -= 1
-        if again is not None:
-            best = again if _is_better(engine.problem, again, best) else best
-    return dataclasses.replace(best, starts=len(at), agreed=agreed if best is found else 1)
+    at = np.unique(np.append(_SCAN, abs(found.theta)))
+    values = np.array(_values(engine, reml, list(at[:, None])))
+    # Going downhill from point to point leads each of them to its valley; the end itself is one of the points.
+    valley = np.array([_downhill(values, point) for point in range(len(values))])
+    own = chosen = valley[int(np.searchsorted(at, abs(found.theta[0])))]
+    best = found
+    for bottom in np.setdiff1d(valley, [own]):
+        again = _searched(engine, reml, at[[bottom]], limits)
+        if again is not None and _is_better(engine.problem, again, best):
+            best, chosen = again, bottom
+    return dataclasses.replace(best, starts=len(at), agreed=int((valley == chosen).sum()))
+
+
+def _downhill(values: np.ndarray, point: int) -> int:
+    """Lowest point of the valley of `point`, from neighbour to neighbour."""
+    while True:
+        around = np.arange(max(point - 1, 0), min(point + 2, len(values)))
+        lowest = int(around[values[around].argmin()])
+        if values[lowest] >= values[point]:
+            return point
+        point = lowest
 
 
 def _milliseconds(engine: Engine) -> float:
