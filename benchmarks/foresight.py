@@ -1,7 +1,7 @@
 """How well the cost that is foreseen meets the cost that is paid: ``python -m benchmarks.foresight``.
 
 Each design is fitted by every way that its cost foresees, on one thread; the columns are evaluations, seconds of one
-evaluation (foreseen, paid, and their ratio) and memory. The constants of `mixedsparse.core.cost.plan` are chosen so
+evaluation (foreseen, paid, and their ratio) and memory. The constants of `mixedsparse.core.choose.plan` are chosen so
 that the ratios lie around 1.
 """
 
@@ -16,9 +16,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import mixedsparse as ms
-from mixedsparse.core.cost.candidates import Candidate
-from mixedsparse.core.cost.engines import Engines
-from mixedsparse.core.fit import fit_problem
+from mixedsparse.core.choose.candidates import Candidate
+from mixedsparse.core.choose.engines import Engines
+from mixedsparse.core.fitting.fit import fit_problem
 
 
 def designs(seed: int = 0) -> Iterator[tuple[str, ms.LinearMixedModel]]:

@@ -3,9 +3,14 @@
 from typing import TYPE_CHECKING
 
 from mixedsparse import datasets
+from mixedsparse.api.compare import compare
+from mixedsparse.api.model import LinearMixedModel, lmer
+from mixedsparse.api.parsimony import parsimony
+from mixedsparse.api.results import MixedResults
+from mixedsparse.api.storage import StorageError, load
 from mixedsparse.compat import MixedLM, MixedLMResults, mixedlm
-from mixedsparse.core.terms import RandomTerm
-from mixedsparse.errors import (
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.ground.errors import (
     AbsentError,
     ArgumentError,
     ArgumentTypeError,
@@ -30,15 +35,10 @@ from mixedsparse.errors import (
     UndefinedTestWarning,
     UnusedOptionWarning,
 )
-from mixedsparse.foreign import absent_name
-from mixedsparse.inference.compare import compare
+from mixedsparse.ground.foreign import absent_name
+from mixedsparse.ground.options import FitOptions
 from mixedsparse.inference.lrt import anova
-from mixedsparse.inference.parsimony import parsimony
-from mixedsparse.model import LinearMixedModel, lmer
-from mixedsparse.options import FitOptions
 from mixedsparse.planning import Plan, Power, design, plan, power
-from mixedsparse.results import MixedResults
-from mixedsparse.storage import StorageError, load
 
 __version__ = "0.1.0"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mixedsparse import LinearMixedModel, RandomTerm
-from mixedsparse.core.problem import Problem, make_problem
+from mixedsparse.core.problem.problem import Problem, make_problem
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.criterion import EngineCriterion, make_criterion
-from mixedsparse.core.direct.careful import CarefulCriterion
-from mixedsparse.core.direct.levels import eliminate
+from mixedsparse.core.engines.dense.orthogonal import CarefulCriterion
+from mixedsparse.core.engines.level_blocks import eliminate
+from mixedsparse.core.likelihood.criterion import EngineCriterion, make_criterion
 from tests.referee import exact_criterion
 
 

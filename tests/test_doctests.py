@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent / "mixedsparse"
 NEEDS = {
-    "mixedsparse.core.direct.cholmod": "sksparse.cholmod",
+    "mixedsparse.core.engines.cholmod.cholmod": "sksparse.cholmod",
     "mixedsparse.adapters.marginaleffects": "marginaleffects",
 }
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.optimize import Stop
-from mixedsparse.inference.parsimony import parsimony
+from mixedsparse.api.parsimony import parsimony
+from mixedsparse.core.fitting.optimize import Stop
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
 
@@ -85,7 +85,7 @@ def test_the_state_is_the_best_point_so_far(sleep):
 
 def test_without_a_state_the_interrupt_is_passed_on(sleep, monkeypatch):
     model = ms.LinearMixedModel(FORMULA, sleep)
-    monkeypatch.setattr("mixedsparse.core.optimize.moment_start", interrupted)
+    monkeypatch.setattr("mixedsparse.core.fitting.optimize.moment_start", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit()
 
@@ -96,7 +96,7 @@ def interrupted(*_args, **_kwargs):
 
 def test_an_interrupt_in_the_last_steps_keeps_the_optimum(sleep, monkeypatch):
     best = ms.lmer(FORMULA, sleep)
-    monkeypatch.setattr("mixedsparse.core.optimize._snap", interrupted)
+    monkeypatch.setattr("mixedsparse.core.fitting.optimize._snap", interrupted)
     with pytest.warns(ms.ConvergenceWarning, match="it was interrupted"):
         results = ms.lmer(FORMULA, sleep)
     assert results.criterion == pytest.approx(best.criterion, abs=1e-6)
@@ -104,8 +104,8 @@ def test_an_interrupt_in_the_last_steps_keeps_the_optimum(sleep, monkeypatch):
 
 def test_inside_other_work_a_search_does_not_swallow_it(fit, monkeypatch):
     # Replicates that are fitted one by one: the bootstrap must end, not count a failure.
-    monkeypatch.setattr("mixedsparse.core.optimize._newton", interrupted)
-    monkeypatch.setattr("mixedsparse.core.batched.replicate.Refitter.together", False)
+    monkeypatch.setattr("mixedsparse.core.fitting.optimize._newton", interrupted)
+    monkeypatch.setattr("mixedsparse.core.batch.replicate.Refitter.together", False)
     with pytest.raises(KeyboardInterrupt):
         fit.bootstrap(3, seed=1)
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.formula.alignment import aligned
+from mixedsparse.data.formula.alignment import aligned
 
 MACHINES = ms.datasets.load("Machines")
 FORMULA = "score ~ Machine + (1 | Worker)"

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.cost import plan as cost
-from mixedsparse.inference.parsimony import parsimony
+from mixedsparse.api.parsimony import parsimony
+from mixedsparse.core.choose import plan as cost
 
 FORMULA = "y ~ x + (1 + x | u) + (1 | i) + (1 + x | g)"
 # Direct and iterative fits agree within the Monte-Carlo error, far below a thousandth of a standard error here.
@@ -79,7 +79,7 @@ def test_auto_analyses_the_pattern_once(monkeypatch):
         made.append(args)
         return plan(*args, **kwargs)
 
-    monkeypatch.setattr("mixedsparse.core.cost.engines.plan", counted)
+    monkeypatch.setattr("mixedsparse.core.choose.engines.plan", counted)
     fresh = ms.LinearMixedModel(FORMULA, draw())
     assert fresh.fit().solver == "direct"
     fresh.fit(reml=False)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.direct import cholmod
+from mixedsparse.core.engines.cholmod import cholmod
 from tests.oracle import dense
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"

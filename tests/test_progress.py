@@ -8,9 +8,9 @@ import sys
 import pytest
 
 import mixedsparse as ms
-from mixedsparse import progress
-from mixedsparse.core.optimize import Iteration
-from mixedsparse.progress import counter, reporter
+from mixedsparse.core.fitting.optimize import Iteration
+from mixedsparse.ground import progress
+from mixedsparse.ground.progress import counter, reporter
 
 
 @pytest.fixture

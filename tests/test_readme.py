@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.errors import MixedSparseWarning
+from mixedsparse.ground.errors import MixedSparseWarning
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 OUTPUT = re.compile(r"(<!-- output: begin -->\n```text\n)(.*?)(```\n<!-- output: end -->)", re.DOTALL)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.formula.numpy_names import _KNOWN
+from mixedsparse.data.formula.numpy_names import _KNOWN
 
 SLEEP = ms.datasets.load("sleepstudy")
 FORMULA = "Reaction ~ Days + (Days | Subject)"
@@ -60,7 +60,7 @@ def test_functions_of_r_are_answered_by_the_package_too(name):
 
 
 def test_every_answer_for_a_fit_names_what_is_there(fit):
-    from mixedsparse.spellings import _METHODS, _OF_FITS
+    from mixedsparse.ground.spellings import _METHODS, _OF_FITS
 
     for name in _METHODS:
         assert callable(getattr(fit, name))

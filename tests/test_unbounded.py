@@ -14,7 +14,7 @@ import pytest
 
 import mixedsparse as ms
 from mixedsparse import LinearMixedModel, RandomTerm
-from mixedsparse.core import unbounded
+from mixedsparse.core.fitting import unbounded
 from tests.oracle import dense
 
 

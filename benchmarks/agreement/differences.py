@@ -53,7 +53,7 @@ def differences(ours: MixedResults, theirs: Lme4Fit, theta: np.ndarray) -> dict[
 
 def at_theta(ours: MixedResults, theirs: Lme4Fit) -> tuple[np.ndarray, dict[str, float]]:
     """Return lme4's theta in our order of terms, and the worst difference of each figure there."""
-    from mixedsparse.core.pls import Pls, solve_pls
+    from mixedsparse.core.likelihood.pls import Pls, solve_pls
 
     model, reml = ours.model, ours.reml
     problem, engine = model.problem, model.engine()

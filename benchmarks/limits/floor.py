@@ -25,7 +25,7 @@ from scipy import sparse
 from scipy.linalg import blas, lapack
 
 if TYPE_CHECKING:
-    from mixedsparse.core.problem import Problem
+    from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["coupling_rows", "kernels", "rest_size"]
 

@@ -40,7 +40,7 @@ def measure(problem: Problem, *, rounds: int, budget: float) -> dict[str, Any]:
         Seconds after which no further round starts.
     """
     import mixedsparse as ms
-    from mixedsparse.core.threads import blas_threads
+    from mixedsparse.ground.threads import blas_threads
 
     frame = problem.load()
     model = ms.LinearMixedModel(problem.formula, frame)
@@ -69,8 +69,8 @@ def measure(problem: Problem, *, rounds: int, budget: float) -> dict[str, Any]:
 
 def _evaluations(model: Any, reml: bool, theta: np.ndarray) -> dict[str, Task]:
     """Evaluations at the optimum: the criterion, with its gradient, with its gradient and Hessian."""
-    from mixedsparse.core.derivatives import differentiate
-    from mixedsparse.core.pls import solve_pls
+    from mixedsparse.core.likelihood.derivatives import differentiate
+    from mixedsparse.core.likelihood.pls import solve_pls
 
     problem, engine = model.problem, model.engine()
     zero = problem.layout.is_diagonal & (np.abs(theta) < _OFF_ZERO)

@@ -9,7 +9,7 @@ import pandas as pd
 from mixedsparse.report.journal import deviations
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["ModelMixedsparse"]
 

@@ -11,16 +11,16 @@ import polars as pl
 try:
     from marginaleffects.classes import ModelAbstract, ModelVault
 except ImportError as err:
-    from mixedsparse.errors import BackendError
+    from mixedsparse.ground.errors import BackendError
 
     raise BackendError("This adapter needs marginaleffects >= 0.6: install mixedsparse[marginaleffects].") from err
 
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.contrast import denominator
 from mixedsparse.inference.grid import Predictor, encode, predictors
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["ModelMixedsparse"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mixedsparse.caller import CallerNames, user_level
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.ground.caller import CallerNames, user_level
+from mixedsparse.ground.errors import DataError, OptionError
 
 __all__ = ["check_fit", "check_missing", "environment", "reads_independent", "refuse_missing"]
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.checks import as_array
 from mixedsparse.compat.arguments import check_missing, refuse_missing
 from mixedsparse.compat.components import component_terms, matrix_names, random_term, read_components
 from mixedsparse.compat.structure import FixedColumns, Structure
-from mixedsparse.errors import DataError
-from mixedsparse.formula.alignment import aligned, labels_of
-from mixedsparse.formula.arrays import array_design
-from mixedsparse.formula.design import Design
-from mixedsparse.formula.grouping import factorise
+from mixedsparse.data.formula.alignment import aligned, labels_of
+from mixedsparse.data.formula.arrays import array_design
+from mixedsparse.data.formula.design import Design
+from mixedsparse.data.formula.grouping import factorise
+from mixedsparse.ground.checks import as_array
+from mixedsparse.ground.errors import DataError
 
 __all__ = ["read_arrays"]
 

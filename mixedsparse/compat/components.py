@@ -11,9 +11,9 @@ from scipy import sparse
 
 from mixedsparse.compat.specs import VCSpec
 from mixedsparse.compat.structure import Component, Effects, covariance_names
-from mixedsparse.core.terms import RandomTerm
-from mixedsparse.errors import DataError, OptionError
-from mixedsparse.formula.arrays import number_matrix
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.data.formula.arrays import number_matrix
+from mixedsparse.ground.errors import DataError, OptionError
 
 __all__ = ["GROUP", "component_terms", "matrix_names", "random_term", "read_components"]
 

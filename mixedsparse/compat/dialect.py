@@ -16,13 +16,13 @@ import numpy as np
 
 from mixedsparse.compat.structure import FixedColumns
 from mixedsparse.compat.terms import Leaf, expanded, leaves_of
-from mixedsparse.formula.bars import split_formula
-from mixedsparse.formula.names import Token, tokenise
-from mixedsparse.formula.translate import Translator, restore
+from mixedsparse.data.formula.bars import split_formula
+from mixedsparse.data.formula.names import Token, tokenise
+from mixedsparse.data.formula.translate import Translator, restore
 
 if TYPE_CHECKING:
-    from mixedsparse.formula.encoders import Encoder
-    from mixedsparse.formula.parse import ParsedFormula
+    from mixedsparse.data.formula.encoders import Encoder
+    from mixedsparse.data.formula.parse import ParsedFormula
 
 __all__ = ["patsy_columns", "spelled", "with_identity"]
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from mixedsparse.core.problem import Problem
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
+    from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["CovarianceErrors", "covariance_errors", "relative_parameters"]
 

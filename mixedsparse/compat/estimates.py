@@ -12,11 +12,11 @@ from scipy.special import ndtr, ndtri
 
 from mixedsparse.compat.errors_of import CovarianceErrors, covariance_errors, relative_parameters
 from mixedsparse.compat.specs import MixedLMParams
-from mixedsparse.foreign import Answers
+from mixedsparse.ground.foreign import Answers
 
 if TYPE_CHECKING:
+    from mixedsparse.api.results import MixedResults
     from mixedsparse.compat.facts import FactsMixin
-    from mixedsparse.results import MixedResults
 
 __all__ = ["EstimatesMixin"]
 

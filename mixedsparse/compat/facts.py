@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.compat.specs import VCSpec
-from mixedsparse.errors import AbsentError, DataError
-from mixedsparse.foreign import Answers
+from mixedsparse.ground.errors import AbsentError, DataError
+from mixedsparse.ground.foreign import Answers
 
 if TYPE_CHECKING:
+    from mixedsparse.api.model import LinearMixedModel
     from mixedsparse.compat.structure import Effects, Structure
-    from mixedsparse.core.terms import RandomTerm
-    from mixedsparse.formula.design import Design
-    from mixedsparse.model import LinearMixedModel
+    from mixedsparse.core.problem.terms import RandomTerm
+    from mixedsparse.data.formula.design import Design
 
 __all__ = ["Data", "FactsMixin"]
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.compat.dialect import with_identity
-from mixedsparse.errors import FormulaError, MixedSparseError
-from mixedsparse.formula.columns import Columns, complete_rows
-from mixedsparse.formula.frames import Table, missing_rows, natural, take
-from mixedsparse.formula.grouping import factorise
-from mixedsparse.formula.kinds import is_factor
-from mixedsparse.formula.names import Token, text_of, tokenise
-from mixedsparse.formula.parse import Expression
-from mixedsparse.formula.translate import Translator
+from mixedsparse.data.formula.columns import Columns, complete_rows
+from mixedsparse.data.formula.frames import Table, missing_rows, natural, take
+from mixedsparse.data.formula.grouping import factorise
+from mixedsparse.data.formula.kinds import is_factor
+from mixedsparse.data.formula.names import Token, text_of, tokenise
+from mixedsparse.data.formula.parse import Expression
+from mixedsparse.data.formula.translate import Translator
+from mixedsparse.ground.errors import FormulaError, MixedSparseError
 
 __all__ = ["FormulaComponent", "Translation", "translate"]
 

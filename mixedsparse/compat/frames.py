@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.checks import as_array
 from mixedsparse.compat.arguments import check_missing, refuse_missing
 from mixedsparse.compat.components import GROUP
 from mixedsparse.compat.formulas import translate
 from mixedsparse.compat.labels import formula_structure, single_columns
 from mixedsparse.compat.structure import Structure
-from mixedsparse.errors import DataError
-from mixedsparse.formula.checks import nothing_left
-from mixedsparse.formula.design import Design, make_design
-from mixedsparse.formula.frames import Table, open_table, take
-from mixedsparse.formula.names import candidates
-from mixedsparse.formula.patsy import patsy_functions
+from mixedsparse.data.formula.checks import nothing_left
+from mixedsparse.data.formula.design import Design, make_design
+from mixedsparse.data.formula.frames import Table, open_table, take
+from mixedsparse.data.formula.names import candidates
+from mixedsparse.data.formula.patsy import patsy_functions
+from mixedsparse.ground.checks import as_array
+from mixedsparse.ground.errors import DataError
 
 __all__ = ["read_frame"]
 

@@ -10,12 +10,12 @@ import numpy as np
 from mixedsparse.compat.dialect import patsy_columns
 from mixedsparse.compat.formulas import FormulaComponent, Translation, quoted
 from mixedsparse.compat.structure import Component, Effects, Structure, covariance_names, uncorrelated
-from mixedsparse.errors import FormulaError
+from mixedsparse.ground.errors import FormulaError
 
 if TYPE_CHECKING:
-    from mixedsparse.formula.design import Design
-    from mixedsparse.formula.grouping import Grouping
-    from mixedsparse.formula.newdata import TermEncoding
+    from mixedsparse.data.formula.design import Design
+    from mixedsparse.data.formula.grouping import Grouping
+    from mixedsparse.data.formula.newdata import TermEncoding
 
 __all__ = ["formula_structure", "single_columns"]
 

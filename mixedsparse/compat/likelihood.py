@@ -10,10 +10,10 @@ import numpy as np
 
 from mixedsparse.compat.facts import FactsMixin
 from mixedsparse.compat.specs import MixedLMParams
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.errors import OptionError
 
 if TYPE_CHECKING:
-    from mixedsparse.core.pls import Pls
+    from mixedsparse.core.likelihood.pls import Pls
 
 __all__ = ["LikelihoodMixin"]
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mixedsparse.api.model import LinearMixedModel
 from mixedsparse.compat.arguments import check_fit, environment, reads_independent
 from mixedsparse.compat.likelihood import LikelihoodMixin
 from mixedsparse.compat.results import MixedLMResults
 from mixedsparse.compat.structure import Structure, make_model, remove_rows, uncorrelated
 from mixedsparse.compat.warned import warn_again
-from mixedsparse.foreign import explains_arguments
-from mixedsparse.model import LinearMixedModel
-from mixedsparse.options import FitOptions
-from mixedsparse.progress import ProgressOption
+from mixedsparse.ground.foreign import explains_arguments
+from mixedsparse.ground.options import FitOptions
+from mixedsparse.ground.progress import ProgressOption
 
 if TYPE_CHECKING:
-    from mixedsparse.formula.design import Design
+    from mixedsparse.data.formula.design import Design
 
 __all__ = ["MixedLM", "mixedlm"]
 

@@ -8,11 +8,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 from mixedsparse.compat.structure import make_model, permuted
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.errors import OptionError
 
 if TYPE_CHECKING:
+    from mixedsparse.api.model import LinearMixedModel
     from mixedsparse.compat.estimates import EstimatesMixin
-    from mixedsparse.model import LinearMixedModel
 
 __all__ = ["profile_variance"]
 

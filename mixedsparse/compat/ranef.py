@@ -13,8 +13,8 @@ from mixedsparse.compat.structure import Structure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mixedsparse.core.problem import Problem
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
+    from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["conditional_covariances", "conditional_means"]
 

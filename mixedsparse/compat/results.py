@@ -16,11 +16,11 @@ from mixedsparse.compat.ranef import conditional_covariances, conditional_means
 from mixedsparse.compat.storing import StoringMixin
 from mixedsparse.compat.summary import MixedLMSummary, make_summary
 from mixedsparse.compat.testing import TestingMixin
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.errors import OptionError
 
 if TYPE_CHECKING:
+    from mixedsparse.api.results import MixedResults
     from mixedsparse.compat.facts import FactsMixin
-    from mixedsparse.results import MixedResults
 
 __all__ = ["MixedLMResults"]
 

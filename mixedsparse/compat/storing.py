@@ -7,12 +7,12 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mixedsparse.errors import OptionError
-from mixedsparse.foreign import Answers
+from mixedsparse.ground.errors import OptionError
+from mixedsparse.ground.foreign import Answers
 
 if TYPE_CHECKING:
+    from mixedsparse.api.results import MixedResults
     from mixedsparse.compat.facts import FactsMixin
-    from mixedsparse.results import MixedResults
 
 __all__ = ["StoringMixin"]
 

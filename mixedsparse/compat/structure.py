@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixedsparse.core.aggregates import PlainSums
-from mixedsparse.core.cost.engines import Engines
-from mixedsparse.core.elsewhere import ELSEWHERE
-from mixedsparse.core.terms import RandomTerm
-from mixedsparse.model import LinearMixedModel
+from mixedsparse.api.model import LinearMixedModel
+from mixedsparse.core.choose.engines import Engines
+from mixedsparse.core.problem.absent_rows import ELSEWHERE
+from mixedsparse.core.problem.sums import PlainSums
+from mixedsparse.core.problem.terms import RandomTerm
 
 if TYPE_CHECKING:
-    from mixedsparse.core.problem import Problem
-    from mixedsparse.formula.design import Design
+    from mixedsparse.core.problem.problem import Problem
+    from mixedsparse.data.formula.design import Design
 
 __all__ = [
     "Component",

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from mixedsparse.compat.tables import labelled_rows, lay_out
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.errors import OptionError
 
 if TYPE_CHECKING:
     from mixedsparse.compat.estimates import EstimatesMixin

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mixedsparse.errors import FormulaError
-from mixedsparse.formula.names import Token
+from mixedsparse.data.formula.names import Token
+from mixedsparse.ground.errors import FormulaError
 
 __all__ = ["Leaf", "expanded", "leaves_of"]
 

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from mixedsparse.compat.tables import TextTable
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.errors import OptionError
 
 __all__ = ["ContrastResults", "Tested", "WaldTestResults", "chi2_test", "f_test", "single_tests"]
 

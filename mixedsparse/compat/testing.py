@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.compat.tested import ContrastResults, Tested, WaldTestResults, chi2_test, f_test, single_tests
-from mixedsparse.errors import DataError, OptionError
-from mixedsparse.foreign import Answers
+from mixedsparse.ground.errors import DataError, OptionError
+from mixedsparse.ground.foreign import Answers
 
 if TYPE_CHECKING:
+    from mixedsparse.api.results import MixedResults
     from mixedsparse.compat.facts import FactsMixin
     from mixedsparse.inference.linear import Linear
-    from mixedsparse.results import MixedResults
 
 __all__ = ["TestingMixin"]
 

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize
 
-from mixedsparse.core.derivatives import Derivatives
-from mixedsparse.core.fit import report
-from mixedsparse.core.hessian import observed_hessian
-from mixedsparse.core.outcome import Search, Stop
-from mixedsparse.core.start import moment_start
-from mixedsparse.core.trust import trust_step
-from mixedsparse.estimable import is_perfect, perfect_fit
-from mixedsparse.notices import warn_of_data, warn_of_search
-from mixedsparse.results import MixedResults
+from mixedsparse.api.results import MixedResults
+from mixedsparse.core.fitting.fit import report
+from mixedsparse.core.fitting.outcome import Search, Stop
+from mixedsparse.core.fitting.start import moment_start
+from mixedsparse.core.fitting.trust import trust_step
+from mixedsparse.core.likelihood.derivatives import Derivatives
+from mixedsparse.core.likelihood.hessian import observed_hessian
+from mixedsparse.fitted.refusals import is_perfect, perfect_fit
+from mixedsparse.fitted.warnings import warn_of_data, warn_of_search
 
 if TYPE_CHECKING:
-    from mixedsparse.model import LinearMixedModel
+    from mixedsparse.api.model import LinearMixedModel
 
 __all__ = ["fit_tied"]
 

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 
-from mixedsparse.caller import user_level
-from mixedsparse.errors import ConvergenceWarning, DroppedRowsWarning, SingularFitWarning
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import ConvergenceWarning, DroppedRowsWarning, SingularFitWarning
 
 __all__ = ["warn_again"]
 

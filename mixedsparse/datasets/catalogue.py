@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from mixedsparse.errors import DataError
-from mixedsparse.foreign import explains_arguments
+from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.foreign import explains_arguments
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.caller import user_level
-from mixedsparse.checks import as_array, one_of
-from mixedsparse.core.cases.deletion import Deleter, Deletions, delete_each
-from mixedsparse.core.threads import blas_threads
-from mixedsparse.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError
-from mixedsparse.foreign import Answers
-from mixedsparse.formula.alignment import aligned_part
+from mixedsparse.core.deletion.deletion import Deleter, Deletions, delete_each
+from mixedsparse.data.formula.alignment import aligned_part
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.checks import as_array, one_of
+from mixedsparse.ground.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError
+from mixedsparse.ground.foreign import Answers
+from mixedsparse.ground.progress import CountOption, counter
+from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.parameters import parameter_values, parameters
-from mixedsparse.progress import CountOption, counter
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Influence", "influence"]
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixedsparse.caller import user_level
-from mixedsparse.core.batched.draws import parametric_sampler
-from mixedsparse.errors import ConvergenceWarning
+from mixedsparse.core.batch.draws import parametric_sampler
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import ConvergenceWarning
+from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.replicates import Block, evaluate, in_tasks, run_blocks
 from mixedsparse.inference.responses import fit_response, response_from
-from mixedsparse.progress import CountOption
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["own_scale_residuals", "refitted_residuals"]
 

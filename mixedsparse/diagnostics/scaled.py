@@ -13,17 +13,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from mixedsparse.checks import check_draws, one_of
-from mixedsparse.core.batched.draws import parametric_sampler
-from mixedsparse.core.cases.leverage import residuals_of
-from mixedsparse.core.cost.memory import available_memory
+from mixedsparse.core.batch.draws import parametric_sampler
+from mixedsparse.core.choose.memory import available_memory
+from mixedsparse.core.deletion.leverage import residuals_of
 from mixedsparse.diagnostics.refitted import own_scale_residuals, refitted_residuals
-from mixedsparse.errors import BackendError
-from mixedsparse.foreign import Answers
-from mixedsparse.progress import CountOption
+from mixedsparse.ground.checks import check_draws, one_of
+from mixedsparse.ground.errors import BackendError
+from mixedsparse.ground.foreign import Answers
+from mixedsparse.ground.progress import CountOption
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["ScaledResiduals", "scaled_residuals"]
 

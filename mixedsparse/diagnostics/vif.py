@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mixedsparse.checks import one_of
-from mixedsparse.errors import DataError
+from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.errors import DataError
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["vif"]
 

@@ -1,4 +1,4 @@
-"""Inference on a fit: functions on results and arrays; the mixins of `mixedsparse.results` call them.
+"""Inference on a fit: functions on results and arrays; the mixins of `mixedsparse.api.results` call them.
 
 ==================  ====================================================================================================
 ``contrast``        tests of linear functions of the fixed effects, shared by everything that tests them

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from scipy.special import chdtri, fdtrc, gammaincinv, gammaln, ndtr, ndtri, stdtr, stdtrit
 
-from mixedsparse.checks import one_of
+from mixedsparse.ground.checks import one_of
 
 __all__ = ["METHODS", "adjusted_p", "check_method", "critical_values", "range_quantile", "range_sf"]
 

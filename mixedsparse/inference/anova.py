@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.checks import shown
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.checks import shown
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.contrast import contrast_tests, denominator, joint_test
 from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, known_terms, notes, type1, type2, type3
 from mixedsparse.inference.linear import Linear, read_linear
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["anova_table", "f_table", "t_rows", "t_table", "wald_row", "wald_table"]
 

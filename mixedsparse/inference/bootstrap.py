@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.caller import user_level
-from mixedsparse.checks import check_draws, check_level, one_of
-from mixedsparse.errors import ConvergenceWarning, MixedSparseWarning, OptionError
-from mixedsparse.foreign import Answers
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.checks import check_draws, check_level, one_of
+from mixedsparse.ground.errors import ConvergenceWarning, MixedSparseWarning, OptionError
+from mixedsparse.ground.foreign import Answers
+from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.bootstrap_limits import KINDS, limits, skewness
 from mixedsparse.inference.cases import NewRows, unit_of
 from mixedsparse.inference.parameters import identified, parameters
 from mixedsparse.inference.replicates import NewResponses, Replicator, Statistic, estimates_of, in_tasks, run_blocks
-from mixedsparse.progress import CountOption
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Bootstrap", "bootstrap"]
 

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from mixedsparse.checks import one_of
-from mixedsparse.core.pls import Pls
-from mixedsparse.core.problem import Problem
-from mixedsparse.results.internals import indicator
+from mixedsparse.api.results.internals import indicator
+from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.checks import one_of
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["METHODS", "caic", "effective_df"]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.fit import fit_problem
-from mixedsparse.core.terms import RandomTerm
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.inference.parameters import parameter_values, parameters
 from mixedsparse.inference.replicates import Block, Statistic, evaluate
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["NewRows", "unit_of"]
 

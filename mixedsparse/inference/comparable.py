@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixedsparse.errors import DataError
+from mixedsparse.ground.errors import DataError
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["check_same_data", "same_fixed_part"]
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from scipy.special import fdtrc, gammaincc, stdtr
 
-from mixedsparse.caller import user_level
-from mixedsparse.checks import one_of
-from mixedsparse.errors import DataError, UndefinedTestWarning
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.errors import DataError, UndefinedTestWarning
 from mixedsparse.inference.hypotheses import FixedTerms, deciding_rows
 from mixedsparse.inference.priors import Prior
 from mixedsparse.inference.row_space import independent_rows, uncorrelated
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["DDF", "ContrastTests", "Denominator", "JointTest", "contrast_tests", "denominator", "joint_test"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.errors import OptionError
-from mixedsparse.formula.alignment import named_columns
+from mixedsparse.data.formula.alignment import named_columns
+from mixedsparse.ground.errors import OptionError
 
 __all__ = ["METHODS", "Coefficients", "coefficients", "labels"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.batched.charts import Chart, coefficient_chart, correlation_chart, deviation_chart, sigma_chart
-from mixedsparse.core.fit import Fit
-from mixedsparse.core.problem import Problem
+from mixedsparse.core.batch.coordinates import Chart, coefficient_chart, correlation_chart, deviation_chart, sigma_chart
+from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.core.problem.problem import Problem
 from mixedsparse.inference.parameters import Parameter
 
 __all__ = ["chart_of", "is_flat"]

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.blocks import BlockLayout
-from mixedsparse.core.criterion import criterion_at
-from mixedsparse.core.derivatives import Derivatives
-from mixedsparse.core.engine import Engine
-from mixedsparse.core.outcome import Search
-from mixedsparse.core.pls import Pls
+from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.fitting.outcome import Search
+from mixedsparse.core.likelihood.criterion import criterion_at
+from mixedsparse.core.likelihood.derivatives import Derivatives
+from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.blocks import BlockLayout
 
 __all__ = ["Curvature", "curvature", "curvature_of_search"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
-from mixedsparse.core.batched.charts import Chart
-from mixedsparse.core.batched.march import Path
+from mixedsparse.core.batch.coordinates import Chart
+from mixedsparse.core.batch.profile_paths import Path
 from mixedsparse.inference.parameters import Parameter
 
 __all__ = ["ProfileCurve"]

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from mixedsparse.checks import one_of
+from mixedsparse.ground.checks import one_of
 from mixedsparse.inference.anova import f_table
 from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, type3
 from mixedsparse.inference.refit import Likelihood, fit_columns, of_fit, refit
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["SMALL_SAMPLES", "deletions", "likelihood_table"]
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.checks import check_level, one_of
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.checks import check_level, one_of
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.grid import Grid, check_known, encode, make_grid, predictors
 from mixedsparse.inference.means import MarginalMeans
 from mixedsparse.inference.nesting import add_groups, existing, nest_shares
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["WEIGHTS", "emmeans", "emtrends", "marginal"]
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.errors import DataError, OptionError
-from mixedsparse.formula.source import Covariate
-from mixedsparse.formula.translate import aliases_in
+from mixedsparse.data.formula.source import Covariate
+from mixedsparse.data.formula.translate import aliases_in
+from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.inference.estimability import estimable, null_space
 from mixedsparse.inference.nesting import find_nesting
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Grid", "Predictor", "check_known", "encode", "make_grid", "predictors", "term_variables"]
 

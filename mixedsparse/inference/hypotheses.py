@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixedsparse.errors import FormulaError
-from mixedsparse.formula.structure import Structure, read_structure, separate_columns
+from mixedsparse.data.formula.structure import Structure, read_structure, separate_columns
+from mixedsparse.ground.errors import FormulaError
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["FixedTerms", "deciding_rows", "fixed_terms", "known_terms", "notes", "type1", "type2", "type3"]
 

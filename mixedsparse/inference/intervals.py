@@ -9,20 +9,20 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
-from mixedsparse.checks import one_of
-from mixedsparse.core.batched.engine import make_batch
-from mixedsparse.core.batched.march import curvatures
-from mixedsparse.core.threads import blas_threads
-from mixedsparse.errors import OptionError
+from mixedsparse.core.batch.general import make_batch
+from mixedsparse.core.batch.profile_paths import curvatures
+from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.errors import OptionError
+from mixedsparse.ground.progress import CountOption
+from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.bootstrap import bootstrap
 from mixedsparse.inference.coordinates import chart_of
 from mixedsparse.inference.information import information_curvatures
 from mixedsparse.inference.parameters import Parameter, identified, parameters, select_parameters
 from mixedsparse.inference.profile import profile
-from mixedsparse.progress import CountOption
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["conf_int"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.caller import user_level
-from mixedsparse.errors import EmptyTableWarning, OptionError
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import EmptyTableWarning, OptionError
 from mixedsparse.inference.contrast import joint_test
 from mixedsparse.inference.emmeans import marginal, read_specs
 from mixedsparse.inference.estimability import estimable_part, null_space
@@ -20,7 +20,7 @@ from mixedsparse.inference.hypotheses import known_terms
 from mixedsparse.inference.means import by_groups
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["joint_tests"]
 

@@ -26,17 +26,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mixedsparse.caller import user_level
-from mixedsparse.core.blocks import BlockLayout
-from mixedsparse.core.fit import Fit, fit_problem
-from mixedsparse.core.pls import solve_pls
-from mixedsparse.core.threads import blas_threads
-from mixedsparse.errors import RefitWarning
+from mixedsparse.core.fitting.fit import Fit, fit_problem
+from mixedsparse.core.likelihood.pls import solve_pls
+from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import RefitWarning
+from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.priors import Prior
 from mixedsparse.inference.traces import pattern_traces, patterns
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["KenwardRoger", "kenward_roger"]
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.checks import is_number, shown
-from mixedsparse.errors import DataError, FormulaError
-from mixedsparse.formula.alignment import named_columns
-from mixedsparse.formula.frames import open_table
+from mixedsparse.data.formula.alignment import named_columns
+from mixedsparse.data.formula.frames import open_table
+from mixedsparse.ground.checks import is_number, shown
+from mixedsparse.ground.errors import DataError, FormulaError
 
 __all__ = ["Linear", "read_linear"]
 

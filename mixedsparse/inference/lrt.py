@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from mixedsparse.caller import user_level
-from mixedsparse.checks import check_draws, one_of
-from mixedsparse.core.fit import Fit
-from mixedsparse.errors import DataError, OptionError, RefitWarning
-from mixedsparse.foreign import explains_arguments
+from mixedsparse.api.results import MixedResults
+from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.checks import check_draws, one_of
+from mixedsparse.ground.errors import DataError, OptionError, RefitWarning
+from mixedsparse.ground.foreign import explains_arguments
+from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.comparable import check_same_data, same_fixed_part
 from mixedsparse.inference.drop1 import SMALL_SAMPLES
 from mixedsparse.inference.lrt_bootstrap import bootstrap_tail
 from mixedsparse.inference.refit import check_exact
 from mixedsparse.inference.refit import refit as refit_by
-from mixedsparse.progress import CountOption
-from mixedsparse.results import MixedResults
 
 __all__ = ["anova"]
 

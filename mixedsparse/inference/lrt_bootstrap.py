@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixedsparse.caller import user_level
-from mixedsparse.core.batched.draws import parametric_sampler
-from mixedsparse.core.batched.replicate import Refitter
-from mixedsparse.core.batched.responses import Projector
-from mixedsparse.core.fit import Fit
-from mixedsparse.core.threads import blas_threads
-from mixedsparse.errors import ConvergenceWarning
+from mixedsparse.core.batch.draws import parametric_sampler
+from mixedsparse.core.batch.replicate import Refitter
+from mixedsparse.core.batch.responses import Projector
+from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import ConvergenceWarning
+from mixedsparse.ground.progress import CountOption
+from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.replicates import Block, in_tasks, run_blocks
-from mixedsparse.progress import CountOption
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Tail", "bootstrap_tail"]
 

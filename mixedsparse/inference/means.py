@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.caller import user_level
-from mixedsparse.errors import DroppedColumnsWarning, EmptyTableWarning, OptionError
-from mixedsparse.foreign import Answers
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import DroppedColumnsWarning, EmptyTableWarning, OptionError
+from mixedsparse.ground.foreign import Answers
 from mixedsparse.inference import adjust as adjustment
 from mixedsparse.inference.contrast import contrast_tests, denominator
 from mixedsparse.inference.contrasts_of_means import coefficients, labels
 from mixedsparse.inference.estimability import estimable, null_space
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Contrasts", "MarginalMeans", "by_groups"]
 

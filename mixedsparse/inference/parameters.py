@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixedsparse.caller import user_level
-from mixedsparse.errors import OptionError, UndefinedTestWarning
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import OptionError, UndefinedTestWarning
 
 if TYPE_CHECKING:
-    from mixedsparse.core.identification import Unidentified
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
+    from mixedsparse.core.fitting.identification import Unidentified
 
 __all__ = ["Parameter", "identified", "parameter_values", "parameters", "select_parameters"]
 

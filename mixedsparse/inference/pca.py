@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import block_diag
 
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.errors import OptionError
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["SUPPORTED", "GroupPCA", "RandomPCA", "random_pca"]
 

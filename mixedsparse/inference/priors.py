@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.blocks import BlockLayout
+from mixedsparse.core.problem.blocks import BlockLayout
 
 __all__ = ["Prior", "prior_of"]
 

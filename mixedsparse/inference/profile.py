@@ -11,26 +11,26 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from mixedsparse.caller import user_level
-from mixedsparse.checks import check_level
-from mixedsparse.core.batched.batch import Batch, Responses
-from mixedsparse.core.batched.charts import Chart
-from mixedsparse.core.batched.engine import make_batch
-from mixedsparse.core.batched.joint import JointCriterion
-from mixedsparse.core.batched.march import Path, march
-from mixedsparse.core.fit import Fit
-from mixedsparse.core.threads import blas_threads
-from mixedsparse.errors import ConvergenceWarning, OptionError
-from mixedsparse.foreign import Answers
+from mixedsparse.core.batch.batch import Batch, Responses
+from mixedsparse.core.batch.coordinates import Chart
+from mixedsparse.core.batch.general import make_batch
+from mixedsparse.core.batch.joint_likelihood import JointCriterion
+from mixedsparse.core.batch.profile_paths import Path, march
+from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.checks import check_level
+from mixedsparse.ground.errors import ConvergenceWarning, OptionError
+from mixedsparse.ground.foreign import Answers
+from mixedsparse.ground.progress import CountOption, Note, counter
+from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.coordinates import chart_of, is_flat
 from mixedsparse.inference.curves import ProfileCurve
 from mixedsparse.inference.parameters import Parameter, identified, parameter_values, parameters, select_parameters
 from mixedsparse.inference.refit import refit
 from mixedsparse.inference.workers import work_off
-from mixedsparse.progress import CountOption, Note, counter
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Profile", "profile"]
 

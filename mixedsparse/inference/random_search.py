@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import chdtrc
 
-from mixedsparse.core.outcome import Stop
-from mixedsparse.errors import MixedSparseWarning
-from mixedsparse.formula.centring import centred_parts, same_span
-from mixedsparse.formula.design import factor_columns
-from mixedsparse.formula.random_part import RandomPart, enlargements, random_parts, reductions, with_random
-from mixedsparse.formula.source import Source
+from mixedsparse.core.fitting.outcome import Stop
+from mixedsparse.data.formula.centring import centred_parts, same_span
+from mixedsparse.data.formula.design import factor_columns
+from mixedsparse.data.formula.random_part import RandomPart, enlargements, random_parts, reductions, with_random
+from mixedsparse.data.formula.source import Source
+from mixedsparse.ground.errors import MixedSparseWarning
 from mixedsparse.inference.pca import random_pca
 
 if TYPE_CHECKING:
-    from mixedsparse.model import LinearMixedModel
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.model import LinearMixedModel
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Parts", "Row", "Trail", "likelihood_ratio"]
 
@@ -62,7 +62,7 @@ class Trail:
 
     def _model(self, formula: str) -> LinearMixedModel:
         """Model of `formula` for the rows, weights, offset and contrasts of the maximal one."""
-        from mixedsparse.model import LinearMixedModel
+        from mixedsparse.api.model import LinearMixedModel
 
         source = self.start.model.design.source
         assert source is not None

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from mixedsparse.checks import check_draws, one_of
-from mixedsparse.core.terms import RandomTerm
-from mixedsparse.errors import BackendError, OptionError
-from mixedsparse.formula.structure import Structure, read_structure, separate_columns
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.data.formula.structure import Structure, read_structure, separate_columns
+from mixedsparse.ground.checks import check_draws, one_of
+from mixedsparse.ground.errors import BackendError, OptionError
 from mixedsparse.inference.drop1 import likelihood_table
 from mixedsparse.inference.refit import check_exact, fit_terms, independent_columns, of_fit
 from mixedsparse.inference.rlrt import null_ratios, null_spectrum
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["random_deletions"]
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mixedsparse.caller import user_level
-from mixedsparse.core.aggregates import aggregated_problem, part_of
-from mixedsparse.core.engine import make_engine
-from mixedsparse.core.fit import Fit, fit_problem
-from mixedsparse.core.problem import make_problem
-from mixedsparse.core.terms import RandomTerm
-from mixedsparse.errors import ConvergenceWarning
+from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.fitting.fit import Fit, fit_problem
+from mixedsparse.core.problem.problem import make_problem
+from mixedsparse.core.problem.sums import aggregated_problem, part_of
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import ConvergenceWarning
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Likelihood", "check_exact", "fit_columns", "fit_terms", "independent_columns", "of_fit", "refit"]
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.batched.draws import Sampler, parametric_sampler, residual_sampler
-from mixedsparse.core.batched.replicate import Refitter
-from mixedsparse.core.batched.responses import Projector
-from mixedsparse.core.threads import blas_threads
-from mixedsparse.errors import MixedSparseError, MixedSparseWarning, OptionError
+from mixedsparse.core.batch.draws import Sampler, parametric_sampler, residual_sampler
+from mixedsparse.core.batch.replicate import Refitter
+from mixedsparse.core.batch.responses import Projector
+from mixedsparse.ground.errors import MixedSparseError, MixedSparseWarning, OptionError
+from mixedsparse.ground.progress import CountOption, counter
+from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.parameters import parameter_values, parameters
 from mixedsparse.inference.responses import fit_response, response_from
 from mixedsparse.inference.workers import work_off
-from mixedsparse.progress import CountOption, counter
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Block", "NewResponses", "Replicator", "Statistic", "estimates_of", "in_tasks", "run_blocks"]
 

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixedsparse.checks import as_array
-from mixedsparse.core.batched.responses import rebind, with_response
-from mixedsparse.core.cost.engines import Engines
-from mixedsparse.core.fit import fit_problem
-from mixedsparse.errors import DataError
-from mixedsparse.estimable import check_estimable, checked_sizes, is_perfect, perfect_fit
-from mixedsparse.formula import checks
-from mixedsparse.formula.alignment import aligned_part
-from mixedsparse.notices import warn_of_search
+from mixedsparse.core.batch.responses import rebind, with_response
+from mixedsparse.core.choose.engines import Engines
+from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.data.formula import checks
+from mixedsparse.data.formula.alignment import aligned_part
+from mixedsparse.fitted.refusals import check_estimable, checked_sizes, is_perfect, perfect_fit
+from mixedsparse.fitted.warnings import warn_of_search
+from mixedsparse.ground.checks import as_array
+from mixedsparse.ground.errors import DataError
 
 if TYPE_CHECKING:
-    from mixedsparse.formula.design import Design
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
+    from mixedsparse.data.formula.design import Design
 
 __all__ = ["fit_response", "refit_response", "response_from"]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.problem import Problem
+from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["null_ratios", "null_spectrum"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.errors import DataError
+from mixedsparse.ground.errors import DataError
 
 __all__ = ["independent_rows", "uncorrelated"]
 

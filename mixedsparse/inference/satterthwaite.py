@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mixedsparse.caller import user_level
-from mixedsparse.core.blocks import BlockLayout
-from mixedsparse.core.pls import Pls
-from mixedsparse.core.threads import blas_threads
-from mixedsparse.errors import ConvergenceWarning
+from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import ConvergenceWarning
+from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.curvature import curvature, curvature_of_search
 from mixedsparse.inference.priors import Prior
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Satterthwaite", "satterthwaite", "theta_scores"]
 

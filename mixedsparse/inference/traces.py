@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.blocks import BlockLayout
-from mixedsparse.core.cost.memory import available_memory
-from mixedsparse.core.engine import Engine, Factor
-from mixedsparse.errors import BackendError
+from mixedsparse.core.choose.memory import available_memory
+from mixedsparse.core.engines.interface import Engine, Factor
+from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.ground.errors import BackendError
 
 __all__ = ["pattern_traces", "patterns"]
 

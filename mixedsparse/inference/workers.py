@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from mixedsparse.errors import BackendError
+from mixedsparse.ground.errors import BackendError
 
 __all__ = ["work_off"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.terms import RandomTerm
-from mixedsparse.errors import OptionError
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.ground.errors import OptionError
 
 __all__ = ["is_number", "named_values", "relative_factors"]
 

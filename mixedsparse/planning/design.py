@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.checks import MOST, is_whole, shown
-from mixedsparse.errors import OptionError
-from mixedsparse.foreign import explains_arguments
+from mixedsparse.ground.checks import MOST, is_whole, shown
+from mixedsparse.ground.errors import OptionError
+from mixedsparse.ground.foreign import explains_arguments
 
 __all__ = ["design", "whole"]
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.caller import CallerNames
-from mixedsparse.core.fit import fit_problem
-from mixedsparse.errors import FormulaError, OptionError
-from mixedsparse.foreign import Answers, explains_arguments
-from mixedsparse.model import LinearMixedModel
+from mixedsparse.api.model import LinearMixedModel
+from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.ground.caller import CallerNames
+from mixedsparse.ground.errors import FormulaError, OptionError
+from mixedsparse.ground.foreign import Answers, explains_arguments
 from mixedsparse.planning.components import is_number, named_values, relative_factors
 from mixedsparse.planning.sizes import resize
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Plan", "as_frame", "plan"]
 
@@ -163,7 +163,7 @@ def plan(
 
 def as_frame(design: Any) -> pd.DataFrame:
     """Return any table as a pandas DataFrame."""
-    from mixedsparse.formula.frames import open_table
+    from mixedsparse.data.formula.frames import open_table
 
     if isinstance(design, pd.DataFrame):
         return design
@@ -182,7 +182,7 @@ def _hypothesised(
     model: LinearMixedModel, beta: np.ndarray, factors: Sequence[np.ndarray], sigma: float, reml: bool
 ) -> MixedResults:
     """Results with the parameters hypothesised: beta (P,), and relative factors in the order of the formula."""
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
     problem, names = model.problem, model.design.x_names
     kept = problem.basis.kept

@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
-from mixedsparse.caller import CallerNames, user_level
-from mixedsparse.checks import as_array, check_draws, one_of
-from mixedsparse.errors import ConvergenceWarning, OptionError
-from mixedsparse.foreign import Answers, explains_arguments
+from mixedsparse.ground.caller import CallerNames, user_level
+from mixedsparse.ground.checks import as_array, check_draws, one_of
+from mixedsparse.ground.errors import ConvergenceWarning, OptionError
+from mixedsparse.ground.foreign import Answers, explains_arguments
 from mixedsparse.planning.components import is_number
 from mixedsparse.planning.design import whole
 from mixedsparse.planning.plan import Plan, plan
 
 if TYPE_CHECKING:
+    from mixedsparse.ground.progress import CountOption
     from mixedsparse.inference.replicates import Block
-    from mixedsparse.progress import CountOption
 
 __all__ = ["Power", "power"]
 
@@ -165,10 +165,10 @@ def power(
     0       20    A    50
     1       40    A    50
     """
+    from mixedsparse.ground.progress import counter
     from mixedsparse.inference.contrast import DDF
     from mixedsparse.inference.workers import work_off
     from mixedsparse.planning.replicates import Tested, read_tests
-    from mixedsparse.progress import counter
 
     check_draws(nsim, seed)
     if not (is_number(alpha) and 0 < alpha < 1):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixedsparse.core.batched.draws import parametric_sampler
-from mixedsparse.errors import OptionError
+from mixedsparse.core.batch.draws import parametric_sampler
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.contrast import contrast_tests, joint_test
 from mixedsparse.inference.hypotheses import FixedTerms, deciding_rows, fixed_terms, type3
 from mixedsparse.inference.linear import Linear, read_linear
@@ -17,7 +17,7 @@ from mixedsparse.inference.replicates import Block, evaluate
 from mixedsparse.inference.responses import fit_response
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Tested", "read_tests"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mixedsparse.errors import ColumnError
+from mixedsparse.ground.errors import ColumnError
 
 __all__ = ["resize"]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from mixedsparse.plotting.random_accessor import RandomPlots
 
 if TYPE_CHECKING:
+    from mixedsparse.api.results import MixedResults
     from mixedsparse.inference.bootstrap import Bootstrap
     from mixedsparse.inference.profile import Profile
-    from mixedsparse.results import MixedResults
 
 __all__ = ["Plots"]
 

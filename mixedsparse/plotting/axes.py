@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
-from mixedsparse.errors import BackendError, OptionError
+from mixedsparse.ground.errors import BackendError, OptionError
 
 __all__ = ["COLUMNS", "LINE", "MARK", "QUIET", "alone", "cloud", "grid", "normal_order", "one", "panels", "smooth"]
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.grid import Predictor, check_known, predictors
 from mixedsparse.plotting.axes import alone, panels
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["effects"]
 

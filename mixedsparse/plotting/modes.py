@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from mixedsparse.checks import check_level
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.checks import check_level
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.plotting.axes import LINE, MARK, QUIET, alone, grid, normal_order, panels
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["caterpillar", "choose_effects", "choose_group", "random_pairs", "random_qq"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import gaussian_kde
 
-from mixedsparse.checks import one_of
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.plotting.axes import COLUMNS, LINE, MARK, QUIET, panels
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.checks import check_level, one_of
-from mixedsparse.errors import OptionError
-from mixedsparse.formula.kinds import Sort, sort_of
+from mixedsparse.data.formula.kinds import Sort, sort_of
+from mixedsparse.ground.checks import check_level, one_of
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.plotting.axes import LINE, MARK, QUIET, cloud, normal_order, one, smooth
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["qq", "residuals", "scale_location"]
 

@@ -13,7 +13,7 @@ from mixedsparse.plotting.axes import LINE, MARK, QUIET, alone, one, panels
 from mixedsparse.plotting.modes import choose_effects, choose_group
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["shrinkage", "within_estimates"]
 

@@ -11,7 +11,7 @@ from scipy import sparse
 from mixedsparse.plotting.axes import QUIET, panels
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Pattern", "factor_pattern", "gram_pattern", "sparsity"]
 

@@ -13,7 +13,7 @@ from mixedsparse.inference.priors import Prior, prior_of
 from mixedsparse.prediction.rows import Rows
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["limits_of_unknown", "without_known_levels"]
 

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mixedsparse.caller import user_level
-from mixedsparse.core.blocks import BlockLayout
-from mixedsparse.core.engine import Factor
-from mixedsparse.core.pls import Pls
-from mixedsparse.core.threads import blas_threads
-from mixedsparse.errors import BackendError, UndefinedTestWarning
+from mixedsparse.core.engines.interface import Factor
+from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import BackendError, UndefinedTestWarning
+from mixedsparse.ground.threads import blas_threads
 from mixedsparse.prediction.rows import Rows
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["error_variance"]
 

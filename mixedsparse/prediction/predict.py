@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.checks import check_level, shown
-from mixedsparse.errors import OptionError
+from mixedsparse.ground.checks import check_level, shown
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.adjust import t_quantile
 from mixedsparse.inference.contrast import check_ddf, denominator
 from mixedsparse.prediction.freedom import limits_of_unknown, without_known_levels
@@ -17,7 +17,7 @@ from mixedsparse.prediction.intervals import error_variance
 from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows, row_weights
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["check_new_levels", "predict"]
 

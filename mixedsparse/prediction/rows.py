@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.caller import user_level
-from mixedsparse.checks import as_array
-from mixedsparse.errors import DataError, DroppedColumnsWarning, OptionError
-from mixedsparse.formula import checks
-from mixedsparse.formula.alignment import aligned
-from mixedsparse.formula.columns import complete_rows
-from mixedsparse.formula.frames import Table, natural, open_table, take
-from mixedsparse.formula.newdata import Encoding, NewTerm
-from mixedsparse.formula.translate import aliases_in
+from mixedsparse.data.formula import checks
+from mixedsparse.data.formula.alignment import aligned
+from mixedsparse.data.formula.columns import complete_rows
+from mixedsparse.data.formula.frames import Table, natural, open_table, take
+from mixedsparse.data.formula.newdata import Encoding, NewTerm
+from mixedsparse.data.formula.translate import aliases_in
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.checks import as_array
+from mixedsparse.ground.errors import DataError, DroppedColumnsWarning, OptionError
 from mixedsparse.inference.estimability import estimable, null_space
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Rows", "check_known", "chosen_groups", "read_rows", "row_weights"]
 

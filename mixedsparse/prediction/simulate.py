@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.checks import check_draws
-from mixedsparse.core.batched.draws import parametric_sampler
-from mixedsparse.core.cost.memory import check_memory
-from mixedsparse.core.terms import RandomTerm
-from mixedsparse.errors import DataError
-from mixedsparse.formula.newdata import NewTerm
-from mixedsparse.formula.translate import aliases_in
+from mixedsparse.core.batch.draws import parametric_sampler
+from mixedsparse.core.choose.memory import check_memory
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.data.formula.newdata import NewTerm
+from mixedsparse.data.formula.translate import aliases_in
+from mixedsparse.ground.checks import check_draws
+from mixedsparse.ground.errors import DataError
 from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows, row_weights
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["simulate"]
 

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixedsparse.errors import DataError, OptionError, StorageError
-from mixedsparse.files import replacing
-from mixedsparse.formula.frames import Table, column_error, open_table
-from mixedsparse.formula.newdata import encode_response
+from mixedsparse.data.formula.frames import Table, column_error, open_table
+from mixedsparse.data.formula.newdata import encode_response
+from mixedsparse.data.sources.database import Database
+from mixedsparse.data.sources.opening import open_source
+from mixedsparse.data.sources.parquet import files_of, would_read
+from mixedsparse.ground.errors import DataError, OptionError, StorageError
+from mixedsparse.ground.files import replacing
+from mixedsparse.ground.progress import CountOption, counter
 from mixedsparse.prediction.predict import check_new_levels
 from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows
-from mixedsparse.progress import CountOption, counter
-from mixedsparse.sources.database import Database
-from mixedsparse.sources.opening import open_source
-from mixedsparse.sources.parquet import files_of, would_read
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["stream_predictions"]
 
@@ -121,7 +121,7 @@ def _has_response(results: MixedResults, table: Table) -> bool:
 
 
 def _response_columns(results: MixedResults) -> list[str]:
-    from mixedsparse.formula.translate import aliases_in
+    from mixedsparse.data.formula.translate import aliases_in
 
     encoding = results.model.design.encoding
     assert encoding is not None

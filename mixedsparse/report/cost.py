@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mixedsparse.core.cost.candidates import Cost, duration_text
-from mixedsparse.core.cost.memory import memory_text
+from mixedsparse.core.choose.candidates import Cost, duration_text
+from mixedsparse.core.choose.memory import memory_text
 
 __all__ = ["CostReport"]
 

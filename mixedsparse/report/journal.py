@@ -13,7 +13,7 @@ from mixedsparse.report import html, latex, numbers, parts, text
 from mixedsparse.report.table import Table
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Journal", "deviations", "journal"]
 

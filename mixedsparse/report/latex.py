@@ -10,7 +10,7 @@ from mixedsparse.report import parts
 from mixedsparse.report.table import Table
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["escape", "float_of", "latex_table", "to_latex"]
 

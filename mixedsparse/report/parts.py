@@ -13,8 +13,8 @@ from mixedsparse.report import numbers
 from mixedsparse.report.table import Table
 
 if TYPE_CHECKING:
-    from mixedsparse.core.fit import MonteCarlo
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
+    from mixedsparse.core.fitting.fit import MonteCarlo
 
 __all__ = [
     "Term",

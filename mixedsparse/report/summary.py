@@ -10,7 +10,7 @@ import pandas as pd
 from mixedsparse.report import html, parts, text
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Summary", "summarize"]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from mixedsparse.errors import OptionError
-from mixedsparse.formula.frames import open_table
+from mixedsparse.data.formula.frames import open_table
+from mixedsparse.ground.errors import OptionError
 
 if TYPE_CHECKING:
-    from mixedsparse.results import MixedResults
+    from mixedsparse.api.results import MixedResults
 
 __all__ = ["augment", "glance", "tidy"]
 

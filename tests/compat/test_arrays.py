@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 
 from mixedsparse.compat import MixedLM, VCSpec, mixedlm
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.ground.errors import DataError, OptionError
 from tests.compat.cases import LLF, PARAMETERS, best_fit, close, crossed, nested, quietly, slopes
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mixedsparse import datasets
 from mixedsparse.compat import MixedLM, VCSpec, mixedlm
-from mixedsparse.errors import FormulaError, OptionError, SingularFitWarning
+from mixedsparse.ground.errors import FormulaError, OptionError, SingularFitWarning
 from tests.compat.cases import LLF, PARAMETERS, best_fit, close, quietly
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mixedsparse import datasets
 from mixedsparse.compat import MixedLM, mixedlm
-from mixedsparse.errors import ColumnError, DataError, FormulaError, OptionError
+from mixedsparse.ground.errors import ColumnError, DataError, FormulaError, OptionError
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import mixedsparse as ms
 from mixedsparse import datasets
 from mixedsparse.compat import MixedLM, MixedLMParams, MixedLMResults, mixedlm
-from mixedsparse.errors import AbsentError, DataError, OptionError, RowsElsewhereError, SingularFitWarning
+from mixedsparse.ground.errors import AbsentError, DataError, OptionError, RowsElsewhereError, SingularFitWarning
 from tests.compat.cases import CASES, DATA, close, fit_both, quietly
 
 

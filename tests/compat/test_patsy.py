@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mixedsparse.compat import mixedlm
-from mixedsparse.errors import FormulaError
+from mixedsparse.ground.errors import FormulaError
 from tests.compat.cases import best_fit, quietly
 
 smf = pytest.importorskip("statsmodels.formula.api")

@@ -10,7 +10,7 @@ import pytest
 
 from mixedsparse import datasets
 from mixedsparse.compat import MixedLMParams, mixedlm
-from mixedsparse.errors import DataError, OptionError, SingularFitWarning
+from mixedsparse.ground.errors import DataError, OptionError, SingularFitWarning
 from tests.compat.cases import fit_both, nested, slopes
 
 # Second differences of a criterion near 1e3 with steps of 1e-3: six digits are sure.

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mixedsparse.compat import MixedLM
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.ground.errors import DataError, OptionError
 from tests.compat.cases import fit_both, quietly
 
 # Estimates agree to 3e-3 of the largest, and standard errors to 5e-3.

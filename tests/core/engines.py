@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mixedsparse.core.direct import cholmod, coupling
-from mixedsparse.core.engine import Engine, make_engine
-from mixedsparse.core.problem import Problem
+from mixedsparse.core.engines.cholmod import cholmod
+from mixedsparse.core.engines.interface import Engine, make_engine
+from mixedsparse.core.engines.split import coupling
+from mixedsparse.core.problem.problem import Problem
 
 SPLITS = ["DenseCoupling", "ListedCoupling", "PairedCoupling", "SparseCoupling"]
 _needs_cholmod = pytest.mark.skipif(not cholmod.available(), reason="scikit-sparse is not installed")

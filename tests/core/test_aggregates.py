@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core.aggregates import Aggregates, aggregated_problem, root_of
-from mixedsparse.core.crossproducts import sorted_pairs
-from mixedsparse.core.elsewhere import ELSEWHERE
-from mixedsparse.core.engine import make_engine
-from mixedsparse.core.fit import fit_problem
-from mixedsparse.core.fixed import make_basis
-from mixedsparse.core.problem import make_problem
-from mixedsparse.core.terms import RandomTerm
+from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.problem.absent_rows import ELSEWHERE
+from mixedsparse.core.problem.crossproducts import sorted_pairs
+from mixedsparse.core.problem.fixed import make_basis
+from mixedsparse.core.problem.problem import make_problem
+from mixedsparse.core.problem.sums import Aggregates, aggregated_problem, root_of
+from mixedsparse.core.problem.terms import RandomTerm
 
 # Sums in another order differ in the last digits.
 CLOSE = 1e-9

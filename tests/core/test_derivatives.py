@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from mixedsparse import RandomTerm
-from mixedsparse.core import exact
-from mixedsparse.core.derivatives import differentiate
-from mixedsparse.core.engine import Engine
-from mixedsparse.core.fit import fit_problem
-from mixedsparse.core.hessian import observed_hessian
-from mixedsparse.core.pls import Pls, solve_pls
+from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.likelihood import exact
+from mixedsparse.core.likelihood.derivatives import differentiate
+from mixedsparse.core.likelihood.hessian import observed_hessian
+from mixedsparse.core.likelihood.pls import Pls, solve_pls
 from tests.core.engines import ENGINES, SPLITS, engine_for
 from tests.models import DESIGNS, Small, make, ones, random_theta, simulate
 

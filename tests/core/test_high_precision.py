@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mixedsparse import RandomTerm
-from mixedsparse.core.derivatives import differentiate
-from mixedsparse.core.pls import solve_pls
+from mixedsparse.core.likelihood.derivatives import differentiate
+from mixedsparse.core.likelihood.pls import solve_pls
 from tests.core.engines import ENGINES, engine_for
 from tests.models import Small
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core import optimize
-from mixedsparse.core.direct.dense import DenseCriterion
-from mixedsparse.core.optimize import Stop, search
-from mixedsparse.core.start import moment_start
+from mixedsparse.core.engines.dense.cholesky import DenseCriterion
+from mixedsparse.core.fitting import optimize
+from mixedsparse.core.fitting.optimize import Stop, search
+from mixedsparse.core.fitting.start import moment_start
 
 
 @pytest.fixture(scope="module")

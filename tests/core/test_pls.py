@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_triangular
 
-from mixedsparse.core.fit import conditional_covariances, fit_problem
-from mixedsparse.core.pls import solve_pls
+from mixedsparse.core.fitting.fit import conditional_covariances, fit_problem
+from mixedsparse.core.likelihood.pls import solve_pls
 from tests.core.engines import ENGINES, engine_for
 from tests.models import DESIGNS, make, random_theta
 from tests.oracle import dense

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from mixedsparse import RandomTerm
-from mixedsparse.core.blocks import Block
-from mixedsparse.core.crossproducts import level_products
-from mixedsparse.core.fixed import make_basis
-from mixedsparse.core.problem import make_problem
+from mixedsparse.core.problem.blocks import Block
+from mixedsparse.core.problem.crossproducts import level_products
+from mixedsparse.core.problem.fixed import make_basis
+from mixedsparse.core.problem.problem import make_problem
 from tests.models import DESIGNS, Small, make, random_theta
 from tests.oracle import triangles
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.restarts import doubtful
+from mixedsparse.core.fitting.restarts import doubtful
 
 # Made-up data with two optima each. Values of lme4 1.1-31, the best of three optimisers from theta = 0.1, 1 and 10;
 # bobyqa and nloptwrap end at the other optimum from some of these.
@@ -37,7 +37,7 @@ CASES = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.SingularFitWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.SingularFitWarning")
 @pytest.mark.parametrize(("formula", "text", "reml", "other", "best"), CASES)
 def test_lower_of_two_optima(formula, text, reml, other, best):
     model = ms.LinearMixedModel(formula, read(text), weights="w")

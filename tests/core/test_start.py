@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.start import moment_start
+from mixedsparse.core.fitting.start import moment_start
 
 BALANCED = [
     ("diameter ~ 1 + (1 | plate) + (1 | sample)", "Penicillin"),

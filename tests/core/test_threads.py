@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from mixedsparse.core.threads import _Limiter, allowed_threads, blas_threads, interrupts_deferred, lapack_threads
+from mixedsparse.ground.threads import _Limiter, allowed_threads, blas_threads, interrupts_deferred, lapack_threads
 
 
 def test_allowed_threads_are_those_of_blas_at_the_moment():

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mixedsparse import datasets
-from mixedsparse.errors import DataError, MixedSparseError
+from mixedsparse.ground.errors import DataError, MixedSparseError
 
 every_data_set = pytest.mark.parametrize("name", datasets.names())
 

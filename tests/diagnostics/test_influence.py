@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.cases.deletion import Deleter, Deletions
-from mixedsparse.core.direct.cholmod import available
-from mixedsparse.core.engine import make_engine
-from mixedsparse.core.fit import fit_problem
-from mixedsparse.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError
+from mixedsparse.core.deletion.deletion import Deleter, Deletions
+from mixedsparse.core.engines.cholmod.cholmod import available
+from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.ground.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError
 from tests.diagnostics.dense import without
 from tests.diagnostics.test_leverage import WANTED, fitted
 from tests.models import DESIGNS, Small, make
@@ -26,7 +26,8 @@ SAME_BY_CHOLMOD = 1e-4
 LME4_REFIT = 1e-4
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::mixedsparse.errors.SingularFitWarning", "ignore:Left out of X:mixedsparse.errors.DroppedColumnsWarning"
+    "ignore::mixedsparse.ground.errors.SingularFitWarning",
+    "ignore:Left out of X:mixedsparse.ground.errors.DroppedColumnsWarning",
 )
 
 
@@ -38,7 +39,7 @@ def close(got: np.ndarray, want: np.ndarray, unit: np.ndarray | float, limit: fl
     assert (np.abs(got - want) <= limit * unit).all()
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.NotIdentifiedWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.NotIdentifiedWarning")
 @pytest.mark.parametrize("reml", [True, False])
 @pytest.mark.parametrize("name", DESIGNS)
 def test_groups_match_fits_to_the_rows_that_are_left(name, reml):

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.cases.leverage import hat, residuals_of
-from mixedsparse.core.direct.cholmod import available
-from mixedsparse.core.engine import make_engine
-from mixedsparse.core.pls import solve_pls
+from mixedsparse.core.deletion.leverage import hat, residuals_of
+from mixedsparse.core.engines.cholmod.cholmod import available
+from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.likelihood.pls import solve_pls
 from mixedsparse.diagnostics.residuals import KINDS
 from tests.diagnostics.dense import dense_hat
 from tests.models import DESIGNS, make, random_theta

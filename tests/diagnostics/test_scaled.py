@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.batched.draws import parametric_sampler
-from mixedsparse.core.cost import memory
-from mixedsparse.errors import BackendError, OptionError
+from mixedsparse.core.batch.draws import parametric_sampler
+from mixedsparse.core.choose import memory
+from mixedsparse.ground.errors import BackendError, OptionError
 from mixedsparse.inference.responses import fit_response
 from tests.models import make
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.ground.errors import DataError, OptionError
 from tests.diagnostics.test_leverage import WANTED
 from tests.models import make
 
@@ -45,7 +45,7 @@ def test_units_do_not_matter():
     np.testing.assert_allclose(tiny, want, rtol=1e-7)
 
 
-@pytest.mark.filterwarnings("ignore:Left out of X:mixedsparse.errors.DroppedColumnsWarning")
+@pytest.mark.filterwarnings("ignore:Left out of X:mixedsparse.ground.errors.DroppedColumnsWarning")
 def test_dropped_columns_count_for_nothing():
     data = ms.datasets.load("sleepstudy")
     data["twice"], data["z"] = 2.0 * data["Days"], np.random.default_rng(1).normal(size=180)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from mixedsparse.errors import FormulaError
-from mixedsparse.formula.bars import split_formula
-from mixedsparse.formula.names import text_of, tokenise
+from mixedsparse.data.formula.bars import split_formula
+from mixedsparse.data.formula.names import text_of, tokenise
+from mixedsparse.ground.errors import FormulaError
 
 
 @pytest.mark.parametrize(

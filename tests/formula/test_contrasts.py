@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.errors import ArgumentError, ColumnError, DataError, OptionError
-from mixedsparse.formula import make_design
-from mixedsparse.formula.contrasts import Coding, read_contrasts
+from mixedsparse.data.formula import make_design
+from mixedsparse.data.formula.contrasts import Coding, read_contrasts
+from mixedsparse.ground.errors import ArgumentError, ColumnError, DataError, OptionError
 
 # R 4.2: contr.treatment, contr.sum, contr.helmert(4) and contr.poly(4).
 R_MATRICES = {

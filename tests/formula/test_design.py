@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mixedsparse.errors import DataError, FormulaError
-from mixedsparse.formula import make_design
+from mixedsparse.data.formula import make_design
+from mixedsparse.ground.errors import DataError, FormulaError
 
 
 def test_a_design_holds_what_the_formula_says(frame):

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from formulaic import model_matrix
 
-from mixedsparse.errors import FormulaError
-from mixedsparse.formula import make_design
-from mixedsparse.formula.encoders import Recipe, Transform
+from mixedsparse.data.formula import make_design
+from mixedsparse.data.formula.encoders import Recipe, Transform
+from mixedsparse.ground.errors import FormulaError
 
 PLAIN = [
     "C(z) * x",

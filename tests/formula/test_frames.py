@@ -9,10 +9,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from mixedsparse.errors import ColumnError, DataError
-from mixedsparse.formula import make_design
-from mixedsparse.formula.frames import natural
-from mixedsparse.formula.grouping import match_levels
+from mixedsparse.data.formula import make_design
+from mixedsparse.data.formula.frames import natural
+from mixedsparse.data.formula.grouping import match_levels
+from mixedsparse.ground.errors import ColumnError, DataError
 
 FORMULA = "y ~ x * a + i + b + (x | g) + (1 | h) + (1 | b:h)"
 

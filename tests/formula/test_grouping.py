@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mixedsparse.errors import DataError, FormulaError
-from mixedsparse.formula import make_design
-from mixedsparse.formula.grouping import factorise
+from mixedsparse.data.formula import make_design
+from mixedsparse.data.formula.grouping import factorise
+from mixedsparse.ground.errors import DataError, FormulaError
 
 
 @pytest.mark.parametrize(

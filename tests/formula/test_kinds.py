@@ -12,13 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mixedsparse.core.terms import RandomTerm
-from mixedsparse.errors import DataError, FormulaError
-from mixedsparse.formula import make_design
-from mixedsparse.formula.arrays import array_design
-from mixedsparse.formula.frames import natural
-from mixedsparse.formula.grouping import match_levels
-from mixedsparse.formula.kinds import Sort, as_fitted, sort_of
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.data.formula import make_design
+from mixedsparse.data.formula.arrays import array_design
+from mixedsparse.data.formula.frames import natural
+from mixedsparse.data.formula.grouping import match_levels
+from mixedsparse.data.formula.kinds import Sort, as_fitted, sort_of
+from mixedsparse.ground.errors import DataError, FormulaError
 
 N = 120
 K = np.tile(np.arange(10), 12)  # ten values in each of twelve groups

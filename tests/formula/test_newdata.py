@@ -5,8 +5,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from mixedsparse.errors import ColumnError, DataError
-from mixedsparse.formula import make_design
+from mixedsparse.data.formula import make_design
+from mixedsparse.ground.errors import ColumnError, DataError
 
 
 @pytest.fixture

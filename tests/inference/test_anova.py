@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.formula.structure import read_structure
+from mixedsparse.data.formula.structure import read_structure
 
 NUMBERS = ["SumSq", "MeanSq", "NumDF", "DenDF", "F", "p"]
 CONTRASTS = ("treatment", "sum", "helmert", "poly")
@@ -97,7 +97,7 @@ def random_data(missing: bool) -> pd.DataFrame:
     return data[~((data["A"] == "c") & (data["B"] == "u"))] if missing else data
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.DroppedColumnsWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.DroppedColumnsWarning")
 @pytest.mark.parametrize("missing", [False, True], ids=["complete", "empty cell"])
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_type_3_does_not_depend_on_contrasts(formula, missing):

@@ -10,10 +10,10 @@ import pytest
 from scipy.stats import norm
 
 import mixedsparse as ms
-from mixedsparse.core.batched import engine as batch_engine
-from mixedsparse.core.batched import replicate
-from mixedsparse.core.batched.draws import parametric_sampler, residual_sampler
-from mixedsparse.errors import NotPositiveDefiniteError
+from mixedsparse.core.batch import general as batch_engine
+from mixedsparse.core.batch import replicate
+from mixedsparse.core.batch.draws import parametric_sampler, residual_sampler
+from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.inference.bootstrap_limits import limits
 from mixedsparse.inference.cases import NewRows
 from tests.models import DESIGNS, make

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.inference.compare import compare
+from mixedsparse.api.compare import compare
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.hessian import observed_hessian
+from mixedsparse.core.likelihood.hessian import observed_hessian
 from tests.models import make
 from tests.oracle import one_hot
 

@@ -82,7 +82,7 @@ def test_power_takes_the_degrees_of_freedom_of_the_table():
         assert _p_value(fit, test, "satterthwaite") == pytest.approx(want["p"].iloc[0], rel=1e-8)
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.DroppedColumnsWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.DroppedColumnsWarning")
 def test_terms_that_cannot_be_told_apart_leave_the_wald_test():
     data = random_data(False)
     fit = ms.lmer("y ~ bs(x, df=3):poly(x, 2) + (1 | g)", data)
@@ -107,7 +107,7 @@ WITHOUT = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.SingularFitWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.SingularFitWarning")
 @pytest.mark.parametrize("contrasts", ["treatment", "sum"])
 @pytest.mark.parametrize(("formula", "NumDF", "noted"), WITHOUT)
 def test_no_parameters_of_terms_that_do_not_contain_it(formula, NumDF, noted, contrasts):

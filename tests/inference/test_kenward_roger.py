@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.direct import cholmod
+from mixedsparse.core.engines.cholmod import cholmod
 from mixedsparse.inference import traces
 from mixedsparse.inference.contrast import denominator, joint_test
 from tests.inference.dense import kenward_roger
 from tests.models import DESIGNS, make
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::mixedsparse.errors.SingularFitWarning"),
-    pytest.mark.filterwarnings("ignore::mixedsparse.errors.NotIdentifiedWarning"),
-    pytest.mark.filterwarnings("ignore::mixedsparse.errors.DroppedColumnsWarning"),
+    pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.SingularFitWarning"),
+    pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.NotIdentifiedWarning"),
+    pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.DroppedColumnsWarning"),
 ]
 
 

@@ -12,7 +12,7 @@ from scipy.stats import f as f_distribution
 from scipy.stats import kstest
 
 import mixedsparse as ms
-from mixedsparse.core.batched.draws import parametric_sampler
+from mixedsparse.core.batch.draws import parametric_sampler
 from mixedsparse.inference.rlrt import null_ratios, null_spectrum
 
 # Five groups of four, drawn with variances of 1: what R was given.

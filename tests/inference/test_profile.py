@@ -12,7 +12,7 @@ import pytest
 from scipy.optimize import minimize
 
 import mixedsparse as ms
-from mixedsparse.core.batched import engine as batch_engine
+from mixedsparse.core.batch import general as batch_engine
 from tests.golden_cases import cases
 from tests.models import DESIGNS, make
 from tests.oracle import one_hot

@@ -9,7 +9,7 @@ from scipy.stats import chi2
 
 import mixedsparse as ms
 
-pytestmark = pytest.mark.filterwarnings("ignore::mixedsparse.errors.SingularFitWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.SingularFitWarning")
 
 
 @pytest.fixture(scope="module")

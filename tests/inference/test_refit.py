@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.direct import cholmod
+from mixedsparse.core.engines.cholmod import cholmod
 from tests.models import DESIGNS, make
 
 BACKENDS = ["split", pytest.param("cholmod", marks=pytest.mark.skipif(not cholmod.available(), reason="no CHOLMOD"))]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core import exact
-from mixedsparse.core.direct import cholmod
+from mixedsparse.core.engines.cholmod import cholmod
+from mixedsparse.core.likelihood import exact
 from mixedsparse.inference.contrast import contrast_tests, joint_test
 from mixedsparse.inference.curvature import curvature
 from tests.inference.dense import satterthwaite_df
@@ -28,7 +28,7 @@ def unbalanced():
     return data[np.arange(1, 181) % 7 != 3]
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.DroppedColumnsWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.DroppedColumnsWarning")
 @pytest.mark.parametrize("reml", [True, False])
 @pytest.mark.parametrize("name", INTERIOR)
 def test_against_the_definition(name, reml):
@@ -89,14 +89,14 @@ def test_single_coefficient():
     assert table.loc["Intercept", ["SE", "df"]].tolist() == pytest.approx([17.74928613, 4.93367755], rel=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.SingularFitWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.SingularFitWarning")
 def test_no_variance_leaves_least_squares():
     table = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff2")).coef_table()
     assert table.loc["Intercept", "df"] == pytest.approx(29.0, rel=1e-9)  # lmerTest: 29
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.SingularFitWarning")
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.NotIdentifiedWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.SingularFitWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.NotIdentifiedWarning")
 @pytest.mark.parametrize("name", ["dependent_basis", "twins", "factor_slopes"])
 def test_singular_fits_have_finite_degrees_of_freedom(name):
     found = 0

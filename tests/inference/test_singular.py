@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.batched import march
+from mixedsparse.core.batch import profile_paths as march
 from tests.golden_cases import cases
 
-pytestmark = pytest.mark.filterwarnings("ignore::mixedsparse.errors.SingularFitWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.SingularFitWarning")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def crawling() -> ms.MixedResults:
     return ms.lmer("y ~ x + (1 | g) + (0 + x | h) + (x | k)", data, reml=False)
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.ConvergenceWarning")
 def test_profile_tries_so_many_points_and_no_more(crawling, monkeypatch):
     tried = []
     advance = march._advance
@@ -68,9 +68,9 @@ def test_profile_tries_so_many_points_and_no_more(crawling, monkeypatch):
     assert limits.index.is_unique
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.RefitWarning")
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.UndefinedTestWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.RefitWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.UndefinedTestWarning")
 def test_everything_ends_without_a_foreign_exception(crawling):
     began = time.perf_counter()
     for call in (crawling.ranova, crawling.drop1, lambda: crawling.anova(ddf="kenward-roger"), crawling.summary):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.errors import ColumnError, OptionError
+from mixedsparse.ground.errors import ColumnError, OptionError
 from mixedsparse.planning import design
 from mixedsparse.planning.sizes import resize
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.errors import ColumnError, DataError, FormulaError, OptionError
+from mixedsparse.ground.errors import ColumnError, DataError, FormulaError, OptionError
 from mixedsparse.planning import Plan, design, plan
 
 FORMULA = "rt ~ A * B + (A | subject) + (1 | item)"

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 import mixedsparse as ms
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.planning import design, plan, power
 
 FORMULA = "rt ~ A + (A | subject) + (1 | item)"

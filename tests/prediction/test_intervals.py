@@ -8,7 +8,7 @@ import pytest
 from scipy.special import ndtri
 
 import mixedsparse as ms
-from mixedsparse.errors import DataError, SingularFitWarning
+from mixedsparse.ground.errors import DataError, SingularFitWarning
 from tests.inference.dense import relative_cov
 from tests.models import DESIGNS, Small, make
 from tests.oracle import one_hot, triangles

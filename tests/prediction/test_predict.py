@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.errors import ColumnError, DataError, DroppedColumnsWarning, OptionError, SingularFitWarning
+from mixedsparse.ground.errors import ColumnError, DataError, DroppedColumnsWarning, OptionError, SingularFitWarning
 
 # Predictions are sums of a few products.
 EXACT = {"rtol": 1e-12, "atol": 1e-12}

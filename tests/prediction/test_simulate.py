@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.errors import DataError, OptionError
+from mixedsparse.ground.errors import DataError, OptionError
 
 # Moments of a few thousand draws.
 NSIM = 4000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.errors import BackendError, OptionError
+from mixedsparse.ground.errors import BackendError, OptionError
 from tests.models import DESIGNS, make
 from tests.results.oracle import crossed_model
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.sources.parquet import Stamp
+from mixedsparse.data.sources.parquet import Stamp
 
 FORMULA = "y ~ x + (1 | g)"
 

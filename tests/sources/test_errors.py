@@ -171,7 +171,7 @@ def test_perfect_fit(complete, tmp_path):
 
 
 def test_a_source_that_changes_while_it_is_read(path, monkeypatch):
-    from mixedsparse.sources import sums
+    from mixedsparse.data.sources import sums
 
     real = sums.cross_sums
 

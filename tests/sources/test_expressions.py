@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.formula.names import namespace
-from mixedsparse.sources.expressions import Standardised, Translation, translate
+from mixedsparse.data.formula.names import namespace
+from mixedsparse.data.sources.expressions import Standardised, Translation, translate
 
 VALUES = pd.DataFrame({"x": [-2.5, -1.0, 0.0, 0.3, 1.0, 7.0], "z": [3.0, 2.0, -1.5, 2.0, 0.5, 4.0]})
 

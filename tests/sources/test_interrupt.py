@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mixedsparse.errors import DataError
-from mixedsparse.sources.database import Database
+from mixedsparse.data.sources.database import Database
+from mixedsparse.ground.errors import DataError
 
 
 @pytest.mark.parametrize("error", [RuntimeError("Query interrupted"), type("InterruptException", (Exception,), {})()])

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.sources.columns import SourceColumns
-from mixedsparse.sources.opening import open_source
-from mixedsparse.sources.parquet import files_of, would_read
+from mixedsparse.data.sources.columns import SourceColumns
+from mixedsparse.data.sources.opening import open_source
+from mixedsparse.data.sources.parquet import files_of, would_read
 
 
 def values(source) -> list:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.elsewhere import ELSEWHERE, are_here
+from mixedsparse.core.problem.absent_rows import ELSEWHERE, are_here
 
 
 @pytest.fixture(scope="module")

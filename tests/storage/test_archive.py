@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.files import replacing
-from mixedsparse.storage import StorageError, load
+from mixedsparse.api.storage import StorageError, load
+from mixedsparse.ground.files import replacing
 
 DATA = ms.datasets.load("sleepstudy")
 FIT = ms.lmer("Reaction ~ Days + (Days | Subject)", DATA)
@@ -160,7 +160,7 @@ def test_a_file_that_inflates_to_more_than_its_header_says_is_refused_before(tmp
 
 
 def test_a_file_that_does_not_fit_into_memory_is_refused_before(saved, tmp_path, monkeypatch):
-    from mixedsparse.storage import archive
+    from mixedsparse.api.storage import archive
 
     monkeypatch.setattr(archive, "available_memory", lambda: 1000.0)
     with pytest.raises(StorageError, match=r"holds [0-9,]+ bytes, .* memory"):
@@ -233,7 +233,7 @@ def test_several_threads_that_save_to_one_place_leave_one_whole_file(tmp_path):
 HANGING = """
 import sys, time
 from pathlib import Path
-from mixedsparse.files import replacing
+from mixedsparse.ground.files import replacing
 with replacing(Path(sys.argv[1]) / "fit") as part:
     part.write_bytes(b"half")
     print("writing", flush=True)

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.storage import StorageError, load
+from mixedsparse.api.storage import StorageError, load
 from tests.storage.cases import CASES as KINDS
 from tests.storage.cases import new_rows
 from tests.storage.cases import shift as _shift
@@ -135,7 +135,7 @@ def test_values_that_a_file_cannot_hold_are_refused_when_saving(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.MixedSparseWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.MixedSparseWarning")
 @pytest.mark.parametrize("name", KINDS)
 def test_every_kind_of_fit_predicts_to_the_last_bit_with_and_without_its_data(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

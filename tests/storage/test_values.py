@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.storage import load
+from mixedsparse.api.storage import load
 
 DATA = ms.datasets.load("sleepstudy")
 N = len(DATA)

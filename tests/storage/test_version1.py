@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.storage import StorageError, load
+from mixedsparse.api.storage import StorageError, load
 from tests.storage.cases import shift
 from tests.storage.make_version1 import FOLDER, numbers
 
@@ -31,7 +31,7 @@ def old_file(name: str) -> Path:
     return FOLDER / f"{name.replace(' ', '_')}.fit"
 
 
-@pytest.mark.filterwarnings("ignore::mixedsparse.errors.MixedSparseWarning")
+@pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.MixedSparseWarning")
 @pytest.mark.parametrize("name", EXPECTED)
 def test_files_of_0_1_0_give_the_numbers_that_they_gave(name, tmp_path):
     fit = load(old_file(name), env={"shift": shift})
@@ -47,7 +47,11 @@ def test_files_of_0_1_0_give_the_numbers_that_they_gave(name, tmp_path):
 
 def test_internals_may_be_renamed_and_stored_fits_still_open(tmp_path):
     shutil.copytree(Path(ms.__file__).parent, tmp_path / "mixedsparse", ignore=shutil.ignore_patterns("__pycache__"))
-    moved = {"core/trust": "core/stepping", "formula/grouping": "formula/groups", "core/terms": "core/random_terms"}
+    moved = {
+        "core/fitting/trust": "core/fitting/stepping",
+        "data/formula/grouping": "data/formula/groups",
+        "core/problem/terms": "core/problem/random_terms",
+    }
     for old, new in moved.items():
         (tmp_path / "mixedsparse" / f"{old}.py").rename(tmp_path / "mixedsparse" / f"{new}.py")
     for file in (tmp_path / "mixedsparse").rglob("*.py"):
@@ -60,7 +64,7 @@ def test_internals_may_be_renamed_and_stored_fits_still_open(tmp_path):
     load(old_file("nested")).save(tmp_path / "nested.fit")
     code = (
         "import sys, mixedsparse as ms; "
-        "assert ms.__file__.startswith(sys.argv[1]); import mixedsparse.core.stepping; "
+        "assert ms.__file__.startswith(sys.argv[1]); import mixedsparse.core.fitting.stepping; "
         "print(*[float(ms.load(path).criterion).hex() for path in sys.argv[2:]])"
     )
     done = subprocess.run(
@@ -106,7 +110,7 @@ CODE = [
     ("pyarrow.lib", "memory_map"),
 ]
 INERT = [
-    ("mixedsparse.storage", "os.system"),
+    ("mixedsparse.api.storage", "os.system"),
     ("mixedsparse.datasets", "load"),
     ("formulaic.utils.stateful_transforms", "stateful_eval"),
     ("scipy._lib._testutils", "check_free_memory"),

@@ -10,10 +10,15 @@ from benchmarks.limits.sampling import PACKAGE, REST, STAGES, sample, stage_of
 
 def test_the_innermost_frame_with_a_stage_counts():
     stages = []
-    named = {"core/optimize.py:search": "search", "core/optimize.py:note": "note", "model.py": "model", "core": "other"}
+    named = {
+        "core/fitting/optimize.py:search": "search",
+        "core/fitting/optimize.py:note": "note",
+        "api/model.py": "model",
+        "core": "other",
+    }
 
     def capture(iteration):
-        for known in (named, {"core": "core"}, {"model.py": "model", "core/fit.py:fit_problem": "fit"}, {}):
+        for known in (named, {"core": "core"}, {"api/model.py": "model", "core/fitting/fit.py:fit_problem": "fit"}, {}):
             stages.append(stage_of(sys._getframe(), known))
 
     formula = "diameter ~ 1 + (1 | plate) + (1 | sample)"

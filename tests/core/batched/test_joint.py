@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core.batched.batch import Responses
-from mixedsparse.core.batched.charts import (
+from mixedsparse.core.batch.batch import Responses
+from mixedsparse.core.batch.coordinates import (
     coefficient_chart,
     correlation_chart,
     deviation_chart,
     plain_chart,
     sigma_chart,
 )
-from mixedsparse.core.batched.dense import DenseBatch
-from mixedsparse.core.batched.engine import EngineBatch, make_batch
-from mixedsparse.core.batched.joint import JointCriterion
-from mixedsparse.core.batched.level import LevelBatch
-from mixedsparse.core.direct import cholmod
-from mixedsparse.core.engine import make_engine
+from mixedsparse.core.batch.general import EngineBatch, make_batch
+from mixedsparse.core.batch.joint_likelihood import JointCriterion
+from mixedsparse.core.batch.one_factor import LevelBatch
+from mixedsparse.core.batch.small import DenseBatch
+from mixedsparse.core.engines.cholmod import cholmod
+from mixedsparse.core.engines.interface import make_engine
 from tests.models import DESIGNS, make
 from tests.oracle import one_hot
 

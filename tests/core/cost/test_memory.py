@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.cost import memory
+from mixedsparse.core.choose import memory
 
 GIB = 2.0**30
 

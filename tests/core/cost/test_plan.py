@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.cost import memory
-from mixedsparse.core.cost import plan as cost
-from mixedsparse.core.cost.elimination import _LOOPS_BYTES, Elimination, counts_by_size, density
-from mixedsparse.core.cost.plan import foresee, plan
-from mixedsparse.core.derivatives import differentiate
-from mixedsparse.core.direct import cholmod
-from mixedsparse.core.direct.coupling import SparseCoupling
-from mixedsparse.core.direct.sparse import CholmodEngine
-from mixedsparse.core.direct.split import SplitEngine
-from mixedsparse.core.engine import make_engine
-from mixedsparse.core.pls import solve_pls
-from mixedsparse.core.problem import Problem, make_problem
+from mixedsparse.core.choose import memory
+from mixedsparse.core.choose import plan as cost
+from mixedsparse.core.choose.elimination import _LOOPS_BYTES, Elimination, counts_by_size, density
+from mixedsparse.core.choose.plan import foresee, plan
+from mixedsparse.core.engines.cholmod import cholmod
+from mixedsparse.core.engines.cholmod.sparse import CholmodEngine
+from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.engines.split.coupling import SparseCoupling
+from mixedsparse.core.engines.split.split import SplitEngine
+from mixedsparse.core.likelihood.derivatives import differentiate
+from mixedsparse.core.likelihood.pls import solve_pls
+from mixedsparse.core.problem.problem import Problem, make_problem
 from tests.models import DESIGNS, make
 
 needs_cholmod = pytest.mark.skipif(not cholmod.available(), reason="scikit-sparse is not installed")
@@ -58,7 +58,7 @@ def room(monkeypatch):
 def test_counts_of_cholmod_are_those_of_its_factor(name, monkeypatch):
     engine = CholmodEngine(make(name, seed=2).problem())
     factor = engine.column_counts()
-    monkeypatch.setattr("mixedsparse.core.direct.sparse._COUNTED", -1)
+    monkeypatch.setattr("mixedsparse.core.engines.cholmod.sparse._COUNTED", -1)
     symbolic = engine.column_counts()
     # CHOLMOD merges columns of nearly the same pattern, at the price of some zeros.
     assert symbolic.sum() <= factor.sum() <= 1.5 * symbolic.sum() + 200

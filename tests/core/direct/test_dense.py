@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.derivatives import differentiate
-from mixedsparse.core.direct.dense import DenseCriterion, is_small
-from mixedsparse.core.pls import solve_pls
-from mixedsparse.errors import NotPositiveDefiniteError
+from mixedsparse.core.engines.dense.cholesky import DenseCriterion, is_small
+from mixedsparse.core.likelihood.derivatives import differentiate
+from mixedsparse.core.likelihood.pls import solve_pls
+from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 RIGHT_SIDES = [
     "x + (1 | g)",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core import exact
-from mixedsparse.core.derivatives import differentiate
-from mixedsparse.core.direct import split
-from mixedsparse.core.direct.rest import symmetrized
-from mixedsparse.core.pls import solve_pls
+from mixedsparse.core.engines.split import split
+from mixedsparse.core.engines.split.schur import symmetrized
+from mixedsparse.core.likelihood import exact
+from mixedsparse.core.likelihood.derivatives import differentiate
+from mixedsparse.core.likelihood.pls import solve_pls
 from tests.core.engines import SPLITS, engine_for
 from tests.models import make, random_theta
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core.cost.plan import totals
-from mixedsparse.core.kernels.columns import column_counts
+from mixedsparse.core.choose.plan import totals
+from mixedsparse.core.engines.kernels.columns import column_counts
 
 
 def eliminated(below: np.ndarray) -> np.ndarray:

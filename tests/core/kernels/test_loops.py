@@ -17,8 +17,9 @@ SECONDS = 240  # compiling on a busy machine included; what hangs never ends
 START = """
 import multiprocessing, os, sys
 import numpy as np, numba
-from mixedsparse.core.kernels import direct, krylov
-import mixedsparse.core.kernels.direct as direct
+from mixedsparse.core.engines.kernels import direct
+from mixedsparse.core.engines.kernels import krylov
+import mixedsparse.core.engines.kernels.direct as direct
 
 direct.allowed_threads = lambda: 2
 krylov._MANY = 0
@@ -98,8 +99,8 @@ print(numba.get_num_threads())
 
 
 def test_both_forms_of_a_loop_are_kept_apart_in_the_cache():
-    from mixedsparse.core.kernels import krylov as kernels
-    from mixedsparse.core.kernels.loops import Loop
+    from mixedsparse.core.engines.kernels import krylov as kernels
+    from mixedsparse.core.engines.kernels.loops import Loop
 
     loops = [loop for loop in vars(kernels).values() if isinstance(loop, Loop)]
     assert len(loops) == 5
@@ -109,7 +110,7 @@ def test_both_forms_of_a_loop_are_kept_apart_in_the_cache():
 
 @pytest.mark.parametrize("limit", [1, 2])
 def test_loops_start_no_more_threads_than_blas_may_use(limit, monkeypatch):
-    from mixedsparse.core.kernels import direct, loops
+    from mixedsparse.core.engines.kernels import direct, loops
 
     loops.get_num_threads()  # starts numba's threads
     used = []

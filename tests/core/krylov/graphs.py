@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mixedsparse import RandomTerm
-from mixedsparse.core.problem import Problem, make_problem
+from mixedsparse.core.problem.problem import Problem, make_problem
 from tests.models import Rng, ones
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core.engine import make_engine
-from mixedsparse.core.krylov import KrylovEngine, conjugate
-from mixedsparse.core.krylov import engine as engine_module
-from mixedsparse.core.krylov.conjugate import conjugate_gradients
-from mixedsparse.core.krylov.lanczos import log_determinant
-from mixedsparse.core.krylov.system import Coupling
-from mixedsparse.errors import BackendError, NotPositiveDefiniteError
+from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.engines.krylov import KrylovEngine, conjugate
+from mixedsparse.core.engines.krylov import engine as engine_module
+from mixedsparse.core.engines.krylov.conjugate import conjugate_gradients
+from mixedsparse.core.engines.krylov.lanczos import log_determinant
+from mixedsparse.core.engines.krylov.system import Coupling
+from mixedsparse.ground.errors import BackendError, NotPositiveDefiniteError
 from tests.core.krylov.graphs import GRAPHS, graph
 from tests.models import DESIGNS, make, random_theta
 

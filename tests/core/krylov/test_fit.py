@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from mixedsparse import RandomTerm
-from mixedsparse.core.engine import make_engine
-from mixedsparse.core.fit import Fit, fit_problem
-from mixedsparse.core.kernels import krylov as kernels
-from mixedsparse.core.krylov import KrylovEngine, fit_iterative
-from mixedsparse.core.krylov import engine as engine_module
-from mixedsparse.core.krylov import fit as fit_module
-from mixedsparse.core.krylov.factor import factor_of
-from mixedsparse.core.outcome import Stop
-from mixedsparse.core.problem import Problem, make_problem
-from mixedsparse.errors import ConvergenceWarning
-from mixedsparse.notices import warn_of_search
+from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.engines.kernels import krylov as kernels
+from mixedsparse.core.engines.krylov import KrylovEngine, fit_iterative
+from mixedsparse.core.engines.krylov import engine as engine_module
+from mixedsparse.core.engines.krylov import fit as fit_module
+from mixedsparse.core.engines.krylov.factor import factor_of
+from mixedsparse.core.fitting.fit import Fit, fit_problem
+from mixedsparse.core.fitting.outcome import Stop
+from mixedsparse.core.problem.problem import Problem, make_problem
+from mixedsparse.fitted.warnings import warn_of_search
+from mixedsparse.ground.errors import ConvergenceWarning
 from tests.core.krylov.graphs import graph
 from tests.models import DESIGNS, make
 

@@ -1,0 +1,299 @@
+"""Models: formula and data to a problem, and the problem to results. Fitting never changes a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mixedsparse.core.choose.engines import Engines
+from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.fitting.start import check_theta
+from mixedsparse.core.problem.problem import Problem, make_problem
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.data.sources.opening import is_source
+from mixedsparse.fitted.objective import CriterionMixin
+from mixedsparse.fitted.refusals import Sizes, check_estimable, checked_sizes, is_perfect, perfect_fit
+from mixedsparse.fitted.warnings import warn_of_binary, warn_of_data, warn_of_search
+from mixedsparse.ground.caller import CallerNames
+from mixedsparse.ground.foreign import explains_arguments
+from mixedsparse.ground.options import FitOptions, check_method, check_options
+from mixedsparse.ground.progress import CountOption, ProgressOption, reporter
+
+if TYPE_CHECKING:
+    from mixedsparse.api.results import MixedResults
+    from mixedsparse.data.formula.design import Design
+    from mixedsparse.report.cost import CostReport
+
+__all__ = ["LinearMixedModel", "lmer"]
+
+
+class LinearMixedModel(CriterionMixin):
+    """A linear mixed model: y = X beta + Z b + e, b ~ N(0, sigma^2 Lambda Lambda'), e ~ N(0, sigma^2 / w).
+
+    Parameters
+    ----------
+    formula : str
+        As in lme4: ``"y ~ x + (1 + x | subject) + (1 | item)"``. A formula is code: Python evaluates what stands inside
+        calls, with the caller's names, so never take one from a source that you would not run.
+    data : data frame or source
+        pandas, polars or pyarrow table, or a dict of columns. Or a source larger than memory: the path of a Parquet
+        file, a directory or a glob, a DuckDB relation, or a table of any back end of Ibis. Its rows stay there, and
+        only sums over levels are read. Numbers are covariates; text, categories and truth values are factors; dates
+        and other objects are refused, unless ``C(...)`` makes factors of them.
+    weights, offset : str or array, optional
+        Column name or one number per row; a column name for a source. A Series goes by its index, which must have the
+        labels of the data; other arrays by the order of the rows.
+    contrasts : dict, optional
+        Column -> ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, an array (levels, levels - 1), or a DataFrame
+        whose index says which level a row is for and whose columns name the coefficients (``length[q-p]``). Applied to
+        the column wherever it is a term, alone or as ``C(column)``, in the fixed part and left of a bar.
+    progress : bool or callable, optional
+        Whether a bar shows how far the reading of a source is; by default on an interactive terminal or in
+        a notebook after two seconds.
+
+    Raises
+    ------
+    FormulaError, DataError, ColumnError
+        The formula cannot be read, or the data cannot support it; the message names the column and the mend.
+    ArgumentError
+        There is an argument that is not known; the message says what to write instead.
+
+    Examples
+    --------
+    >>> import mixedsparse as ms
+    >>> model = ms.LinearMixedModel("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+    >>> round(model.fit().criterion, 4)
+    1743.6283
+    """
+
+    @explains_arguments
+    def __init__(
+        self,
+        formula: str,
+        data: Any,
+        *,
+        weights: Any = None,
+        offset: Any = None,
+        contrasts: Mapping[str, Any] | None = None,
+        env: Mapping[str, Any] | None = None,
+        progress: CountOption = None,
+    ) -> None:
+        env = CallerNames(2) if env is None else env  # the caller is past the frame of the decorator
+        if is_source(data):
+            from mixedsparse.data.sources.design import aggregate
+
+            found = aggregate(
+                formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env, progress=progress
+            )
+            self._set_problem(found.design, found.problem, found.sizes)
+        else:
+            from mixedsparse.data.formula.design import make_design
+
+            self._set_design(make_design(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        y: Any,
+        X: Any,
+        terms: Sequence[RandomTerm],
+        *,
+        weights: Any = None,
+        offset: Any = None,
+        x_names: Sequence[str] | None = None,
+    ) -> LinearMixedModel:
+        """Make a model from arrays.
+
+        Parameters
+        ----------
+        y : array, shape (n,)
+        X : array, shape (n, p)
+            Fixed-effects design, with a column of ones if there is to be an intercept.
+        terms : sequence of RandomTerm
+        weights, offset : array, shape (n,), optional
+        x_names : sequence of str, optional
+            Names of the columns of X; taken from a DataFrame, ``x0, x1, ...`` otherwise.
+
+        Examples
+        --------
+        >>> import numpy as np, mixedsparse as ms
+        >>> rng = np.random.default_rng(1)
+        >>> g = np.repeat(np.arange(20), 5)
+        >>> y = rng.normal(size=20)[g] + rng.normal(size=100)
+        >>> model = ms.LinearMixedModel.from_arrays(y, np.ones((100, 1)), [ms.RandomTerm("g", g, np.ones(100))])
+        >>> model.fit().nobs
+        100
+        """
+        from mixedsparse.data.formula.arrays import array_design
+
+        model = cls.__new__(cls)
+        model._set_design(array_design(y, X, terms, weights=weights, offset=offset, x_names=x_names))
+        return model
+
+    def _set_design(self, design: Design) -> None:
+        sizes = checked_sizes(design)
+        y = design.y if design.offset is None else design.y - design.offset
+        self._set_problem(design, make_problem(y, design.X, design.terms, design.weights), sizes)
+
+    def _set_problem(self, design: Design, problem: Problem, sizes: Sizes) -> None:
+        self.design, self.problem = design, problem
+        self._engines = Engines(problem)
+        check_estimable(problem, design, sizes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """State without the engines, which hold factors of a foreign library."""
+        return {**self.__dict__, "_engines": Engines(self.problem, self._engines.cost)}
+
+    @property
+    def formula(self) -> str:
+        """Formula as given (made up for a model from arrays)."""
+        return self.design.formula
+
+    @property
+    def dropped_columns(self) -> tuple[str, ...]:
+        """Columns of X left out because they are linear combinations of earlier ones."""
+        kept = set(self.problem.basis.kept.tolist())
+        return tuple(name for i, name in enumerate(self.design.x_names) if i not in kept)
+
+    def engine(self, backend: str = "auto", method: str = "direct") -> Engine:
+        """Return the engine of this model for `backend` and `method`, analysed once and kept."""
+        return self._engines(backend, method)
+
+    def cost(self) -> CostReport:
+        """Foresee what a fit costs, without fitting: size of the factor, memory, time, and the method for these.
+
+        Returns
+        -------
+        CostReport
+            ``.method`` is what ``method="auto"`` takes, ``.reason`` says why; ``.seconds``, ``.memory`` (bytes, beyond
+            the data); ``.fills``: grouping factor that fills in; ``.table``: every way to evaluate the criterion.
+            All from the pattern of Z'Z; seconds are right within a factor of two or three.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> model = ms.LinearMixedModel("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> model.cost().reason
+        'Subject is the only grouping factor: nothing fills in.'
+        """
+        from mixedsparse.report.cost import CostReport
+
+        return CostReport.of(self._engines.foresee())
+
+    def fit(
+        self,
+        reml: bool = True,
+        *,
+        start: Any = None,
+        method: str = "auto",
+        options: FitOptions | None = None,
+        progress: ProgressOption = None,
+    ) -> MixedResults:
+        """Fit the model.
+
+        Parameters
+        ----------
+        reml : bool
+            Restricted maximum likelihood (default) or maximum likelihood.
+        start : array, shape (m,), optional
+            Theta to start from, and from nowhere else; moment estimates otherwise (`FitOptions.restart_budget`).
+        method : {"auto", "direct", "iterative"}
+            ``"direct"`` factorises; every number is exact. ``"iterative"`` needs no factor, which several large crossed
+            factors would fill in; its estimates have a Monte-Carlo error, see `MixedResults.monte_carlo`. ``"auto"`` is
+            direct unless that takes more than the memory there is, or more than a minute or so and several times what
+            the iterative method takes; see `cost`.
+        options : FitOptions, optional
+        progress : bool or callable, optional
+            True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on
+            a terminal or in a notebook if the fit takes longer than two seconds. A callable gets each `Iteration`.
+
+        Returns
+        -------
+        MixedResults
+
+        Raises
+        ------
+        BackendError
+            ``method="direct"`` needs more memory than there is; said before it is allocated.
+
+        Warns
+        -----
+        SingularFitWarning, NotIdentifiedWarning, ConvergenceWarning, DroppedRowsWarning, DroppedColumnsWarning,
+        FarFromZeroWarning, BinaryResponseWarning
+
+        Notes
+        -----
+        Ctrl-C ends the search once it has a point, and returns results for that with a ConvergenceWarning; give their
+        `theta` as `start` to go on. Threads may share a model, and processes be forked before or after a fit.
+        """
+        from mixedsparse.api.results import MixedResults
+
+        options = check_options(options)
+        check_method(method, options)
+        start = None if start is None else check_theta(self.problem, start, "start")
+        engine = self.engine(options.backend, method)
+        with reporter(progress, *self._engines.expectations(engine)) as note:
+            fit = fit_problem(
+                engine,
+                bool(reml),
+                start=start,
+                max_evals=options.max_evals,
+                tolerance=options.tolerance,
+                progress=note,
+                interruptible=True,
+                restart_budget=options.restart_budget,
+                seed=options.seed,
+                mc_share=options.mc_share,
+            )
+        if is_perfect(fit, self.problem):
+            raise perfect_fit(self.design, fit)
+        warn_of_data(self.design, self.problem, self.dropped_columns)
+        warn_of_binary(self.design)
+        warn_of_search(fit)
+        return MixedResults(self, fit)
+
+    def __repr__(self) -> str:
+        """Show formula and sizes."""
+        return f"LinearMixedModel({self.formula!r}, n={self.problem.n}, q={self.problem.layout.q})"
+
+
+@explains_arguments
+def lmer(
+    formula: str,
+    data: Any,
+    *,
+    reml: bool = True,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    start: Any = None,
+    method: str = "auto",
+    options: FitOptions | None = None,
+    progress: ProgressOption = None,
+) -> MixedResults:
+    """Fit a linear mixed model: ``LinearMixedModel(formula, data, ...).fit(reml, ...)``.
+
+    Parameters
+    ----------
+    formula, data, weights, offset, contrasts
+        See `LinearMixedModel`. A formula is code: never take one from a source that you would not run.
+    reml, start, method, options, progress
+        See `LinearMixedModel.fit`.
+
+    Returns
+    -------
+    MixedResults
+
+    Examples
+    --------
+    >>> import mixedsparse as ms
+    >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+    >>> fit.params.round(3).to_dict()
+    {'Intercept': 251.405, 'Days': 10.467}
+    """
+    reading = None if callable(progress) else progress
+    model = LinearMixedModel(
+        formula, data, weights=weights, offset=offset, contrasts=contrasts, env=CallerNames(2), progress=reading
+    )
+    return model.fit(reml, start=start, method=method, options=options, progress=progress)

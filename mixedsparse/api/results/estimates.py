@@ -1,0 +1,124 @@
+"""Fixed effects: estimates, standard errors, tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.api.results.base import ResultsBase, read_only, table_property
+
+__all__ = ["EstimatesMixin"]
+
+
+class EstimatesMixin(ResultsBase):
+    """Fixed-effects side of `MixedResults`."""
+
+    @property
+    def _x_names(self) -> list[str]:
+        return [self.model.design.x_names[i] for i in self._problem.basis.kept]
+
+    def _per_coefficient(self, values: np.ndarray, name: str) -> pd.Series:
+        # An object index: inferring a text type from a handful of names takes longer than everything else here.
+        return pd.Series(read_only(values), index=pd.Index(self._x_names, dtype=object), name=name)
+
+    @table_property
+    def params(self) -> pd.Series:
+        """Coefficients beta of the fixed effects, in y per x; columns dropped for rank are left out.
+
+        statsmodels' MixedLM appends variance parameters to its `params`; here they are in `vcomp` and `cov_re`.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.params.round(3).to_dict()
+        {'Intercept': 251.405, 'Days': 10.467}
+        """
+        return self._per_coefficient(self.fit.beta, "params")
+
+    @property
+    def fe_params(self) -> pd.Series:
+        """The same as `params`."""
+        return self.params
+
+    def fixef(self) -> pd.Series:
+        """Return `params` under lme4's name."""
+        return self.params
+
+    @table_property
+    def bse(self) -> pd.Series:
+        """SE of `params`, from sigma^2 (X'V_0^-1 X)^-1; NaN where it hangs on variances that are not identified.
+
+        statsmodels' MixedLM inverts the joint Hessian of all parameters instead, and differs by about 1e-3.
+        """
+        return self._per_coefficient(np.sqrt(np.diagonal(self._cov_beta)), "bse")
+
+    @property
+    def bse_fe(self) -> pd.Series:
+        """The same as `bse`."""
+        return self.bse
+
+    @table_property
+    def tvalues(self) -> pd.Series:
+        """`params` / `bse`."""
+        return (self.params / self.bse).rename("tvalues")
+
+    @table_property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p-values of ``params == 0``: the column ``p`` of `coef_table` as it comes by default."""
+        return self.coef_table()["p"].rename("pvalues")
+
+    def cov_params(self) -> pd.DataFrame:
+        """Covariance of `params`, (p, p): sigma^2 (X'V_0^-1 X)^-1 with V_0 = V / sigma^2; NaN as in `bse`."""
+        names = self._x_names
+        return pd.DataFrame(self._cov_beta.copy(), index=names, columns=names)
+
+    def coef_table(self, ddf: str = "satterthwaite") -> pd.DataFrame:
+        """Table of the fixed effects: estimates, standard errors and t-tests of ``params == 0``.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+            Denominator degrees of freedom. ``"kenward-roger"`` adjusts the standard errors too, and refits an ML fit
+            by REML, with a warning; it allows for prior weights, which R's pbkrtest leaves out of the residuals;
+            ``"normal"`` has infinitely many.
+
+        Returns
+        -------
+        DataFrame, index as `params`
+            Columns ``Estimate``, ``SE``, ``df``, ``t``, ``p`` (two-sided); after an iterative fit ``MC error`` too, the
+            Monte-Carlo error of the estimate (one standard deviation over seeds).
+
+        Raises
+        ------
+        OptionError
+            `ddf` is not known.
+        BackendError
+            Kenward-Roger needs more memory than there is.
+
+        Warns
+        -----
+        UndefinedTestWarning
+            Standard errors hang on covariance parameters that are not identified: SE, df, t and p are NaN.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.coef_table()[["Estimate", "SE", "df", "t"]].round(3)
+                   Estimate     SE    df       t
+        Intercept   251.405  6.825  17.0  36.838
+        Days         10.467  1.546  17.0   6.771
+        """
+        from mixedsparse.inference.contrast import contrast_tests
+
+        tests = contrast_tests(self, np.eye(len(self.fit.beta)), ddf)
+        columns = {"Estimate": tests.estimate, "SE": tests.se, "df": tests.df, "t": tests.t, "p": tests.p}
+        if self.fit.monte_carlo is not None:
+            columns["MC error"] = self.fit.monte_carlo.beta_error
+        return pd.DataFrame(columns, index=self._x_names)
+
+    @property
+    def dropped_columns(self) -> list[str]:
+        """Columns of X left out because they are linear combinations of earlier ones, in formula order."""
+        return list(self.model.dropped_columns)

@@ -1,0 +1,224 @@
+"""Predictions, and responses drawn from the model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mixedsparse.api.results.base import ResultsBase
+
+__all__ = ["PredictionMixin"]
+
+
+class PredictionMixin(ResultsBase):
+    """What `MixedResults` says of new rows."""
+
+    def predict(
+        self,
+        newdata: Any = None,
+        random: str | Sequence[str] = "conditional",
+        new_levels: str = "error",
+        interval: str | None = None,
+        level: float = 0.95,
+        *,
+        ddf: str = "satterthwaite",
+        weights: Any = None,
+        offset: Any = None,
+    ) -> pd.Series | pd.DataFrame:
+        """Predict the response of rows, those of the fit or new ones.
+
+        Parameters
+        ----------
+        newdata : data frame, optional
+            pandas, polars or pyarrow table, or dict of columns, without need of the response; the rows of the fit by
+            default. Transforms and contrasts are those of the fit. Columns of grouping factors that `random` leaves
+            out need not be there.
+        random : {"conditional", "population"} or sequence of str
+            Which random effects are added: all, none, or those of the grouping factors named.
+        new_levels : {"error", "zero"}
+            What a level does that the fit has not seen, in a grouping factor whose effects are added: raise, or count
+            with effects of 0. In intervals such effects have their prior variance.
+        interval : {"confidence", "prediction"}, optional
+            ``"confidence"``: around the mean, fixed plus random effects that are added. ``"prediction"``: around a new
+            observation; random effects that are left out are unknown then and add their prior variance, and so does
+            the residual.
+        level : float
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+            Degrees of freedom of intervals around means to which no random effect of a level of the fit is added:
+            population means, where they are those of `emmeans`, and rows of new levels. Intervals of rows with known
+            levels have normal quantiles.
+        weights : str, array of shape (r,) or number, optional
+            Prior weights of the rows, for ``interval="prediction"`` only: the residual variance is sigma^2 over
+            these. By default those of the fit, or the column of `newdata` that the fit took them from.
+        offset : str, array of shape (r,) or number, optional
+            Added to the predictions for `newdata`. An offset in the formula is read from `newdata`; one that the fit
+            got as an argument belongs to the rows of the fit and counts in new rows only if it is given here again.
+
+        Returns
+        -------
+        Series ``predicted`` or, with an interval, DataFrame ``predicted, lower, upper``
+            On the index of `newdata`, in units of the left side of the formula. A row in which a variable is missing
+            is NaN.
+
+        Raises
+        ------
+        DataError
+            A level of a fixed factor, or of a grouping factor, was not seen by the fit; weights of new rows are not
+            known; or a column does not suit the formula.
+        OptionError
+            `random` names no grouping factor (the message lists them), or another option is not known.
+
+        Warns
+        -----
+        DroppedColumnsWarning
+            New rows are not estimable, since columns were left out of X.
+
+        Notes
+        -----
+        Quantiles of t times the standard deviation of x'beta-hat + z'b-hat - x'beta - z'b, from the joint covariance
+        of beta-hat and b-hat - b (Henderson 1975). The degrees of freedom of a row without known levels are
+        Satterthwaite's, of its whole variance: that of x'beta-hat, of the random effects that are unknown, and of the
+        residual. With known levels the covariance parameters are taken as known, which makes intervals a little short
+        where there are few levels. Offsets follow lme4 and statsmodels: those in the formula count in
+        new rows, those given to the fit as an argument do not.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> new = {"Days": [10, 10], "Subject": ["308", "somebody"]}
+        >>> fit.predict(new, new_levels="zero", interval="prediction").round(1)
+           predicted  lower  upper
+        0      450.3  391.3  509.3
+        1      356.1  205.1  507.1
+        >>> fit.predict({"Days": [0, 10]}, random="population", interval="confidence").round(1)
+           predicted  lower  upper
+        0      251.4  237.0  265.8
+        1      356.1  322.3  389.9
+        """
+        from mixedsparse.prediction.predict import predict
+
+        return predict(self, newdata, random, new_levels, interval, level, ddf=ddf, weights=weights, offset=offset)
+
+    def stream_predictions(
+        self,
+        path: str | os.PathLike[str],
+        source: Any = None,
+        columns: Sequence[str] | None = None,
+        random: str | Sequence[str] = "conditional",
+        new_levels: str = "error",
+        *,
+        offset: str | None = None,
+        progress: bool | Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Write predictions and residuals of all rows of a source to a Parquet file, batch by batch.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write. It appears, or is replaced, only when all is written: the file is written whole or not at
+            all. After an error or Ctrl-C run the call again.
+        source : str, path, DuckDB relation or Ibis table, optional
+            Rows to predict; by default the files of the fit.
+        columns : sequence of str, optional
+            Columns of the source that are written along; by default those of the formula that are there.
+        random, new_levels
+            See `predict`.
+        offset : str, optional
+            Column that is added, for `source`; see `predict`.
+        progress : bool or callable, optional
+            Whether a bar is shown, by default on an interactive terminal or in a notebook after two seconds; a
+            callable gets (rows done, rows).
+
+        Returns
+        -------
+        int
+            Number of rows that were written, in the order of the files; those of a table of Ibis come in the order in
+            which its database gives them, which may change from call to call. ``predicted`` is in units of the left
+            side of the formula; ``resid``, the response less that, is there if the response is. Both are null in a row
+            in which a variable is missing.
+
+        Raises
+        ------
+        DataError
+            A level was not seen by the fit, or the source cannot be read.
+        OptionError
+            `path` cannot be written or is a part of the source, or there is no source.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, mixedsparse as ms
+        >>> fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     source = pathlib.Path(folder) / "dyestuff.parquet"
+        ...     ms.datasets.load("Dyestuff").to_parquet(source)
+        ...     fit.stream_predictions(pathlib.Path(folder) / "predicted.parquet", source)
+        30
+        """
+        from mixedsparse.prediction.stream import stream_predictions
+
+        return stream_predictions(
+            self,
+            path,
+            source,
+            columns,
+            random,
+            new_levels,
+            offset=offset,
+            progress=progress,  # type: ignore[arg-type]
+        )
+
+    def simulate(
+        self,
+        nsim: int = 1,
+        seed: int | None = None,
+        newdata: Any = None,
+        random: str | Sequence[str] = "redraw",
+        *,
+        weights: Any = None,
+        offset: Any = None,
+    ) -> pd.DataFrame:
+        """Draw responses from the model at its estimates.
+
+        Parameters
+        ----------
+        nsim : int
+            Number of responses.
+        seed : int, optional
+            The same seed gives the same responses, and the first of a larger `nsim`: for the rows of the fit, those
+            that ``bootstrap(seed=...)`` refits.
+        newdata : data frame, optional
+            Rows to draw for; the rows of the fit by default. Levels that the fit has not seen get effects drawn for
+            each of them.
+        random : {"redraw", "conditional"} or sequence of str
+            Random effects are drawn anew; or kept at their conditional modes, all of them or those of the grouping
+            factors named.
+        weights, offset
+            See `predict`; weights count by default as there.
+
+        Returns
+        -------
+        DataFrame (r, nsim)
+            On the index of the rows, in units of the left side of the formula; columns 0, 1, ... A row in which a
+            variable is missing is NaN.
+
+        Raises
+        ------
+        DataError
+            As for `predict`; also a level that the fit has not seen in a factor whose effects are kept.
+        OptionError
+            `nsim`, `seed` or `random` is not known.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.simulate(1000, seed=1).shape
+        (180, 1000)
+        """
+        from mixedsparse.prediction.simulate import simulate
+
+        return simulate(self, nsim, seed, newdata, random, weights=weights, offset=offset)

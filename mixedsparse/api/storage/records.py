@@ -1,0 +1,181 @@
+"""The classes that a file holds, with the fields of each by name.
+
+A file knows a class by the tag below, never by its module: modules and classes may be renamed, tags and the names of
+fields stay. A field that is new in a class gets its default when an older file is read; a test tells of fields that are
+not listed. What follows from the other fields is not stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mixedsparse.api.storage.specs import spec_facts, spec_of
+from mixedsparse.core.fitting.certificate import Certificate
+from mixedsparse.core.fitting.fit import Fit, MonteCarlo
+from mixedsparse.core.fitting.identification import Component, Unidentified
+from mixedsparse.core.fitting.outcome import Iteration, Search, Stop
+from mixedsparse.core.fitting.trust import Step
+from mixedsparse.core.likelihood.derivatives import Derivatives
+from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.absent_rows import are_here
+from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.problem.crossproducts import Pairs
+from mixedsparse.core.problem.fixed import FixedBasis
+from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.sums import PlainSums
+from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout
+from mixedsparse.data.formula.contrasts import Coding, Contrast
+from mixedsparse.data.formula.design import Design
+from mixedsparse.data.formula.encoders import Recipe, Side, Transform, parse_side
+from mixedsparse.data.formula.grouping import Atom, Grouping
+from mixedsparse.data.formula.kinds import Sort
+from mixedsparse.data.formula.newdata import Encoding, TermEncoding
+from mixedsparse.data.formula.parse import Expression, ParsedBar, ParsedFormula
+from mixedsparse.data.formula.source import Covariate, Source
+from mixedsparse.data.sources.parquet import Stamp
+from mixedsparse.data.sources.remote import RemoteSource
+
+__all__ = ["RECORDS", "Record"]
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """How objects of one class become fields, and come back.
+
+    Attributes
+    ----------
+    cls : type
+    fields : tuple of str
+        Attributes that are stored under their own names.
+    more : callable or None
+        Further fields of an object.
+    build : callable
+        Takes the fields, returns the object; the class itself by default.
+    rebuilt : tuple of str
+        Fields of the class that are not stored, since the others tell them.
+    """
+
+    cls: type
+    fields: tuple[str, ...]
+    more: Callable[[Any], Fields] | None = None
+    build: Callable[[Fields], Any] | None = None
+    rebuilt: tuple[str, ...] = ()
+
+    def take_apart(self, value: Any) -> Fields:
+        """Fields of an object."""
+        return {name: getattr(value, name) for name in self.fields} | (self.more(value) if self.more else {})
+
+    def put_together(self, fields: Fields) -> Any:
+        """Object of these fields."""
+        return self.build(fields) if self.build else self.cls(**fields)
+
+
+def _record(cls: type, fields: str, **how: Any) -> Record:
+    return Record(cls, tuple(fields.split()), **how)
+
+
+def _random_term(fields: Fields) -> RandomTerm:
+    if are_here(fields["codes"]):
+        return RandomTerm(**fields)
+    return RandomTerm.without_rows(fields["group"], fields["columns"], fields["levels"])
+
+
+def _problem(fields: Fields) -> Problem:
+    return Problem(theta_layout=ThetaLayout.of(fields["terms"]), **fields)
+
+
+def _transform(fields: Fields) -> Transform:
+    facts = fields.pop("trained")
+    return Transform(**fields, spec=spec_of(fields["side"].formula, facts))
+
+
+def _engine_facts(pls: Pls) -> Fields:
+    engine: Any = pls.made if pls.engine is None else pls.engine
+    engine = getattr(engine, "engine", engine)
+    name = getattr(engine, "name", "split")
+    probes: Mapping[str, Any] | None = None
+    if name == "iterative":
+        probes = getattr(engine, "drawn", None) or {"seed": engine.probes.seed, "batches": engine.probes.batches}
+    return {"method": name, "probes": probes}
+
+
+# Tag -> class and fields.
+RECORDS: Mapping[str, Record] = {
+    # The formula and how it codes the data.
+    "expression": _record(Expression, "label code alias"),
+    "atom": _record(Atom, "label code alias"),
+    "side": _record(
+        Side,
+        "text label names",
+        build=lambda fields: parse_side(**fields),
+        rebuilt=("formula", "aliases", "bare", "plain"),
+    ),
+    "bar": _record(ParsedBar, "effects groups uncorrelated text"),
+    "parsed formula": _record(ParsedFormula, "formula names outer response fixed bars offsets"),
+    "contrast": _record(Contrast, "kind rows levels names"),
+    "coding": _record(Coding, "levels contrast"),
+    "recipe": _record(Recipe, "side codings names terms products"),
+    "transform": _record(
+        Transform,
+        "side codings names terms env",
+        more=lambda encoder: {"trained": spec_facts(encoder.spec)},
+        build=_transform,
+        rebuilt=("spec",),
+    ),
+    "grouping": _record(Grouping, "name atoms atom_levels keys levels"),
+    "term encoding": _record(TermEncoding, "encoder column grouping"),
+    "encoding": _record(Encoding, "parsed fixed terms offset_column env sorts"),
+    "sort": Record(Sort, (), more=lambda sort: {"name": sort.name}, build=lambda fields: Sort[fields["name"]]),
+    # The data.
+    "random term": _record(RandomTerm, "group codes z columns levels rows", build=_random_term),
+    "covariate": _record(Covariate, "mean low high binary"),
+    "source": _record(Source, "columns index weights offset contrasts env"),
+    "remote source": _record(RemoteSource, "summaries weights offset contrasts env location fingerprint binary stamps"),
+    "stamp": _record(Stamp, "path size modified number footer"),
+    "plain sums": _record(PlainSums, "x_root z_moments quantiles"),
+    "design": _record(
+        Design,
+        "formula response y X x_names x_terms terms weights offset index nmissing missing encoding source plain",
+    ),
+    # The problem.
+    "fixed basis": _record(FixedBasis, "kept q residual root shift log_det has_constant alias"),
+    "block layout": _record(BlockLayout, "widths n_levels block row col to_block term_block term_start whiten"),
+    "pairs": _record(Pairs, "indptr indices data n_columns"),
+    "problem": _record(
+        Problem,
+        "n terms order basis layout grams pairs Zxy xy sum_log_weights root_weights",
+        build=_problem,
+        rebuilt=("theta_layout",),
+    ),
+    # The fit.
+    "derivatives": _record(Derivatives, "gradient hessian kind known"),
+    "step": _record(Step, "move length predicted limited lowest scaled_gradient"),
+    "stop": Record(Stop, (), more=lambda stop: {"name": stop.name}, build=lambda fields: Stop[fields["name"]]),
+    "iteration": _record(Iteration, "number nfev criterion gradient step"),
+    "pls": _record(
+        Pls,
+        "criterion gamma K pwrss Hx zeta modes factors reml losses lossy",
+        more=_engine_facts,
+        rebuilt=("made", "engine"),
+    ),
+    "search": _record(Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed"),
+    "certificate": _record(
+        Certificate,
+        "scaled_gradient smallest_eigenvalue hessian boundary verdict message unidentified noise starts agreed "
+        "unbounded",
+    ),
+    "monte carlo": _record(
+        MonteCarlo,
+        "theta_error beta_error sigma2_error criterion_error share wanted probes seed solves cg_iterations",
+    ),
+    "component": _record(Component, "entries residual names reason held"),
+    "unidentified": _record(Unidentified, "components beta cov_beta"),
+    "fit": _record(
+        Fit,
+        "reml theta templates beta cov_beta sigma2 modes criterion search certificate monte_carlo unidentified",
+    ),
+}

@@ -1,0 +1,97 @@
+"""Results without the rows of the data: what prediction, tests and the summary need, and no observation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mixedsparse.core.problem.absent_rows import ELSEWHERE
+from mixedsparse.core.problem.sums import PlainSums
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.data.formula.source import Source
+from mixedsparse.data.formula.translate import aliases_in
+from mixedsparse.data.sources.remote import RemoteSource
+
+if TYPE_CHECKING:
+    from mixedsparse.api.results import MixedResults
+    from mixedsparse.core.problem.problem import Problem
+    from mixedsparse.data.formula.design import Design
+
+__all__ = ["without_rows"]
+
+
+def without_rows(results: MixedResults) -> MixedResults:
+    """Results like those of a fit to a source: sums over levels are there, rows are not."""
+    from mixedsparse.api.storage.results import results_with
+
+    model = results.model
+    if not model.problem.has_rows:
+        return results
+    terms = tuple(RandomTerm.without_rows(t.group, t.columns, t.levels) for t in model.design.terms)
+    quantiles = results.resid_quantiles().to_numpy()
+    return results_with(results, _design(model.design, terms, quantiles), _problem(model.problem, terms))
+
+
+def _problem(problem: Problem, terms: tuple[RandomTerm, ...]) -> Problem:
+    return replace(
+        problem,
+        terms=tuple(terms[i] for i in problem.order),
+        basis=replace(problem.basis, q=ELSEWHERE, residual=ELSEWHERE),
+        root_weights=None if problem.root_weights is None else ELSEWHERE,
+    )
+
+
+def _design(design: Design, terms: tuple[RandomTerm, ...], quantiles: np.ndarray) -> Design:
+    n = len(design.y)
+    plain = PlainSums(_root_with_means(design), tuple(term.z.T @ term.z / n for term in design.terms), quantiles)
+    return replace(
+        design,
+        y=ELSEWHERE,
+        X=ELSEWHERE,
+        terms=terms,
+        weights=None if design.weights is None else ELSEWHERE,
+        offset=None if design.offset is None else ELSEWHERE,
+        index=ELSEWHERE,
+        source=None if design.source is None else _source(design, design.source),
+        plain=plain,
+    )
+
+
+def _source(design: Design, source: Source) -> RemoteSource:
+    """Means and ranges of numbers, and levels, of the columns that reference grids are made of."""
+    assert design.encoding is not None
+    parsed = design.encoding.parsed
+    texts = [parsed.fixed.text, *(offset.code for offset in parsed.offsets)]
+    names = [parsed.names[alias] for text in texts for alias in aliases_in(text)]
+    by_name = source.offset if isinstance(source.offset, str) else None
+    coded = {parsed.names[alias] for alias in design.encoding.fixed.codings}
+    weights = source.weights if isinstance(source.weights, str) else None
+    wanted = dict.fromkeys(names if by_name is None else [*names, by_name])
+    return RemoteSource(
+        summaries={name: source.summary(name, name in coded) for name in wanted},
+        weights=weights,
+        offset=by_name,
+        contrasts=source.contrasts,
+        env=source.env,
+        location=None,
+        fingerprint=_fingerprint(design),
+        binary=set(np.unique(design.y)) == {0.0, 1.0},
+    )
+
+
+def _fingerprint(design: Design) -> tuple[float, ...]:
+    """Moments of the response and of the weights, as those of a source."""
+    values: list[Any] = [design.y]
+    if design.weights is not None:
+        values += [design.weights, np.log(design.weights)]
+    return tuple(float(moment) for array in values for moment in (array.mean(), array.std(), array.min(), array.max()))
+
+
+def _root_with_means(design: Design) -> np.ndarray:
+    """Root of X'X, (r, P), whose first row holds the means of the columns, intercept or not; see `PlainSums`."""
+    X = design.X
+    if X.shape[1] and np.ptp(X[:, 0]) == 0.0:
+        return design.x_root  # the first column is the intercept: its row of the root is that of the means
+    return np.asarray(np.linalg.qr(np.column_stack([np.ones(len(X)), X]), mode="r"))[:, 1:]

@@ -1,0 +1,91 @@
+"""Random responses around X beta for the bootstrap: y* - X beta = Z b* + e*, from one seed each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.core.problem.problem import Problem
+
+__all__ = ["Sampler", "parametric_sampler", "residual_sampler"]
+
+# Draws (B, n) from B seeds: the same seed gives the same row, whatever the others are.
+Sampler = Callable[[Sequence[np.random.SeedSequence]], np.ndarray]
+
+# Eigenvalues of an empirical covariance below this share of the largest count as zero.
+_FLAT = 1e-10
+
+
+def parametric_sampler(problem: Problem, fit: Fit) -> Sampler:
+    """Draw normal random effects and errors with the covariances of `fit`."""
+    sigma = float(np.sqrt(fit.sigma2))
+    spread = _noise_spread(problem, sigma)
+    shapes = [(term.n_levels, term.k) for term in problem.terms]
+    ends = np.cumsum([levels * k for levels, k in shapes])
+
+    def draw(seeds: Sequence[np.random.SeedSequence]) -> np.ndarray:
+        normal = np.array([np.random.default_rng(seed).standard_normal(int(ends[-1]) + problem.n) for seed in seeds])
+        pieces = np.split(normal, ends, axis=1)
+        effects = [
+            sigma * piece.reshape(-1, *shape) @ lam.T
+            for piece, shape, lam in zip(pieces[:-1], shapes, fit.templates, strict=True)
+        ]
+        return _add_effects(problem, pieces[-1] * spread, effects)
+
+    return draw
+
+
+def residual_sampler(problem: Problem, fit: Fit, residual: np.ndarray) -> Sampler:
+    """Draw conditional modes and residuals with replacement, once centred and reflated to the covariances of `fit`.
+
+    Modes are drawn by level, residuals by row. `residual` (n,) is in units of y. Source: Carpenter, Goldstein & Rasbash
+    (2003), Appl. Statist. 52, 431-443.
+    """
+    sigma = float(np.sqrt(fit.sigma2))
+    scaled = residual if problem.root_weights is None else residual * problem.root_weights
+    scaled = scaled - scaled.mean()
+    scaled = scaled / np.sqrt(np.square(scaled).mean())
+    spread = _noise_spread(problem, sigma)
+    pools = [_reflate(modes, sigma * lam) for modes, lam in zip(fit.modes, fit.templates, strict=True)]
+
+    def draw(seeds: Sequence[np.random.SeedSequence]) -> np.ndarray:
+        rngs = [np.random.default_rng(seed) for seed in seeds]
+        effects = [np.array([pool[rng.integers(len(pool), size=len(pool))] for rng in rngs]) for pool in pools]
+        noise = np.array([scaled[rng.integers(problem.n, size=problem.n)] for rng in rngs])
+        return _add_effects(problem, noise * spread, effects)
+
+    return draw
+
+
+def _noise_spread(problem: Problem, sigma: float) -> np.ndarray:
+    """Return the standard deviations of the errors, (n,)."""
+    return np.full(problem.n, sigma) if problem.root_weights is None else sigma / problem.root_weights
+
+
+def _add_effects(problem: Problem, out: np.ndarray, effects: Sequence[np.ndarray]) -> np.ndarray:
+    """Out (B, n) + Z b, with b (B, levels, k) per term."""
+    for term, b in zip(problem.terms, effects, strict=True):
+        for a in range(term.k):
+            out += b[:, term.codes, a] * term.z[:, a]
+    return out
+
+
+def _reflate(modes: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """Modes (levels, k) centred and mixed so that their empirical covariance is root root'.
+
+    Directions in which the modes do not vary stay still.
+    """
+    centred = modes - modes.mean(axis=0)
+    values, vectors = np.linalg.eigh(centred.T @ centred / len(modes))
+    moving = values > _FLAT * max(float(values.max(initial=0.0)), 1e-300)
+    inverse = vectors[:, moving] / np.sqrt(values[moving])
+    # Modes sphered in their own axes, turned back, then given the covariance wanted.
+    return np.asarray(centred @ inverse @ vectors[:, moving].T @ _symmetric_root(root).T)
+
+
+def _symmetric_root(root: np.ndarray) -> np.ndarray:
+    """Symmetric square root of root root'."""
+    left, size, _ = np.linalg.svd(root)
+    return np.asarray((left * size) @ left.T)

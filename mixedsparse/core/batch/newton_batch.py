@@ -1,0 +1,133 @@
+"""Newton's method on many small problems at once, some coordinates held, others bounded below.
+
+Every problem has its own trust region. The step is -|H|^-1 g, |H| with the absolute eigenvalues of H (Dauphin et al.
+2014, "saddle-free Newton"), cut to the radius; a step is taken only if the criterion falls. A coordinate on its bound
+is held while the gradient pushes it outwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedsparse.core.batch.joint_likelihood import JointPoint
+
+__all__ = ["Solved", "minimise"]
+
+Criterion = Callable[[np.ndarray, np.ndarray], JointPoint]
+
+# Fall of the criterion that the model promises below which a problem is done.
+_TOLERANCE = 1e-10
+# Rounding noise of the criterion, relative.
+_NOISE = 5e-15
+_FIRST_RADIUS = 0.5
+_SMALLEST_RADIUS = 1e-8
+# Eigenvalues within this share of the largest count as zero.
+_FLAT = 1e-9
+# Share of the radius that a direction of negative curvature is followed at least.
+_LEAVE_SADDLE = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """Where B searches ended.
+
+    Attributes
+    ----------
+    x : ndarray, shape (B, d)
+    point : JointPoint
+        The criterion there.
+    converged : ndarray of bool, shape (B,)
+    """
+
+    x: np.ndarray
+    point: JointPoint
+    converged: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """Moves (B, d), falls that they promise, whether the radius cut them, whether nothing is left to gain."""
+
+    move: np.ndarray
+    predicted: np.ndarray
+    limited: np.ndarray
+    done: np.ndarray
+
+
+def minimise(
+    criterion: Criterion, x: np.ndarray, held: np.ndarray, lower: np.ndarray, max_iterations: int = 60
+) -> Solved:
+    """Minimise B problems from x (B, d) over the coordinates that are not `held` (B, d), x >= lower (B, d).
+
+    Parameters
+    ----------
+    criterion : callable
+        ``criterion(x, index)`` evaluates the problems `index` at their x; a point that is not finite is refused.
+    max_iterations : int
+        After which a problem is left as it is, not converged.
+    """
+    x = np.maximum(x, lower)
+    count = len(x)
+    point = criterion(x, np.arange(count))
+    converged = np.zeros(count, dtype=bool)
+    radius = np.full(count, _FIRST_RADIUS)
+    active = np.flatnonzero(point.finite)
+    for _ in range(max_iterations):
+        here = point.take(active)
+        step = _propose(x[active], here, held[active], lower[active], radius[active])
+        converged[active[step.done]] = True
+        going = ~step.done & (radius[active] > _SMALLEST_RADIUS)
+        active, here = active[going], here.take(going)
+        if not len(active):
+            break
+        trial = x[active] + step.move[going]
+        there = criterion(trial, active)
+        gain = here.value - there.value
+        noise = _NOISE * np.abs(here.value)
+        promised = step.predicted[going]
+        # Where the promise is within the noise of the criterion, a rise of that size says nothing against the step.
+        taken = there.finite & ((gain > 0) | ((promised < 10 * noise) & (gain > -10 * noise)))
+        length = np.linalg.norm(step.move[going], axis=1)
+        good = taken & (gain > 0.75 * promised) & step.limited[going]
+        poor = ~(taken & (gain > 0.25 * promised)) & (promised >= 10 * noise)
+        radius[active] = np.where(good, 3.0 * radius[active], np.where(poor | ~taken, 0.25 * length, radius[active]))
+        x[active[taken]] = trial[taken]
+        _put(point, active[taken], there.take(taken))
+    return Solved(x, point, converged)
+
+
+def _propose(x: np.ndarray, point: JointPoint, held: np.ndarray, lower: np.ndarray, radius: np.ndarray) -> _Step:
+    """Step within the radius and the bounds, and what the quadratic model says of it."""
+    fixed = held | ((x <= lower) & (point.gradient >= 0))
+    gradient = np.where(fixed, 0.0, point.gradient)
+    free = ~fixed[:, :, None] & ~fixed[:, None, :]
+    hessian = np.where(free, point.hessian, 0.0)
+    values, vectors = np.linalg.eigh(hessian)
+    along = (gradient[:, None, :] @ vectors)[:, 0]
+    size = np.abs(values)
+    floor = _FLAT * size.max(axis=1, keepdims=True) + 1e-300
+    newton = np.where(size > floor, -along / np.maximum(size, floor), 0.0)
+    negative = values < -1e3 * floor
+    least = _LEAVE_SADDLE * radius[:, None]
+    newton = np.where(negative & (np.abs(newton) < least), np.where(along > 0, -least, least), newton)
+    length = np.linalg.norm(newton, axis=1)
+    limited = length > radius
+    newton *= np.where(limited, radius / np.maximum(length, 1e-300), 1.0)[:, None]
+    move = (vectors @ newton[..., None])[..., 0]
+    inside = np.maximum(x + move, lower) - x
+    move = np.where(fixed, 0.0, inside)
+    change = (gradient * move).sum(axis=1) + 0.5 * (move * (hessian @ move[..., None])[..., 0]).sum(axis=1)
+    tolerance = np.maximum(_TOLERANCE, _NOISE * np.abs(point.value))
+    done = (-change <= tolerance) & ~negative.any(axis=1)
+    # A step that a bound cut may promise nothing although the point is not stationary: a shorter one will.
+    done &= 0.5 * np.abs(along * newton).sum(axis=1) <= 2.0 * tolerance
+    return _Step(move, np.maximum(-change, 0.0), limited, done)
+
+
+def _put(point: JointPoint, index: np.ndarray, new: JointPoint) -> None:
+    """Write `new` over the problems `index`."""
+    point.value[index], point.gradient[index] = new.value, new.gradient
+    point.hessian[index], point.gamma[index] = new.hessian, new.gamma

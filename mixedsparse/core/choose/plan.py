@@ -1,0 +1,294 @@
+"""What a fit will cost, foreseen before it is paid: the one place that chooses how the criterion is evaluated.
+
+Three ways are weighed: the split (`split`: the largest grouping factor is eliminated by hand, the rest is dense),
+CHOLMOD (`sparse`: any pattern, with its own order of elimination) and, where both would take too long or too much
+memory, the iterative method (`krylov`), which needs no factor but has a Monte-Carlo error.
+
+Work is counted in multiply-adds of a dense factorisation, so that a choice rests on counts and on memory, never on a
+clock; only the seconds that are told rest on the speed of the machine. The constants below were measured by
+``python -m benchmarks.foresight``.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from mixedsparse.core.choose.candidates import Candidate, Cost, duration_text
+from mixedsparse.core.choose.elimination import Elimination, counts_by_size, coupling_memory, density
+from mixedsparse.core.choose.memory import available_memory, memory_text
+from mixedsparse.core.engines.cholmod import cholmod
+from mixedsparse.core.engines.cholmod.sparse import CholmodEngine
+from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.errors import BackendError
+
+__all__ = ["Plan", "foresee", "is_small", "plan"]
+
+# Rest sizes up to which the split always wins: its dense kernels take less than the sparse bookkeeping.
+_SMALL_REST = 400
+# Share of the Schur complement that elimination of the largest block fills, from which on it counts as dense.
+_DENSE_SHARE = 0.3
+# Rest sizes from which on that share is measured: below, visits to its entries are counted, with repetition.
+_SAMPLED_REST = 3000
+# Speed of the dense kernels over that of a sparse factorisation with selected inverse.
+_SPARSE_WORK = 12.0
+# Work of one visit to an entry of the Schur complement, scatter and gather, and of what is done for each entry of Z'Z.
+_VISIT_WORK, _REFILL_WORK = 60.0, 5e3
+# Entries of Z'Z up to which CHOLMOD's own analysis (seconds per million) is worth waiting for where the iterative
+# method is at hand; beyond, a cheap order of elimination gives a bound.
+_ANALYSED = 1e6
+# Dense arrays of the size of the Schur complement that the split holds at once.
+_SPLIT_ARRAYS = 3
+# Bytes for each number of L (L, its copy and its inverse, their indices), and for each entry of Z'Z.
+_FACTOR_BYTES, _PATTERN_BYTES = 80, 120
+# How many times less CHOLMOD's own order may need than the cheap one.
+_BETTER = 10.0
+# CHOLMOD counts with 32 bits here.
+_LARGEST_INDEX = 2.0**31
+# Iterative method: evaluations, right-hand sides of one beside the columns of X (probes above all), iterations of a
+# solution, and the work of an entry of Z'Z in one iteration for one right-hand side. Bytes per entry of Z'Z, and per
+# effect and right-hand side.
+_STEPS, _SIDES, _ITERATIONS, _ENTRY_WORK = 5, 60, 15, 8.0
+_ENTRY_BYTES, _SIDE_BYTES = 40, 40
+# Evaluations of a search: at least, and per covariance parameter.
+_EVALUATIONS, _PER_PARAMETER = 5, 0.25
+# Work of a direct fit from which on the iterative one is taken if it needs this many times less: a minute or so.
+_PATIENCE, _WORTH_IT = 2e12, 3.0
+# Rows of the product that tells the speed of the machine, and time of a unit of work over that of its multiply-adds.
+_TRIAL, _FACTOR_SECONDS = 256, 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A cost, and the engine that was set up to foresee it, where there is one."""
+
+    cost: Cost
+    engine: CholmodEngine | None
+
+
+def is_small(problem: Problem) -> bool:
+    """Whether the split costs so little that there is nothing to choose, and foreseeing would cost more."""
+    return Elimination.of(problem).rest <= _SMALL_REST
+
+
+def foresee(problem: Problem, backend: str = "auto", method: str = "auto") -> Cost:
+    """Foresee what a fit costs, and choose how it is done; see `plan`, which raises where this does."""
+    return plan(problem, backend, method).cost
+
+
+def plan(problem: Problem, backend: str = "auto", method: str = "auto") -> Plan:
+    """Weigh the ways to evaluate the criterion, from the pattern of Z'Z alone.
+
+    Parameters
+    ----------
+    problem : Problem
+    backend : {"auto", "cholmod", "split"}
+        Of a direct fit; ``"auto"`` takes the one that needs less work.
+    method : {"auto", "direct", "iterative"}
+        ``"auto"`` is direct unless that takes more than the memory there is, or more than a minute or so and several
+        times what the iterative method takes.
+
+    Raises
+    ------
+    BackendError
+        CHOLMOD is asked for and cannot be imported, or what is asked for does not fit into memory.
+    """
+    if backend == "cholmod" and not cholmod.available():
+        raise BackendError(
+            "backend='cholmod' needs scikit-sparse: install mixedsparse[cholmod] (it compiles against SuiteSparse)."
+        )
+    weighed = _Weighed(problem, backend, method)
+    direct, why = weighed.direct(backend)
+    if method == "direct" or backend != "auto":
+        weighed.check(direct)
+        return weighed.plan(direct, why)
+    iterative = weighed.iterative
+    if iterative is None:
+        return weighed.plan(direct, why)
+    if method == "iterative":
+        weighed.check(iterative)
+        return weighed.plan(iterative, "It was asked for.")
+    if weighed.too_big(direct):
+        needed, there = memory_text(direct.memory), memory_text(weighed.available)
+        why = f"A factor would take about {needed} of memory, and {there} are available."
+        weighed.check(iterative)
+        return weighed.plan(iterative, f"{weighed.fill()} {why}")
+    long = direct.work * direct.evaluations > max(_PATIENCE, _WORTH_IT * iterative.work * iterative.evaluations)
+    if long and not weighed.too_big(iterative):
+        why = f"A direct fit would take about {duration_text(direct.seconds)}."
+        return weighed.plan(iterative, f"{weighed.fill()} {why}")
+    return weighed.plan(direct, why)
+
+
+class _Weighed:
+    """The candidates for one problem."""
+
+    def __init__(self, problem: Problem, backend: str, method: str) -> None:
+        self.problem, self.elimination = problem, Elimination.of(problem)
+        self.thorough = method == "direct" or backend != "auto"
+        self.rest = self.elimination.rest
+        self.available = available_memory()
+        widths = problem.layout.widths
+        self.nnz = sum(k * s for k, s in zip((0.5 * (k + 1) for k in widths), self.elimination.sizes, strict=True))
+        self.nnz += sum(pairs.data.size for pairs in problem.pairs.values())
+        self.evaluations = round(_EVALUATIONS + _PER_PARAMETER * problem.n_theta)
+        self.visits = self.elimination.visits(problem)
+        self.engine: CholmodEngine | None = None
+        self.split = self._split()
+        self.cholmod = self._cholmod() if method != "iterative" and self._asks_cholmod(backend) else None
+        self.iterative = self._iterative() if self.rest else None
+
+    def _asks_cholmod(self, backend: str) -> bool:
+        """Whether CHOLMOD can be the better one: the rest is neither small nor dense anyway."""
+        if backend != "auto" or not cholmod.available() or self.rest <= _SMALL_REST:
+            return backend == "cholmod"
+        if self.visits <= _DENSE_SHARE * self.rest**2:
+            return True
+        return self.rest > _SAMPLED_REST and density(self.problem, self.elimination.first) <= _DENSE_SHARE
+
+    def direct(self, backend: str) -> tuple[Candidate, str]:
+        """Return the better of split and CHOLMOD, and why."""
+        eliminated = self.names()[0]
+        if backend == "cholmod" or (backend == "split" and self.cholmod is None):
+            return self.cholmod or self.split, "It was asked for."
+        if not self.rest:
+            return self.split, f"{eliminated} is the only grouping factor: nothing fills in."
+        left = f"eliminating {eliminated} leaves {self.rest:,} random effects"
+        if self.cholmod is None:
+            kind = "a small dense system" if self.rest <= _SMALL_REST else "a dense system"
+            return self.split, f"{left[0].upper()}{left[1:]}, {kind}."
+        # What does not fit comes last, whatever its work.
+        if (self.too_big(self.cholmod), self.cholmod.work) < (self.too_big(self.split), self.split.work):
+            return self.cholmod, f"CHOLMOD's factor stays sparse, where {left}."
+        return self.split, f"CHOLMOD's factor would fill in as well, where {left}."
+
+    def too_big(self, candidate: Candidate) -> bool:
+        """Whether it takes more memory than there is, or more numbers than CHOLMOD can count."""
+        return candidate.memory > self.available or (candidate.name == "cholmod" and candidate.nnz >= _LARGEST_INDEX)
+
+    def _candidate(self, name: str, nnz: float, flops: float, work: float, memory: float, counted: bool) -> Candidate:
+        evaluations = _STEPS if name == "iterative" else self.evaluations
+        seconds = evaluations * work * _seconds_per_unit()
+        return Candidate(name, nnz, flops, work, memory, evaluations, seconds, counted)
+
+    def _split(self) -> Candidate:
+        dense = float(self.rest) ** 2
+        flops = dense * self.rest / 2.0 + self.visits
+        return self._candidate(
+            "split",
+            nnz=self.nnz + dense / 2.0,
+            flops=flops,
+            work=dense * self.rest + _VISIT_WORK * self.visits + _REFILL_WORK * self.nnz,
+            memory=_SPLIT_ARRAYS * 8.0 * dense + coupling_memory(self.problem, self.elimination, self.visits, self.nnz),
+            counted=True,
+        )
+
+    def _cholmod(self) -> Candidate:
+        pattern = _PATTERN_BYTES * self.nnz
+        analysed, weights = self.nnz <= _ANALYSED and pattern <= self.available, None
+        if not analysed:
+            counts, weights = counts_by_size(self.problem)
+            # CHOLMOD's order is a better one, but not by that much, and looking for it would take minutes.
+            hopeful = _FACTOR_BYTES * totals(counts, weights)[0] + pattern <= _BETTER * self.available
+            analysed = self.thorough and hopeful and pattern <= self.available
+        if analysed:
+            self.engine = CholmodEngine(self.problem)
+            counts, weights = self.engine.column_counts(), None
+        nnz, flops = totals(counts, weights)
+        memory = _FACTOR_BYTES * nnz + pattern
+        work = _SPARSE_WORK * flops + _REFILL_WORK * self.nnz
+        return self._candidate("cholmod", nnz, flops, work, memory, counted=weights is None)
+
+    def _iterative(self) -> Candidate:
+        sides = _SIDES + self.problem.p
+        flops = sides * _ITERATIONS * self.nnz
+        q = sum(self.elimination.sizes)
+        memory = _ENTRY_BYTES * self.nnz + float(_SIDE_BYTES) * sides * q
+        work = _ENTRY_WORK * flops + _REFILL_WORK * self.nnz
+        return self._candidate("iterative", 0.0, flops, work, memory, counted=False)
+
+    def names(self) -> tuple[str, str]:
+        """Return the grouping factors that are eliminated and that fill in."""
+        return self._name(self.elimination.first), self._name(self.elimination.filling)
+
+    def _name(self, block: int | None) -> str:
+        if block is None:
+            return ""
+        layout = self.problem.layout
+        return self.problem.terms[layout.term_block.index(block)].group
+
+    def fill(self) -> str:
+        """Which factor fills in, as a sentence."""
+        eliminated, fills = self.names()
+        return f"Eliminating {eliminated} leaves {self.rest:,} random effects, most of them of {fills}, which fill in."
+
+    def check(self, candidate: Candidate) -> None:
+        """Refuse what does not fit into memory, before it is allocated."""
+        if not self.too_big(candidate):
+            return
+        needed, there = memory_text(candidate.memory), memory_text(self.available)
+        if candidate is self.iterative:
+            raise BackendError(
+                f"Even the iterative method would take about {needed} of memory for {self.problem.layout.q:,} random "
+                f"effects, and {there} are available: free some, remove a term, or fit a sample of the levels."
+            )
+        mend = "use method='iterative', which needs no factor"
+        if not cholmod.available():
+            mend += ", or install mixedsparse[cholmod], which may keep it sparse"
+        elif candidate is self.split and not self.too_big(self.cholmod or self._cholmod()):
+            mend = "use backend='cholmod', which keeps it sparse"
+        raise BackendError(
+            f"{self.fill()} A direct fit (backend={candidate.name!r}) would take about {needed} of memory, and {there} "
+            f"are available: {mend}; or remove a term."
+        )
+
+    def plan(self, chosen: Candidate, reason: str) -> Plan:
+        """Put the cost together."""
+        problem = self.problem
+        eliminated, fills = self.names()
+        candidates = tuple(c for c in (self.split, self.cholmod, self.iterative) if c is not None)
+        cost = Cost(
+            n=problem.n,
+            p=problem.p,
+            q=problem.layout.q,
+            m=problem.n_theta,
+            nnz=int(self.nnz),
+            eliminated=eliminated,
+            fills=fills,
+            rest=self.rest,
+            candidates=candidates,
+            available=self.available,
+            backend=chosen.name,
+            reason=reason,
+        )
+        return Plan(cost, self.engine if chosen is self.cholmod else None)
+
+
+def totals(counts: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
+    """Numbers in L, and multiply-adds of its factorisation, from its column counts.
+
+    With `weights`, a column stands for that many, each one number shorter than the one before.
+    """
+    first = counts.astype(float)
+    if weights is None:
+        return float(first.sum()), float(np.square(first).sum())
+    w = weights.astype(float)
+    # Sums of c - i and (c - i)^2 over i = 0 .. w - 1.
+    nnz = w * first - w * (w - 1.0) / 2.0
+    squares = w * first**2 - first * w * (w - 1.0) + (w - 1.0) * w * (2.0 * w - 1.0) / 6.0
+    return float(nnz.sum()), float(squares.sum())
+
+
+@cache
+def _seconds_per_unit() -> float:
+    """Seconds of one multiply-add of a dense factorisation, from the quickest of a few small products."""
+    a = np.ones((_TRIAL, _TRIAL))
+    quickest = np.inf
+    for _ in range(3):
+        began = time.perf_counter()
+        a @ a
+        quickest = min(quickest, time.perf_counter() - began)
+    return _FACTOR_SECONDS * quickest / _TRIAL**3

@@ -1,0 +1,1 @@
+"""Ways to factorise M(theta): split, CHOLMOD, dense, iterative; compiled kernels."""

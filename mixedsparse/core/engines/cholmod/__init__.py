@@ -1,0 +1,1 @@
+"""CHOLMOD on the whole sparse system."""

@@ -1,0 +1,203 @@
+"""The whole sparse system by CHOLMOD: any design, the fill-reducing order chosen by CHOLMOD.
+
+M = Lambda'Z'Z Lambda + I has the block pattern of Z'Z whatever theta is. It is analysed once; every theta refills
+the numbers. Derivatives need M^-1 on the pattern of Z'Z only: the selected inverse (`selinv`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from mixedsparse.core.engines.cholmod.cholmod import SparseCholesky
+from mixedsparse.core.engines.cholmod.selinv import SelectedInverse
+from mixedsparse.core.engines.level_blocks import is_safe, unrotate
+from mixedsparse.core.problem.problem import Problem
+
+__all__ = ["CholmodEngine", "CholmodFactor"]
+
+Vectors = list[np.ndarray]
+
+# Random effects beyond the largest block up to which a factorisation is quicker than loading compiled loops.
+_COUNTED = 1500
+
+
+class CholmodEngine:
+    """Factorises M(theta) of one `problem` with CHOLMOD."""
+
+    name = "cholmod"
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        layout = problem.layout
+        sizes = [k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]
+        self.starts = np.concatenate([[0], np.cumsum(sizes)])
+        self.triangles = [np.tril_indices(k) for k in layout.widths]
+        rows, columns = self._pattern()
+        # Position of each entry in the CSC order of the lower triangle.
+        self.order = np.lexsort((rows, columns))
+        self.rows, self.columns = rows, columns
+        q = int(self.starts[-1])
+        pointer = np.concatenate([[0], np.cumsum(np.bincount(columns, minlength=q))])
+        index = (rows[self.order].astype(np.int32), pointer.astype(np.int32))
+        values = self._values(problem.grams, {key: pairs.data for key, pairs in problem.pairs.items()})
+        lower = sparse.csc_matrix((values[self.order], *index), shape=(q, q))
+        self.gram = (lower + sparse.tril(lower, -1).T).tocsr()
+        self.cholesky = SparseCholesky(lower)
+        self.work = float("inf")
+        self._selected: tuple[SelectedInverse, np.ndarray] | None = None
+
+    def _pattern(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column of every entry of the lower triangle: diagonal blocks, then pairs of blocks."""
+        layout = self.problem.layout
+        rows, columns = [], []
+        for b, (k, n) in enumerate(zip(layout.widths, layout.n_levels, strict=True)):
+            base = self.starts[b] + k * np.arange(n)[:, None]
+            rows.append((base + self.triangles[b][0]).ravel())
+            columns.append((base + self.triangles[b][1]).ravel())
+        for (s, t), pairs in self.problem.pairs.items():
+            shape = pairs.data.shape
+            column = (self.starts[s] + layout.widths[s] * pairs.rows)[:, None, None] + np.arange(shape[1])[:, None]
+            row = (self.starts[t] + layout.widths[t] * pairs.indices)[:, None, None] + np.arange(shape[2])
+            columns.append(np.broadcast_to(column, shape).ravel())
+            rows.append(np.broadcast_to(row, shape).ravel())
+        return np.concatenate(rows), np.concatenate(columns)
+
+    def _values(self, diagonal: Sequence[np.ndarray], pairs: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
+        """Entries in the order of `_pattern`."""
+        lower = [blocks[:, r, c].ravel() for blocks, (r, c) in zip(diagonal, self.triangles, strict=True)]
+        return np.concatenate([*lower, *(data.ravel() for data in pairs.values())])
+
+    def _unpack(self, values: np.ndarray) -> tuple[list[np.ndarray], dict[tuple[int, int], np.ndarray]]:
+        """Inverse of `_values`: full diagonal blocks (levels, K, K) and pair blocks (nnz, K_s, K_t)."""
+        layout, position = self.problem.layout, 0
+        diagonal = []
+        for (r, c), k, n in zip(self.triangles, layout.widths, layout.n_levels, strict=True):
+            full = np.empty((n, k, k))
+            full[:, r, c] = full[:, c, r] = values[position : position + n * len(r)].reshape(n, -1)
+            position += n * len(r)
+            diagonal.append(full)
+        pairs = {}
+        for key, block in self.problem.pairs.items():
+            pairs[key] = values[position : position + block.data.size].reshape(block.data.shape)
+            position += block.data.size
+        return diagonal, pairs
+
+    def flat(self, vectors: Vectors) -> np.ndarray:
+        """Block vectors (levels, K, r) as one array (q, r), level-major."""
+        return np.concatenate([v.reshape(-1, v.shape[2]) for v in vectors])
+
+    def blocks(self, flat: np.ndarray) -> Vectors:
+        """Inverse of `flat`."""
+        layout = self.problem.layout
+        pieces = np.split(flat, self.starts[1:-1])
+        return [p.reshape(n, k, -1) for p, n, k in zip(pieces, layout.n_levels, layout.widths, strict=True)]
+
+    def times(self, vectors: Vectors) -> Vectors:
+        """Z'Z times block vectors."""
+        return self.blocks(self.gram @ self.flat(vectors))
+
+    def factorize(self, factors: Sequence[np.ndarray]) -> CholmodFactor:
+        """Factorise M at the block factors Lambda_b (K, K)."""
+        return CholmodFactor(self, factors)
+
+    def refill(self, factors: Sequence[np.ndarray]) -> int:
+        """Factorise M in place; returns the stamp of this factorisation."""
+        diagonal = []
+        for gram, lam in zip(self.problem.grams, factors, strict=True):
+            block = lam.T @ gram @ lam
+            index = np.arange(len(lam))
+            block[:, index, index] += 1.0
+            diagonal.append(block)
+        pairs = {(s, t): factors[s].T @ p.data @ factors[t] for (s, t), p in self.problem.pairs.items()}
+        self.cholesky.factorize(self._values(diagonal, pairs)[self.order])
+        return self.cholesky.stamp
+
+    def column_counts(self) -> np.ndarray:
+        """Numbers in each column of L (q,): of a factor where that is small, else from the pattern alone."""
+        size, largest = int(self.starts[-1]), int(np.diff(self.starts).max())
+        if size - largest <= _COUNTED:
+            self.refill([np.eye(k) for k in self.problem.layout.widths])
+            return np.diff(self.cholesky.lower_factor().indptr)
+        from mixedsparse.core.engines.kernels.columns import column_counts
+
+        i, j = self._eliminated(self.rows), self._eliminated(self.columns)
+        below = i != j
+        return column_counts(np.maximum(i, j)[below], np.minimum(i, j)[below], size)
+
+    def _eliminated(self, index: np.ndarray) -> np.ndarray:
+        """Places in the order of elimination."""
+        inverse = np.empty_like(self.cholesky.permutation)
+        inverse[self.cholesky.permutation] = np.arange(len(inverse))
+        return inverse[index]
+
+    def selected_inverse(self) -> tuple[list[np.ndarray], dict[tuple[int, int], np.ndarray]]:
+        """Blocks of M^-1 on the pattern of Z'Z, for the factorisation in place."""
+        factor = self.cholesky.lower_factor()
+        if self._selected is None:
+            i, j = self._eliminated(self.rows), self._eliminated(self.columns)
+            selected = SelectedInverse(factor.indptr, factor.indices)
+            self._selected = selected, selected.positions(np.maximum(i, j), np.minimum(i, j))
+        selected, positions = self._selected
+        return self._unpack(selected.compute(factor.data)[positions])
+
+
+class CholmodFactor:
+    """M(theta) factorised by CHOLMOD; factorises again when the engine has moved on to another theta."""
+
+    def __init__(self, engine: CholmodEngine, factors: Sequence[np.ndarray]) -> None:
+        self.engine = engine
+        self.factors = factors
+        self._stamp = engine.refill(factors)
+        self.logdet = engine.cholesky.logdet
+
+    def _restore(self) -> None:
+        if self.engine.cholesky.stamp != self._stamp:
+            self._stamp = self.engine.refill(self.factors)
+
+    def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
+        """Lambda M^-1 Lambda'Z'Y and Z'V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
+        self._restore()
+        engine = self.engine
+        rotated = [lam.T @ v for lam, v in zip(self.factors, vectors, strict=True)]
+        solved = engine.blocks(engine.cholesky.solve(engine.flat(rotated)))
+        modes = [lam @ v for lam, v in zip(self.factors, solved, strict=True)]
+        plain: Vectors | list[None] = [None] * len(self.factors)
+        if not all(is_safe(lam).all() for lam in self.factors):
+            plain = [v - w for v, w in zip(vectors, engine.times(modes), strict=True)]
+        return modes, [unrotate(lam, r, v) for lam, r, v in zip(self.factors, solved, plain, strict=True)]
+
+    def project(self, vectors: Vectors) -> Vectors:
+        """Z'V_0^-1 Y from Z'Y."""
+        return self.solve(vectors)[1]
+
+    def traces(self) -> list[np.ndarray]:
+        """Sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda = Z'Z Lambda M^-1, (K, K) per block."""
+        self._restore()
+        diagonal, pairs = self.engine.selected_inverse()
+        problem, factors = self.engine.problem, self.factors
+        out = [
+            np.tensordot(gram @ lam, inverse, axes=((0, 2), (0, 1)))
+            for gram, lam, inverse in zip(problem.grams, factors, diagonal, strict=True)
+        ]
+        for (s, t), block in problem.pairs.items():
+            out[s] = out[s] + np.tensordot(block.data @ factors[t], pairs[s, t], axes=((0, 2), (0, 2)))
+            other = block.data.swapaxes(1, 2) @ factors[s]
+            out[t] = out[t] + np.tensordot(other, pairs[s, t], axes=((0, 2), (0, 1)))
+        return out
+
+    def loss(self) -> float:
+        """Sum over random effects of the diagonal entries of M over the pivots of L."""
+        self._restore()
+        return self.engine.cholesky.loss()
+
+    def release(self) -> None:
+        """Do nothing: the one factor belongs to the engine."""
+
+    def conditional_covariances(self) -> list[np.ndarray]:
+        """Return the diagonal blocks of Lambda M^-1 Lambda', (levels, K, K) per block."""
+        self._restore()
+        diagonal, _ = self.engine.selected_inverse()
+        return [lam @ inverse @ lam.T for lam, inverse in zip(self.factors, diagonal, strict=True)]

@@ -1,0 +1,1 @@
+"""Dense algebra for small models."""

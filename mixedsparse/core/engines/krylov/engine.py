@@ -1,0 +1,137 @@
+"""The engine without a factorisation, for designs whose factor is too big."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedsparse.core.engines.krylov.factor import KrylovFactor
+from mixedsparse.core.engines.krylov.preconditioner import make_coarse
+from mixedsparse.core.engines.krylov.probes import Probes
+from mixedsparse.core.engines.krylov.system import System
+from mixedsparse.core.problem.problem import Problem
+
+__all__ = ["Effort", "KrylovEngine"]
+
+Vectors = list[np.ndarray]
+# Rest up to which the coarse space is everything: the traces are exact.
+_SMALL = 192
+# Effects of blocks of few levels that stand in the coarse space one by one.
+_FEW = 48
+# Directions that enrichment looks for, memory that each array of them may take, accuracy of the rough solutions, and
+# eigenvalue of P^-1 S below which a direction counts as slow.
+_RICH, _RICH_BYTES, _ROUGH, _SLOW = 192, 3e8, 0.05, 0.5
+
+
+@dataclass(slots=True)
+class Effort:
+    """Right-hand sides solved, iterations of all batches together and of the longest."""
+
+    solves: int = 0
+    iterations: int = 0
+    worst: int = 0
+
+    def add(self, solves: int, iterations: int) -> None:
+        """Count one batch."""
+        self.solves += solves
+        self.iterations += iterations
+        self.worst = max(self.worst, iterations)
+
+
+class KrylovEngine:
+    """Solves with M(theta) of one `problem` by conjugate gradients; traces by random probes.
+
+    Parameters
+    ----------
+    problem : Problem
+        Only its cross-products are used, never rows of the data.
+    seed : int
+        Of the probes.
+    batches : int
+        Probes that the traces start with, in batches of `probes.BATCH`.
+
+    Attributes
+    ----------
+    space : ndarray, shape (q_rest, k)
+        Basis of the coarse space.
+    enriched : bool
+        Whether there is nothing to add to it.
+    effort : Effort
+    """
+
+    name = "iterative"
+
+    def __init__(self, problem: Problem, seed: int = 0, batches: int = 1) -> None:
+        self.problem = problem
+        self.system = System(problem)
+        self._start(seed, batches)
+
+    def renewed(self, seed: int) -> KrylovEngine:
+        """Engine that shares the system only: fits neither see nor change each other's probes and coarse space."""
+        out = copy.copy(self)
+        out._start(seed, batches=1)
+        return out
+
+    def _start(self, seed: int, batches: int) -> None:
+        self.probes = Probes(self.system, seed, batches)
+        self.effort = Effort()
+        self.enriched = self.system.size <= _SMALL
+        self.space = np.eye(self.system.size) if self.enriched else _start_space(self.system)
+
+    @property
+    def work(self) -> float:
+        """0: no operation is worth a second BLAS thread, and one thread sums in one order."""
+        return 0.0
+
+    def times(self, vectors: Vectors) -> Vectors:
+        """Z'Z times block vectors."""
+        return self.system.times(vectors)
+
+    def factorize(self, factors: Sequence[np.ndarray]) -> KrylovFactor:
+        """Prepare solutions at the block factors Lambda_b (K, K)."""
+        return KrylovFactor(self, factors)
+
+    def enrich(self, factor: KrylovFactor) -> None:
+        """Add the slowest directions of S at the theta of `factor` to the coarse space: weakly linked communities, say.
+
+        They are read off rough solutions for random right-hand sides (Halko, Martinsson & Tropp 2011, SIAM Review 53,
+        217-288, section 4.5), drawn apart from the probes: what depends on these would bias them.
+        """
+        self.enriched = True
+        columns = min(_RICH, int(_RICH_BYTES / (8 * self.system.size)))
+        start = self.probes.generator(1).choice([-1.0, 1.0], size=(self.system.size, columns))
+        rough = factor.invert(start, _ROUGH)
+        found = make_coarse(factor.apply, factor.weigh, np.hstack([self.space, rough]))
+        self.space = found.basis[:, found.theta < _SLOW]
+        factor.forget()
+
+
+def _start_space(system: System) -> np.ndarray:
+    """Coarse space that suits a well-connected design, (q_rest, k).
+
+    One vector per effect of a block of the rest, 1 on its levels; and for every effect of a block of few levels, such
+    as schools beside teachers, that effect itself and its share in the levels of the other blocks.
+    """
+    problem = system.problem
+    widths, levels = problem.layout.widths, problem.layout.n_levels
+    constant = np.zeros((system.size, sum(widths[b] for b in system.rest)))
+    units = []
+    column = used = 0
+    for b in sorted(system.rest, key=lambda b: widths[b] * levels[b]):
+        for a in range(widths[b]):
+            system.view(constant, b)[:, a, column + a] = 1.0
+        column += widths[b]
+        used += widths[b] * levels[b]
+        if used <= _FEW:
+            rows = np.arange(system.rows[b].start, system.rows[b].stop)
+            unit = np.zeros((system.size, len(rows)))
+            unit[rows, rows - rows[0]] = 1.0
+            units.append(unit)
+    if not units:
+        return constant
+    unit = np.hstack(units)
+    own = np.concatenate([np.diagonal(problem.grams[b], axis1=1, axis2=2).ravel() for b in system.rest])
+    return np.hstack([constant, unit, system.within_rest(unit) / np.maximum(own, 1e-300)[:, None]])

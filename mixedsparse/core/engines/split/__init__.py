@@ -1,0 +1,1 @@
+"""The largest factor eliminated by hand, LAPACK on the rest."""

@@ -1,0 +1,192 @@
+"""Z_2'Z_2 of the blocks that are not eliminated, stacked effect-major (all levels of one effect together)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from mixedsparse.core.problem.problem import Problem
+
+__all__ = ["Rest", "symmetrized"]
+
+Vectors = list[np.ndarray]
+
+
+class Rest:
+    """The blocks other than `first`: their places in the stack, and products with Z_2'Z_2.
+
+    Attributes
+    ----------
+    blocks : list of int
+    slabs : dict (block, effect) -> slice
+        Rows of the stack.
+    rows : dict block -> slice
+        Rows of all effects of a block.
+    size : int
+        Length of the stack, q_rest.
+    """
+
+    def __init__(self, problem: Problem, first: int) -> None:
+        layout = problem.layout
+        self.problem = problem
+        self.first = first
+        self.blocks = [b for b in range(len(layout.widths)) if b != first]
+        self.slabs: dict[tuple[int, int], slice] = {}
+        start = 0
+        for b in self.blocks:
+            for a in range(layout.widths[b]):
+                self.slabs[b, a] = slice(start, start + layout.n_levels[b])
+                start += layout.n_levels[b]
+        self.size = start
+        self.pairs = {key: pairs for key, pairs in problem.pairs.items() if first not in key}
+        self.rows = {b: slice(self.slabs[b, 0].start, self.slabs[b, layout.widths[b] - 1].stop) for b in self.blocks}
+        self.gram = self._sparse_gram() if self.blocks else None
+
+    def _sparse_gram(self) -> sparse.csr_matrix:
+        """Z_2'Z_2, symmetric."""
+        identity = [np.eye(k) for k in self.problem.layout.widths]
+        rows, columns, values = [], [], []
+        for row, column, value in self._entries(identity):
+            off = row != column
+            rows += [row, column[off]]
+            columns += [column, row[off]]
+            values += [value, value[off]]
+        if not rows:
+            return sparse.csr_matrix((self.size, self.size))
+        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+        return sparse.csr_matrix(entries, shape=(self.size, self.size))
+
+    def _entries(self, factors: Sequence[np.ndarray]):  # type: ignore[no-untyped-def]
+        """Rows, columns and values of the lower triangle of Lambda'Z_2'Z_2 Lambda, piece by piece."""
+        for b in self.blocks:
+            lam = factors[b]
+            product = lam.T @ self.problem.grams[b] @ lam
+            index = np.arange(product.shape[0])
+            for a in range(len(lam)):
+                for c in range(a + 1):
+                    yield self.slabs[b, a].start + index, self.slabs[b, c].start + index, product[:, a, c]
+        for (s, t), pairs in self.pairs.items():
+            product = factors[s].T @ pairs.data @ factors[t]
+            low, high = sorted((s, t), key=lambda b: self.slabs[b, 0].start)
+            at = {s: pairs.rows, t: pairs.indices}
+            for a in range(product.shape[1]):
+                for c in range(product.shape[2]):
+                    effect = {s: a, t: c}
+                    row = self.slabs[high, effect[high]].start + at[high]
+                    yield row, self.slabs[low, effect[low]].start + at[low], product[:, a, c]
+
+    def penalised_diagonal(self, factors: Sequence[np.ndarray]) -> np.ndarray:
+        """Diagonal of Lambda_2'Z_2'Z_2 Lambda_2 + I, (q_rest,)."""
+        grams = self.problem.grams
+        return np.concatenate(
+            [1.0 + np.einsum("ca,lcd,da->al", factors[b], grams[b], factors[b]).ravel() for b in self.blocks]
+        )
+
+    def penalised(self, factors: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
+        """Lambda_2'Z_2'Z_2 Lambda_2 + I as a C-ordered array, lower triangle only; `out` gives its memory."""
+        out = self.dense(factors, out)
+        out.flat[:: self.size + 1] += 1.0
+        return out
+
+    def dense(self, factors: Sequence[np.ndarray] | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """Lambda_2'Z_2'Z_2 Lambda_2, or Z_2'Z_2 without factors, as a C-ordered array, lower triangle only."""
+        if out is None:
+            out = np.zeros((self.size, self.size))
+        else:
+            out.fill(0.0)
+        if factors is None:
+            factors = [np.eye(k) for k in self.problem.layout.widths]
+        for row, column, value in self._entries(factors):
+            out[row, column] = value
+        return out
+
+    def congruence(self, factors: Sequence[np.ndarray], lower: np.ndarray) -> np.ndarray:
+        """Lower triangle of F'SF, F the block diagonal matrix of `factors`, S symmetric by its lower triangle."""
+        layout = self.problem.layout
+        if all(layout.widths[b] == 1 for b in self.blocks):
+            scale = np.concatenate([np.full(layout.n_levels[b], factors[b][0, 0]) for b in self.blocks])
+            out = lower * scale
+            out *= scale[:, None]
+            return out
+        return self.right_times(factors, self.times_factor_t(factors, symmetrized(lower)))
+
+    def right_times(self, factors: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """Return `rows` (m, q_rest) times the block diagonal matrix of `factors`."""
+        out = np.empty(rows.shape)
+        for b, mine in self.rows.items():
+            lam = factors[b]
+            if len(lam) == 1:
+                np.multiply(rows[:, mine], lam[0, 0], out=out[:, mine])
+            else:
+                mixed = lam.T @ rows[:, mine].reshape(len(rows), len(lam), -1)
+                out[:, mine] = mixed.reshape(len(rows), -1)
+        return out
+
+    def stack(self, vectors: Vectors) -> np.ndarray:
+        """Block vectors (levels, K, r) as one array (q_rest, r)."""
+        if not self.blocks:
+            return np.empty((0, vectors[0].shape[2]))
+        return np.concatenate([vectors[b].swapaxes(0, 1).reshape(-1, vectors[b].shape[2]) for b in self.blocks])
+
+    def unstack(self, first: np.ndarray, rest: np.ndarray) -> Vectors:
+        """Return the block vectors of the eliminated block and of the stacked rest, in block order."""
+        layout = self.problem.layout
+        out: Vectors = [first] * len(layout.widths)
+        for b in self.blocks:
+            k = layout.widths[b]
+            out[b] = rest[self.rows[b]].reshape(k, layout.n_levels[b], -1).swapaxes(0, 1)
+        return out
+
+    def times_factor(self, factors: Sequence[np.ndarray], stacked: np.ndarray) -> np.ndarray:
+        """Lambda_2 stacked."""
+        return self._mix([lam.T for lam in factors], stacked)
+
+    def times_factor_t(self, factors: Sequence[np.ndarray], stacked: np.ndarray) -> np.ndarray:
+        """Lambda_2' stacked."""
+        return self._mix(factors, stacked)
+
+    def _mix(self, factors: Sequence[np.ndarray], stacked: np.ndarray) -> np.ndarray:
+        """Slab c of the result is the sum over a of factor[a, c] times slab a."""
+        out = np.empty(stacked.shape)
+        for b, rows in self.rows.items():
+            lam = factors[b]
+            if len(lam) == 1:
+                np.multiply(stacked[rows], lam[0, 0], out=out[rows])
+            else:
+                out[rows] = (lam.T @ stacked[rows].reshape(len(lam), -1)).reshape(out[rows].shape)
+        return out
+
+    def block_sums(self, lower: np.ndarray) -> dict[int, np.ndarray]:
+        """Sum over levels of the diagonal blocks of a symmetric matrix given by its C-ordered lower triangle."""
+        return {b: blocks.sum(axis=0) for b, blocks in self.diagonal_blocks(lower).items()}
+
+    def diagonal_blocks(self, lower: np.ndarray) -> dict[int, np.ndarray]:
+        """Return its diagonal blocks, (levels, K, K) per block."""
+        out = {}
+        for b in self.blocks:
+            k, levels = self.problem.layout.widths[b], self.problem.layout.n_levels[b]
+            blocks = np.empty((levels, k, k))
+            for a in range(k):
+                for c in range(a + 1):
+                    blocks[:, a, c] = blocks[:, c, a] = np.diagonal(lower[self.slabs[b, a], self.slabs[b, c]])
+            out[b] = blocks
+        return out
+
+
+# Side of the squares that are transposed at a time: two of them fit into the first level of a cache.
+_TILE = 64
+
+
+def symmetrized(lower: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return the full symmetric matrix of a lower triangle; ``out=lower`` fills it in place."""
+    out = lower.copy() if out is None else out
+    above = ~np.tri(_TILE, dtype=bool)
+    for start in range(0, len(out), _TILE):
+        stop = min(start + _TILE, len(out))
+        square = out[start:stop, start:stop]
+        np.copyto(square, square.T.copy(), where=above[: stop - start, : stop - start])
+        for column in range(stop, len(out), _TILE):
+            out[start:stop, column : column + _TILE] = out[column : column + _TILE, start:stop].T
+    return out

@@ -1,0 +1,259 @@
+"""The split: eliminate the largest block by hand, factorise the dense Schur complement of the rest by LAPACK.
+
+The largest block (1) of M is block diagonal, so with V_1 = I + Z_1 Lambda_1 Lambda_1' Z_1' the rest (2) is a small
+dense problem (Bates et al. 2015, section 5; Searle, Casella & McCulloch 1992, chapter 6). Per level l of block 1, A_l
+its K x K block of Z'Z and Sigma = Lambda_1 Lambda_1':
+
+    R_l = (I + A_l Sigma)^-1,   C_l = Sigma R_l,   G = A_12 Lambda_2
+    S   = A_22 - A_21 C A_12                            Z_2'V_1^-1 Z_2
+    M_2 = Lambda_2'S Lambda_2 + I                       the Schur complement, factorised by potrf
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import blas, lapack
+
+from mixedsparse.core.engines.level_blocks import apply_blocks, eliminate, is_safe, unrotate
+from mixedsparse.core.engines.split.coupling import Coupling, DenseCoupling, PairedCoupling, make_coupling
+from mixedsparse.core.engines.split.schur import Rest, symmetrized
+from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.errors import NotPositiveDefiniteError
+
+__all__ = ["SplitEngine", "SplitFactor"]
+
+Vectors = list[np.ndarray]
+# Diagonal entries of Lambda from which on I - M^-1 = Lambda'Z'V_0^-1 Z Lambda is divided by them without loss.
+_SAFE_PIVOT = 1e-3
+# Size of the rest up to which a few more dense arrays of its size are no matter.
+_SMALL_REST = 1500
+
+
+class SplitEngine:
+    """Factorises M(theta) of one `problem`; see the module docstring."""
+
+    name = "split"
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        layout = problem.layout
+        self.first = int(np.argmax([k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]))
+        self.gram = problem.grams[self.first]
+
+    @cached_property
+    def rest(self) -> Rest:
+        """Blocks that are not eliminated; made when it is needed, which a fit by `dense` does not."""
+        return Rest(self.problem, self.first)
+
+    @cached_property
+    def coupling(self) -> Coupling | None:
+        """A_12, None when there is no rest."""
+        return make_coupling(self.rest) if self.rest.blocks else None
+
+    @property
+    def work(self) -> float:
+        """Multiply-adds of the largest dense operation of an evaluation."""
+        return float(max(self.problem.layout.q - self.gram[..., 0].size, 1)) ** 3
+
+    @property
+    def keeps_schur(self) -> bool:
+        """Whether Z_2'V_1^-1 Z_2 itself is computed and kept, and M_2 made from it: cheap while the rest is small."""
+        return self.rest.size <= _SMALL_REST and isinstance(self.coupling, (DenseCoupling, PairedCoupling))
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether A_12 is dense too."""
+        return self.keeps_schur and isinstance(self.coupling, DenseCoupling)
+
+    def times(self, vectors: Vectors) -> Vectors:
+        """Z'Z times block vectors."""
+        first = vectors[self.first]
+        mine = apply_blocks(self.gram, first)
+        if self.coupling is None:
+            return [mine]
+        rest = self.rest.stack(vectors)
+        other = self.rest.gram @ rest + self.coupling.to_rest(first)
+        return self.rest.unstack(mine + self.coupling.to_first(rest), other)
+
+    def factorize(self, factors: Sequence[np.ndarray]) -> SplitFactor:
+        """Factorise M at the block factors Lambda_b (K, K)."""
+        return SplitFactor(self, factors)
+
+
+class SplitFactor:
+    """M(theta) factorised: log-determinant, projections and the pieces of its inverse that derivatives need."""
+
+    def __init__(self, engine: SplitEngine, factors: Sequence[np.ndarray]) -> None:
+        self.engine = engine
+        self.factors = factors
+        self._schur: np.ndarray | None = None
+        self._factor: np.ndarray | None = None
+        self._inverse: np.ndarray | None = None
+        self._whitened: np.ndarray | None = None
+        self._pivots = np.empty(0)
+        self.eliminated = eliminate(engine.gram, factors[engine.first])
+        self.shrink, self.cov, self.logdet = self.eliminated.shrink, self.eliminated.cov, self.eliminated.logdet
+        if engine.coupling is not None:
+            self.logdet += self._factorize_rest()
+        if not np.isfinite(self.logdet):
+            raise NotPositiveDefiniteError("The log-determinant of the penalised system is not finite.")
+
+    def _factorize_rest(self) -> float:
+        """Set the Cholesky factor of M_2; return its log-determinant."""
+        engine = self.engine
+        assert engine.coupling is not None
+        if engine.keeps_schur:
+            matrix = engine.rest.congruence(self.factors, self.schur())
+            matrix.flat[:: len(matrix) + 1] += 1.0
+        else:
+            matrix = engine.rest.penalised(self.factors)
+            engine.coupling.subtract(matrix, self.eliminated, self.factors)
+        # The lower triangle of a C-ordered array is the upper one of its Fortran-ordered transpose: no copy.
+        self._factor, info = lapack.dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
+        if info != 0:
+            raise NotPositiveDefiniteError(f"LAPACK potrf stopped at row {info} of {len(matrix)}.")
+        self._pivots = np.diagonal(self._factor).copy()
+        return 2.0 * float(np.log(self._pivots).sum())
+
+    def loss(self) -> float:
+        """Sum over random effects of the diagonal entries of M over the pivots."""
+        rest = self.engine.rest
+        if not rest.blocks:
+            return self.eliminated.loss
+        return self.eliminated.loss + float((rest.penalised_diagonal(self.factors) / self._pivots**2).sum())
+
+    def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
+        """Lambda M^-1 Lambda'Z'Y and Z'V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
+        engine, rest = self.engine, self.engine.rest
+        first = vectors[engine.first]
+        if engine.coupling is None:
+            return [self.eliminated.times_cov(first)], [apply_blocks(self.shrink, first)]
+        stacked = rest.stack(vectors)
+        reduced = stacked - engine.coupling.to_rest(self.eliminated.times_cov(first))
+        solved, _ = lapack.dpotrs(self.cholesky(), rest.times_factor_t(self.factors, reduced), lower=0)
+        modes = rest.times_factor(self.factors, solved)
+        left = first - engine.coupling.to_first(modes)
+        mine = self.eliminated.times_cov(left)
+        own = apply_blocks(self.shrink, left)
+        rotated = rest.unstack(own, solved)
+        plain: Vectors | list[None] = [None] * len(self.factors)
+        if not all(is_safe(self.factors[b]).all() for b in rest.blocks):
+            dense = engine.is_dense
+            other = self.schur() @ modes if dense else engine.coupling.to_rest(mine) + rest.gram @ modes
+            plain = rest.unstack(own, (reduced if dense else stacked) - other)
+        projected = [
+            own if b == engine.first else unrotate(lam, r, v)
+            for b, (lam, r, v) in enumerate(zip(self.factors, rotated, plain, strict=True))
+        ]
+        return rest.unstack(mine, modes), projected
+
+    def project(self, vectors: Vectors) -> Vectors:
+        """Z'V_0^-1 Y from Z'Y."""
+        return self.solve(vectors)[1]
+
+    def cholesky(self) -> np.ndarray:
+        """Upper factor of M_2, Fortran-ordered; factorised again when its memory was taken or released."""
+        if self._factor is None:
+            self._factorize_rest()
+        assert self._factor is not None
+        return self._factor
+
+    def inverse(self) -> np.ndarray:
+        """M_2^-1 (q_rest, q_rest), C-ordered; unless the rest is small, it takes the place of the factor in memory."""
+        if self._inverse is None:
+            keep = self.engine.keeps_schur
+            upper, info = lapack.dpotri(self.cholesky(), lower=0, overwrite_c=not keep)
+            if info != 0:
+                raise NotPositiveDefiniteError(f"LAPACK potri stopped at row {info}.")
+            if not keep:
+                self._factor = None
+            self._inverse = symmetrized(upper.T, out=upper.T)
+        return self._inverse
+
+    def whitened(self) -> np.ndarray:
+        """Return A_12 Lambda_2 U^-1 with M_2 = U'U, (levels, K, q_rest): its products are Q = G M_2^-1 G'."""
+        if self._whitened is None:
+            assert self.engine.coupling is not None
+            values = self.engine.coupling.dense()
+            self._whitened = self.whiten(values.reshape(-1, self.engine.rest.size)).reshape(values.shape)
+        return self._whitened
+
+    def whiten(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (m, q_rest) times Lambda_2 U^-1."""
+        mixed = self.engine.rest.right_times(self.factors, rows)
+        return np.asarray(blas.dtrsm(1.0, self.cholesky(), mixed.T, trans_a=1, overwrite_b=1)).T
+
+    def _quadratic(self, coupling: Coupling) -> np.ndarray:
+        """Diagonal blocks of Q = G M_2^-1 G', (levels, K, K)."""
+        if self.engine.is_dense:
+            half = self.whitened()
+            return half @ half.swapaxes(1, 2)
+        return coupling.quadratic(self.inverse(), self.factors)
+
+    def take_inverse(self) -> np.ndarray:
+        """Return the inverse as the caller's own, to be overwritten; it is computed again when it is needed."""
+        inverse, self._inverse = self.inverse(), None
+        return inverse
+
+    def release(self) -> None:
+        """Free the dense arrays; they are computed again when they are needed."""
+        self._factor = self._inverse = self._schur = self._whitened = None
+
+    def traces(self) -> list[np.ndarray]:
+        """Return T_b = sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, one (K, K) array per block.
+
+        Eliminated block: Z_l'V_0^-1 Z_l = R_l (A_l - Q_l R_l') with Q = G M_2^-1 G'. Rest: from
+        Lambda'Z'V_0^-1 Z Lambda = I - M^-1, or without dividing by Lambda where a pivot is near 0.
+        """
+        engine, lam = self.engine, self.factors[self.engine.first]
+        own = engine.gram
+        if engine.coupling is None:
+            return [apply_blocks(self.shrink, own).sum(axis=0) @ lam]
+        inverse = self.inverse()
+        own = own - apply_blocks(self._quadratic(engine.coupling), self.shrink.swapaxes(1, 2))
+        out: list[np.ndarray] = [apply_blocks(self.shrink, own).sum(axis=0) @ lam] * len(self.factors)
+        sums = engine.rest.block_sums(inverse)
+        product = None
+        for b in engine.rest.blocks:
+            factor = self.factors[b]
+            if np.abs(np.diagonal(factor)).min() > _SAFE_PIVOT:
+                within = len(engine.problem.grams[b]) * np.eye(len(factor)) - sums[b]
+                out[b] = np.linalg.solve(factor.T, within)
+                continue
+            if product is None:
+                product = engine.rest.right_times(self.factors, self.schur())
+            slabs = [engine.rest.slabs[b, a] for a in range(len(factor))]
+            out[b] = np.array([[np.vdot(product[s], inverse[t]) for t in slabs] for s in slabs])
+        return out
+
+    def schur(self) -> np.ndarray:
+        """Z_2'V_1^-1 Z_2 = A_22 - A_21 C A_12, dense and full: without Lambda_2."""
+        if self._schur is not None:
+            return self._schur
+        engine = self.engine
+        assert engine.coupling is not None
+        matrix = engine.rest.dense()
+        engine.coupling.subtract(matrix, self.eliminated)
+        matrix = symmetrized(matrix, out=matrix)
+        if engine.keeps_schur:
+            self._schur = matrix
+        return matrix
+
+    def covariance(self) -> np.ndarray:
+        """Lambda_2 M_2^-1 Lambda_2', dense and full."""
+        return self.engine.rest.congruence([lam.T for lam in self.factors], self.inverse())
+
+    def conditional_covariances(self) -> list[np.ndarray]:
+        """Return the diagonal blocks of Lambda M^-1 Lambda', (levels, K, K) per block (times sigma^2: Var(b | y))."""
+        engine = self.engine
+        if engine.coupling is None:
+            return [self.cov]
+        inverse = self.inverse()
+        mine = self.cov + self.cov @ self._quadratic(engine.coupling) @ self.cov
+        out: list[np.ndarray] = [mine] * len(self.factors)
+        for b, blocks in engine.rest.diagonal_blocks(inverse).items():
+            out[b] = self.factors[b] @ blocks @ self.factors[b].T
+        return out

@@ -1,0 +1,202 @@
+"""The certificate of a fit: how far from stationary, how curved, and a verdict in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedsparse.core.fitting.identification import Unidentified
+from mixedsparse.core.fitting.optimize import Search, Stop
+from mixedsparse.core.fitting.unbounded import Reproduction
+from mixedsparse.core.problem.problem import Problem
+
+__all__ = ["Certificate", "certify"]
+
+# A direction whose standard deviation over sigma (whitened, so without units) is below this has no variance.
+_NO_VARIANCE = 1e-6
+_ROUNDING = 1e-12
+# Slack for an effect that lies in the null space by itself.
+_ALONE = 1e-6
+# Directions that the message spells out; `Certificate.boundary` has them all.
+_SHOWN = 2
+# Error of the criterion from which on there is no optimum to speak of.
+_NOISIEST = 1e-4
+# Slack, relative to the largest eigenvalue, before negative curvature counts.
+_NEGATIVE = 1e-5
+# Rounding of the Hessian, relative to n: its parts are of that size even where they cancel.
+_CURVATURE_NOISE = 1e-13
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What is known of the end of the search.
+
+    Attributes
+    ----------
+    scaled_gradient : float
+        sqrt(g' H^-1 g): the distance to the stationary point in units of curvature; its square over 2 is the fall of
+        the criterion that is left.
+    smallest_eigenvalue : float
+        Of the Hessian in whitened theta; negative at a saddle.
+    hessian : str
+        ``"exact"`` or ``"average information"``.
+    boundary : tuple of str
+        Directions without variance, one phrase each; empty for an interior optimum.
+    verdict : {"converged", "converged on the boundary", "not identified", "stopped early"}
+        "not identified": the criterion is at its optimum, but other covariance parameters have the same.
+    message : str
+        The verdict as a sentence.
+    unidentified : tuple of str
+        Covariance parameters that the design does not identify, named as in ``conf_int``; empty if it does all.
+    noise : float
+        Rounding error of the criterion at the end of the search, an estimate; a fit whose criterion is not known to
+        1e-4 stopped early.
+    starts, agreed : int
+        Points that searches set out from, and how many of these searches ended at the criterion that is reported. One
+        where the first end was well inside, or evaluations are dear (`FitOptions.restart_budget`): a verdict speaks of
+        the optimum that was found, and several starts that agree are no proof that there is none lower.
+    unbounded : bool
+        Whether the likelihood (REML or ML, as fitted) is known to have no maximum, so that the verdict is one on a
+        local optimum: random and fixed effects reproduce the response, and it grows without limit as these random
+        effects do beside the residuals. It occurs in small models by ML.
+    """
+
+    scaled_gradient: float
+    smallest_eigenvalue: float
+    hessian: str
+    boundary: tuple[str, ...]
+    verdict: str
+    message: str
+    unidentified: tuple[str, ...] = ()
+    noise: float = float("nan")
+    starts: int = 1
+    agreed: int = 1
+    unbounded: bool = False
+
+    @property
+    def converged(self) -> bool:
+        """Whether the end of the search is an optimum, though parameters may not be identified there."""
+        return self.verdict != "stopped early"
+
+
+def certify(
+    problem: Problem,
+    search: Search,
+    unidentified: Unidentified | None = None,
+    reproduction: Reproduction | None = None,
+) -> Certificate:
+    """Judge the end of `search`, where some parameters may be `unidentified` and the likelihood may be unbounded."""
+    factors = search.pls.factors
+    boundary = tuple(
+        phrase for i, b in enumerate(problem.layout.term_block) for phrase in _flat_directions(problem, i, factors[b])
+    )
+    step = search.step
+    saddle = step.lowest < -max(_NEGATIVE * _highest(search), _CURVATURE_NOISE * problem.n * _widest(search) ** 2)
+    if search.noise > _NOISIEST:
+        verdict = "stopped early"
+        message = (
+            f"Stopped early after {search.nfev} evaluations: rounding leaves an error of about {search.noise:.1g} in "
+            "the criterion, so that an optimum cannot be told. The random effects reproduce the response, or a column "
+            "of X, almost exactly: subtract a constant from a response that is far from 0 (or give the model an "
+            "intercept), or leave out the terms that fit it so closely."
+        )
+    elif search.stop is not Stop.CONVERGED or saddle:
+        verdict = "stopped early"
+        why = "negative curvature is left" if search.stop is Stop.CONVERGED else search.stop.value
+        mend = "raise options.max_evals, or simplify the random effects"
+        if search.stop is Stop.INTERRUPTED:
+            mend = "give theta as start= to go on from here"
+        message = (
+            f"Stopped early after {search.nfev} evaluations: {why} (scaled gradient {step.scaled_gradient:.1e}). "
+            f"Estimates are not at an optimum; {mend}."
+        )
+    elif unidentified is not None:
+        verdict = "not identified"
+        message = (
+            f"Not identified: {'; '.join(unidentified.reasons)}. The criterion is at its optimum, but other values of "
+            "these parameters have the same, and standard errors may depend on them: leave out what cannot be told."
+        )
+        if boundary:
+            message += f" On the boundary: no variance for {_summarise(boundary)}."
+    elif boundary:
+        verdict = "converged on the boundary"
+        message = f"Converged on the boundary: no variance for {_summarise(boundary)}."
+    else:
+        verdict = "converged"
+        message = "Converged: the gradient vanishes and the curvature is positive in every direction."
+    if reproduction is not None:
+        message += f" {_without_maximum(reproduction, search.pls.reml)}"
+    return Certificate(
+        scaled_gradient=step.scaled_gradient,
+        smallest_eigenvalue=step.lowest,
+        hessian=search.derivatives.kind,
+        boundary=boundary,
+        verdict=verdict,
+        message=message,
+        unidentified=() if unidentified is None else unidentified.names,
+        noise=search.noise,
+        starts=search.starts,
+        agreed=search.agreed,
+        unbounded=reproduction is not None,
+    )
+
+
+def _without_maximum(reproduction: Reproduction, reml: bool) -> str:
+    """Say why the likelihood has no maximum, and what to do."""
+    first = "Fit by REML (reml=True), or use" if reproduction.any_response and not reml else "Use"
+    return (
+        "But the likelihood is unbounded: fixed effects and the random effects of "
+        f"{', '.join(reproduction.groups)} reproduce the response exactly, and it grows without limit as these grow "
+        "beside the residuals. Estimates, likelihood ratios, AIC and BIC are those of a local optimum at best. "
+        f"{first} fewer random or fixed effects."
+    )
+
+
+def _highest(search: Search) -> float:
+    """Largest entry of the Hessian."""
+    return 1.0 if search.derivatives.hessian is None else float(np.abs(search.derivatives.hessian).max())
+
+
+def _widest(search: Search) -> float:
+    """Largest entry of theta, at least 1: the Hessian is scaled by it."""
+    return max(1.0, float(np.abs(search.theta).max(initial=0.0)))
+
+
+def _flat_directions(problem: Problem, position: int, factor: np.ndarray) -> list[str]:
+    """Phrases for the combinations of effects of one term that have no variance.
+
+    The null space is taken of Lambda in the whitened basis, where a covariate far from zero is harmless, and carried
+    over to the user's: v'b = 0 there is (T'v)'b = 0 here. Weights are in units of each effect's SD over the rows.
+    """
+    term, layout = problem.terms[position], problem.layout
+    start = layout.term_start[position]
+    inside = slice(start, start + term.k)
+    own = factor[inside, inside]
+    # No singular value is below |det| over the norm to the power k - 1.
+    norm = float(np.linalg.norm(own))
+    if abs(float(np.prod(np.diagonal(own)))) > (_NO_VARIANCE + _ROUNDING * norm) * norm ** (len(own) - 1):
+        return []
+    left, sizes, _ = np.linalg.svd(own)
+    null = layout.whiten[position].T @ left[:, sizes < _NO_VARIANCE + _ROUNDING * sizes[0]]
+    if not null.shape[1]:
+        return []
+    spread = np.linalg.norm(layout.whiten[position], axis=0)  # T'T = z'z / n
+    basis, _ = np.linalg.qr(null / spread[:, None])
+    alone = np.linalg.norm(basis, axis=1) > 1.0 - _ALONE
+    phrases = [f"{name} in {term.group}" for name, flag in zip(term.columns, alone, strict=True) if flag]
+    mixed = basis.copy()
+    mixed[alone] = 0.0
+    left, sizes, _ = np.linalg.svd(mixed, full_matrices=False)
+    for vector in left.T[sizes > 0.5]:
+        weights = vector / vector[np.abs(vector).argmax()]
+        parts = [f"{w:+.2f} {name}" for w, name in zip(weights, term.columns, strict=True) if abs(w) > 0.05]
+        phrases.append(f"{' '.join(parts)} (SD units) in {term.group}")
+    return phrases
+
+
+def _summarise(boundary: tuple[str, ...]) -> str:
+    """Spell out the first directions, and count the others."""
+    shown = "; ".join(boundary[:_SHOWN])
+    more = len(boundary) - _SHOWN
+    return f"{shown}; and {more} more direction{'s' * (more > 1)}" if more > 0 else shown

@@ -1,0 +1,246 @@
+"""Which covariance parameters the design identifies at all, whatever the response.
+
+The data tell the covariance V = sum over i of s_i G_i + s_0 W^-1 of y only in contrasts that are free of beta: two
+covariances with the same P V P (P the projection off X, rows weighted) cannot be told apart. So the parameters are
+identified if and only if P G_1 P, ..., P W^-1 P are linearly independent (Demidenko 2004, Mixed Models, section 3.2).
+
+Such a direction is flat at the optimum, so that the curvature there, which every fit has, clears nearly all designs.
+The others are tested by random vectors w: with C = Z'P Z and D_i the pattern of entry i in q-space, a combination
+vanishes if sum c_i C D_i C w + c_0 C w = 0 for a few random w, and sum c_i tr(D_i C) + c_0 (n - p) = 0. That costs a
+few products with Z'Z, for a source as for rows in memory, and needs no factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.fitting.outcome import Search, Stop
+from mixedsparse.core.fitting.reasons import Component, describe
+from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.problem.problem import Problem
+
+__all__ = ["Unidentified", "unidentified", "unidentified_directions"]
+
+# Curvature below this share of the largest may be none; the test of the design decides.
+_FLAT = 1e-6
+# Share of their size that combinations of projected matrices must keep to be told from 0: rounding leaves 1e-13.
+_ZERO = 1e-9
+# Random vectors beyond those that the number of parameters asks for.
+_SPARE = 2
+_SEED = 20040615
+# Share of a direction from which on a parameter is part of it.
+_PART = 1e-6
+# Change of a coefficient or variance along a direction, in standard errors, that is more than rounding.
+_MOVES = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unidentified:
+    """Directions of the covariance parameters along which the criterion is flat for any response; d counts them.
+
+    Attributes
+    ----------
+    components : tuple of Component
+        Parameters that hang together, and why.
+    beta : ndarray, shape (d, p)
+        Change of the coefficients along each direction.
+    cov_beta : ndarray, shape (d, p, p)
+        Change of their covariance.
+    """
+
+    components: tuple[Component, ...]
+    beta: np.ndarray
+    cov_beta: np.ndarray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Parameters, named as in ``conf_int``."""
+        return tuple(name for component in self.components for name in component.names)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What cannot be told and why, a clause per component."""
+        return tuple(component.reason for component in self.components)
+
+    def concerns(self, term: int, effects: Sequence[int]) -> bool:
+        """Whether the standard deviation of one effect of `term`, or the correlation of two, is not identified."""
+        return any((term, i, j) in c.entries for c in self.components for i in effects for j in effects if j <= i)
+
+    @property
+    def concerns_sigma(self) -> bool:
+        """Whether the residual variance is not identified."""
+        return any(component.residual for component in self.components)
+
+    def settled(self, cov: np.ndarray) -> np.ndarray:
+        """Covariance of the coefficients (p, p), NaN where it moves along some direction."""
+        errors = np.sqrt(np.diagonal(cov))
+        spread = np.abs(self.cov_beta).max(axis=0, initial=0.0)
+        return np.where(spread > _MOVES * np.outer(errors, errors), np.nan, cov)
+
+    def moves(self, L: np.ndarray, cov: np.ndarray) -> np.ndarray:
+        """Mask (r,): whether L beta (L (r, p)) or its standard error, by `cov` (p, p), moves along some direction."""
+        variance = np.einsum("rp,pq,rq->r", L, cov, L)
+        spread = np.abs(np.einsum("rp,dpq,rq->dr", L, self.cov_beta, L)).max(axis=0, initial=0.0)
+        shift = np.abs(self.beta @ L.T).max(axis=0, initial=0.0)
+        return (spread > _MOVES * variance) | (shift > _MOVES * np.sqrt(variance))
+
+
+def unidentified(engine: Engine, search: Search) -> Unidentified | None:
+    """Test the design if the end of `search` leaves room for a direction that is not identified."""
+    problem = engine.problem
+    hessian = search.derivatives.hessian
+    highest = 1.0 if hessian is None else float(np.abs(hessian).max(initial=0.0))
+    widest = max(1.0, float(np.abs(search.theta).max(initial=0.0)))
+    curved = search.step.lowest > _FLAT * highest * widest**2
+    # The probes of an iterative search leave noise in its Hessian. By ML a variance of which the data say nothing
+    # comes out as 0, where the likelihood is curved.
+    pushed = not search.pls.reml and bool((search.theta[problem.layout.is_diagonal] == 0.0).any())
+    if curved and not pushed and search.stop is Stop.CONVERGED and engine.name != "iterative":
+        return None
+    directions = unidentified_directions(engine)
+    found = _judged(problem, search.pls, directions) if directions.shape[1] else None
+    # Where the criterion is curved all the same, other parameters have one best value on the boundary.
+    sound = found is None or (curved and engine.name != "iterative" and not all(c.held for c in found.components))
+    return None if sound else found
+
+
+def unidentified_directions(engine: Engine) -> np.ndarray:
+    """Return combinations (m + 1, d) of relative covariance entries, whitened bases, and the residual that vanish."""
+    problem, layout = engine.problem, engine.problem.layout
+    m = problem.n_theta
+    rng = np.random.default_rng(_SEED)
+    found, plain = [], []
+    for _ in range(_SPARE + -(-(m + 1) // layout.q)):
+        w = [rng.normal(size=(n, k, 1)) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
+        raw = engine.times(w)
+        inner = _free_of_x(problem, w, raw)
+        both = [
+            np.concatenate([_patterned(layout, b, u), _patterned(layout, b, v)], axis=2)
+            for b, (u, v) in enumerate(zip(inner, raw, strict=True))
+        ]
+        taken = engine.times(both)
+        projected = _free_of_x(problem, both, taken)
+        found.append(np.hstack([_flat(projected)[:, :m], _flat(inner)]))
+        plain.append(np.hstack([_flat(taken)[:, m:], _flat(raw)]))
+    table, sizes = np.vstack(found), np.vstack(plain)
+    # Each level has its say, however small its weights are; then each parameter.
+    rows = np.linalg.norm(sizes, axis=1, keepdims=True)
+    rows[rows == 0] = 1.0
+    scale = np.linalg.norm(sizes / rows, axis=0)
+    scale[scale == 0] = 1.0
+    traces = _traces(problem) / scale
+    table = np.vstack([table / rows / scale, traces / max(float(np.abs(traces).max()), 1e-300)])
+    _, values, vectors = np.linalg.svd(np.linalg.qr(table, mode="r"))
+    rank = int((values > _ZERO * max(values[0], 1.0)).sum())
+    return np.asarray(vectors[rank:].T / scale[:, None])
+
+
+def _free_of_x(problem: Problem, vectors: list[np.ndarray], products: list[np.ndarray]) -> list[np.ndarray]:
+    """Z'P Z times block vectors, from Z'Z times them."""
+    p = problem.p
+    sums = sum(
+        np.tensordot(own[:, :, :p], v, axes=((0, 1), (0, 1))) for own, v in zip(problem.Zxy, vectors, strict=True)
+    )
+    return [product - own[:, :, :p] @ sums for own, product in zip(problem.Zxy, products, strict=True)]
+
+
+def _patterned(layout: BlockLayout, b: int, u: np.ndarray) -> np.ndarray:
+    """D_i u of every parameter, (levels, K, m), for u (levels, K, 1) of block b."""
+    out = np.zeros((*u.shape[:2], len(layout.block)))
+    for i in layout.members[b]:
+        out[:, layout.row[i], i] = u[:, layout.col[i], 0]
+        out[:, layout.col[i], i] = u[:, layout.row[i], 0]
+    return out
+
+
+def _flat(vectors: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([v.reshape(-1, v.shape[2]) for v in vectors])
+
+
+def _traces(problem: Problem) -> np.ndarray:
+    """tr(P G_i) of every parameter and n - p, (m + 1,)."""
+    p = problem.p
+    own = [
+        gram.sum(axis=0) - np.tensordot(cross[:, :, :p], cross[:, :, :p], axes=((0, 2), (0, 2)))
+        for gram, cross in zip(problem.grams, problem.Zxy, strict=True)
+    ]
+    entries = problem.layout.gather(own) * np.where(problem.layout.is_diagonal, 1.0, 2.0)
+    return np.append(entries, float(problem.n - p))
+
+
+def _judged(problem: Problem, pls: Pls, directions: np.ndarray) -> Unidentified:
+    """Name the parameters, and follow the coefficients along the directions."""
+    layout, p = problem.layout, problem.p
+    size = 1.0 + max(float(np.square(lam).sum()) for lam in pls.factors)
+    beta, cov = np.zeros((directions.shape[1], p)), np.zeros((directions.shape[1], p, p))
+    sigma2 = pls.pwrss / problem.degrees(pls.reml)
+    for i, direction in enumerate(directions.T):
+        step = size * direction / np.abs(direction).max()
+        inner, pull = np.zeros((p, p)), np.zeros(p)
+        for b, (lam, hx, zeta) in enumerate(zip(pls.factors, pls.Hx, pls.zeta, strict=True)):
+            # W^-1 = V_0 less what the random effects add to it.
+            change = _symmetric(layout, b, step) - step[-1] * lam @ lam.T
+            turned = np.swapaxes(hx, 1, 2) @ change
+            inner += (turned @ hx).sum(axis=0)
+            pull -= np.einsum("lpk,lk->p", turned, zeta)
+        beta[i] = solve_triangular(problem.basis.root, pls.K @ pull) if p else pull
+        cov[i] = sigma2 * problem.basis.covariance(pls.K @ inner @ pls.K + step[-1] * pls.K)
+    return Unidentified(_components(problem, directions), beta, cov)
+
+
+def _symmetric(layout: BlockLayout, b: int, entries: np.ndarray) -> np.ndarray:
+    """Symmetric (K, K) of block b with the given entries (m + 1,)."""
+    mine = layout.members[b]
+    out = np.zeros((layout.widths[b], layout.widths[b]))
+    out[layout.row[mine], layout.col[mine]] = out[layout.col[mine], layout.row[mine]] = entries[mine]
+    return out
+
+
+def _components(problem: Problem, directions: np.ndarray) -> tuple[Component, ...]:
+    """Collect the parameters that the directions join, in the user's basis."""
+    layout = problem.layout
+    keys: list[tuple[int, int, int]] = [
+        (t, i, j) for t, term in enumerate(problem.terms) for i in range(term.k) for j in range(i + 1)
+    ]
+    table = np.empty((len(keys) + 1, directions.shape[1]))
+    for d, direction in enumerate(directions.T):
+        values = []
+        for t, (b, start, whiten) in enumerate(zip(layout.term_block, layout.term_start, layout.whiten, strict=True)):
+            inside = slice(start, start + len(whiten))
+            back = np.linalg.inv(whiten)
+            # In units of each effect's SD over the rows.
+            spread = np.linalg.norm(whiten, axis=0)[:, None]
+            moved = spread * (back @ _symmetric(layout, b, direction)[inside, inside] @ back.T) * spread.T
+            values += [moved[i, j] for (owner, i, j) in keys if owner == t]
+        table[:, d] = [*values, direction[-1]]
+    basis, _ = np.linalg.qr(table / np.linalg.norm(table, axis=0))
+    joint = np.abs(basis @ basis.T)
+    alone = {key: bool(joint[a, a] > 1.0 - _PART) for a, key in enumerate(keys)}
+    for a, key in enumerate(keys):
+        for other, twin in enumerate(keys):
+            joint[a, other] = 1.0 if alone[key] and alone[twin] and key[0] == twin[0] else joint[a, other]
+    left = [int(a) for a in np.flatnonzero(np.diagonal(joint) > _PART)]
+    out = []
+    while left:
+        members = _connected(joint, left)
+        left = [a for a in left if a not in members]
+        entries = frozenset(keys[a] for a in members if a < len(keys))
+        out.append(describe(problem, entries, len(keys) in members, {key for key in entries if alone[key]}))
+    return tuple(out)
+
+
+def _connected(joint: np.ndarray, left: list[int]) -> set[int]:
+    """Return the first of `left`, and all that hang together with it."""
+    members, new = {left[0]}, [left[0]]
+    while new:
+        at = new.pop()
+        further = [a for a in left if a not in members and joint[at, a] > _PART]
+        members.update(further)
+        new += further
+    return members

@@ -1,0 +1,78 @@
+"""How a search for theta went: its lines, and where and why it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from mixedsparse.core.fitting.trust import Step
+from mixedsparse.core.likelihood.derivatives import Derivatives
+from mixedsparse.core.likelihood.pls import Pls
+
+__all__ = ["Iteration", "Progress", "Search", "Stop"]
+
+
+class Stop(Enum):
+    """Why the search ended."""
+
+    CONVERGED = "converged"
+    MAX_EVALS = "the limit on evaluations was reached"
+    NO_PROGRESS = "no step lowers the criterion"
+    NOT_FINITE = "the derivatives are not finite"
+    INTERRUPTED = "it was interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One line of the search: evaluations so far, criterion, scaled gradient norm, length of the last step."""
+
+    number: int
+    nfev: int
+    criterion: float
+    gradient: float
+    step: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Search:
+    """Outcome of the search, in theta of the whitened bases.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (m,)
+        Where it ended, zeros exact and signs canonical.
+    pls : Pls
+        Penalised least squares there.
+    derivatives : Derivatives
+        At the last point of the search (entries that were set to 0 are still 1e-7 there).
+    step : Step
+        The last Newton step, shorter than the criterion can show.
+    stop : Stop
+    nfev, nit : int
+        Evaluations of the criterion; accepted steps.
+    seconds : float
+    path : tuple of Iteration
+    noise : float
+        Rounding error of the criterion there.
+    starts, agreed : int
+        Points that searches set out from, and how many of these ended at this criterion.
+    """
+
+    theta: np.ndarray
+    pls: Pls
+    derivatives: Derivatives
+    step: Step
+    stop: Stop
+    nfev: int
+    nit: int
+    seconds: float
+    path: tuple[Iteration, ...]
+    noise: float = float("nan")
+    starts: int = 1
+    agreed: int = 1
+
+
+Progress = Callable[[Iteration], None]

@@ -1,0 +1,153 @@
+"""Starting values: the covariance matrices of all blocks, and the residual variance, by the method of moments.
+
+With r the least-squares residual, P = I - QQ', any weights G_l (K, K) and u_l = G_l Z_l'r, B_lm = G_l Z_l'P Z_m,
+
+    E[sum_l u_l u_l'] = sum over l, blocks t, levels m of t of B_lm Sigma_t B_lm' + sigma^2 sum_l G_l Z_l'P Z_l G_l'
+
+and r'r likewise: linear equations for all the variances at once, as in Henderson's method 3 (Searle, Casella &
+McCulloch 1992, section 5.5). Where the design is balanced the solution is the REML estimate itself. The weights
+(A_l + I)^-1, the best ones if Lambda were I, keep levels with few rows from deciding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.terms import row_labels
+from mixedsparse.ground.errors import OptionError
+
+__all__ = ["check_theta", "moment_start"]
+
+# Share of the total variance that the residual keeps at least.
+_RESIDUAL_SHARE = 0.01
+# Smallest variance ratio to start from, over the mean number of rows per level: a start at 0 would be stationary.
+_SMALLEST_RATIO = 0.1
+_LARGEST_FLOOR = 0.01
+# Numbers in the products of a row of X up to which X is taken out of the coefficients, and entries of the covariance
+# matrices up to which all are estimated; beyond, X counts as noise and correlations start at 0.
+_WIDEST, _MOST = 1_000_000, 1000
+# Numbers that are gathered at a time.
+_AT_ONCE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """One block, level by level: A, Z'Q, the weights G, and G Z'Q; which entries of its covariance matrix are free."""
+
+    gram: np.ndarray
+    cross: np.ndarray
+    weight: np.ndarray
+    weighted: np.ndarray
+    free: np.ndarray
+
+
+def moment_start(problem: Problem) -> np.ndarray:
+    """Return theta (m,) of the whitened bases."""
+    layout = problem.layout
+    sides = [_side(problem, b) for b in range(len(layout.widths))]
+    stops = np.cumsum([len(side.free) for side in sides])
+    places = [slice(stop - len(side.free), stop) for stop, side in zip(stops, sides, strict=True)]
+    size = int(stops[-1]) + 1
+    system, known = np.zeros((size, size)), np.zeros(size)
+    for s, (side, place) in enumerate(zip(sides, places, strict=True)):
+        u = _times(side.weight, problem.Zxy[s][:, :, -1:])[:, :, 0]
+        known[place] = (u.T @ u).ravel()[side.free]
+        noise = (_times(_times(side.weight, side.gram), side.weight)).sum(axis=0) - _outer_sum(side.weighted)
+        system[place, -1] = noise.ravel()[side.free]
+        system[-1, place] = (side.gram.sum(axis=0) - _outer_sum(side.cross)).ravel()[side.free]
+        own = np.arange(len(side.gram))
+        system[place, place] = _coefficients(side, side, own, own, side.gram)
+    for (s, t), pairs in problem.pairs.items():
+        rows, columns, data = pairs.rows, pairs.indices, pairs.data
+        system[places[s], places[t]] = _coefficients(sides[s], sides[t], rows, columns, data)
+        system[places[t], places[s]] = _coefficients(sides[t], sides[s], columns, rows, data.swapaxes(1, 2))
+    system[-1, -1], known[-1] = problem.n - problem.p, problem.xy[-1, -1]
+    solution = np.linalg.lstsq(system, known, rcond=None)[0]
+    total = float(problem.xy[-1, -1]) / problem.n
+    residual = max(float(solution[-1]), _RESIDUAL_SHARE * total)
+    factors = []
+    for b, (side, place) in enumerate(zip(sides, places, strict=True)):
+        k = layout.widths[b]
+        covariance = np.zeros(k * k)
+        covariance[side.free] = solution[place] / residual if residual > 0 else 0.0
+        floor = min(_SMALLEST_RATIO * layout.n_levels[b] / problem.n, _LARGEST_FLOOR)
+        factors.append(_root(covariance.reshape(k, k), floor))
+    return layout.gather(factors)
+
+
+def _side(problem: Problem, b: int) -> _Side:
+    layout, gram = problem.layout, problem.grams[b]
+    k, p = layout.widths[b], problem.p if (problem.p * max(layout.widths)) ** 2 <= _WIDEST else 0
+    cross = problem.Zxy[b][:, :, :p]
+    weight = 1.0 / (gram + 1.0) if k == 1 else np.linalg.inv(gram + np.eye(k))
+    free = np.zeros((k, k), dtype=bool)
+    row, col = layout.row[layout.members[b]], layout.col[layout.members[b]]
+    if sum(width**2 for width in layout.widths) > _MOST:
+        row = col = row[row == col]
+    free[row, col] = free[col, row] = True
+    return _Side(gram, cross, weight, _times(weight, cross), np.flatnonzero(free))
+
+
+def _coefficients(s: _Side, t: _Side, rows: np.ndarray, columns: np.ndarray, data: np.ndarray) -> np.ndarray:
+    """Sum of B (x) B over all pairs of levels, of which those in the lists have rows in common."""
+    p = s.cross.shape[2]
+    out = _gram(s.weighted) @ _gram(t.cross).T
+    step = max(1, _AT_ONCE // (data[0].size + s.gram.shape[1] * p + t.gram.shape[1] * p))
+    for start in range(0, len(rows), step):
+        piece = slice(start, start + step)
+        own = _times(s.weight[rows[piece]], data[piece])
+        shared = s.weighted[rows[piece]] @ t.cross[columns[piece]].swapaxes(1, 2)
+        out += _gram(own - shared) - _gram(shared)
+    return out[np.ix_(s.free, t.free)]
+
+
+def _gram(blocks: np.ndarray) -> np.ndarray:
+    """Sum of the Kronecker products of blocks (n, K, J) with themselves, (K^2, J^2)."""
+    n, k, j = blocks.shape
+    flat = blocks.reshape(n, k * j)
+    return (flat.T @ flat).reshape(k, j, k, j).swapaxes(1, 2).reshape(k * k, j * j)
+
+
+def _outer_sum(blocks: np.ndarray) -> np.ndarray:
+    """Sum over levels of b b', b (K, p)."""
+    flat = blocks.swapaxes(0, 1).reshape(blocks.shape[1], -1)
+    return flat @ flat.T
+
+
+def _times(blocks: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    return blocks * vectors if blocks.shape[1] == 1 else blocks @ vectors
+
+
+def _root(covariance: np.ndarray, floor: float) -> np.ndarray:
+    """Lower-triangular root of the nearest covariance matrix whose eigenvalues are at least `floor`."""
+    if len(covariance) == 1:
+        return np.sqrt(np.maximum(covariance, floor))
+    values, vectors = np.linalg.eigh(covariance)
+    return np.linalg.cholesky((vectors * np.maximum(values, floor)) @ vectors.T)
+
+
+def check_theta(problem: Problem, theta: Any, name: str) -> np.ndarray:
+    """Return `theta` as an array (m,) of finite numbers; the error calls it `name`.
+
+    Raises
+    ------
+    OptionError
+        It is not one; the message counts the parameters.
+    """
+    labels = row_labels(theta)
+    if labels is not None and not np.array_equal(labels, np.arange(len(labels))):
+        raise OptionError(f"{name} has labels, but theta goes by position: give values in the order of theta.")
+    try:
+        values = np.atleast_1d(np.asarray(theta, dtype=float))
+    except (TypeError, ValueError) as err:
+        raise OptionError(f"{name}={theta!r} is not an array of numbers.") from err
+    if values.shape != (problem.n_theta,) or not np.isfinite(values).all():
+        groups = ", ".join(f"{t.group} ({t.n_theta})" for t in problem.terms)
+        raise OptionError(
+            f"{name} must hold {problem.n_theta} finite numbers, one per covariance parameter: {groups}; got {theta!r}."
+        )
+    return values

@@ -1,6 +1,0 @@
-"""Fits without a factorisation: conjugate gradients, stochastic traces, Newton (for factors that are too big)."""
-
-from mixedsparse.core.krylov.engine import KrylovEngine
-from mixedsparse.core.krylov.fit import fit_iterative
-
-__all__ = ["KrylovEngine", "fit_iterative"]

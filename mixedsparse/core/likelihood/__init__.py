@@ -1,0 +1,1 @@
+"""The criterion at one theta, and its derivatives."""

@@ -1,0 +1,67 @@
+"""[Q r]'V_0^-1 [Q r] from the observations, where sums over levels have lost its digits.
+
+The cross-products give it as a small difference of large numbers when the random effects take up nearly all of r or of
+a column of Q: a response far from 0 without an intercept, a nearly perfect fit. With C = [Q r] and spherical U,
+
+    S = E'E + U'U,    E = C - Z Lambda U,    0 = Lambda'Z'E - U
+
+is a sum of squares, off by the square of the error of U only, and its root comes from [E; U] without squaring. One
+step of iterative refinement makes up for what an ill-conditioned factor leaves of U.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedsparse.core.engines.interface import Factor
+from mixedsparse.core.problem.absent_rows import are_here
+from mixedsparse.core.problem.crossproducts import level_sums
+from mixedsparse.core.problem.problem import Problem
+
+__all__ = ["can_use_rows", "root_from_rows"]
+
+Vectors = list[np.ndarray]
+
+
+def can_use_rows(problem: Problem) -> bool:
+    """Whether the observations, and the response to which the sums belong, are in memory.
+
+    Sums from which the rows of a level were taken out have fewer rows than those in memory.
+    """
+    here = problem.has_rows and are_here(problem.basis.residual)
+    return here and len(problem.basis.residual) == problem.n
+
+
+def root_from_rows(problem: Problem, factor: Factor, projected: Vectors) -> np.ndarray:
+    """Upper triangular root of S, shape (p + 1, p + 1), its diagonal not negative.
+
+    Parameters
+    ----------
+    problem : Problem
+    factor : Factor
+    projected : list of ndarray (levels, K, p + 1)
+        Z'V_0^-1 [Q r] as sums over levels give it.
+    """
+    columns = np.column_stack([problem.basis.q, problem.basis.residual])
+    lams = factor.factors
+    left = columns - _spread(problem, [lam @ (lam.T @ v) for lam, v in zip(lams, projected, strict=True)])
+    gap = [own - v for own, v in zip(_sums(problem, left), projected, strict=True)]
+    step = factor.solve(gap)[1]
+    spherical = [lam.T @ (v + s) for lam, v, s in zip(lams, projected, step, strict=True)]
+    left = columns - _spread(problem, [lam @ u for lam, u in zip(lams, spherical, strict=True)])
+    root = np.linalg.qr(np.concatenate([left, *(u.reshape(-1, columns.shape[1]) for u in spherical)]), mode="r")
+    return np.asarray(root * np.where(np.diagonal(root) < 0, -1.0, 1.0)[:, None])
+
+
+def _spread(problem: Problem, vectors: Vectors) -> np.ndarray:
+    """Z times block vectors (levels, K, r), shape (n, r)."""
+    out = np.zeros((problem.n, vectors[0].shape[2]))
+    for block, vector in zip(problem.blocks, vectors, strict=True):
+        for a in range(block.width):
+            out += block.z[:, a, None] * vector[block.codes, a]
+    return out
+
+
+def _sums(problem: Problem, columns: np.ndarray) -> Vectors:
+    """Z'columns, block vectors (levels, K, r)."""
+    return [level_sums(block, columns) for block in problem.blocks]

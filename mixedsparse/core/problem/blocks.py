@@ -1,0 +1,219 @@
+"""Factor blocks: the random-effects terms that share one grouping factor, side by side.
+
+Every level of a block couples only with itself inside the block, whatever the number of terms on that
+factor, so Z'Z and Lambda are block diagonal with one K x K block per level. The engines see blocks only.
+
+Inside a block the basis of each term is whitened: with Z_t'Z_t / n = T'T (T lower triangular), the columns
+z T^-1 are orthonormal on average and Lambda_t becomes T Lambda_t. That is linear in theta and keeps the
+triangle, so a slope measured in millions needs no care anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout
+from mixedsparse.core.problem.whitening import whiten
+
+__all__ = ["Block", "BlockLayout", "make_blocks", "make_layout"]
+
+# A pivot below this share of its diagonal means that the term's columns are linearly dependent.
+_PIVOT_TOL = 1e-13
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """One grouping factor: codes (n,), whitened basis z (n, K) over all of its terms.
+
+    `unit` says that z is a single column of ones (a random intercept, unweighted): sums are counts.
+    """
+
+    codes: np.ndarray
+    z: np.ndarray
+    n_levels: int
+    unit: bool
+
+    @property
+    def width(self) -> int:
+        """Number of random effects per level, K."""
+        return int(self.z.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class BlockLayout:
+    """Where theta stands in the blocks.
+
+    Attributes
+    ----------
+    widths, n_levels : tuple of int
+        K and number of levels of each block.
+    block, row, col : ndarray of int, shape (m,)
+        Position of each entry of theta in the lower triangle of its block's Lambda.
+    to_block : ndarray, shape (m, m)
+        Whitening: theta of the whitened bases = `to_block` @ theta of the user's.
+    term_block, term_start : tuple of int
+        Block of each term and its first column there.
+    whiten : tuple of ndarray (k, k)
+        T of each term; b of the user's basis = T^-1 b of the whitened one.
+    """
+
+    widths: tuple[int, ...]
+    n_levels: tuple[int, ...]
+    block: np.ndarray
+    row: np.ndarray
+    col: np.ndarray
+    to_block: np.ndarray
+    term_block: tuple[int, ...]
+    term_start: tuple[int, ...]
+    whiten: tuple[np.ndarray, ...]
+
+    @cached_property
+    def is_diagonal(self) -> np.ndarray:
+        """Mask of the entries on a diagonal, shape (m,)."""
+        return self.row == self.col
+
+    @cached_property
+    def members(self) -> tuple[np.ndarray, ...]:
+        """Positions in theta of the entries of each block."""
+        return tuple(np.flatnonzero(self.block == b) for b in range(len(self.widths)))
+
+    @cached_property
+    def _effect(self) -> np.ndarray:
+        """Number of the effect, over all blocks, in whose row each entry of theta stands, shape (m,)."""
+        return np.cumsum([0, *self.widths])[self.block] + self.row
+
+    @property
+    def q(self) -> int:
+        """Number of random effects in total."""
+        return sum(k * n for k, n in zip(self.widths, self.n_levels, strict=True))
+
+    def factors(self, theta: np.ndarray) -> list[np.ndarray]:
+        """Lambda of each block, (K, K) lower triangular, from theta of the whitened bases."""
+        out = [np.zeros((k, k)) for k in self.widths]
+        for mine, lam in zip(self.members, out, strict=True):
+            lam[self.row[mine], self.col[mine]] = theta[mine]
+        return out
+
+    def gather(self, matrices: Sequence[np.ndarray]) -> np.ndarray:
+        """Entries (m,) of one (K, K) matrix per block at the positions of theta."""
+        out = np.empty(len(self.block))
+        for mine, matrix in zip(self.members, matrices, strict=True):
+            out[mine] = matrix[self.row[mine], self.col[mine]]
+        return out
+
+    def positive(self, theta: np.ndarray) -> np.ndarray:
+        """Flip the columns of Lambda whose diagonal entry is negative: the same covariance."""
+        negative = self.is_diagonal & (theta < 0)
+        if not negative.any():
+            return theta
+        flipped = set(zip(self.block[negative], self.col[negative], strict=True))
+        sign = [-1.0 if key in flipped else 1.0 for key in zip(self.block, self.col, strict=True)]
+        return theta * np.array(sign)
+
+    def row_norms(self, theta: np.ndarray) -> np.ndarray:
+        """Return the SD ratio (m,) of the effect in whose row each entry of theta stands."""
+        return np.sqrt(np.bincount(self._effect, theta**2))[self._effect]
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        """Theta of the same covariance with a zero column wherever a pivot is zero."""
+        return self.gather([_semidefinite_root(lam @ lam.T, lam) for lam in self.factors(theta)])
+
+
+def _semidefinite_root(sigma: np.ndarray, lam: np.ndarray) -> np.ndarray:
+    """Lower-triangular root of a semidefinite matrix, zero columns for zero pivots; `lam` itself where none is zero."""
+    if (np.diagonal(lam) > 0).all():
+        return lam
+    root = np.zeros_like(sigma)
+    rest = sigma.copy()
+    for j in range(len(sigma)):
+        if rest[j, j] > _PIVOT_TOL * max(sigma[j, j], 1e-300):
+            root[j:, j] = rest[j:, j] / np.sqrt(rest[j, j])
+            rest -= np.outer(root[:, j], root[:, j])
+    return root
+
+
+def make_blocks(terms: Sequence[RandomTerm], root_weights: np.ndarray | None) -> tuple[list[Block], BlockLayout]:
+    """Group `terms` (in theta order) by grouping factor and whiten their bases.
+
+    Parameters
+    ----------
+    terms : sequence of RandomTerm
+        In theta order.
+    root_weights : ndarray, shape (n,), or None
+        Square roots of the prior weights, multiplied into the bases.
+    """
+    owner, shared = _shared_factors(terms)
+    bases: list[list[np.ndarray]] = [[] for _ in shared]
+    transforms = []
+    for term, b in zip(terms, owner, strict=True):
+        z = term.z if root_weights is None else term.z * root_weights[:, None]
+        z, transform = whiten(z)
+        transforms.append(transform)
+        bases[b].append(z)
+    blocks = []
+    for term, pieces in zip(shared, bases, strict=True):
+        z = pieces[0] if len(pieces) == 1 else np.hstack(pieces)
+        unit = z.shape[1] == 1 and bool((z == 1.0).all())
+        blocks.append(Block(term.codes, z, term.n_levels, unit))
+    return blocks, make_layout(terms, owner, transforms)
+
+
+def make_layout(terms: Sequence[RandomTerm], owner: Sequence[int], whiten: Sequence[np.ndarray]) -> BlockLayout:
+    """Lay out the blocks.
+
+    Parameters
+    ----------
+    terms : sequence of RandomTerm
+        In theta order.
+    owner : sequence of int
+        Block of each term, counted from 0 in the order in which they first occur.
+    whiten : sequence of ndarray (k, k)
+        T of each term; see `mixedsparse.core.problem.whitening`.
+    """
+    layout = ThetaLayout.of(terms)
+    widths, n_levels, starts = [0] * (max(owner) + 1), [0] * (max(owner) + 1), []
+    for term, b in zip(terms, owner, strict=True):
+        starts.append(widths[b])
+        widths[b] += term.k
+        n_levels[b] = term.n_levels
+    start = np.array(starts)[layout.term]
+    return BlockLayout(
+        widths=tuple(widths),
+        n_levels=tuple(n_levels),
+        block=np.array(owner)[layout.term],
+        row=layout.row + start,
+        col=layout.col + start,
+        to_block=_whitening_of_theta(layout, whiten),
+        term_block=tuple(owner),
+        term_start=tuple(starts),
+        whiten=tuple(whiten),
+    )
+
+
+def _shared_factors(terms: Sequence[RandomTerm]) -> tuple[list[int], list[RandomTerm]]:
+    """Block of each term, and the first term of each block."""
+    owner: list[int] = []
+    first: list[RandomTerm] = []
+    for term in terms:
+        for b, other in enumerate(first):
+            same = term.codes is other.codes or np.array_equal(term.codes, other.codes)
+            if same and term.n_levels == other.n_levels:
+                owner.append(b)
+                break
+        else:
+            owner.append(len(first))
+            first.append(term)
+    return owner, first
+
+
+def _whitening_of_theta(layout: ThetaLayout, whiten: Sequence[np.ndarray]) -> np.ndarray:
+    """Matrix (m, m) of the linear map theta -> theta of T_t Lambda_t."""
+    same_column = (layout.term[:, None] == layout.term) & (layout.col[:, None] == layout.col)
+    out = np.zeros((layout.size, layout.size))
+    for i, j in zip(*np.nonzero(same_column), strict=True):
+        out[i, j] = whiten[layout.term[i]][layout.row[i], layout.row[j]]
+    return out

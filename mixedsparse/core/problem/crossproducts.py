@@ -1,0 +1,179 @@
+"""Cross-products of sparse one-hot designs, without ever forming Z.
+
+Rows of Z are (level, k numbers): sums over the rows of a level, and over the rows of a pair of levels, are
+all that the criterion needs, so the cost after this module no longer depends on the number of observations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from mixedsparse.core.problem.blocks import Block
+
+__all__ = ["Pairs", "cross_pairs", "level_grams", "level_products", "level_sums", "sorted_pairs", "stable_order"]
+
+# A table of all pairs of levels is used while it has at most this many cells per observation.
+_TABLE_CELLS_PER_ROW = 4
+# Up to this many numbers one call of bincount is quicker than a sparse product, whose set-up is slow.
+_COUNTED = 100_000
+# Rows per level from which on one matrix product per level is quicker than sums over all rows, number by number.
+_BUSY = 200
+# Numbers that may be put in the order of the levels for that.
+_COPIED = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Z_s'Z_t as blocks, one for each pair of levels that occurs together.
+
+    Attributes
+    ----------
+    indptr : ndarray, shape (levels_s + 1,)
+        Where each level of s starts in `indices`.
+    indices : ndarray, shape (nnz,)
+        Levels of t, increasing inside a level of s.
+    data : ndarray, shape (nnz, K_s, K_t)
+        The blocks.
+    n_columns : int
+        Number of levels of t.
+    """
+
+    indptr: np.ndarray
+    indices: np.ndarray
+    data: np.ndarray
+    n_columns: int
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Level of s of each block, shape (nnz,)."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+    def transposed(self) -> Pairs:
+        """Z_t'Z_s."""
+        order = stable_order(self.indices, self.n_columns)
+        counts = np.bincount(self.indices, minlength=self.n_columns)
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        data = np.ascontiguousarray(self.data[order].transpose(0, 2, 1))
+        return Pairs(indptr, self.rows[order], data, len(self.indptr) - 1)
+
+    def dense(self) -> np.ndarray:
+        """Return the array (levels_s, K_s, K_t, levels_t)."""
+        _, width_s, width_t = self.data.shape
+        out = np.zeros((len(self.indptr) - 1, width_s, width_t, self.n_columns))
+        out[self.rows, :, :, self.indices] = self.data
+        return out
+
+
+def level_sums(block: Block, columns: np.ndarray) -> np.ndarray:
+    """Z'columns as an array (levels, K, r) for columns (n, r)."""
+    n, r = columns.shape
+    out = np.empty((block.n_levels, block.width, r))
+    if columns.size <= _COUNTED:
+        cells = (block.codes[:, None] * r + np.arange(r)).ravel()
+        for a in range(block.width):
+            sums = np.bincount(cells, (block.z[:, a, None] * columns).ravel(), minlength=block.n_levels * r)
+            out[:, a] = sums.reshape(block.n_levels, r)
+        return out
+    pointer = np.arange(n + 1)
+    for a in range(block.width):
+        onehot = sparse.csr_matrix((block.z[:, a], block.codes, pointer), shape=(n, block.n_levels))
+        out[:, a] = onehot.T @ columns
+    return out
+
+
+def level_products(block: Block, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Diagonal blocks of Z'Z, (levels, K, K), and Z'columns, (levels, K, r), for columns (n, r)."""
+    k, n = block.width, len(columns)
+    if k == 1 or n < _BUSY * block.n_levels or n * (k + columns.shape[1]) > _COPIED:
+        return level_grams(block), level_sums(block, columns)
+    is_sorted = bool((block.codes[1:] >= block.codes[:-1]).all())
+    order = slice(None) if is_sorted else stable_order(block.codes, block.n_levels)
+    rows = np.empty((n, k + columns.shape[1]))
+    for j, column in enumerate([*block.z.T, *columns.T]):
+        rows[:, j] = column[order]
+    ends = np.cumsum(np.bincount(block.codes, minlength=block.n_levels))
+    products = np.array([mine[:, :k].T @ mine for mine in np.split(rows, ends[:-1])])
+    grams = products[:, :, :k]
+    return 0.5 * (grams + grams.swapaxes(1, 2)), np.ascontiguousarray(products[:, :, k:])
+
+
+def level_grams(block: Block) -> np.ndarray:
+    """Return the diagonal blocks of Z'Z, shape (levels, K, K)."""
+    out = np.empty((block.n_levels, block.width, block.width))
+    for a in range(block.width):
+        for b in range(a + 1):
+            product = None if block.unit else block.z[:, a] * block.z[:, b]
+            out[:, a, b] = out[:, b, a] = np.bincount(block.codes, product, minlength=block.n_levels)
+    return out
+
+
+def cross_pairs(s: Block, t: Block) -> Pairs:
+    """Blocks of Z_s'Z_t."""
+    n = len(s.codes)
+    cells = s.n_levels * t.n_levels
+    if cells <= _TABLE_CELLS_PER_ROW * n + 1000:
+        key = s.codes * t.n_levels + t.codes
+        counts = np.bincount(key, minlength=cells)
+        present = np.flatnonzero(counts)
+        slot = np.empty(cells, dtype=np.intp)
+        slot[present] = np.arange(len(present))
+        rows, indices = np.divmod(present, t.n_levels)
+        data = _sums_by_slot(s, t, slot[key], counts[present])
+    else:
+        order = stable_order(t.codes, t.n_levels)
+        order = order[stable_order(s.codes[order], s.n_levels)]
+        row, column = s.codes[order], t.codes[order]
+        start = np.flatnonzero(np.concatenate([[True], (row[1:] != row[:-1]) | (column[1:] != column[:-1])]))
+        rows, indices = row[start], column[start]
+        counts = np.diff(start, append=n)
+        slot_of_row = np.empty(n, dtype=np.intp)
+        slot_of_row[order] = np.repeat(np.arange(len(start)), counts)
+        data = _sums_by_slot(s, t, slot_of_row, counts)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=s.n_levels))])
+    return Pairs(indptr, indices, data, t.n_levels)
+
+
+def sorted_pairs(rows: np.ndarray, columns: np.ndarray, data: np.ndarray, n_rows: int, n_columns: int) -> Pairs:
+    """Pairs from blocks in any order; those of the same pair of levels are added up.
+
+    Parameters
+    ----------
+    rows, columns : ndarray of int, shape (m,)
+        Levels of each block; narrow integers save memory.
+    data : ndarray, shape (m, K_s, K_t)
+    n_rows, n_columns : int
+        Numbers of levels.
+    """
+    if data.shape[1:] == (1, 1):
+        table = sparse.coo_matrix((data[:, 0, 0], (rows, columns)), shape=(n_rows, n_columns)).tocsr()
+        table.sort_indices()
+        counts = table.data.astype(np.float64, copy=False)
+        return Pairs(table.indptr.astype(np.int64), table.indices, counts[:, None, None], n_columns)
+    order = stable_order(columns, n_columns)
+    order = order[stable_order(rows[order], n_rows)]
+    rows, columns = rows[order], columns[order]
+    start = np.flatnonzero(np.concatenate([[True], (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])]))
+    summed = np.add.reduceat(data[order], start)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows[start], minlength=n_rows))])
+    return Pairs(indptr, columns[start], summed, n_columns)
+
+
+def _sums_by_slot(s: Block, t: Block, slot: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Sum z_s z_t' over the rows of each slot, shape (slots, K_s, K_t)."""
+    if s.unit and t.unit:
+        return counts.astype(float)[:, None, None]
+    out = np.empty((len(counts), s.width, t.width))
+    for a in range(s.width):
+        for b in range(t.width):
+            out[:, a, b] = np.bincount(slot, s.z[:, a] * t.z[:, b], minlength=len(counts))
+    return out
+
+
+def stable_order(codes: np.ndarray, n_levels: int) -> np.ndarray:
+    """Row numbers sorted by code, ties in their order: a counting sort, O(n)."""
+    n = len(codes)
+    onehot = sparse.csr_matrix((np.ones(n, dtype=np.int8), codes, np.arange(n + 1)), shape=(n, n_levels))
+    return onehot.tocsc().indices

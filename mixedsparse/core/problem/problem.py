@@ -1,0 +1,164 @@
+"""The problem: every cross-product that the criterion needs, built once and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import lapack
+
+from mixedsparse.core.problem.absent_rows import are_here
+from mixedsparse.core.problem.blocks import Block, BlockLayout, make_blocks
+from mixedsparse.core.problem.crossproducts import Pairs, cross_pairs, level_products
+from mixedsparse.core.problem.fixed import FixedBasis, make_basis
+from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout, theta_order
+from mixedsparse.ground.threads import blas_threads
+
+__all__ = ["Problem", "make_problem"]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Cross-products of the whitened Z, the orthonormal basis Q of X and the residual of y on it.
+
+    Attributes
+    ----------
+    terms : tuple of RandomTerm
+        In theta order; `order` gives the position of each in the formula.
+    basis : FixedBasis
+        Q, the residual of y, and the way back to X.
+    layout : BlockLayout
+        Where theta stands in the blocks.
+    grams : tuple of ndarray (levels, K, K)
+        Diagonal blocks of Z'Z.
+    pairs : dict (s, t) -> Pairs, s < t
+        Off-diagonal blocks of Z'Z.
+    Zxy : tuple of ndarray (levels, K, p + 1)
+        Z'[Q r].
+    xy : ndarray, shape (p + 1, p + 1)
+        [Q r]'[Q r].
+    sum_log_weights : float
+        Sum of log w, which enters the likelihood.
+    """
+
+    n: int
+    terms: tuple[RandomTerm, ...]
+    order: tuple[int, ...]
+    theta_layout: ThetaLayout
+    basis: FixedBasis
+    layout: BlockLayout
+    grams: tuple[np.ndarray, ...]
+    pairs: dict[tuple[int, int], Pairs]
+    Zxy: tuple[np.ndarray, ...]
+    xy: np.ndarray
+    sum_log_weights: float
+    root_weights: np.ndarray | None = field(repr=False, default=None)
+
+    @property
+    def p(self) -> int:
+        """Number of fixed effects that are estimated."""
+        return len(self.basis.kept)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the observations are in memory; a problem that was aggregated from a source has their sums only."""
+        return are_here(self.basis.q)
+
+    @property
+    def n_theta(self) -> int:
+        """Number of covariance parameters."""
+        return self.theta_layout.size
+
+    def degrees(self, reml: bool) -> int:
+        """Divisor of the residual sum of squares: n - p for REML, n for ML."""
+        return self.n - self.p if reml else self.n
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """Whitened bases of the blocks, row by row; made again when a new response asks for them."""
+        return make_blocks(self.terms, self.root_weights)[0]
+
+    @cached_property
+    def spreads(self) -> tuple[np.ndarray, ...]:
+        """Standard deviation over mean of the columns of X that are kept, and of each term in theta order.
+
+        In X, and in a term with an intercept, the first column counts as the constant, and has none: infinity.
+        """
+        random = [
+            _spreads_of_rows(term.z) if self.has_rows and term.columns[0] != "Intercept" else _spreads(root)
+            for term, root in zip(self.terms, self.layout.whiten, strict=True)
+        ]
+        return (_spreads(self.basis.root), *random)
+
+    @cached_property
+    def from_block(self) -> np.ndarray:
+        """Inverse of the whitening of theta, shape (m, m)."""
+        return np.asarray(lapack.dtrtri(self.layout.to_block, lower=1)[0])
+
+
+def make_problem(
+    y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], weights: np.ndarray | None = None
+) -> Problem:
+    """Build the cross-products of y (n,), X (n, p) and `terms`.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Response, offset already subtracted.
+    X : ndarray, shape (n, p)
+        Fixed-effects design; dependent columns are dropped.
+    terms : sequence of RandomTerm
+        In formula order.
+    weights : ndarray, shape (n,), optional
+        Positive prior weights: Var(e_i) = sigma^2 / w_i.
+    """
+    with blas_threads(float(X.size) * X.shape[1]):
+        return _make_problem(y, X, terms, weights)
+
+
+def _make_problem(y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], weights: np.ndarray | None) -> Problem:
+    order = theta_order(terms)
+    ordered = tuple(terms[i] for i in order)
+    root_weights = None if weights is None else np.sqrt(weights)
+    basis = make_basis(X, y, root_weights)
+    blocks, layout = make_blocks(ordered, root_weights)
+    columns = np.column_stack([basis.q, basis.residual])
+    products = [level_products(b, columns) for b in blocks]
+    return Problem(
+        n=len(y),
+        terms=ordered,
+        order=tuple(order),
+        theta_layout=ThetaLayout.of(ordered),
+        basis=basis,
+        layout=layout,
+        grams=tuple(grams for grams, _ in products),
+        pairs=_all_pairs(blocks),
+        Zxy=tuple(sums for _, sums in products),
+        xy=columns.T @ columns,
+        sum_log_weights=0.0 if weights is None else float(np.log(weights).sum()),
+        root_weights=root_weights,
+    )
+
+
+def _all_pairs(blocks: Sequence[Block]) -> dict[tuple[int, int], Pairs]:
+    return {(s, t): cross_pairs(blocks[s], blocks[t]) for s in range(len(blocks)) for t in range(s + 1, len(blocks))}
+
+
+def _spreads(root: np.ndarray) -> np.ndarray:
+    """Return the length of what the first column leaves of each column of `root`, (k,), over that of what it takes."""
+    if not len(root):
+        return np.empty(0)
+    first = root[:, :1] / np.linalg.norm(root[:, 0])
+    along = first.T @ root
+    with np.errstate(divide="ignore"):
+        out: np.ndarray = np.linalg.norm(root - first * along, axis=0) / np.abs(along[0])
+    out[0] = np.inf
+    return out
+
+
+def _spreads_of_rows(columns: np.ndarray) -> np.ndarray:
+    """Return the standard deviation over the mean of columns (n, k)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(columns.std(axis=0) / np.abs(columns.mean(axis=0)))

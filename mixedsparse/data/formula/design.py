@@ -1,0 +1,278 @@
+"""From a formula and a data frame to the arrays of a linear mixed model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.core.problem.sums import PlainSums
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.data.formula import checks
+from mixedsparse.data.formula.beside import given_values, phrase, total_offset
+from mixedsparse.data.formula.columns import Columns, complete_rows
+from mixedsparse.data.formula.contrasts import Coding, Contrast, check_used, read_contrasts
+from mixedsparse.data.formula.encoders import Encoder, fit_encoder
+from mixedsparse.data.formula.frames import Table, column_error, natural, open_table, take
+from mixedsparse.data.formula.grouping import Atom, Grouping
+from mixedsparse.data.formula.names import caller_names, candidates
+from mixedsparse.data.formula.newdata import Encoding, NewMatrices, TermEncoding, encode_new
+from mixedsparse.data.formula.numpy_names import check_attributes
+from mixedsparse.data.formula.parse import ParsedFormula, UnknownNames, parse
+from mixedsparse.data.formula.source import Source
+from mixedsparse.ground.errors import DataError, FormulaError
+
+__all__ = ["Design", "factor_columns", "make_design"]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """The arrays of a linear mixed model, and how to repeat them on new data.
+
+    Parameters
+    ----------
+    formula : str
+        As typed.
+    response : str
+        Left side as typed.
+    y : ndarray, shape (n,)
+        Response; the offset is not subtracted.
+    X : ndarray, shape (n, p)
+        Fixed-effects design.
+    x_names : tuple of str, length p
+        Names of the columns of X: ``Intercept``, ``Days``, ``service[T.1]``, ``A[S.a]:B[S.x]``.
+    x_terms : dict
+        Columns of each term, ``{"1": slice(0, 1), "A:B": slice(1, 5)}``.
+    terms : tuple of RandomTerm
+        In the order of the formula; ``a/b`` is two terms, ``||`` one term per column.
+    weights, offset : ndarray, shape (n,), or None
+    index : pandas.Index, length n
+        Index of the data, kept rows only.
+    nmissing : int
+        Number of rows left out because a variable used was missing.
+    missing : dict
+        Number of missing values in each column that has any.
+    encoding : Encoding
+        What `matrices` needs.
+    source : Source
+        Columns and arguments that the design was made from.
+    plain : PlainSums, optional
+        Given where the rows are not in memory.
+    """
+
+    formula: str
+    response: str
+    y: np.ndarray
+    X: np.ndarray
+    x_names: tuple[str, ...]
+    x_terms: Mapping[str, slice]
+    terms: tuple[RandomTerm, ...]
+    weights: np.ndarray | None
+    offset: np.ndarray | None
+    index: pd.Index
+    nmissing: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
+    encoding: Encoding | None = None
+    source: Source | None = None
+    plain: PlainSums | None = None
+
+    @cached_property
+    def x_root(self) -> np.ndarray:
+        """R (r, P) with few rows and R'R = X'X, without weights."""
+        return np.asarray(np.linalg.qr(self.X, mode="r")) if self.plain is None else self.plain.x_root
+
+    def matrices(self, newdata: Any, *, groups: Sequence[str] | None = None) -> NewMatrices:
+        """Encode `newdata` exactly as the training data were encoded.
+
+        Parameters
+        ----------
+        newdata : data frame
+            Needs the columns of the right side, not the response.
+        groups : sequence of str, optional
+            Grouping factors wanted, by name; all by default. Columns that only other terms use may be absent.
+
+        Returns
+        -------
+        NewMatrices
+            A row for each row of `newdata`; NaN where a variable is missing.
+
+        Raises
+        ------
+        DataError
+            A fixed factor has a level that the fit has not seen, or a column is absent or of another kind.
+        """
+        if self.encoding is None:
+            raise DataError(
+                "The model was made from arrays, so new data have no meaning for it: give matrices instead."
+            )
+        return encode_new(self.encoding, newdata, groups)
+
+
+def make_design(
+    formula: str,
+    data: Any,
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    env: Mapping[str, Any] | None = None,
+) -> Design:
+    """Turn `formula` and `data` into the arrays of a linear mixed model.
+
+    Parameters
+    ----------
+    formula : str
+        ``response ~ fixed + (effects | group)``; see `Notes`.
+    data : data frame
+        pandas, polars or pyarrow table, dict of columns, or what narwhals reads; only the columns used are converted.
+    weights, offset : str or array_like of shape (rows of data,), optional
+        Column name or values: prior weights (positive), and a known summand of the mean in units of y.
+    contrasts : dict, optional
+        ``{"column": "treatment" | "sum" | "helmert" | "poly" | array (levels, levels - 1) | DataFrame}`` for the fixed
+        part and the left of every bar, also inside ``C(column)``. A numeric column named here becomes a factor.
+    env : Mapping, optional
+        Names of the caller that the formula may use: functions, constants, and arrays with a value per row.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    FormulaError
+        The formula cannot be read, or has duplicate terms.
+    ColumnError
+        A column is not in the data.
+    DataError
+        The data cannot support the model: nothing left, constant or non-numeric response, values that are not finite,
+        a factor with one level, as many random effects as rows.
+
+    Notes
+    -----
+    The fixed part and the left of each bar are formulaic's language; grouping factors never reach formulaic. Rows
+    with a missing value in any variable used are dropped before transforms such as ``poly(x, 2)`` are fitted.
+
+    Examples
+    --------
+    >>> data = {"y": [1.0, 2.0, 4.0, 3.0], "x": [0, 1, 0, 1], "g": ["a", "a", "b", "b"]}
+    >>> design = make_design("y ~ x + (1 | g)", data)
+    >>> design.x_names, design.terms[0].levels.tolist()
+    (('Intercept', 'x'), ['a', 'b'])
+    """
+    table = open_table(data)
+    parsed, outer = _parse(formula, table, {} if env is None else env)
+    arrays = {name: np.asarray(table.aligned(outer[name], repr(name))) for name in parsed.columns if name in outer}
+    functions = {name: value for name, value in outer.items() if name not in arrays}
+    raw = table.read([c for c in parsed.columns if c not in arrays], f"the formula {formula!r}") | arrays
+    given = {what: value for what, value in (("weights", weights), ("offset", offset)) if value is not None}
+    keys = {what: value if isinstance(value, str) else f"{what}=" for what, value in given.items()}
+    extra = {keys[what]: given_values(what, value, table) for what, value in given.items()}
+    keep, missing = complete_rows(raw | extra, table.n)
+    n = table.n if keep is None else int(keep.sum())
+    if n == 0:
+        raise checks.nothing_left(table.n, missing)
+    columns = Columns({c: take(v, keep) for c, v in raw.items()}, parsed.names, n, functions)
+    known = {what: natural(take(extra[key], keep)) for what, key in keys.items()}
+    named = {value: take(extra[value], keep) for value in given.values() if isinstance(value, str)}
+    arguments = [v if isinstance(v, str) else known.get(w) for w, v in (("weights", weights), ("offset", offset))]
+    index = table.index if keep is None else table.index[keep]
+    values, codings = _code_bare(parsed, columns, read_contrasts(contrasts), table)
+    fixed, X = fit_encoder(parsed.fixed, values, codings, n, functions)
+    checks.check_finite(X, fixed.names)
+    terms, encodings = _random_terms(parsed, columns, values, codings)
+    prior = checks.weights(known["weights"], phrase("weights", weights)) if "weights" in known else None
+    for term in terms:
+        checks.check_size(term, prior)
+    offset_column = offset if isinstance(offset, str) else None
+    return Design(
+        formula=formula,
+        response=parsed.response.label,
+        y=checks.response(columns.expression(parsed.response), parsed.response.label),
+        X=X,
+        x_names=fixed.names,
+        x_terms=fixed.terms,
+        terms=terms,
+        weights=prior,
+        offset=total_offset(parsed, columns, known.get("offset"), phrase("offset", offset)),
+        index=index,
+        nmissing=table.n - n,
+        missing=missing,
+        encoding=Encoding(parsed, fixed, encodings, offset_column, functions, columns.sorts),
+        source=Source(named | columns.raw, index, *arguments, contrasts, functions),
+    )
+
+
+def _parse(formula: Any, table: Table, env: Mapping[str, Any]) -> tuple[ParsedFormula, dict[str, Any]]:
+    """Read `formula` for the columns of `table`; also return the names it takes from `env`.
+
+    An array of the caller with one value per row counts as a column.
+    """
+    if not isinstance(formula, str):
+        raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not of type {type(formula).__name__}.")
+    present = tuple(name for name in candidates(formula) if name in table.names)
+    outer = caller_names(formula, present, env)
+    if "." in formula or "__" in formula or "np" in formula:
+        check_attributes(formula, present, outer)
+    arrays = tuple(name for name, value in outer.items() if np.ndim(value) == 1 and len(value) == table.n)
+    try:
+        return parse(formula, present + arrays, tuple(name for name in outer if name not in arrays)), outer
+    except UnknownNames as err:
+        raise column_error(err.names, table.names, f"the formula {formula!r}") from None
+
+
+def factor_columns(formula: str, table: Table, env: Mapping[str, Any]) -> frozenset[str]:
+    """Columns of `table` that are terms of `formula`, alone or in ``C(...)``: those that may have contrasts."""
+    return frozenset(column for column, own in _parse(formula, table, env)[0].factors.items() if own is None)
+
+
+def _code_bare(
+    parsed: ParsedFormula, columns: Columns, contrasts: Mapping[str, Contrast], table: Table
+) -> tuple[dict[str, Any], dict[str, Coding]]:
+    """Values of every alias on the fixed side and left of the bars, and the codings of factors."""
+    if contrasts:
+        check_used(contrasts, table.names, parsed.factors)
+    values: dict[str, Any] = {}
+    codings: dict[str, Coding] = {}
+    for side in (parsed.fixed, *(bar.effects for bar in parsed.bars)):
+        for alias in side.aliases:
+            if alias in values:
+                continue
+            if alias not in side.bare:
+                values[alias] = columns.natural(alias)
+                continue
+            values[alias], coding = columns.code(alias, contrasts.get(parsed.names[alias]))
+            if coding is not None:
+                codings[alias] = coding
+    return values, codings
+
+
+def _random_terms(
+    parsed: ParsedFormula, columns: Columns, values: Mapping[str, Any], codings: Mapping[str, Coding]
+) -> tuple[tuple[RandomTerm, ...], tuple[TermEncoding, ...]]:
+    """All random-effects terms in formula order, checked, and how to repeat them."""
+    sides: dict[int, tuple[Encoder, np.ndarray]] = {}
+    factors: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    groupings: dict[tuple[Atom, ...], tuple[Grouping, np.ndarray]] = {}
+    terms, encodings = [], []
+    for bar in parsed.bars:
+        if id(bar.effects) not in sides:
+            sides[id(bar.effects)] = fit_encoder(bar.effects, values, codings, columns.n, columns.env)
+        encoder, matrix = sides[id(bar.effects)]
+        checks.check_finite(matrix, encoder.names)
+        for atoms in bar.groups:
+            if atoms not in groupings:
+                for atom in atoms:
+                    if atom.code not in factors:
+                        factors[atom.code] = columns.factor(atom.code, atom.label, atom.alias)
+                groupings[atoms] = Grouping.fit(atoms, factors)
+            grouping, codes = groupings[atoms]
+            for j in range(matrix.shape[1]) if bar.uncorrelated else (None,):
+                encodings.append(TermEncoding(encoder, j, grouping))
+                z = matrix if j is None else matrix[:, [j]]
+                terms.append(RandomTerm(grouping.name, codes, z, encodings[-1].names, grouping.levels))
+    checks.check_duplicates(terms, [frozenset(atom.code for atom in e.grouping.atoms) for e in encodings])
+    return tuple(terms), tuple(encodings)

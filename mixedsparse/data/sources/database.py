@@ -1,0 +1,252 @@
+"""Where the rows are: one interface to DuckDB and to whatever else Ibis reaches."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+import weakref
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mixedsparse.data.sources.parquet import Stamp
+from mixedsparse.ground.errors import DataError, MixedSparseError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Database", "DuckDB", "IbisDatabase", "embedded_duckdb", "explained", "inside"]
+
+# Rows of a batch that comes out of a database: a few megabytes.
+_BATCH = 1_000_000
+# What the embedded DuckDB may hold before it writes to disk, in megabytes; results live outside of it.
+_MEMORY_MB = 1500
+
+
+class Database:
+    """A table somewhere, and how to ask for it.
+
+    Attributes
+    ----------
+    table : ibis Table
+    name : str
+        What messages call the source.
+    stored : collection of str
+        Names of the columns as they are stored: DuckDB renames those that it cannot tell apart.
+    is_local : bool
+        Whether rows come out of it as fast as they can be used.
+    categories : callable
+        Column to its categories in their order, a pyarrow Array, where the files keep one; None elsewhere.
+    stamps : tuple of Stamp
+        The files as they were when they were opened; they must stay so while they are read.
+    """
+
+    table: Any
+    name: str
+    stored: Collection[str] = ()
+    is_local: bool = False
+    categories: Callable[[str], Any] = staticmethod(lambda column: None)
+    stamps: tuple[Stamp, ...] = ()
+    _note: Callable[[int, int], None] | None = None
+    _done = _expected = 0
+
+    def watch(self, note: Callable[[int, int], None]) -> None:
+        """Call `note` with the numbers of queries, done and in all, from now on."""
+        self._note = note
+
+    def expect(self, queries: int) -> None:
+        """Say how many queries there are still to come."""
+        self._expected = self._done + queries
+
+    def check_names(self, used: Collection[str]) -> None:
+        """Refuse columns that others are called like; SQL does not tell upper case from lower.
+
+        Raises
+        ------
+        DataError
+            Two columns have one of the names `used`.
+        """
+        named = defaultdict(list)
+        for name in self.stored:
+            named[name.casefold()].append(name)
+        for name in used:
+            if len(alike := named[name.casefold()]) > 1:
+                raise DataError(
+                    f"The columns {', '.join(map(repr, alike))} of {inside(self.name)} have one name in SQL, which "
+                    "does not tell upper case from lower: rename all but one."
+                )
+
+    def batches(self, expression: Any, rows: int = _BATCH) -> Iterator[pa.RecordBatch]:
+        """Rows of an Ibis table expression, in batches of about `rows`.
+
+        Raises
+        ------
+        DataError
+            The database could not do it; its own words are in the message.
+        """
+        mend = "Check that every file is complete and that its columns have the same types in all of them"
+        with self.guarded("could not be read", mend):
+            yield from self._batches(expression, rows)
+        self._check_same()
+        self._done += 1
+        if self._note is not None:
+            self._note(self._done, max(self._done + 1, self._expected))
+
+    def read(self, expression: Any) -> pa.Table:
+        """All rows of an Ibis table expression with few of them."""
+        import pyarrow as pa
+
+        batches = list(self.batches(expression))
+        return pa.Table.from_batches(batches) if batches else expression.schema().to_pyarrow().empty_table()
+
+    def upload(self, table: pa.Table) -> Any:
+        """Put a small table where the source is; returns it as an Ibis table.
+
+        Raises
+        ------
+        DataError
+            The database would not take it.
+        """
+        with self.guarded("would not take a temporary table of levels", "See that it may be written to"):
+            return self._upload(table)
+
+    def close(self) -> None:
+        """Remove what was uploaded."""
+        with self.guarded("would not drop a temporary table of levels", "It goes when the connection is closed"):
+            self._close()
+
+    @contextmanager
+    def guarded(self, what: str, mend: str) -> Iterator[None]:
+        """Context in which errors of the database become ours; the reason may be a file that has changed."""
+        try:
+            with explained(self.name, what, mend):
+                yield
+        except DataError:
+            self._check_same()
+            raise
+
+    def _check_same(self) -> None:
+        for stamp in self.stamps:
+            stamp.check_same()
+
+    def _upload(self, table: pa.Table) -> Any:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        pass
+
+    def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
+        raise NotImplementedError
+
+
+class DuckDB(Database):
+    """A table of DuckDB, which runs in this process, asked in SQL that Ibis writes.
+
+    Parameters
+    ----------
+    table : ibis Table
+        Bound or not; its name is known to `run`.
+    name : str
+    run : callable
+        SQL and a pyarrow table, which the SQL calls ``uploaded``, to a relation; None for statements.
+    """
+
+    is_local = True
+
+    def __init__(self, table: Any, name: str, run: Callable[[str, Any], Any]) -> None:
+        self.table, self.name, self._run = table, name, run
+        self._uploaded: list[str] = []
+
+    def _upload(self, table: pa.Table) -> Any:
+        import ibis
+
+        name = f"_mixedsparse_{uuid.uuid4().hex[:12]}"
+        self._run(f'CREATE TEMP TABLE "{name}" AS SELECT * FROM uploaded', table)
+        self._uploaded.append(name)
+        return ibis.table(ibis.Schema.from_pyarrow(table.schema), name=name)
+
+    def _close(self) -> None:
+        while self._uploaded:
+            self._run(f'DROP TABLE IF EXISTS "{self._uploaded.pop()}"', None)
+
+    def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
+        import ibis
+
+        relation = self._run(str(ibis.to_sql(expression, dialect="duckdb")), None)
+        # DuckDB 2 renamed the method.
+        reader = getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
+        yield from reader(rows)
+
+
+class IbisDatabase(Database):
+    """A table expression of any other back end of Ibis."""
+
+    def __init__(self, table: Any, name: str) -> None:
+        self.table, self.name = table, name
+
+    def _upload(self, table: pa.Table) -> Any:
+        import ibis
+
+        return ibis.memtable(table)
+
+    def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
+        yield from expression.to_pyarrow_batches(chunk_size=rows)
+
+
+def embedded_duckdb(ordered: bool) -> Callable[[str, Any], Any]:
+    """Open a database of our own that spills into a directory of its own; returns what runs SQL in it.
+
+    In the SQL, ``uploaded`` stands for the second argument, a pyarrow table or None.
+    """
+    import duckdb
+
+    spill = Path(tempfile.gettempdir()) / f"mixedsparse-{uuid.uuid4().hex}"
+    connection = duckdb.connect(
+        config={
+            "memory_limit": f"{_MEMORY_MB}MB",
+            "temp_directory": str(spill),
+            "preserve_insertion_order": "true" if ordered else "false",
+        }
+    )
+    # It is off already in a notebook without ipywidgets, where DuckDB refuses to be told so.
+    if connection.sql("SELECT current_setting('enable_progress_bar')").fetchall() != [(False,)]:
+        connection.sql("SET enable_progress_bar = false")
+
+    def run(sql: str, uploaded: Any) -> Any:
+        return connection.sql(sql)
+
+    weakref.finalize(run, shutil.rmtree, spill, ignore_errors=True)
+    return run
+
+
+@contextmanager
+def explained(name: str, what: str, mend: str) -> Iterator[None]:
+    """Context in which errors about the source `name` become ours, and Ctrl-C as DuckDB reports it becomes Python's."""
+    try:
+        yield
+    except MixedSparseError:
+        raise
+    except Exception as err:
+        if _is_interrupt(err):
+            raise KeyboardInterrupt from err
+        raise DataError(f"{name} {what}: {_first_lines(err)}. {mend}.") from err
+
+
+def _is_interrupt(err: Exception) -> bool:
+    """Whether this is Ctrl-C as DuckDB reports it; a file may be called "interrupted", and be damaged."""
+    if type(err).__name__ == "InterruptException":
+        return True
+    return str(err).startswith("Query interrupted") or "INTERRUPT Error: Interrupted" in str(err)
+
+
+def inside(name: str) -> str:
+    """Name of a source inside a sentence."""
+    return name[0].lower() + name[1:]
+
+
+def _first_lines(err: Exception, most: int = 300) -> str:
+    text = " ".join(str(err).strip().split("\n")[:2]) or type(err).__name__
+    return text[:most].rstrip(". ")

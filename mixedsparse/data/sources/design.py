@@ -1,0 +1,299 @@
+"""From a formula and a source to the design and the sums of a linear mixed model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import numpy as np
+
+from mixedsparse.core.problem.absent_rows import ELSEWHERE
+from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.residual_like import like_residual
+from mixedsparse.core.problem.sums import PlainSums, aggregated_problem
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.data.formula import checks
+from mixedsparse.data.formula.contrasts import check_used, read_contrasts
+from mixedsparse.data.formula.design import Design
+from mixedsparse.data.formula.frames import column_error
+from mixedsparse.data.formula.grouping import Atom, Grouping
+from mixedsparse.data.formula.kinds import Sort
+from mixedsparse.data.formula.names import caller_names, candidates
+from mixedsparse.data.formula.newdata import Encoding, TermEncoding
+from mixedsparse.data.formula.parse import Expression, ParsedFormula, UnknownNames, parse
+from mixedsparse.data.formula.translate import aliases_in
+from mixedsparse.data.sources.columns import Moments, SourceColumns, code_key, sort_of_type
+from mixedsparse.data.sources.database import Database
+from mixedsparse.data.sources.expressions import as_number, translate
+from mixedsparse.data.sources.opening import open_source
+from mixedsparse.data.sources.remote import RemoteSource, summaries
+from mixedsparse.data.sources.sides import EncodedSide, SideReader
+from mixedsparse.data.sources.sums import Pieces, collect
+from mixedsparse.data.sources.tables import combination_codes
+from mixedsparse.data.sources.working import Number
+from mixedsparse.fitted.refusals import Sizes, check_sizes
+from mixedsparse.ground.errors import DataError, FormulaError, OptionError
+from mixedsparse.ground.progress import CountOption, counter
+
+__all__ = ["Aggregated", "aggregate"]
+
+_RESPONSE, _LESS_OFFSET, _WEIGHTS, _LOGARITHM = "response", "response less offset", "weights", "log weights"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregated:
+    """A design without rows, its problem, and sizes of what was read.
+
+    Attributes
+    ----------
+    design : Design
+    problem : Problem
+    sizes : Sizes
+    """
+
+    design: Design
+    problem: Problem
+    sizes: Sizes
+
+
+def aggregate(
+    formula: str,
+    data: Any,
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    env: Mapping[str, Any] | None = None,
+    progress: CountOption = None,
+) -> Aggregated:
+    """Aggregate a source to the sums that a model needs.
+
+    Parameters
+    ----------
+    formula : str
+    data : str, path, DuckDB relation or Ibis table
+        Parquet file, directory or glob, or a table.
+    weights, offset : str, optional
+        Column names.
+    contrasts : dict, optional
+    env : Mapping, optional
+        Names of the caller; the formula may use the numbers among them.
+    progress : bool or callable, optional
+        See `mixedsparse.ground.progress.counter`; queries are counted.
+
+    Raises
+    ------
+    FormulaError, DataError, ColumnError
+        The formula cannot be computed in a database, or the data cannot support it.
+    """
+    database = open_source(data)
+    # The working directory may be another one when the rows are read again.
+    location = os.path.abspath(data) if isinstance(data, (str, os.PathLike)) else None
+    arguments = _column_argument("weights", weights), _column_argument("offset", offset)
+    with closing(database), counter(progress, "aggregation") as note:
+        database.watch(note)
+        return _Reading(formula, database, *arguments, contrasts, {} if env is None else env).aggregated(location)
+
+
+class _Reading:
+    """One formula on one source: levels are read first, then moments, then sums."""
+
+    def __init__(
+        self,
+        formula: str,
+        database: Database,
+        weights: str | None,
+        offset: str | None,
+        contrasts: Mapping[str, Any] | None,
+        env: Mapping[str, Any],
+    ) -> None:
+        self.formula, self.weights, self.offset, self.contrasts = formula, weights, offset, contrasts
+        names = tuple(database.table.columns)
+        self.parsed, self.constants = _parse(formula, names, env)
+        coded = read_contrasts(contrasts)
+        if coded:
+            check_used(coded, names, self.parsed.factors)
+        named = {f"weights={weights!r}": [weights], f"offset={offset!r}": [offset]}
+        for used, wanted in named.items():
+            if absent := [name for name in wanted if name is not None and name not in names]:
+                raise column_error(absent, names, used)
+        used = [*self.parsed.columns, *(name for name in (weights, offset) if name is not None)]
+        self.columns = SourceColumns(database, list(dict.fromkeys(used)))
+        if self.columns.n == 0:
+            raise checks.nothing_left(self.columns.total, self.columns.missing)
+        self.reader = SideReader(self.columns, self.parsed, self.constants, coded)
+
+    def aggregated(self, location: str | None) -> Aggregated:
+        fixed = self.reader.side(self.parsed.fixed)
+        terms, encodings, sides = self._terms()
+        blocks = len({encoding.grouping.atoms for encoding in encodings})
+        # Moments twice, all rows, rows by level, and pairs of levels; weights double some.
+        self.columns.database.expect(3 + blocks + blocks * (blocks - 1))
+        found = self._numbers()
+        moments = {name: moment for name, (_, moment) in found.items()}
+        self.reader.finish(moments)
+        self._check(terms, moments)
+        pieces = Pieces(
+            columns=self.columns,
+            fixed=fixed,
+            terms=terms,
+            encodings=encodings,
+            sides=sides,
+            numbers={name: number for name, (number, _) in found.items()},
+            response=_LESS_OFFSET,
+            weights=None if self.weights is None else as_number(self.columns.value(self.weights)),
+            sum_log_weights=None if self.weights is None else self.columns.n * moments[_LOGARITHM].mean,
+        )
+        sums, plain = collect(pieces)
+        predictors = summaries(self.columns, self._predictors(), set(fixed.sources.values()))
+        fingerprint = tuple(
+            value
+            for name in (_RESPONSE, _WEIGHTS, _LOGARITHM)
+            for value in (astuple(moments[name]) if name in moments else ())
+        )
+        y = moments[_RESPONSE]
+        _, response = self._number(self.parsed.response, "The response")
+        binary = (y.low, y.high) == (0.0, 1.0) and self.columns.are_binary(response)
+        given = predictors, self.weights, self.offset, self.contrasts, self.constants
+        source = RemoteSource(*given, location, fingerprint, binary, self.columns.database.stamps)
+        design = self._design(pieces, plain, source)
+        squares = self.columns.n * (y.mean**2 + y.deviation**2)
+        sizes = Sizes(y.size, squares, np.linalg.norm(plain.x_root, axis=0))
+        check_sizes(design, sizes)
+        problem = aggregated_problem(sums)
+        if (term := like_residual(problem)) is not None:
+            raise checks.like_the_residual(term, problem.n)
+        return Aggregated(design, problem, sizes)
+
+    def _predictors(self) -> list[str]:
+        """Columns of the fixed part and of the offset."""
+        texts = [self.parsed.fixed.text, *(offset.code for offset in self.parsed.offsets)]
+        names = [self.parsed.names[alias] for text in texts for alias in aliases_in(text)]
+        return list(dict.fromkeys(names if self.offset is None else [*names, self.offset]))
+
+    def _terms(self) -> tuple[tuple[RandomTerm, ...], tuple[TermEncoding, ...], tuple[EncodedSide, ...]]:
+        """Random-effects terms in formula order, how to repeat them, and their sides."""
+        groupings: dict[tuple[Atom, ...], Grouping] = {}
+        terms, encodings, sides = [], [], []
+        for bar in self.parsed.bars:
+            side = self.reader.side(bar.effects)
+            for atoms in bar.groups:
+                if atoms not in groupings:
+                    groupings[atoms] = self._grouping(atoms)
+                for j in range(len(side.encoder.names)) if bar.uncorrelated else (None,):
+                    encoding = TermEncoding(side.encoder, j, groupings[atoms])
+                    levels = groupings[atoms].levels
+                    terms.append(RandomTerm.without_rows(groupings[atoms].name, encoding.names, levels))
+                    encodings.append(encoding)
+                    sides.append(side)
+        checks.check_duplicates(terms, [frozenset(atom.code for atom in e.grouping.atoms) for e in encodings])
+        return tuple(terms), tuple(encodings), tuple(sides)
+
+    def _grouping(self, atoms: tuple[Atom, ...]) -> Grouping:
+        for atom in atoms:
+            column = self.parsed.names[atom.alias] if atom.alias else None
+            key = self.columns.keys[atom.code] = code_key(atom.code if column is None else column)
+            if column is None:
+                self.columns.factor(key, atom.label, self._translated(atom.code, atom.label))
+            else:
+                self.columns.column_factor(column, atom.label)
+        if len(atoms) == 1:
+            factor = self.columns.factors[self.columns.keys[atoms[0].code]]
+            return Grouping.fit(atoms, {atoms[0].code: (factor.codes, factor.levels)})[0]
+        return Grouping.fit(atoms, combination_codes(self.columns, atoms))[0]
+
+    def _translated(self, code: str, label: str) -> Any:
+        return translate(code, label, self.reader.translation)
+
+    def _numbers(self) -> dict[str, tuple[Number, Moments]]:
+        """All numbers of the model with their moments."""
+        offsets = {f"offset {i}": self._number(e, "The offset") for i, e in enumerate(self.parsed.offsets)}
+        if self.offset is not None:
+            offsets["offset"] = self._column(self.offset, "The offset")
+        wanted = {_RESPONSE: self._number(self.parsed.response, "The response"), **offsets}
+        if self.weights is not None:
+            wanted[_WEIGHTS] = self._column(self.weights, "The weights")
+            weight = as_number(wanted[_WEIGHTS][1])
+            wanted[_LOGARITHM] = wanted[_WEIGHTS][0], (weight > 0).ifelse(weight.ln(), 0.0)
+        response = as_number(wanted[_RESPONSE][1])
+        for _, value in offsets.values():
+            response = response - as_number(value)
+        wanted[_LESS_OFFSET] = wanted[_RESPONSE][0], response
+        return self.columns.numbers({**wanted, **self.reader.numbers})
+
+    def _column(self, name: str, what: str) -> tuple[str, Any]:
+        return self._numeric(self.columns.value(name), f"{what} {name!r}")
+
+    def _number(self, expression: Expression, what: str) -> tuple[str, Any]:
+        return self._numeric(self._translated(expression.code, expression.label), f"{what} {expression.label!r}")
+
+    @staticmethod
+    def _numeric(value: Any, subject: str) -> tuple[str, Any]:
+        if not hasattr(value, "type"):
+            raise DataError(f"{subject} gives one value for all rows: use a column in it.")
+        if sort_of_type(value.type()) not in (Sort.NUMBERS, Sort.TRUTH):
+            raise DataError(f"{subject} is not numeric but {value.type()}: convert it in the source.")
+        return subject, value
+
+    def _check(self, terms: tuple[RandomTerm, ...], moments: Mapping[str, Moments]) -> None:
+        """Refuse what cannot be estimated, in the words that data in memory get."""
+        label, y = self.parsed.response.label, moments[_RESPONSE]
+        if y.low == y.high:
+            raise DataError(
+                f"The response {label!r} is constant ({y.low:g} in all {self.columns.n} rows): there is nothing to fit."
+            )
+        weights = moments.get(_WEIGHTS)
+        if weights is not None and weights.low <= 0:
+            raise DataError(
+                f"The weights {self.weights!r} must be positive and finite, but the least is {weights.low:g}: remove "
+                "these rows or correct them."
+            )
+        for term in terms:
+            checks.check_levels(term)
+
+    def _design(self, pieces: Pieces, plain: PlainSums, source: RemoteSource) -> Design:
+        encoder = pieces.fixed.encoder
+        return Design(
+            formula=self.formula,
+            response=self.parsed.response.label,
+            y=ELSEWHERE,
+            X=ELSEWHERE,
+            x_names=encoder.names,
+            x_terms=encoder.terms,
+            terms=pieces.terms,
+            weights=None if self.weights is None else ELSEWHERE,
+            offset=ELSEWHERE if self.parsed.offsets or self.offset is not None else None,
+            index=ELSEWHERE,
+            nmissing=self.columns.total - self.columns.n,
+            missing=self.columns.missing,
+            encoding=Encoding(self.parsed, encoder, pieces.encodings, self.offset, self.constants, self.columns.sorts),
+            source=source,
+            plain=plain,
+        )
+
+
+def _column_argument(what: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise OptionError(
+        f"{what} is of type {type(value).__name__}, but the rows are in a source: add {what} to it as a column, and "
+        "give the column's name."
+    )
+
+
+def _parse(formula: Any, names: tuple[str, ...], env: Mapping[str, Any]) -> tuple[ParsedFormula, dict[str, Any]]:
+    """Read `formula` for the columns of a source; also return what it takes from the caller's names."""
+    if not isinstance(formula, str):
+        raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not of type {type(formula).__name__}.")
+    present = tuple(name for name in candidates(formula) if name in names)
+    outer = caller_names(formula, present, env)
+    for name, value in outer.items():
+        if np.ndim(value) > 0:
+            raise FormulaError(f"{name!r} in {formula!r} is an array of yours: add it to the source as a column.")
+    try:
+        return parse(formula, present, tuple(outer)), outer
+    except UnknownNames as err:
+        raise column_error(err.names, names, f"the formula {formula!r}") from None

@@ -1,0 +1,89 @@
+"""What results keep of a source: where it is, and what reference grids need of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mixedsparse.core.problem.absent_rows import ELSEWHERE
+from mixedsparse.data.formula.kinds import Sort
+from mixedsparse.data.formula.source import Covariate
+from mixedsparse.data.sources.columns import SourceColumns, code_key, sort_of_type
+from mixedsparse.data.sources.parquet import Stamp
+
+__all__ = ["RemoteSource", "summaries"]
+
+# Share of a largest variance that rounding may take.
+_WIDEST = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class RemoteSource:
+    """Stands where data in memory have `mixedsparse.data.formula.source.Source`.
+
+    Parameters
+    ----------
+    summaries : Mapping
+        Column -> mean and range, or levels when it holds text.
+    weights, offset : str or None
+        Column names.
+    contrasts : Mapping or None
+    env : Mapping
+        Numbers of the caller that the formula uses.
+    location : str or None
+        Path or glob of the files; None for tables of a database.
+    fingerprint : tuple of float
+        Moments of the response and the weights: equal data have equal ones.
+    binary : bool
+        Whether the response is 0 or 1 in all rows.
+    stamps : tuple of Stamp
+        The files as they were.
+    """
+
+    summaries: Mapping[str, Covariate | tuple[Any, ...]]
+    weights: str | None
+    offset: str | None
+    contrasts: Mapping[str, Any] | None
+    env: Mapping[str, Any]
+    location: str | None
+    fingerprint: tuple[float, ...]
+    binary: bool = False
+    stamps: tuple[Stamp, ...] = ()
+
+    @property
+    def columns(self) -> Any:
+        """Columns of rows, which are not here."""
+        return ELSEWHERE
+
+    @property
+    def table(self) -> Any:
+        """Rows as a table: an error, since they are not here."""
+        return ELSEWHERE.table
+
+    def values(self, column: str) -> Any:
+        """Values of a column, which are not here."""
+        return ELSEWHERE
+
+    def summary(self, column: str, factor: bool) -> Covariate | tuple[Any, ...]:
+        """Moments of a column of numbers; levels, in order, of any other and of one that stands for a `factor`."""
+        return self.summaries[column]
+
+
+def summaries(
+    columns: SourceColumns, wanted: Sequence[str], coded: Collection[str]
+) -> dict[str, Covariate | tuple[Any, ...]]:
+    """Moments of numbers among the columns `wanted`; levels of those whose keys are `coded`, and of anything else."""
+    values = {name: columns.value(name) for name in wanted if code_key(name) not in coded}
+    numbers = {name: (name, value) for name, value in values.items() if sort_of_type(value.type()) is Sort.NUMBERS}
+    out: dict[str, Covariate | tuple[Any, ...]] = {}
+    for name, (_, found) in columns.numbers(numbers).items():
+        # Only two values have the largest deviation that numbers with their mean and range can have.
+        widest = (found.mean - found.low) * (found.high - found.mean)
+        binary = found.low < found.high and found.deviation**2 > (1.0 - _WIDEST) * widest
+        binary = binary and columns.are_binary(values[name], found.low, found.high)
+        out[name] = Covariate(found.mean, found.low, found.high, binary)
+    for name in wanted:
+        if name not in numbers:
+            out[name] = tuple(columns.column_factor(name).levels.tolist())
+    return out

@@ -1,0 +1,1 @@
+"""A model as arrays and its fit: what statistics are made of."""

@@ -1,0 +1,129 @@
+"""What a fit warns of: at the line that asked for it, and only of what its user can act on."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.core.fitting.outcome import Stop
+from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import (
+    BinaryResponseWarning,
+    ConvergenceWarning,
+    DroppedColumnsWarning,
+    DroppedRowsWarning,
+    FarFromZeroWarning,
+    NotIdentifiedWarning,
+    SingularFitWarning,
+)
+
+if TYPE_CHECKING:
+    from mixedsparse.data.formula.design import Design
+
+__all__ = ["warn_of_binary", "warn_of_data", "warn_of_search"]
+
+# Standard deviation over mean of a covariate below which it is far from 0; the same where dependent columns were left
+# out, which its products may be.
+_FAR, _FAR_IF_DROPPED = 5e-8, 1e-5
+# The same of what rounding leaves of a constant.
+_CONSTANT = 1e-14
+
+
+def warn_of_data(design: Design, problem: Problem, dropped_columns: Sequence[str]) -> None:
+    """Warn of rows and columns that are left out, and of covariates far from 0."""
+    level = user_level()
+    if design.nmissing:
+        warnings.warn(
+            f"{design.nmissing} row{'s' * (design.nmissing > 1)} with missing values left out of the fit.",
+            DroppedRowsWarning,
+            stacklevel=level,
+        )
+    if dropped_columns:
+        warnings.warn(
+            f"Left out of X, being linear combinations of earlier columns: {', '.join(dropped_columns)}.",
+            DroppedColumnsWarning,
+            stacklevel=level,
+        )
+    far = _far_from_zero(design, problem, _FAR_IF_DROPPED if dropped_columns else _FAR)
+    if far:
+        names = " and ".join(far)
+        warnings.warn(
+            f"{names}: as far from 0 as {1.0 / min(far.values()):.0e} standard deviations. Rounding costs digits, and "
+            f"the variance of a slope may be lost: centre {names}, e.g. subtract the mean. Where an intercept stands "
+            "beside it, and is correlated with it, the model is the same.",
+            FarFromZeroWarning,
+            stacklevel=level,
+        )
+
+
+def _far_from_zero(design: Design, problem: Problem, limit: float) -> dict[str, float]:
+    """Columns, fixed or random, whose standard deviation is less than `limit` times their mean."""
+    fixed, *random = problem.spreads
+    names = [design.x_names[i] for i in problem.basis.kept]
+    sides = [(term.columns, shares) for term, shares in zip(problem.terms, random, strict=True)]
+    if names and names[0] == "Intercept":
+        sides.append((tuple(names), fixed))
+    close = [(columns, shares) for columns, shares in sides if shares.min() < limit]
+    return {
+        name: float(share)
+        for columns, shares in close
+        for name, share in zip(columns, shares, strict=True)
+        if _CONSTANT < share < limit
+    }
+
+
+def warn_of_binary(design: Design) -> None:
+    """Warn when the response holds zeros and ones only."""
+    if _is_binary(design):
+        warnings.warn(
+            f"The response {design.response!r} is 0 or 1 in all rows, and a linear model was fitted to it: its "
+            "coefficients are differences in probability, and predictions may leave the range from 0 to 1. For a "
+            "logistic model use e.g. lme4's glmer or bambi; if this is what you want: "
+            "warnings.simplefilter('ignore', mixedsparse.BinaryResponseWarning).",
+            BinaryResponseWarning,
+            stacklevel=user_level(),
+        )
+
+
+def _is_binary(design: Design) -> bool:
+    if design.plain is not None:  # the rows are in a source, which was asked while it was read
+        return bool(getattr(design.source, "binary", False))
+    # Nearly every other response shows in its first rows.
+    return _are_binary(design.y[:100]) and _are_binary(design.y)
+
+
+def _are_binary(values: np.ndarray) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
+
+
+def warn_of_search(fit: Fit) -> None:
+    """Warn of a search that stopped early or on the boundary, of a flat or unbounded criterion, and of few probes."""
+    certificate, level = fit.certificate, user_level()
+    if not certificate.converged:
+        warnings.warn(certificate.message, ConvergenceWarning, stacklevel=level)
+    elif certificate.unidentified:
+        warnings.warn(certificate.message, NotIdentifiedWarning, stacklevel=level)
+    elif certificate.unbounded:
+        warnings.warn(certificate.message, ConvergenceWarning, stacklevel=level)
+    elif certificate.boundary:
+        warnings.warn(certificate.message, SingularFitWarning, stacklevel=level)
+    errors = fit.monte_carlo
+    if errors is not None and np.isnan(fit.criterion) and fit.search.stop is not Stop.INTERRUPTED:
+        warnings.warn(
+            "The log-likelihood was interrupted: the criterion, AIC and BIC are NaN; the estimates do not rest on it. "
+            "Fit again with start=fit.theta for all of them.",
+            ConvergenceWarning,
+            stacklevel=level,
+        )
+    if errors is not None and errors.share > errors.wanted:
+        warnings.warn(
+            f"With {errors.probes} probes the Monte-Carlo error is {errors.share:.1%} of a standard error, more than "
+            f"mc_share={errors.wanted}: see fit.monte_carlo, or use method='direct' where memory allows.",
+            ConvergenceWarning,
+            stacklevel=level,
+        )

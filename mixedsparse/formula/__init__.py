@@ -1,6 +1,0 @@
-"""Formulas and data frames to arrays: `make_design` is the door."""
-
-from mixedsparse.formula.design import Design, make_design
-from mixedsparse.formula.newdata import NewMatrices, NewTerm
-
-__all__ = ["Design", "NewMatrices", "NewTerm", "make_design"]

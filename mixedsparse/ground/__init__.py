@@ -1,0 +1,1 @@
+"""What everything stands on: errors, options, checks, progress, the caller, other programs' names, threads."""
