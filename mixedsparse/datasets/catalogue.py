@@ -81,7 +81,7 @@ def names() -> list[str]:
     --------
     >>> from mixedsparse import datasets
     >>> datasets.names()[:3]
-    ['cake', 'Chem97', 'dietox']
+    ['cake', 'cbpp', 'Chem97']
     """
     return sorted(_catalogue(), key=str.casefold)
 

@@ -15,8 +15,9 @@ every_data_set = pytest.mark.parametrize("name", datasets.names())
 
 
 def test_the_promised_data_sets_are_there():
-    promised = "sleepstudy Penicillin Pastes Dyestuff Dyestuff2 InstEval cake Machines Oats Orthodont dietox kb07 fhch"
-    assert set(promised.split()) <= set(datasets.names())
+    linear = "sleepstudy Penicillin Pastes Dyestuff Dyestuff2 InstEval cake Machines Oats Orthodont dietox kb07 fhch"
+    generalized = "VerbAgg cbpp grouseticks Contraception"
+    assert {*linear.split(), *generalized.split()} <= set(datasets.names())
 
 
 @every_data_set
@@ -59,6 +60,8 @@ def test_factors_keep_the_order_of_their_source():
         ("InstEval", "y", 3.205744950),
         ("Orthodont", "distance", 24.02314815),
         ("cake", "angle", 32.12222222),
+        ("VerbAgg", "Anger", 151704 / 7584),
+        ("cbpp", "incidence", 99 / 56),
     ],
 )
 def test_means_are_those_of_the_source(name, column, mean):
@@ -96,6 +99,6 @@ def test_every_load_is_a_new_frame():
 
 @pytest.mark.parametrize("function", [datasets.load, datasets.describe])
 def test_unknown_name_lists_what_there_is(function):
-    with pytest.raises(DataError, match=r"no bundled data set 'iris'.*cake, Chem97.*sleepstudy") as caught:
+    with pytest.raises(DataError, match=r"no bundled data set 'iris'.*cake, cbpp, Chem97.*sleepstudy") as caught:
         function("iris")
     assert isinstance(caught.value, MixedSparseError)
