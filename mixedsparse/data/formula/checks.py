@@ -101,8 +101,8 @@ def nothing_left(n: int, missing: Mapping[str, int]) -> DataError:
     )
 
 
-def check_size(term: RandomTerm, weights: np.ndarray | None) -> None:
-    """Refuse a term whose variance cannot be told from the residual's, or that has a single level.
+def check_size(term: RandomTerm, weights: np.ndarray | None, residual: bool = True) -> None:
+    """Refuse a term that has a single level, or whose variance cannot be told from the residual's, where there is one.
 
     The rule is that of `is_like_residual`: with rows where all columns of the term are zero, with a covariate that
     differs from level to level, or with weights that tell the rows apart, as many effects as rows do no harm.
@@ -111,7 +111,7 @@ def check_size(term: RandomTerm, weights: np.ndarray | None) -> None:
     if len(empty):
         raise empty_effect(term, int(empty[0]))
     check_levels(term)
-    if term_is_like_residual(term, weights):
+    if residual and term_is_like_residual(term, weights):
         raise like_the_residual(term, len(term.codes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,6 +24,7 @@ from mixedsparse.data.formula.names import caller_names, candidates
 from mixedsparse.data.formula.newdata import Encoding, NewMatrices, TermEncoding, encode_new
 from mixedsparse.data.formula.numpy_names import check_attributes
 from mixedsparse.data.formula.parse import ParsedFormula, UnknownNames, parse
+from mixedsparse.data.formula.responses import Domain, bind_columns, read_response
 from mixedsparse.data.formula.source import Source
 from mixedsparse.ground.errors import DataError, FormulaError
 
@@ -40,7 +42,7 @@ class Design:
     response : str
         Left side as typed.
     y : ndarray, shape (n,)
-        Response; the offset is not subtracted.
+        Response; the offset is not subtracted. Numbers of events of a binomial model.
     X : ndarray, shape (n, p)
         Fixed-effects design.
     x_names : tuple of str, length p
@@ -62,6 +64,8 @@ class Design:
         Columns and arguments that the design was made from.
     plain : PlainSums, optional
         Given where the rows are not in memory.
+    trials : ndarray, shape (n,), or None
+        Of a binomial model.
     """
 
     formula: str
@@ -79,6 +83,7 @@ class Design:
     encoding: Encoding | None = None
     source: Source | None = None
     plain: PlainSums | None = None
+    trials: np.ndarray | None = None
 
     @cached_property
     def x_root(self) -> np.ndarray:
@@ -120,8 +125,10 @@ def make_design(
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     env: Mapping[str, Any] | None = None,
+    domain: Domain | None = None,
+    trials: Any = None,
 ) -> Design:
-    """Turn `formula` and `data` into the arrays of a linear mixed model.
+    """Turn `formula` and `data` into the arrays of a mixed model.
 
     Parameters
     ----------
@@ -136,6 +143,10 @@ def make_design(
         part and the left of every bar, also inside ``C(column)``. A numeric column named here becomes a factor.
     env : Mapping, optional
         Names of the caller that the formula may use: functions, constants, and arrays with a value per row.
+    domain : {"events", "counts", "positive"}, optional
+        What the family of a generalized model is a distribution of; a linear model takes any number.
+    trials : str or array_like of shape (rows of data,), optional
+        Of a binomial model: column name or numbers of trials.
 
     Returns
     -------
@@ -164,11 +175,13 @@ def make_design(
     (('Intercept', 'x'), ['a', 'b'])
     """
     table = open_table(data)
-    parsed, outer = _parse(formula, table, {} if env is None else env)
+    known_names = {} if env is None else env
+    parsed, outer = _parse(formula, table, ChainMap(known_names, {"cbind": bind_columns}) if domain else known_names)
     arrays = {name: np.asarray(table.aligned(outer[name], repr(name))) for name in parsed.columns if name in outer}
     functions = {name: value for name, value in outer.items() if name not in arrays}
     raw = table.read([c for c in parsed.columns if c not in arrays], f"the formula {formula!r}") | arrays
-    given = {what: value for what, value in (("weights", weights), ("offset", offset)) if value is not None}
+    beside = {"weights": weights, "offset": offset, "trials": trials}
+    given = {what: value for what, value in beside.items() if value is not None}
     keys = {what: value if isinstance(value, str) else f"{what}=" for what, value in given.items()}
     extra = {keys[what]: given_values(what, value, table) for what, value in given.items()}
     keep, missing = complete_rows(raw | extra, table.n)
@@ -186,12 +199,14 @@ def make_design(
     terms, encodings = _random_terms(parsed, columns, values, codings)
     prior = checks.weights(known["weights"], phrase("weights", weights)) if "weights" in known else None
     for term in terms:
-        checks.check_size(term, prior)
+        checks.check_size(term, prior, residual=domain is None)
+    label, y = parsed.response.label, columns.expression(parsed.response)
+    found = read_response(y, label, domain, known.get("trials"), phrase("trials", trials))
     offset_column = offset if isinstance(offset, str) else None
     return Design(
         formula=formula,
-        response=parsed.response.label,
-        y=checks.response(columns.expression(parsed.response), parsed.response.label),
+        response=found.label,
+        y=found.values,
         X=X,
         x_names=fixed.names,
         x_terms=fixed.terms,
@@ -203,6 +218,7 @@ def make_design(
         missing=missing,
         encoding=Encoding(parsed, fixed, encodings, offset_column, functions, columns.sorts),
         source=Source(named | columns.raw, index, *arguments, contrasts, functions),
+        trials=found.trials,
     )
 
 

@@ -58,7 +58,7 @@ R_HINTS = {
     "as.numeric": "convert the column before fitting, e.g. data['x'].astype(float)",
     "as.integer": "convert the column before fitting, e.g. data['x'].astype(int)",
     "as.character": "convert the column before fitting, e.g. data['x'].astype(str)",
-    "cbind": "a linear mixed model has one response column",
+    "cbind": "a linear mixed model has one response column; counts of successes and failures are for glmer",
     "c": "write a Python list, e.g. [1, 2]",
     "offset": "add it as a summand of its own, '+ offset(x)'",
 }

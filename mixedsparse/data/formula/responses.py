@@ -1,0 +1,222 @@
+"""The response of a generalized model: events out of trials, counts, or positive numbers.
+
+=====================================  ==================================================================
+0 and 1, truth values                  one trial a row; the event is 1 or True
+two levels of text or categories       one trial a row; the first level is the failure, as in R
+``cbind(successes, failures)``         counts of both
+proportions, with trials               s = proportion times trials, which must be whole
+counts of successes, with trials       whole numbers up to the trials
+=====================================  ==================================================================
+
+Zeros and ones with more than one trial a row could be either of the last two: they are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.data.formula import checks
+from mixedsparse.data.formula.kinds import is_factor, numbers
+from mixedsparse.ground.errors import DataError
+
+__all__ = ["Domain", "Response", "bind_columns", "read_response"]
+
+Domain = Literal["events", "counts", "positive"]
+# Proportions come from a division: times the trials they miss a whole number by rounding.
+_WHOLE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """What was observed, and how to call it.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n,)
+        Number of events, count, or positive number.
+    trials : ndarray, shape (n,), or None
+        Number of trials of each row; None where the family has none.
+    label : str
+        What the mean is of: ``P(r2 = Y)``, ``P(incidence / size)``, ``TICKS``.
+    """
+
+    values: np.ndarray
+    trials: np.ndarray | None
+    label: str
+
+
+def bind_columns(successes: Any, failures: Any) -> np.ndarray:
+    """R's ``cbind`` for a response: counts (n, 2) of successes and of failures."""
+    columns = [np.asarray(column) for column in (successes, failures)]
+    n = max(np.size(column) for column in columns)
+    return np.column_stack([np.broadcast_to(column, n) for column in columns])
+
+
+def read_response(
+    values: Any, label: str, domain: Domain | None = None, trials: Any = None, given: str = "The trials"
+) -> Response:
+    """Read a response for a family.
+
+    Parameters
+    ----------
+    values : array, shape (n,) or (n, 2)
+        Column in its plain type, nothing missing; two columns from `bind_columns`.
+    label : str
+        As typed.
+    domain : {"events", "counts", "positive"}, optional
+        What the family is a distribution of; any number without.
+    trials : array, shape (n,), optional
+    given : str
+        Subject of a message about the trials.
+
+    Raises
+    ------
+    DataError
+        The values are none of that family; the message says which row, and what to write.
+    """
+    if domain is None:
+        return Response(checks.response(values, label), None, label)
+    if domain == "events":
+        return _events(values, label, trials, given)
+    what = f"The response {label!r}"
+    if trials is not None:
+        raise DataError(f"{given} belongs to binomial responses: for a rate write offset=log(exposure).")
+    if np.ndim(values) != 1:
+        raise DataError(f"{what} has {np.ndim(values)} dimensions: write one column.")
+    y = _finite(numbers(values, what), what)
+    if domain == "counts":
+        _refuse(y, (y < 0) | (np.abs(y - np.round(y)) > _WHOLE), what, "must be whole numbers from 0 on")
+        y = np.round(y)
+    else:
+        _refuse(y, y <= 0, what, "must be positive")
+    _not_constant(y, label)
+    return Response(y.copy(), None, label)
+
+
+def _events(values: Any, label: str, trials: Any, given: str) -> Response:
+    what = f"The response {label!r}"
+    if np.ndim(values) == 2:
+        if trials is not None:
+            raise DataError(f"{what} has successes and failures already: leave {_lower(given)} out.")
+        return _bound(_finite(numbers(values, what), what), label)
+    if np.ndim(values) != 1:
+        raise DataError(f"{what} has {np.ndim(values)} dimensions: write one column, or cbind(successes, failures).")
+    m = None if trials is None else _trials(trials, given)
+    if is_factor(values, what):
+        if m is not None and (m != 1).any():
+            raise DataError(
+                f"{what} has one answer a row: leave {_lower(given)} out, or count the answers of each row."
+            )
+        return _levels(values, label)
+    y = _finite(numbers(values, what), what)
+    if m is None or (m == 1).all():
+        return _binary(y, label)
+    return _counted(y, m, label, _lower(given))
+
+
+def _bound(counts: np.ndarray, label: str) -> Response:
+    what = f"The response {label!r}"
+    for column, name in zip(counts.T, ("successes", "failures"), strict=True):
+        wrong = (column < 0) | (np.abs(column - np.round(column)) > _WHOLE)
+        _refuse(column, wrong, f"The {name} of {label!r}", "must be whole numbers from 0 on")
+    successes, trials = np.round(counts[:, 0]), np.round(counts.sum(axis=1))
+    _refuse(trials, trials == 0, f"{what}: the numbers of trials", "must be positive")
+    return _with_both(Response(successes, trials, f"P({label})"), label)
+
+
+def _levels(values: Any, label: str) -> Response:
+    """One answer a row, of two levels."""
+    if isinstance(values, pd.Categorical):
+        levels, codes = values.categories, values.codes
+    else:
+        codes, levels = pd.factorize(np.asarray(values), sort=True)
+    if len(levels) != 2:
+        some = ", ".join(repr(level) for level in list(levels)[:4]) + (", ..." if len(levels) > 4 else "")
+        mend = (
+            f"write the event, e.g. I({label} == {levels[-1]!r}), on the left side"
+            if len(levels) > 2
+            else ("there is nothing to fit")
+        )
+        raise DataError(f"The response {label!r} has {len(levels)} levels ({some}), not two: {mend}.")
+    y = np.asarray(codes, dtype=np.float64)
+    event = label if levels.dtype == bool else f"{label} = {levels[1]}"
+    return Response(y, np.ones(len(y)), f"P({event})")
+
+
+def _binary(y: np.ndarray, label: str) -> Response:
+    """One trial a row, 0 or 1."""
+    wrong = (y != 0) & (y != 1)
+    if wrong.any():
+        if (y >= 0).all() and (y <= 1).all():
+            raise DataError(
+                f"The response {label!r} holds proportions (e.g. {y[wrong][0]:g}): say out of how many trials with "
+                "trials=, a column's name or one number per row."
+            )
+        distinct = np.unique(y)
+        mend = f"I({label} == {distinct[1]:g})" if len(distinct) == 2 else "cbind(successes, failures)"
+        raise DataError(
+            f"The response {label!r} holds {y[wrong][0]:g} in {int(wrong.sum())} of {len(y)} rows, not 0 and 1 only: "
+            f"write {mend}, or give trials= for counts of successes."
+        )
+    return _with_both(Response(y.copy(), np.ones(len(y)), f"P({label} = 1)"), label)
+
+
+def _counted(y: np.ndarray, m: np.ndarray, label: str, given: str) -> Response:
+    """Proportions or counts of successes out of `m` trials."""
+    what = f"The response {label!r}"
+    _refuse(y, (y < 0) | (y > m), what, "must lie between 0 and the trials")
+    if ((y == 0) | (y == 1)).all():
+        raise DataError(
+            f"{what} is 0 or 1 in all rows, and {given} are more than one: these could be counts or proportions. "
+            f"Write cbind({label}, trials - {label}) for counts of successes, or leave {given} out."
+        )
+    successes = y * m if (y <= 1).all() else y
+    wrong = np.abs(successes - np.round(successes)) > _WHOLE * np.maximum(1.0, m)
+    row = int(np.argmax(wrong))
+    if wrong.any():
+        raise DataError(
+            f"{what} is {y[row]:g} out of {m[row]:g} trials in row {row} of those used, which is {successes[row]:g} "
+            "successes: not a whole number. Correct the proportion or the trials."
+        )
+    return _with_both(Response(np.round(successes), m, f"P({label})"), label)
+
+
+def _trials(values: Any, given: str) -> np.ndarray:
+    m = _finite(numbers(values, given), given)
+    _refuse(m, (m < 1) | (np.abs(m - np.round(m)) > _WHOLE), given, "must be whole numbers from 1 on")
+    return np.round(m)
+
+
+def _with_both(found: Response, label: str) -> Response:
+    """`found`, unless there are only successes or only failures."""
+    if not found.values.any() or (found.values == found.trials).all():
+        only = "failures" if not found.values.any() else "successes"
+        raise DataError(f"The response {label!r} has {only} only: there is nothing to fit.")
+    return found
+
+
+def _not_constant(y: np.ndarray, label: str) -> None:
+    if y.min() == y.max():
+        raise DataError(f"The response {label!r} is constant ({y[0]:g} in all {len(y)} rows): there is nothing to fit.")
+
+
+def _finite(values: np.ndarray, what: str) -> np.ndarray:
+    _refuse(values.ravel(), ~np.isfinite(values.ravel()), what, "must be finite")
+    return values
+
+
+def _refuse(values: np.ndarray, wrong: np.ndarray, what: str, rule: str) -> None:
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"{what} {rule}, but {int(wrong.sum())} of {len(values)} are not (first {values[row]:g} in row {row} of "
+            "those used): correct or remove these rows."
+        )
+
+
+def _lower(subject: str) -> str:
+    return subject[0].lower() + subject[1:]
