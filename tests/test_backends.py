@@ -8,7 +8,7 @@ import pytest
 import mixedsparse as ms
 from mixedsparse.core.choose import plan as cost
 from mixedsparse.core.engines.cholmod import cholmod
-from mixedsparse.core.engines.split.split import SplitEngine
+from mixedsparse.core.engines.split.engine import SplitEngine
 from tests.models import DESIGNS, make
 
 needs_cholmod = pytest.mark.skipif(not cholmod.available(), reason="scikit-sparse is not installed")

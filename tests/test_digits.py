@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.engines.dense.orthogonal import CarefulCriterion
+from mixedsparse.core.engines.criteria import make_criterion
+from mixedsparse.core.engines.dense.orthogonal import OrthogonalCriterion
 from mixedsparse.core.engines.level_blocks import eliminate
-from mixedsparse.core.likelihood.criterion import EngineCriterion, make_criterion
+from mixedsparse.core.likelihood.criterion import EngineCriterion
 from tests.referee import exact_criterion
 
 
@@ -103,7 +104,7 @@ def test_careful_derivatives(reml):
     d = data()
     model = ms.LinearMixedModel("y ~ x + (x | g) + (1 | h)", d.assign(y=d["u"] + d["e"]))
     theta = np.array([0.9, 0.3, 0.7, 0.4])
-    plain, careful = make_criterion(model.engine(), reml), CarefulCriterion(model.engine(), reml)
+    plain, careful = make_criterion(model.engine(), reml), OrthogonalCriterion(model.engine(), reml)
     one, other = plain.evaluate(theta), careful.evaluate(theta)
     assert other.criterion == pytest.approx(one.criterion, rel=1e-13)
     right, got = plain.differentiate(one, exact=True), careful.differentiate(other, exact=True)

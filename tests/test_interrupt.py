@@ -13,7 +13,7 @@ import pytest
 
 import mixedsparse as ms
 from mixedsparse.api.parsimony import parsimony
-from mixedsparse.core.fitting.optimize import Stop
+from mixedsparse.core.fitting.outcome import Stop
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
 
@@ -105,7 +105,7 @@ def test_an_interrupt_in_the_last_steps_keeps_the_optimum(sleep, monkeypatch):
 def test_inside_other_work_a_search_does_not_swallow_it(fit, monkeypatch):
     # Replicates that are fitted one by one: the bootstrap must end, not count a failure.
     monkeypatch.setattr("mixedsparse.core.fitting.optimize._newton", interrupted)
-    monkeypatch.setattr("mixedsparse.core.batch.replicate.Refitter.together", False)
+    monkeypatch.setattr("mixedsparse.core.fitting.replicate.Refitter.together", False)
     with pytest.raises(KeyboardInterrupt):
         fit.bootstrap(3, seed=1)
 

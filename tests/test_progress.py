@@ -8,9 +8,8 @@ import sys
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.fitting.optimize import Iteration
 from mixedsparse.ground import progress
-from mixedsparse.ground.progress import counter, reporter
+from mixedsparse.ground.progress import Iteration, counter, reporter
 
 
 @pytest.fixture

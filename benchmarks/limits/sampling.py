@@ -30,7 +30,7 @@ STAGES: Mapping[str, str] = {
     "data/formula/frames.py": "read the columns of the data frame",
     "data/formula": "formula and design",
     "core/problem/problem.py": "cross-products",
-    "core/engines/interface.py": "choose and analyse the engine",
+    "core/choose/make.py": "choose and analyse the engine",
     "core/choose": "choose and analyse the engine",
     "core/fitting/start.py": "search: starting values",
     "core/likelihood/criterion.py:evaluate": "search: factorise and solve",

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.core.choose.engines import Engines
-from mixedsparse.core.engines.interface import Engine
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.fitting.start import check_theta
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.problem import Problem, make_problem
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.sources.opening import is_source

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.deletion.deletion import Deleter, Deletions, delete_each
 from mixedsparse.data.formula.alignment import aligned_part
 from mixedsparse.ground.caller import user_level
@@ -127,7 +128,7 @@ def _delete(results: MixedResults, codes: np.ndarray, count: int, refit: bool, p
     design, engine = model.design, model.engine()
     y = design.y if design.offset is None else design.y - design.offset
     X = design.X[:, problem.basis.kept]
-    deleter = Deleter(engine, results.fit, y, X, design.weights, refit)
+    deleter = Deleter(engine, results.fit, y, X, design.weights, refit, make_engine)
     out = Deletions.empty(problem, count)
     parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=count))[:-1])
     with blas_threads(engine.work), counter(progress, "influence") as tell:

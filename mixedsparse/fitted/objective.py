@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.engines.criteria import criterion_at
 from mixedsparse.core.fitting.start import check_theta
-from mixedsparse.core.likelihood.criterion import Criterion, criterion_at
+from mixedsparse.core.likelihood.criterion import Criterion
 from mixedsparse.core.likelihood.hessian import observed_hessian
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.foreign import Answers
 

@@ -12,15 +12,26 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from mixedsparse.core.choose.candidates import duration_text
-from mixedsparse.core.fitting.optimize import Iteration
+__all__ = ["CountOption", "Iteration", "Note", "Progress", "ProgressOption", "counter", "duration_text", "reporter"]
 
-__all__ = ["CountOption", "Note", "ProgressOption", "counter", "reporter"]
 
-ProgressOption = bool | Callable[[Iteration], None] | None
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """One line of the search: evaluations so far, criterion, scaled gradient norm, length of the last step."""
+
+    number: int
+    nfev: int
+    criterion: float
+    gradient: float
+    step: float
+
+
+Progress = Callable[[Iteration], None]
+ProgressOption = bool | Progress | None
 CountOption = bool | Callable[[int, int], None] | None
 Note = Callable[[int, int], None]
 
@@ -57,9 +68,7 @@ def counter(progress: CountOption, what: str, expected: float = 0.0) -> Iterator
 
 
 @contextmanager
-def reporter(
-    progress: ProgressOption, evaluations: int = 0, expected: float = 0.0
-) -> Iterator[Callable[[Iteration], None] | None]:
+def reporter(progress: ProgressOption, evaluations: int = 0, expected: float = 0.0) -> Iterator[Progress | None]:
     """Context with a function of an `Iteration` that shows the progress of a search, or None where nothing is shown.
 
     Parameters
@@ -164,3 +173,12 @@ class _Display:
         left = f", about {duration_text(seconds * (self.total - done) / done)} left" if 0 < done < self.total else ""
         line = f"{self.what}: {done} of {self.total}, {duration_text(seconds)}{left}"
         print(f"{line}; {state}" if state else line, file=sys.stderr, flush=True)
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds to read."""
+    for unit, size in (("seconds", 60.0), ("minutes", 60.0), ("hours", 24.0)):
+        if seconds < 2.0 * size:
+            return f"{seconds:.0f} {unit}" if seconds >= 1.5 else f"{seconds:.1f} {unit}"
+        seconds /= size
+    return f"{seconds:,.0f} days"

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.engines.criteria import criterion_at
 from mixedsparse.core.fitting.outcome import Search
-from mixedsparse.core.likelihood.criterion import criterion_at
 from mixedsparse.core.likelihood.derivatives import Derivatives
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.blocks import BlockLayout
 

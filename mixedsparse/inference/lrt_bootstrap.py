@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mixedsparse.core.batch.draws import parametric_sampler
-from mixedsparse.core.batch.replicate import Refitter
 from mixedsparse.core.batch.responses import Projector
 from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.core.fitting.replicate import Refitter
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
 from mixedsparse.ground.progress import CountOption

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.fitting.fit import Fit, fit_problem
 from mixedsparse.core.problem.problem import make_problem
 from mixedsparse.core.problem.sums import aggregated_problem, part_of

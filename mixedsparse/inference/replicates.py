@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.core.batch.draws import Sampler, parametric_sampler, residual_sampler
-from mixedsparse.core.batch.replicate import Refitter
 from mixedsparse.core.batch.responses import Projector
+from mixedsparse.core.fitting.replicate import Refitter
 from mixedsparse.ground.errors import MixedSparseError, MixedSparseWarning, OptionError
 from mixedsparse.ground.progress import CountOption, counter
 from mixedsparse.ground.threads import blas_threads

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixedsparse.core.choose.memory import available_memory
-from mixedsparse.core.engines.interface import Engine, Factor
+from mixedsparse.core.likelihood.interface import Engine, Factor
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.ground.errors import BackendError
 

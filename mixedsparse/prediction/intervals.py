@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mixedsparse.core.engines.interface import Factor
+from mixedsparse.core.likelihood.interface import Factor
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.ground.caller import user_level

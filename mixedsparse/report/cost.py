@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mixedsparse.core.choose.candidates import Cost, duration_text
+from mixedsparse.core.choose.candidates import Cost
 from mixedsparse.core.choose.memory import memory_text
+from mixedsparse.ground.progress import duration_text
 
 __all__ = ["CostReport"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.cholmod import cholmod
-from mixedsparse.core.engines.interface import Engine, make_engine
 from mixedsparse.core.engines.split import coupling
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.problem import Problem
 
 SPLITS = ["DenseCoupling", "ListedCoupling", "PairedCoupling", "SparseCoupling"]

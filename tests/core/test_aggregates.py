@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.core.problem.crossproducts import sorted_pairs

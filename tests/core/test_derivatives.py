@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mixedsparse import RandomTerm
-from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.engines.split import engine as split
 from mixedsparse.core.fitting.fit import fit_problem
-from mixedsparse.core.likelihood import exact
 from mixedsparse.core.likelihood.derivatives import differentiate
 from mixedsparse.core.likelihood.hessian import observed_hessian
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls, solve_pls
 from tests.core.engines import ENGINES, SPLITS, engine_for
 from tests.models import DESIGNS, Small, make, ones, random_theta, simulate
@@ -106,7 +106,7 @@ def test_average_information_is_exact_at_balanced_optima(slope, crossed):
 
 
 def test_hessian_needs_no_more_than_the_gradient_when_w_is_too_large(monkeypatch):
-    monkeypatch.setattr(exact, "_LARGEST", 10)
+    monkeypatch.setattr(split, "_LARGEST", 10)
     small = make("crossed", seed=0)
     engine = engine_for(small.problem(), "DenseCoupling")
     derivatives = differentiate(engine, at(engine, whitened_theta(small, seed=1), True))

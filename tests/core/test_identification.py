@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mixedsparse import RandomTerm
-from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.fitting.identification import unidentified_directions
 from mixedsparse.core.problem.problem import Problem, make_problem
 from tests.models import DESIGNS, make, ones

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.deletion.leverage import hat, residuals_of
 from mixedsparse.core.engines.cholmod.cholmod import available
-from mixedsparse.core.engines.interface import make_engine
 from mixedsparse.core.likelihood.pls import solve_pls
 from mixedsparse.diagnostics.residuals import KINDS
 from tests.diagnostics.dense import dense_hat

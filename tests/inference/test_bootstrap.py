@@ -11,8 +11,8 @@ from scipy.stats import norm
 
 import mixedsparse as ms
 from mixedsparse.core.batch import general as batch_engine
-from mixedsparse.core.batch import replicate
 from mixedsparse.core.batch.draws import parametric_sampler, residual_sampler
+from mixedsparse.core.fitting import replicate
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.inference.bootstrap_limits import limits
 from mixedsparse.inference.cases import NewRows

@@ -9,7 +9,7 @@ import pytest
 
 import mixedsparse as ms
 from mixedsparse.core.engines.cholmod import cholmod
-from mixedsparse.core.likelihood import exact
+from mixedsparse.core.engines.split import engine as split
 from mixedsparse.inference.contrast import contrast_tests, joint_test
 from mixedsparse.inference.curvature import curvature
 from tests.inference.dense import satterthwaite_df
@@ -45,7 +45,7 @@ def test_every_way_to_the_hessian_agrees(name, monkeypatch):
     model = make(name, 1).model()
     results = model.fit()
     want = curvature(model.engine(), results.fit.search.theta, True).hessian
-    monkeypatch.setattr(exact, "_LARGEST", 0)
+    monkeypatch.setattr(split, "_LARGEST", 0)
     # Exact entries among the rest, differences for the eliminated factor; then differences only.
     np.testing.assert_allclose(
         curvature(model.engine(), results.fit.search.theta, True).hessian, want, rtol=1e-6, atol=1e-6

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mixedsparse.api.results.base import ResultsBase
 from mixedsparse.core.fitting.certificate import Certificate
 from mixedsparse.core.fitting.fit import MonteCarlo
-from mixedsparse.core.fitting.optimize import Iteration
+from mixedsparse.ground.progress import Iteration
 
 if TYPE_CHECKING:
     from mixedsparse.report.cost import CostReport

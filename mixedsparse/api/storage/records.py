@@ -15,7 +15,7 @@ from mixedsparse.api.storage.specs import spec_facts, spec_of
 from mixedsparse.core.fitting.certificate import Certificate
 from mixedsparse.core.fitting.fit import Fit, MonteCarlo
 from mixedsparse.core.fitting.identification import Component, Unidentified
-from mixedsparse.core.fitting.outcome import Iteration, Search, Stop
+from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.trust import Step
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.pls import Pls
@@ -36,6 +36,7 @@ from mixedsparse.data.formula.parse import Expression, ParsedBar, ParsedFormula
 from mixedsparse.data.formula.source import Covariate, Source
 from mixedsparse.data.sources.parquet import Stamp
 from mixedsparse.data.sources.remote import RemoteSource
+from mixedsparse.ground.progress import Iteration
 
 __all__ = ["RECORDS", "Record"]
 

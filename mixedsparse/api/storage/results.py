@@ -21,8 +21,8 @@ from mixedsparse.data.formula.patsy import PATSY
 
 if TYPE_CHECKING:
     from mixedsparse.api.results import MixedResults
-    from mixedsparse.core.engines.interface import Engine, Factor
     from mixedsparse.core.fitting.fit import Fit
+    from mixedsparse.core.likelihood.interface import Engine, Factor
 
 __all__ = ["packed", "put_together", "results_of", "results_with", "unpacked"]
 

@@ -81,9 +81,16 @@ class Pieces:
 
 
 class Batch(Protocol):
-    """Evaluates B problems that share one design."""
+    """Evaluates B problems that share one design.
+
+    Attributes
+    ----------
+    together : bool
+        Whether all of them are evaluated at once, rather than one after the other.
+    """
 
     problem: Problem
+    together: bool
 
     def __call__(
         self, factors: list[np.ndarray], tau: np.ndarray, responses: Responses, pin: Pin, reml: bool

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
-from mixedsparse.core.fitting.fit import Fit
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["Sampler", "parametric_sampler", "residual_sampler"]
@@ -14,11 +14,23 @@ __all__ = ["Sampler", "parametric_sampler", "residual_sampler"]
 # Draws (B, n) from B seeds: the same seed gives the same row, whatever the others are.
 Sampler = Callable[[Sequence[np.random.SeedSequence]], np.ndarray]
 
+
+class Estimates(Protocol):
+    """What draws need of a fit: sigma^2, Lambda_t of each term, and the conditional modes, terms in theta order."""
+
+    @property
+    def sigma2(self) -> float: ...
+    @property
+    def templates(self) -> Sequence[np.ndarray]: ...
+    @property
+    def modes(self) -> Sequence[np.ndarray]: ...
+
+
 # Eigenvalues of an empirical covariance below this share of the largest count as zero.
 _FLAT = 1e-10
 
 
-def parametric_sampler(problem: Problem, fit: Fit) -> Sampler:
+def parametric_sampler(problem: Problem, fit: Estimates) -> Sampler:
     """Draw normal random effects and errors with the covariances of `fit`."""
     sigma = float(np.sqrt(fit.sigma2))
     spread = _noise_spread(problem, sigma)
@@ -37,7 +49,7 @@ def parametric_sampler(problem: Problem, fit: Fit) -> Sampler:
     return draw
 
 
-def residual_sampler(problem: Problem, fit: Fit, residual: np.ndarray) -> Sampler:
+def residual_sampler(problem: Problem, fit: Estimates, residual: np.ndarray) -> Sampler:
     """Draw conditional modes and residuals with replacement, once centred and reflated to the covariances of `fit`.
 
     Modes are drawn by level, residuals by row. `residual` (n,) is in units of y. Source: Carpenter, Goldstein & Rasbash

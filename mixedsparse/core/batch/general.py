@@ -15,7 +15,7 @@ from scipy.linalg import solve_triangular
 from mixedsparse.core.batch.batch import Batch, Pieces, Pin, Responses, solve_beta
 from mixedsparse.core.batch.one_factor import LevelBatch
 from mixedsparse.core.batch.small import DenseBatch, dense_gram, trace_entries
-from mixedsparse.core.engines.interface import Engine, Factor
+from mixedsparse.core.likelihood.interface import Engine, Factor
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -45,6 +45,8 @@ def make_batch(engine: Engine) -> Batch:
 
 class EngineBatch:
     """See the module docstring."""
+
+    together = False
 
     def __init__(self, engine: Engine) -> None:
         self.engine, self.problem = engine, engine.problem

@@ -13,6 +13,8 @@ __all__ = ["LevelBatch"]
 class LevelBatch:
     """See the module docstring."""
 
+    together = True
+
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.gram = problem.grams[0]

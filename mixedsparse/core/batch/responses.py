@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedsparse.core.batch.batch import Responses
-from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.blocks import Block
 from mixedsparse.core.problem.crossproducts import level_sums
 from mixedsparse.core.problem.fixed import split_response

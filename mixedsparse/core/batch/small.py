@@ -14,6 +14,8 @@ __all__ = ["DenseBatch", "dense_gram", "trace_entries"]
 class DenseBatch:
     """See the module docstring."""
 
+    together = True
+
     def __init__(self, problem: Problem) -> None:
         self.problem, layout = problem, problem.layout
         sizes = [k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Candidate", "Cost", "duration_text"]
+__all__ = ["Candidate", "Cost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,3 @@ class Cost:
     def memory(self) -> float:
         """Bytes that the search is expected to take, beyond the data and their cross-products."""
         return self.chosen.memory
-
-
-def duration_text(seconds: float) -> str:
-    """Seconds to read."""
-    for unit, size in (("seconds", 60.0), ("minutes", 60.0), ("hours", 24.0)):
-        if seconds < 2.0 * size:
-            return f"{seconds:.0f} {unit}" if seconds >= 1.5 else f"{seconds:.1f} {unit}"
-        seconds /= size
-    return f"{seconds:,.0f} days"

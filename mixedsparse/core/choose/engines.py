@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mixedsparse.core.choose.candidates import Cost
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.choose.plan import is_small, plan
-from mixedsparse.core.engines.interface import Engine, make_engine
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["Engines"]

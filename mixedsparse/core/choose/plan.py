@@ -17,13 +17,14 @@ from functools import cache
 
 import numpy as np
 
-from mixedsparse.core.choose.candidates import Candidate, Cost, duration_text
+from mixedsparse.core.choose.candidates import Candidate, Cost
 from mixedsparse.core.choose.elimination import Elimination, counts_by_size, coupling_memory, density
 from mixedsparse.core.choose.memory import available_memory, memory_text
 from mixedsparse.core.engines.cholmod import cholmod
-from mixedsparse.core.engines.cholmod.sparse import CholmodEngine
+from mixedsparse.core.engines.cholmod.engine import CholmodEngine
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import BackendError
+from mixedsparse.ground.progress import duration_text
 
 __all__ = ["Plan", "foresee", "is_small", "plan"]
 

@@ -8,15 +8,15 @@ Deletion of a single row at known theta has a closed form (Christensen, Pearson 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mixedsparse.core.deletion.downdate import Downdater, engine_like, keeps_digits
+from mixedsparse.core.deletion.downdate import Downdater, keeps_digits
 from mixedsparse.core.deletion.leverage import Hat
-from mixedsparse.core.engines.interface import Engine, make_engine
 from mixedsparse.core.fitting.fit import Fit, fit_problem
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import solve_pls
 from mixedsparse.core.problem.problem import Problem, make_problem
 from mixedsparse.core.problem.terms import RandomTerm
@@ -99,12 +99,21 @@ class Deleter:
     weights : ndarray, shape (n,), or None
     refit : bool
         Whether theta is estimated anew, or kept.
+    make_engine : callable
+        Makes the engine of a problem on another pattern.
     """
 
     def __init__(
-        self, engine: Engine, fit: Fit, y: np.ndarray, X: np.ndarray, weights: np.ndarray | None, refit: bool
+        self,
+        engine: Engine,
+        fit: Fit,
+        y: np.ndarray,
+        X: np.ndarray,
+        weights: np.ndarray | None,
+        refit: bool,
+        make_engine: Callable[[Problem], Engine],
     ) -> None:
-        self.engine, self.fit, self.refit = engine, fit, refit
+        self.engine, self.fit, self.refit, self.make_engine = engine, fit, refit, make_engine
         self.y, self.X, self.weights = y, X, weights
         self.without = Downdater(engine.problem)
 
@@ -113,7 +122,7 @@ class Deleter:
         problem = self.without(rows)
         try:
             if keeps_digits(self.engine.problem, problem):
-                found = self._estimate(engine_like(self.engine, problem), self.fit.theta)
+                found = self._estimate(self.engine.refilled(problem), self.fit.theta)
                 order: Sequence[int] = range(len(problem.terms))
             else:
                 found, order = self._from_rows(rows)
@@ -134,7 +143,7 @@ class Deleter:
         weights = None if self.weights is None else self.weights[left]
         problem = make_problem(self.y[left], self.X[left], terms, weights)
         theta = problem.theta_layout.flatten([self.fit.templates[t] for t in problem.order])
-        return self._estimate(make_engine(problem), theta), problem.order
+        return self._estimate(self.make_engine(problem), theta), problem.order
 
     def _estimate(self, engine: Engine, theta: np.ndarray) -> _Found:
         """Fit at, or from, `theta` (m,) in the user's units."""

@@ -9,18 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import lapack
 
-from mixedsparse.core.deletion.pattern import row_slots
-from mixedsparse.core.engines.cholmod.sparse import CholmodEngine
-from mixedsparse.core.engines.interface import Engine, make_engine
-from mixedsparse.core.engines.split.split import SplitEngine
 from mixedsparse.core.problem.blocks import make_blocks
-from mixedsparse.core.problem.crossproducts import Pairs
+from mixedsparse.core.problem.crossproducts import Pairs, row_slots
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["Downdater", "engine_like", "keeps_digits"]
+__all__ = ["Downdater", "keeps_digits"]
 
 # Share of the sums of squares of Q and of the residual that must be left: subtraction takes its root in digits.
 _LEFT = 1e-6
@@ -92,28 +87,3 @@ def keeps_digits(whole: Problem, part: Problem) -> bool:
         return False
     left = np.square(np.diagonal(root))
     return bool((left > _LEFT * np.diagonal(whole.xy)).all())
-
-
-def engine_like(engine: Engine, problem: Problem) -> Engine:
-    """Engine of the kind of `engine` for a downdated `problem`; CHOLMOD's analysis is shared."""
-    if isinstance(engine, SplitEngine):
-        return SplitEngine(problem)
-    if isinstance(engine, CholmodEngine):
-        return _Refilled(engine, problem)
-    return make_engine(problem)
-
-
-class _Refilled(CholmodEngine):
-    """A CHOLMOD engine for other numbers on the same pattern."""
-
-    def __init__(self, whole: CholmodEngine, problem: Problem) -> None:
-        self.__dict__.update(whole.__dict__)
-        self.problem = problem
-        values = self._values(problem.grams, {key: pairs.data for key, pairs in problem.pairs.items()})
-        off = self.rows != self.columns
-        rows, columns = (
-            np.concatenate([self.rows, self.columns[off]]),
-            np.concatenate([self.columns, self.rows[off]]),
-        )
-        q = int(self.starts[-1])
-        self.gram = sparse.csr_matrix((np.concatenate([values, values[off]]), (rows, columns)), shape=(q, q))

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.deletion.pattern import pattern_covariances, row_slots
-from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.blocks import make_blocks
-from mixedsparse.core.problem.crossproducts import level_sums
+from mixedsparse.core.problem.crossproducts import level_sums, row_slots
 from mixedsparse.ground.threads import blas_threads
 
 __all__ = ["Hat", "hat", "residuals_of"]
@@ -60,7 +59,7 @@ def hat(engine: Engine, pls: Pls) -> Hat:
     blocks, _ = make_blocks(problem.terms, problem.root_weights)
     with blas_threads(engine.work):
         modes, _ = pls.factor.solve(list(problem.Zxy))
-        diagonal, pairs = pattern_covariances(pls.factor)
+        diagonal, pairs = pls.factor.pattern_covariances()
         pls.factor.release()
     columns = np.column_stack([problem.basis.q, problem.basis.residual])
     form = np.zeros(problem.n)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedsparse.core.fitting.identification import Unidentified
-from mixedsparse.core.fitting.optimize import Search, Stop
+from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.unbounded import Reproduction
 from mixedsparse.core.problem.problem import Problem
 

@@ -1,20 +1,25 @@
-"""A fit as arrays: the optimum in the user's own units."""
+"""A fit from start to end: the search that suits the engine, further starts where they may help, the report."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import lapack, solve_triangular
 
-from mixedsparse.core.engines.interface import Engine
-from mixedsparse.core.fitting.certificate import Certificate, certify
-from mixedsparse.core.fitting.identification import Unidentified, unidentified
-from mixedsparse.core.fitting.optimize import Progress, Search, search
-from mixedsparse.core.fitting.unbounded import reproduction
-from mixedsparse.core.likelihood.pls import Pls
-from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.fitting.estimates import (
+    Fit,
+    MonteCarlo,
+    conditional_covariance_of,
+    conditional_covariances,
+    prediction_error_covariances,
+    report,
+)
+from mixedsparse.core.fitting.iterative import fit_iterative
+from mixedsparse.core.fitting.optimize import search
+from mixedsparse.core.fitting.outcome import Search
+from mixedsparse.core.fitting.restarts import doubtful, with_further_starts
+from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.ground.progress import Progress
 from mixedsparse.ground.threads import lapack_threads
 
 __all__ = [
@@ -26,85 +31,6 @@ __all__ = [
     "prediction_error_covariances",
     "report",
 ]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MonteCarlo:
-    """Error that the random probes of an iterative fit leave in its numbers: one standard deviation over seeds.
-
-    Attributes
-    ----------
-    theta_error : ndarray, shape (m,)
-        Of theta.
-    beta_error : ndarray, shape (p,)
-        Of the coefficients, in their own units.
-    sigma2_error : float
-        Of the residual variance.
-    criterion_error : float
-        Of the criterion; NaN if it was not computed.
-    share : float
-        Largest error of an estimate over its standard error.
-    wanted : float
-        Share that was asked for; the limit on probes may leave more.
-    probes, seed : int
-    solves, cg_iterations : int
-        Right-hand sides that were solved for, and conjugate-gradient iterations in total.
-    """
-
-    theta_error: np.ndarray
-    beta_error: np.ndarray
-    sigma2_error: float
-    criterion_error: float
-    share: float
-    wanted: float
-    probes: int
-    seed: int
-    solves: int
-    cg_iterations: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fit:
-    """The optimum of one criterion.
-
-    Attributes
-    ----------
-    reml : bool
-    theta : ndarray, shape (m,)
-        Relative covariance parameters, terms in theta order, lower triangles column by column.
-    templates : tuple of ndarray (k, k)
-        Lambda_t of each term, theta order.
-    beta : ndarray, shape (p,)
-        Coefficients of the columns of X that were kept.
-    cov_beta : ndarray, shape (p, p)
-        sigma^2 (X'V_0^-1 X)^-1.
-    sigma2 : float
-        Residual variance, in y^2.
-    modes : tuple of ndarray (levels, k)
-        Conditional modes of b, theta order.
-    criterion : float
-        REML criterion or -2 log-likelihood.
-    search : Search
-        How it was found, in the whitened bases.
-    certificate : Certificate
-    monte_carlo : MonteCarlo or None
-        Of an iterative fit; None where every number is exact.
-    unidentified : Unidentified or None
-        Parameters of which the design tells nothing; None where it tells of all.
-    """
-
-    reml: bool
-    theta: np.ndarray
-    templates: tuple[np.ndarray, ...]
-    beta: np.ndarray
-    cov_beta: np.ndarray
-    sigma2: float
-    modes: tuple[np.ndarray, ...]
-    criterion: float
-    search: Search
-    certificate: Certificate
-    monte_carlo: MonteCarlo | None = None
-    unidentified: Unidentified | None = None
 
 
 def fit_problem(
@@ -136,10 +62,8 @@ def fit_problem(
     """
     limits: dict[str, Any] = {"max_evals": max_evals, "tolerance": tolerance}
     limits |= {"progress": progress, "interruptible": interruptible}
-    if engine.name == "iterative":
-        from mixedsparse.core.engines.krylov import fit_iterative
-
-        return fit_iterative(engine, reml, start=start, seed=seed, mc_share=mc_share, **limits)
+    if (stochastic := engine.stochastic) is not None:
+        return fit_iterative(stochastic, reml, start=start, seed=seed, mc_share=mc_share, **limits)
     with lapack_threads(engine.work):
         inner = None if start is None else engine.problem.layout.to_block @ start
         found = search(engine, reml, start=inner, **limits)
@@ -152,8 +76,6 @@ def _checked_elsewhere(
     engine: Engine, reml: bool, found: Search, budget: float, max_evals: int, tolerance: float, interruptible: bool
 ) -> Search:
     """Search from further starts if the first end leaves room for another optimum."""
-    from mixedsparse.core.fitting.restarts import doubtful, with_further_starts
-
     if not doubtful(engine, reml, found):
         return found
     try:
@@ -162,79 +84,3 @@ def _checked_elsewhere(
         if not interruptible:
             raise
         return found
-
-
-def report(engine: Engine, found: Search, reml: bool) -> Fit:
-    """Translate the end of a search into the user's units."""
-    problem = engine.problem
-    theta = problem.from_block @ found.theta
-    sigma2 = found.pls.pwrss / problem.degrees(reml)
-    loose = unidentified(engine, found)
-    return Fit(
-        reml=reml,
-        theta=theta,
-        templates=tuple(problem.theta_layout.templates(theta)),
-        beta=problem.basis.beta(found.pls.gamma),
-        cov_beta=sigma2 * problem.basis.covariance(found.pls.K),
-        sigma2=sigma2,
-        modes=_modes(problem, found.pls),
-        criterion=found.pls.criterion,
-        search=found,
-        certificate=certify(problem, found, loose, reproduction(engine, reml)),
-        unidentified=loose,
-    )
-
-
-def _modes(problem: Problem, pls: Pls) -> tuple[np.ndarray, ...]:
-    """Conditional modes of each term in the user's basis."""
-    blocks = pls.modes
-    layout = problem.layout
-    out = []
-    for b, start, whiten in zip(layout.term_block, layout.term_start, layout.whiten, strict=True):
-        mine = blocks[b][:, start : start + len(whiten)]
-        out.append(np.asarray(lapack.dtrtrs(whiten, mine.T, lower=1)[0]).T)
-    return tuple(out)
-
-
-def conditional_covariances(problem: Problem, fit: Fit) -> list[np.ndarray]:
-    """Var(b_l | y) at the estimates, sigma^2 Lambda (M^-1)_ll Lambda': (levels, K, K) per block, user's basis.
-
-    Terms on one grouping factor share a block, in theta order, so that their covariances are there too.
-    """
-    found = fit.search.pls.factor.conditional_covariances()
-    return [_in_user_basis(problem, fit, b, cov) for b, cov in enumerate(found)]
-
-
-def prediction_error_covariances(problem: Problem, fit: Fit) -> list[np.ndarray]:
-    """Var(b-hat_l - b_l) at the estimates, beta estimated: (levels, K, K) per block, user's basis.
-
-    b-hat moves with beta-hat by -G H_l (beta-hat - beta), G = Lambda Lambda', H = Z'V_0^-1 Q, which adds
-    sigma^2 G H_l K H_l'G to `conditional_covariances`: the block of the inverse of the mixed-model equations
-    (Henderson 1975, Biometrics 31, 423-447).
-    """
-    pls, out = fit.search.pls, []
-    for b, cov in enumerate(pls.factor.conditional_covariances()):
-        moved = pls.factors[b] @ pls.factors[b].T @ pls.Hx[b]
-        out.append(_in_user_basis(problem, fit, b, cov + moved @ pls.K @ moved.swapaxes(1, 2)))
-    return out
-
-
-def conditional_covariance_of(problem: Problem, fit: Fit, block: int, levels: np.ndarray) -> np.ndarray:
-    """Var(b_l | y) of chosen `levels` of one block, (len(levels), K, K); see `conditional_covariances`."""
-    factor = fit.search.pls.factor
-    if fit.monte_carlo is None:
-        cov = factor.conditional_covariances()[block][levels]
-    else:
-        cov = factor.conditional_covariance_of(block, levels)  # type: ignore[attr-defined]
-    return _in_user_basis(problem, fit, block, cov)
-
-
-def _in_user_basis(problem: Problem, fit: Fit, block: int, cov: np.ndarray) -> np.ndarray:
-    """Undo the whitening of covariances (levels, K, K) over sigma^2."""
-    layout = problem.layout
-    back = np.zeros((layout.widths[block], layout.widths[block]))
-    for owner, start, whiten in zip(layout.term_block, layout.term_start, layout.whiten, strict=True):
-        if owner == block:
-            inside = slice(start, start + len(whiten))
-            back[inside, inside] = solve_triangular(whiten, np.eye(len(whiten)), lower=True)
-    return np.asarray(fit.sigma2 * (back @ cov @ back.T))

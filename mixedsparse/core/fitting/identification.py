@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mixedsparse.core.engines.interface import Engine
 from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.reasons import Component, describe
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.problem import Problem
@@ -101,12 +101,12 @@ def unidentified(engine: Engine, search: Search) -> Unidentified | None:
     # The probes of an iterative search leave noise in its Hessian. By ML a variance of which the data say nothing
     # comes out as 0, where the likelihood is curved.
     pushed = not search.pls.reml and bool((search.theta[problem.layout.is_diagonal] == 0.0).any())
-    if curved and not pushed and search.stop is Stop.CONVERGED and engine.name != "iterative":
+    if curved and not pushed and search.stop is Stop.CONVERGED and engine.stochastic is None:
         return None
     directions = unidentified_directions(engine)
     found = _judged(problem, search.pls, directions) if directions.shape[1] else None
     # Where the criterion is curved all the same, other parameters have one best value on the boundary.
-    sound = found is None or (curved and engine.name != "iterative" and not all(c.held for c in found.components))
+    sound = found is None or (curved and engine.stochastic is None and not all(c.held for c in found.components))
     return None if sound else found
 
 

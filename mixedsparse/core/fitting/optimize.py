@@ -14,16 +14,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from mixedsparse.core.engines.interface import Engine
-from mixedsparse.core.fitting.outcome import Iteration, Progress, Search, Stop
+from mixedsparse.core.engines.criteria import make_criterion, make_orthogonal
+from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.start import moment_start
 from mixedsparse.core.fitting.trust import Step, next_radius, secant, trust_step
-from mixedsparse.core.likelihood.criterion import Criterion, Point, make_careful, make_criterion
+from mixedsparse.core.likelihood.criterion import Criterion, Point
 from mixedsparse.core.likelihood.derivatives import Derivatives
-from mixedsparse.core.likelihood.exact import affordable
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.ground.errors import NotPositiveDefiniteError
+from mixedsparse.ground.progress import Iteration, Progress
 
-__all__ = ["Iteration", "Progress", "Search", "Stop", "search"]
+__all__ = ["search"]
 
 # Distance kept from a zero diagonal (theta has no units in whitened bases; errors are of its square).
 _OFF_ZERO = 1e-7
@@ -51,16 +52,16 @@ class _Walk:
 
     def __init__(self, engine: Engine, reml: bool, progress: Progress | None, interruptible: bool) -> None:
         self.engine, self.progress, self.interruptible = engine, progress, interruptible
-        self.reml, self.careful = reml, False
+        self.reml, self.is_orthogonal = reml, False
         self.criterion = make_criterion(engine, reml)
         self.layout = engine.problem.layout
         self.nfev = 0
         self.path: list[Iteration] = []
 
-    def takes_care(self) -> bool:
+    def use_orthogonal(self) -> bool:
         """Go over to the form of the criterion that loses fewest digits; return whether that can be done."""
-        found = None if self.careful else make_careful(self.engine, self.reml)
-        self.criterion, self.careful = found or self.criterion, self.careful or found is not None
+        found = None if self.is_orthogonal else make_orthogonal(self.engine, self.reml)
+        self.criterion, self.is_orthogonal = found or self.criterion, self.is_orthogonal or found is not None
         return found is not None
 
     def evaluate(self, theta: np.ndarray) -> Point:
@@ -149,7 +150,7 @@ def _first_point(walk: _Walk, theta: np.ndarray) -> tuple[np.ndarray, Point]:
         theta = 0.1 * theta
     if best is not None:
         return best
-    if walk.takes_care():
+    if walk.use_orthogonal():
         return _first_point(walk, given)
     raise NotPositiveDefiniteError("The criterion cannot be evaluated anywhere near the start.")
 
@@ -167,7 +168,7 @@ class _End(NamedTuple):
 
 def _finish(walk: _Walk, start: np.ndarray, end: _End, max_evals: int, tolerance: float) -> _End:
     """Try with more digits or without derivatives where that may help, take the closing step, put zeros in place."""
-    if (end.stop is Stop.NO_PROGRESS or walk.criterion.wants_care(end.at)) and walk.takes_care():
+    if (end.stop is Stop.NO_PROGRESS or walk.criterion.needs_digits(end.at)) and walk.use_orthogonal():
         # What few digits showed may have led astray: from the better of both ends.
         theta, at = min((walk.evaluate_off_zero(t) for t in (start, end.theta)), key=lambda found: found[1].criterion)
         end = _newton(walk, theta, at, max_evals, tolerance)
@@ -187,10 +188,8 @@ def _newton(walk: _Walk, theta: np.ndarray, at: Point, max_evals: int, tolerance
     """Trust-region Newton from an evaluated point."""
     derivatives = walk.criterion.differentiate(at, exact=True)
     missing = np.zeros((len(theta), len(theta)))
-    radius = _FIRST_RADIUS
-    length = 0.0
-    stop = Stop.CONVERGED
-    fresh = True
+    radius, length = _FIRST_RADIUS, 0.0
+    stop, fresh = Stop.CONVERGED, True
     try:
         while True:
             step = _trust_step(walk, theta, derivatives, missing, radius)
@@ -202,7 +201,7 @@ def _newton(walk: _Walk, theta: np.ndarray, at: Point, max_evals: int, tolerance
                 stop = Stop.NO_PROGRESS
                 break
             if step.predicted <= max(tolerance, noise):
-                if derivatives.kind == "exact" or not affordable(walk.engine):
+                if derivatives.kind == "exact" or not walk.engine.writes_projection:
                     break
                 # Only the exact Hessian shows a saddle whose negative curvature average information leaves out.
                 derivatives, fresh = walk.criterion.differentiate(at, exact=True), False
@@ -282,7 +281,7 @@ def _noise(walk: _Walk, at: Point) -> float:
     Capped, so that an absurd theta is not taken for an optimum because nothing can be told apart there.
     """
     problem = walk.engine.problem
-    cancelled = (float(problem.xy[-1, -1]) / at.pwrss) ** (0.5 if walk.careful else 1.0)
+    cancelled = (float(problem.xy[-1, -1]) / at.pwrss) ** (0.5 if walk.is_orthogonal else 1.0)
     return min(_NOISE * (abs(at.criterion) + problem.n * (1.0 + cancelled)), _LARGEST_NOISE)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -11,8 +10,9 @@ import numpy as np
 from mixedsparse.core.fitting.trust import Step
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.ground.progress import Iteration
 
-__all__ = ["Iteration", "Progress", "Search", "Stop"]
+__all__ = ["Search", "Stop"]
 
 
 class Stop(Enum):
@@ -23,17 +23,6 @@ class Stop(Enum):
     NO_PROGRESS = "no step lowers the criterion"
     NOT_FINITE = "the derivatives are not finite"
     INTERRUPTED = "it was interrupted"
-
-
-@dataclass(frozen=True, slots=True)
-class Iteration:
-    """One line of the search: evaluations so far, criterion, scaled gradient norm, length of the last step."""
-
-    number: int
-    nfev: int
-    criterion: float
-    gradient: float
-    step: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +62,3 @@ class Search:
     noise: float = float("nan")
     starts: int = 1
     agreed: int = 1
-
-
-Progress = Callable[[Iteration], None]

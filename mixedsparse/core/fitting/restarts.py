@@ -20,13 +20,13 @@ import numpy as np
 
 from mixedsparse.core.batch.batch import Batch, Responses
 from mixedsparse.core.batch.coordinates import plain_chart
-from mixedsparse.core.batch.general import EngineBatch, make_batch
+from mixedsparse.core.batch.general import make_batch
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.batch.newton_batch import minimise
-from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.engines.criteria import make_criterion
 from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search, Stop
-from mixedsparse.core.likelihood.criterion import make_criterion
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
@@ -106,7 +106,7 @@ def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float
     if len(found.theta) == 1:
         return _of_one_parameter(engine, reml, found, int(budget / _milliseconds(engine)), limits)
     batch, values = make_batch(engine), [found.pls.criterion]
-    in_step = not isinstance(batch, EngineBatch)
+    in_step = batch.together
     evaluations = _EVALUATIONS if in_step else max(_EVALUATIONS, found.nfev)
     starts = _starts(engine, reml, found, int(budget / (evaluations * _milliseconds(engine))))
     if not starts:

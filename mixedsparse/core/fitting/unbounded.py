@@ -26,7 +26,7 @@ from itertools import islice, product
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, lstsq, qr
 
-from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.rows import can_use_rows
 from mixedsparse.core.problem.problem import Problem
 

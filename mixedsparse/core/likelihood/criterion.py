@@ -6,14 +6,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mixedsparse.core.engines.dense.cholesky import ENOUGH, DenseCriterion, is_small
-from mixedsparse.core.engines.dense.orthogonal import CarefulCriterion, can_be_careful
-from mixedsparse.core.engines.interface import Engine
 from mixedsparse.core.likelihood.derivatives import Derivatives, differentiate
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls, rounding, solve_pls
-from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["Criterion", "EngineCriterion", "Point", "criterion_at", "make_careful", "make_criterion"]
+__all__ = ["ENOUGH", "Criterion", "EngineCriterion", "Point"]
+
+# Rounding error of the criterion from which on it is evaluated with more digits, where that can be done.
+ENOUGH = 1e-7
 
 
 class Point(Protocol):
@@ -53,7 +53,7 @@ class Criterion(Protocol):
         """Estimate the rounding error of the criterion at the point."""
         ...
 
-    def wants_care(self, point: Any) -> bool:
+    def needs_digits(self, point: Any) -> bool:
         """Whether so many digits are lost at the point that derivatives suffer too."""
         ...
 
@@ -86,36 +86,6 @@ class EngineCriterion:
         """See `Criterion.noise`."""
         return rounding(self.engine.problem, point.factor.loss(), point.losses, self.reml)
 
-    def wants_care(self, point: Pls) -> bool:
-        """See `Criterion.wants_care`."""
+    def needs_digits(self, point: Pls) -> bool:
+        """See `Criterion.needs_digits`."""
         return point.lossy or not self.noise(point) <= ENOUGH
-
-
-def make_criterion(engine: Engine, reml: bool) -> Criterion:
-    """Return the form of the criterion that is quickest for the problem of `engine`."""
-    return DenseCriterion(engine, reml) if is_small(engine) else EngineCriterion(engine, reml)
-
-
-def make_careful(engine: Engine, reml: bool) -> Criterion | None:
-    """Return the form of the criterion that loses fewest digits, if it can be had."""
-    return CarefulCriterion(engine, reml) if can_be_careful(engine) else None
-
-
-def criterion_at(engine: Engine, reml: bool, theta: np.ndarray) -> tuple[Criterion, Any]:
-    """Return the form of the criterion whose digits suffice at theta of the whitened bases, and its point there.
-
-    Raises
-    ------
-    NotPositiveDefiniteError
-        It cannot be evaluated at theta.
-    """
-    criterion, point = make_criterion(engine, reml), None
-    try:
-        point = criterion.evaluate(theta)
-        if not criterion.wants_care(point):
-            return criterion, point
-    except NotPositiveDefiniteError:
-        if not can_be_careful(engine):
-            raise
-    careful = make_careful(engine, reml)
-    return (criterion, point) if careful is None else (careful, careful.evaluate(theta))

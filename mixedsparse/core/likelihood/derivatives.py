@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.engines.interface import Engine
-from mixedsparse.core.engines.split.split import SplitEngine
-from mixedsparse.core.likelihood.exact import affordable, rest_trace_products, trace_products
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.likelihood.traces import scaled_trace_products, trace_products
 from mixedsparse.core.problem.blocks import BlockLayout
 
 __all__ = ["Derivatives", "differentiate", "working_vectors"]
@@ -71,7 +70,7 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
     scale = problem.degrees(pls.reml) / pls.pwrss
     directions = working_vectors(layout, pls) if second else []
     inner = None
-    if second and not (exact and affordable(engine)):
+    if second and not (exact and engine.writes_projection):
         # Solves come first: the inverse takes the place of the factor.
         inner = _inner_products(engine, pls, directions)
     slopes = []
@@ -98,16 +97,17 @@ def _without_curvature(
 
     They are the information, or twice it less the traces where these are known.
     """
+    layout = engine.problem.layout
     if inner is None:
-        assert isinstance(engine, SplitEngine)
-        traces, inner = trace_products(engine, pls, directions)
+        traces, inner = trace_products(layout, pls, directions)
         information, correction = _information(engine, pls, directions, inner)
         return 2.0 * information - traces - correction, "exact", np.ones(information.shape, dtype=bool)
     information, correction = _information(engine, pls, directions, inner)
-    if exact and isinstance(engine, SplitEngine) and engine.rest.blocks:
-        traces, known = rest_trace_products(engine, pls)
-        return np.where(known, 2.0 * information - traces, information) - correction, "average information", known
-    return information - correction, "average information", None
+    found = scaled_trace_products(layout, pls) if exact else None
+    if found is None:
+        return information - correction, "average information", None
+    traces, known = found
+    return np.where(known, 2.0 * information - traces, information) - correction, "average information", known
 
 
 def _right_divide(slope: np.ndarray, lam: np.ndarray) -> np.ndarray:

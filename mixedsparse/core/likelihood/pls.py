@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import lapack
 
-from mixedsparse.core.engines.interface import Engine, Factor
+from mixedsparse.core.likelihood.interface import Engine, Factor
 from mixedsparse.core.likelihood.rows import can_use_rows, root_from_rows
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.engines.interface import Factor
+from mixedsparse.core.likelihood.interface import Factor
 from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.crossproducts import level_sums
 from mixedsparse.core.problem.problem import Problem

@@ -19,7 +19,7 @@ import numpy as np
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout
 from mixedsparse.core.problem.whitening import whiten
 
-__all__ = ["Block", "BlockLayout", "make_blocks", "make_layout"]
+__all__ = ["Block", "BlockLayout", "effect_major", "make_blocks", "make_layout"]
 
 # A pivot below this share of its diagonal means that the term's columns are linearly dependent.
 _PIVOT_TOL = 1e-13
@@ -217,3 +217,8 @@ def _whitening_of_theta(layout: ThetaLayout, whiten: Sequence[np.ndarray]) -> np
     for i, j in zip(*np.nonzero(same_column), strict=True):
         out[i, j] = whiten[layout.term[i]][layout.row[i], layout.row[j]]
     return out
+
+
+def effect_major(vectors: np.ndarray) -> np.ndarray:
+    """Rows (K levels, r) of block vectors (levels, K, r): all levels of one effect together."""
+    return vectors.swapaxes(0, 1).reshape(-1, vectors.shape[2])

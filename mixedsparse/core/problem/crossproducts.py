@@ -13,7 +13,16 @@ from scipy import sparse
 
 from mixedsparse.core.problem.blocks import Block
 
-__all__ = ["Pairs", "cross_pairs", "level_grams", "level_products", "level_sums", "sorted_pairs", "stable_order"]
+__all__ = [
+    "Pairs",
+    "cross_pairs",
+    "level_grams",
+    "level_products",
+    "level_sums",
+    "row_slots",
+    "sorted_pairs",
+    "stable_order",
+]
 
 # A table of all pairs of levels is used while it has at most this many cells per observation.
 _TABLE_CELLS_PER_ROW = 4
@@ -177,3 +186,9 @@ def stable_order(codes: np.ndarray, n_levels: int) -> np.ndarray:
     n = len(codes)
     onehot = sparse.csr_matrix((np.ones(n, dtype=np.int8), codes, np.arange(n + 1)), shape=(n, n_levels))
     return onehot.tocsc().indices
+
+
+def row_slots(pairs: Pairs, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Positions in `pairs` of the blocks (rows[i], columns[i]), which must be there."""
+    keys = pairs.rows * pairs.n_columns + pairs.indices
+    return np.searchsorted(keys, rows * pairs.n_columns + columns)

@@ -17,8 +17,8 @@ from mixedsparse.core.batch.general import EngineBatch, make_batch
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.batch.one_factor import LevelBatch
 from mixedsparse.core.batch.small import DenseBatch
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.cholmod import cholmod
-from mixedsparse.core.engines.interface import make_engine
 from tests.models import DESIGNS, make
 from tests.oracle import one_hot
 

@@ -11,12 +11,12 @@ import mixedsparse as ms
 from mixedsparse.core.choose import memory
 from mixedsparse.core.choose import plan as cost
 from mixedsparse.core.choose.elimination import _LOOPS_BYTES, Elimination, counts_by_size, density
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.choose.plan import foresee, plan
 from mixedsparse.core.engines.cholmod import cholmod
-from mixedsparse.core.engines.cholmod.sparse import CholmodEngine
-from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.engines.cholmod.engine import CholmodEngine
 from mixedsparse.core.engines.split.coupling import SparseCoupling
-from mixedsparse.core.engines.split.split import SplitEngine
+from mixedsparse.core.engines.split.engine import SplitEngine
 from mixedsparse.core.likelihood.derivatives import differentiate
 from mixedsparse.core.likelihood.pls import solve_pls
 from mixedsparse.core.problem.problem import Problem, make_problem
@@ -58,7 +58,7 @@ def room(monkeypatch):
 def test_counts_of_cholmod_are_those_of_its_factor(name, monkeypatch):
     engine = CholmodEngine(make(name, seed=2).problem())
     factor = engine.column_counts()
-    monkeypatch.setattr("mixedsparse.core.engines.cholmod.sparse._COUNTED", -1)
+    monkeypatch.setattr("mixedsparse.core.engines.cholmod.engine._COUNTED", -1)
     symbolic = engine.column_counts()
     # CHOLMOD merges columns of nearly the same pattern, at the price of some zeros.
     assert symbolic.sum() <= factor.sum() <= 1.5 * symbolic.sum() + 200

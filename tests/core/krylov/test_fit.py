@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from mixedsparse import RandomTerm
-from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.kernels import krylov as kernels
-from mixedsparse.core.engines.krylov import KrylovEngine, fit_iterative
 from mixedsparse.core.engines.krylov import engine as engine_module
-from mixedsparse.core.engines.krylov import fit as fit_module
-from mixedsparse.core.engines.krylov.factor import factor_of
+from mixedsparse.core.engines.krylov.engine import KrylovEngine
+from mixedsparse.core.engines.krylov.factor import KrylovFactor
 from mixedsparse.core.fitting.fit import Fit, fit_problem
+from mixedsparse.core.fitting.iterative import fit_iterative
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.problem.problem import Problem, make_problem
 from mixedsparse.fitted.warnings import warn_of_search
@@ -203,27 +203,27 @@ def test_an_interruption_returns_the_state_so_far():
 
 
 def _traces(fit: Fit) -> list[np.ndarray]:
-    return [mean.copy() for mean in factor_of(fit.search.pls).estimate().means]
+    return [mean.copy() for mean in fit.search.pls.factor.estimate().means]
 
 
 def test_a_later_fit_does_not_mix_into_an_earlier_one():
     engine = KrylovEngine(graph("star"))
     first = fit_iterative(engine, reml=True, seed=1)
-    before, probes = _traces(first), factor_of(first.search.pls).engine.probes.number
+    before, probes = _traces(first), first.search.pls.factor.engine.probes.number
     fit_iterative(engine, reml=True, seed=2, mc_share=0.005)
-    factor_of(first.search.pls).release()
-    factor_of(first.search.pls)._estimate = None
+    first.search.pls.factor.release()
+    first.search.pls.factor._estimate = None
     for mine, want in zip(_traces(first), before, strict=True):
         np.testing.assert_array_equal(mine, want)
-    assert factor_of(first.search.pls).engine.probes.number == probes
-    assert factor_of(first.search.pls).engine.system is engine.system
+    assert first.search.pls.factor.engine.probes.number == probes
+    assert first.search.pls.factor.engine.system is engine.system
 
 
 def test_an_interrupted_criterion_is_said(monkeypatch):
     def interrupt(factor):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fit_module, "log_determinant", interrupt)
+    monkeypatch.setattr(KrylovFactor, "log_determinant", interrupt)
     found = fit_iterative(KrylovEngine(graph("slopes")), reml=True, interruptible=True)
     assert found.certificate.converged
     assert np.isnan(found.criterion)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core.engines.interface import make_engine
-from mixedsparse.core.engines.krylov import KrylovEngine
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.krylov import engine as engine_module
+from mixedsparse.core.engines.krylov.engine import KrylovEngine
 from tests.models import DESIGNS, make, random_theta
 
 BATCHES = 60

@@ -16,19 +16,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import blas, lapack
 
-from mixedsparse.core.engines.interface import Engine
-from mixedsparse.core.engines.split.split import SplitEngine
+from mixedsparse.core.likelihood.criterion import ENOUGH
 from mixedsparse.core.likelihood.derivatives import Derivatives
-from mixedsparse.core.likelihood.exact import directions, gram
+from mixedsparse.core.likelihood.interface import Engine, Written
 from mixedsparse.core.likelihood.pls import Pls, criterion_value, rounding
+from mixedsparse.core.likelihood.traces import contract, directions
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["ENOUGH", "DenseCriterion", "DensePoint", "is_small"]
-
-# Rounding error of the criterion from which on it is evaluated with more care, where that can be done.
-ENOUGH = 1e-7
+__all__ = ["DenseCriterion", "DensePoint", "is_small"]
 
 # Random effects and columns of X up to which the dense form is quicker than the split (measured): for one grouping
 # factor, whose levels the split takes one by one, and for several.
@@ -39,7 +36,7 @@ def is_small(engine: Engine) -> bool:
     """Whether the dense form should stand in for `engine` during the search."""
     problem = engine.problem
     limit = _SMALL if len(problem.layout.widths) == 1 else _SMALL_CROSSED
-    return isinstance(engine, SplitEngine) and problem.layout.q + problem.p <= limit
+    return engine.yields_to_dense and problem.layout.q + problem.p <= limit
 
 
 @dataclass(slots=True, eq=False)
@@ -147,7 +144,7 @@ class DenseCriterion:
         kind, known = ("exact", np.ones(hessian.shape, dtype=bool)) if exact else ("average information", None)
         return Derivatives(2.0 * layout.gather(slopes), 0.5 * (hessian + hessian.T), kind, known)
 
-    def wants_care(self, point: DensePoint) -> bool:
+    def needs_digits(self, point: DensePoint) -> bool:
         """Whether so many digits are lost at the point that derivatives suffer too."""
         return not self.noise(point) <= ENOUGH
 
@@ -206,15 +203,9 @@ class DenseCriterion:
     def _trace_products(self, projection: np.ndarray, factors: list[np.ndarray]) -> np.ndarray:
         """Return tr(P V_i P V_j) for all pairs of parameters, shape (m, m)."""
         layout = self.layout
-        out = np.zeros((len(layout.block), len(layout.block)))
-        sides = [directions(layout, b, lam).reshape(-1, lam.size) for b, lam in enumerate(factors)]
-        for s, mine in enumerate(layout.members):
-            for t, other in enumerate(layout.members[: s + 1]):
-                starts = self.slabs[s].start, self.slabs[t].start
-                values = sides[s] @ gram(projection, *starts, layout.widths, layout.n_levels, s, t) @ sides[t].T
-                out[mine[:, None], other] = values
-                out[other[:, None], mine] = values.T
-        return out
+        starts = {b: slab.start for b, slab in enumerate(self.slabs)}
+        sides = {b: directions(layout, b, lam) for b, lam in enumerate(factors)}
+        return contract(Written(projection, starts), layout, sides)[0]
 
 
 def _working_vectors(layout: BlockLayout, b: int, lam: np.ndarray, zeta: np.ndarray) -> np.ndarray:

@@ -15,27 +15,27 @@ import numpy as np
 from scipy.linalg import qr
 
 from mixedsparse.core.engines.dense.cholesky import DenseCriterion, DensePoint
-from mixedsparse.core.engines.interface import Engine
 from mixedsparse.core.likelihood.derivatives import Derivatives
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import criterion_value
 from mixedsparse.core.likelihood.rows import can_use_rows
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["CarefulCriterion", "can_be_careful"]
+__all__ = ["OrthogonalCriterion", "can_be_orthogonal"]
 
 # Multiply-adds of one factorisation that a search with restored digits may take.
 _LARGEST = 2e8
 
 
-def can_be_careful(engine: Engine) -> bool:
+def can_be_orthogonal(engine: Engine) -> bool:
     """Whether the rows are in memory, and their factorisation takes a fraction of a second."""
     problem = engine.problem
     width = problem.layout.q + problem.p + 1
     work = float(problem.n + problem.layout.q) * width**2
-    return engine.name != "iterative" and work <= _LARGEST and can_use_rows(problem)
+    return engine.stochastic is None and work <= _LARGEST and can_use_rows(problem)
 
 
-class CarefulCriterion(DenseCriterion):
+class OrthogonalCriterion(DenseCriterion):
     """REML criterion or -2 log-likelihood of the problem of `engine` from its rows; see the module docstring."""
 
     def __init__(self, engine: Engine, reml: bool) -> None:
@@ -75,7 +75,7 @@ class CarefulCriterion(DenseCriterion):
         """Lengths of the columns over what elimination leaves of them: roots of the losses of `dense`."""
         return np.sqrt(super().losses(point))
 
-    def wants_care(self, point: DensePoint) -> bool:
+    def needs_digits(self, point: DensePoint) -> bool:
         """Nothing more can be done."""
         return False
 

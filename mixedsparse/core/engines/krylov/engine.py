@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from mixedsparse.core.engines.krylov.factor import KrylovFactor
-from mixedsparse.core.engines.krylov.preconditioner import make_coarse
 from mixedsparse.core.engines.krylov.probes import Probes
 from mixedsparse.core.engines.krylov.system import System
+from mixedsparse.core.likelihood.interface import Effort
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["Effort", "KrylovEngine"]
+__all__ = ["KrylovEngine"]
 
 Vectors = list[np.ndarray]
 # Rest up to which the coarse space is everything: the traces are exact.
 _SMALL = 192
 # Effects of blocks of few levels that stand in the coarse space one by one.
 _FEW = 48
-# Directions that enrichment looks for, memory that each array of them may take, accuracy of the rough solutions, and
-# eigenvalue of P^-1 S below which a direction counts as slow.
-_RICH, _RICH_BYTES, _ROUGH, _SLOW = 192, 3e8, 0.05, 0.5
-
-
-@dataclass(slots=True)
-class Effort:
-    """Right-hand sides solved, iterations of all batches together and of the longest."""
-
-    solves: int = 0
-    iterations: int = 0
-    worst: int = 0
-
-    def add(self, solves: int, iterations: int) -> None:
-        """Count one batch."""
-        self.solves += solves
-        self.iterations += iterations
-        self.worst = max(self.worst, iterations)
 
 
 class KrylovEngine:
@@ -51,7 +32,7 @@ class KrylovEngine:
     seed : int
         Of the probes.
     batches : int
-        Probes that the traces start with, in batches of `probes.BATCH`.
+        Probes that the traces start with, in batches of `Probes.per_batch`.
 
     Attributes
     ----------
@@ -63,6 +44,7 @@ class KrylovEngine:
     """
 
     name = "iterative"
+    yields_to_dense = writes_projection = False
 
     def __init__(self, problem: Problem, seed: int = 0, batches: int = 1) -> None:
         self.problem = problem
@@ -92,21 +74,16 @@ class KrylovEngine:
 
     def factorize(self, factors: Sequence[np.ndarray]) -> KrylovFactor:
         """Prepare solutions at the block factors Lambda_b (K, K)."""
-        return KrylovFactor(self, factors)
+        return KrylovFactor(self, self.probes, factors)
 
-    def enrich(self, factor: KrylovFactor) -> None:
-        """Add the slowest directions of S at the theta of `factor` to the coarse space: weakly linked communities, say.
+    @property
+    def stochastic(self) -> KrylovEngine:
+        """Itself."""
+        return self
 
-        They are read off rough solutions for random right-hand sides (Halko, Martinsson & Tropp 2011, SIAM Review 53,
-        217-288, section 4.5), drawn apart from the probes: what depends on these would bias them.
-        """
-        self.enriched = True
-        columns = min(_RICH, int(_RICH_BYTES / (8 * self.system.size)))
-        start = self.probes.generator(1).choice([-1.0, 1.0], size=(self.system.size, columns))
-        rough = factor.invert(start, _ROUGH)
-        found = make_coarse(factor.apply, factor.weigh, np.hstack([self.space, rough]))
-        self.space = found.basis[:, found.theta < _SLOW]
-        factor.forget()
+    def refilled(self, problem: Problem) -> KrylovEngine:
+        """Engine for other numbers on the same pattern, with the same probes."""
+        return KrylovEngine(problem, self.probes.seed, self.probes.batches)
 
 
 def _start_space(system: System) -> np.ndarray:

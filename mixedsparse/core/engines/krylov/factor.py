@@ -1,149 +1,63 @@
-"""M(theta) for an engine that solves by iteration: the largest block eliminated, the rest by conjugate gradients.
-
-Notation of `split`: R_l, C_l of the eliminated block; on the rest U = A_22 - A_21 C A_12, S = I + Lambda_2'U Lambda_2.
-"""
+"""M(theta) for an engine that solves by iteration, with what random probes tell of it: traces and log|M|."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixedsparse.core.engines.krylov.conjugate import Solution, conjugate_gradients
-from mixedsparse.core.engines.krylov.preconditioner import Coarse, block_inverse, make_coarse
-from mixedsparse.core.engines.level_blocks import apply_blocks, eliminate
-from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.engines.krylov.lanczos import log_determinant
+from mixedsparse.core.engines.krylov.preconditioner import make_coarse
+from mixedsparse.core.engines.krylov.probes import Probes, estimate
+from mixedsparse.core.engines.krylov.solver import KrylovSolver, Shared
+from mixedsparse.core.likelihood.interface import Pattern, SampledTraces
 from mixedsparse.ground.errors import BackendError
 
-if TYPE_CHECKING:
-    from mixedsparse.core.engines.krylov.engine import KrylovEngine
-    from mixedsparse.core.engines.krylov.probes import Estimate
-
-__all__ = ["KrylovFactor", "factor_of"]
+__all__ = ["KrylovFactor"]
 
 Vectors = list[np.ndarray]
-# Relative residuals: of the solutions that enter estimates, whose error in quadratic forms is the square of it, and of
-# the probes', which have a Monte-Carlo error anyway (measured: below 1e-3 of it).
-_TOLERANCE = 1e-9
-_PROBE_TOLERANCE = 1e-5
-# Right-hand sides that are solved together.
-_TOGETHER = 16
+# Directions that enrichment looks for, memory that each array of them may take, accuracy of the rough solutions, and
+# eigenvalue of P^-1 S below which a direction counts as slow.
+_RICH, _RICH_BYTES, _ROUGH, _SLOW = 192, 3e8, 0.05, 0.5
 
 
-class KrylovFactor:
-    """M(theta) of one `engine` at the block factors Lambda_b (K, K): nothing is factorised but small blocks.
+class KrylovFactor(KrylovSolver):
+    """See `mixedsparse.core.likelihood.interface.StochasticFactor`."""
 
-    Attributes
-    ----------
-    logdet : float
-        nan: only `lanczos.log_determinant` knows it, with an error.
-    diagonal : dict block -> ndarray (levels, K, K)
-        Diagonal blocks of U.
-    jacobi : dict block -> ndarray (levels, K, K)
-        Inverses P^-1 of the diagonal blocks P of S.
-    """
+    def __init__(self, engine: Shared, probes: Probes, factors: Sequence[np.ndarray]) -> None:
+        super().__init__(engine, factors)
+        self.probes = probes
+        self._estimate: SampledTraces | None = None
 
-    def __init__(self, engine: KrylovEngine, factors: Sequence[np.ndarray]) -> None:
-        self.engine = engine
-        self.factors = factors
-        self.logdet = float("nan")
-        system = engine.system
-        first = eliminate(engine.problem.grams[system.first], factors[system.first])
-        self.shrink, self.cov, self.first_logdet = first.shrink, first.cov, first.logdet
-        self.diagonal = system.schur_diagonal(self.cov)
-        self.blocks = {b: factors[b].T @ d @ factors[b] + np.eye(len(factors[b])) for b, d in self.diagonal.items()}
-        self.jacobi = {b: block_inverse(block) for b, block in self.blocks.items()}
-        self._coarse: Coarse | None = None
-        self._estimate: Estimate | None = None
-
-    @property
-    def coarse(self) -> Coarse:
-        """The coarse space at this theta."""
-        if self._coarse is None:
-            self._coarse = make_coarse(self.apply, self.weigh, self.engine.space)
-        return self._coarse
-
-    def apply(self, x: np.ndarray) -> np.ndarray:
-        """S x."""
-        return x + self.times_factor_t(self.schur_times(self.times_factor(x)))
-
-    def schur_times(self, x: np.ndarray) -> np.ndarray:
-        """U x."""
-        return self.engine.system.schur_times(self.cov, x)
-
-    def times_factor(self, x: np.ndarray) -> np.ndarray:
-        """Lambda_2 x."""
-        return self.engine.system.mix(self.factors, x)
-
-    def times_factor_t(self, x: np.ndarray) -> np.ndarray:
-        """Lambda_2'x."""
-        return self.engine.system.mix([lam.T for lam in self.factors], x)
-
-    def weigh(self, x: np.ndarray) -> np.ndarray:
-        """P x."""
-        return self.engine.system.mix(self.blocks, x)
-
-    def smooth(self, x: np.ndarray) -> np.ndarray:
-        """P^-1 x."""
-        return self.engine.system.mix(self.jacobi, x)
-
-    def invert(self, rhs: np.ndarray, tolerance: float) -> np.ndarray:
-        """S^-1 times the columns of `rhs` (q_rest, r)."""
-        out = np.empty_like(rhs)
-        for start in range(0, rhs.shape[1], _TOGETHER):
-            some = slice(start, start + _TOGETHER)
-            out[:, some] = self._invert(np.ascontiguousarray(rhs[:, some]), tolerance).x
-        return out
-
-    def _invert(self, rhs: np.ndarray, tolerance: float) -> Solution:
-        coarse = self.coarse
-        found = conjugate_gradients(
-            self.apply, lambda r: coarse.improve(self.smooth(r), r), rhs, tolerance, start=coarse.solve(rhs)
-        )
-        self.engine.effort.add(rhs.shape[1], found.iterations)
-        return found
-
-    def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
-        """Lambda M^-1 Lambda'Z'Y and Z'V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
-        system = self.engine.system
-        first, stacked = vectors[system.first], system.stack(vectors)
-        reduced = stacked - system.to_rest(apply_blocks(self.cov, first))
-        modes = self.times_factor(self.invert(self.times_factor_t(reduced), _TOLERANCE))
-        left = first - system.to_first(modes)
-        mine = apply_blocks(self.cov, left)
-        other = stacked - system.to_rest(mine) - system.within_rest(modes)
-        return system.unstack(mine, modes), system.unstack(apply_blocks(self.shrink, left), other)
-
-    def project(self, vectors: Vectors) -> Vectors:
-        """Z'V_0^-1 Y from Z'Y."""
-        return self.solve(vectors)[1]
-
-    def invert_probes(self, rhs: np.ndarray) -> np.ndarray:
-        """S^-1 times the columns of `rhs`, to the accuracy that a probe needs."""
-        return self.invert(rhs, _PROBE_TOLERANCE)
-
-    def estimate(self) -> Estimate:
+    def estimate(self) -> SampledTraces:
         """Estimate the sums of the diagonal blocks of Z'V_0^-1 Z by all probes in use, each solved for once."""
-        if self._estimate is None or len(self._estimate.samples[0]) < self.engine.probes.number:
-            self._estimate = self.engine.probes.estimate(self, self._estimate)
+        if self._estimate is None or len(self._estimate.samples[0]) < self.probes.number:
+            self._estimate = estimate(self, self.probes, self._estimate)
         return self._estimate
 
     def traces(self) -> list[np.ndarray]:
         """Estimate the sums over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, (K, K) per block."""
         return [mean @ lam for mean, lam in zip(self.estimate().means, self.factors, strict=True)]
 
-    def release(self) -> None:
-        """Free the coarse space; it is computed again when it is needed."""
-        self._coarse = None
+    def log_determinant(self) -> tuple[float, float]:
+        """log|M|, and the standard deviation of its error."""
+        return log_determinant(self, self.probes)
 
-    def forget(self) -> None:
-        """Drop what rests on a coarse space that has changed."""
+    def enrich(self) -> None:
+        """Add the slowest directions of S at this theta to the coarse space: weakly linked communities, say.
+
+        They are read off rough solutions for random right-hand sides (Halko, Martinsson & Tropp 2011, SIAM Review 53,
+        217-288, section 4.5), drawn apart from the probes: what depends on these would bias them.
+        """
+        engine = self.engine
+        engine.enriched = True
+        columns = min(_RICH, int(_RICH_BYTES / (8 * engine.system.size)))
+        start = self.probes.generator(1).choice([-1.0, 1.0], size=(engine.system.size, columns))
+        rough = self.invert(start, _ROUGH)
+        found = make_coarse(self.apply, self.weigh, np.hstack([engine.space, rough]))
+        engine.space = found.basis[:, found.theta < _SLOW]
+        # What rests on the old coarse space.
         self._coarse = self._estimate = None
-
-    def loss(self) -> float:
-        """Nothing: no pivot is left of larger numbers."""
-        return 0.0
 
     def conditional_covariances(self) -> list[np.ndarray]:
         """Refuse: every level would need its own solution.
@@ -158,32 +72,12 @@ class KrylovFactor:
             "solution. Ask for chosen levels, or fit with method='direct'."
         )
 
-    def conditional_covariance_of(self, block: int, levels: np.ndarray) -> np.ndarray:
-        """Blocks of Lambda M^-1 Lambda' for chosen levels, (len(levels), K, K); times sigma^2: Var(b | y).
+    def pattern_covariances(self) -> Pattern:
+        """Refuse, as `conditional_covariances` does."""
+        return self.conditional_covariances(), {}
 
-        Parameters
-        ----------
-        block : int
-            Which grouping factor.
-        levels : ndarray of int
-            Codes of the levels.
-        """
-        layout = self.engine.problem.layout
-        k = layout.widths[block]
-        out = np.empty((len(levels), k, k))
-        step = max(_TOGETHER // k, 1)
-        for start in range(0, len(levels), step):
-            some = np.asarray(levels[start : start + step])
-            unit = [np.zeros((n, w, len(some) * k)) for n, w in zip(layout.n_levels, layout.widths, strict=True)]
-            columns = np.arange(len(some) * k).reshape(len(some), k)
-            unit[block][some[:, None], np.arange(k), columns] = 1.0
-            modes = self.solve(unit)[0][block]
-            found = modes[some[:, None, None], np.arange(k)[:, None], columns[:, None, :]]
-            out[start : start + step] = 0.5 * (found + found.swapaxes(1, 2))
-        return out
+    def projection(self) -> None:
+        """W is never written out."""
 
-
-def factor_of(pls: Pls) -> KrylovFactor:
-    """Return the factor of `pls`, which must be of this engine."""
-    assert isinstance(pls.factor, KrylovFactor)
-    return pls.factor
+    def scaled_projection(self, less: Vectors) -> None:
+        """Nothing dense is at hand."""

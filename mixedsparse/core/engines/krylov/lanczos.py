@@ -13,7 +13,8 @@ import numpy as np
 from scipy.linalg import eigh_tridiagonal
 
 from mixedsparse.core.engines.krylov.conjugate import Solution, conjugate_gradients
-from mixedsparse.core.engines.krylov.factor import KrylovFactor
+from mixedsparse.core.engines.krylov.probes import Probes
+from mixedsparse.core.engines.krylov.solver import KrylovSolver
 
 __all__ = ["log_determinant"]
 
@@ -21,8 +22,8 @@ __all__ = ["log_determinant"]
 _TOLERANCE = 1e-4
 
 
-def log_determinant(factor: KrylovFactor) -> tuple[float, float]:
-    """log|M| at the theta of `factor`, and the standard deviation of its error, from the probes of its engine."""
+def log_determinant(factor: KrylovSolver, probes: Probes) -> tuple[float, float]:
+    """log|M| at the theta of `factor`, and the standard deviation of its error, from `probes`."""
     engine = factor.engine
     if not engine.system.rest:
         return factor.first_logdet, 0.0
@@ -33,8 +34,8 @@ def log_determinant(factor: KrylovFactor) -> tuple[float, float]:
     coarse = factor.coarse
     weights = _f(coarse.theta)
     samples = []
-    for batch in range(engine.probes.batches):
-        z = engine.probes.draw(batch)
+    for batch in range(probes.batches):
+        z = probes.draw(batch)
         scaled = engine.system.mix(roots, z)
         found = conjugate_gradients(factor.apply, factor.smooth, scaled, _TOLERANCE, coefficients=True)
         engine.effort.iterations += found.iterations

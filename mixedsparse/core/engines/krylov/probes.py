@@ -20,48 +20,25 @@ S^-1 z; known: S^-1 is about P^-1 + X (Theta^-1 - I) X'.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixedsparse.core.engines.krylov.solver import KrylovSolver
 from mixedsparse.core.engines.krylov.system import System
 from mixedsparse.core.engines.level_blocks import apply_blocks
+from mixedsparse.core.likelihood.interface import SampledTraces
 
-if TYPE_CHECKING:
-    from mixedsparse.core.engines.krylov.factor import KrylovFactor
+__all__ = ["Probes", "estimate"]
 
-__all__ = ["BATCH", "Estimate", "Probes"]
-
-# Probes that are drawn and solved together.
-BATCH = 16
 # A diagonal entry below this share of the effect's typical length, 1 / sqrt(mean diagonal of U), is not divided by.
 _SHORT = 0.1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Estimate:
-    """Sums over levels of the diagonal blocks of Z'V_0^-1 Z.
-
-    Attributes
-    ----------
-    known : list of ndarray (K, K)
-        Their known parts.
-    samples : list of ndarray (probes, K, K)
-        What each probe adds to them.
-    """
-
-    known: list[np.ndarray]
-    samples: list[np.ndarray]
-
-    @property
-    def means(self) -> list[np.ndarray]:
-        """Estimates (K, K), one per block."""
-        return [known + drawn.mean(axis=0) for known, drawn in zip(self.known, self.samples, strict=True)]
-
-
 class Probes:
     """Random signs, the same at every theta: batch i depends on the seed and on i only."""
+
+    # Probes that are drawn and solved together.
+    per_batch = 16
 
     def __init__(self, system: System, seed: int, batches: int) -> None:
         self.system = system
@@ -71,42 +48,43 @@ class Probes:
     @property
     def number(self) -> int:
         """How many probes are in use."""
-        return BATCH * self.batches
+        return self.per_batch * self.batches
 
     def generator(self, *key: int) -> np.random.Generator:
         """Random numbers that are independent for every `key`."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
     def draw(self, batch: int) -> np.ndarray:
-        """Signs (q_rest, BATCH)."""
+        """Signs (q_rest, per_batch)."""
         rng = self.generator(0, batch)
-        bits = rng.integers(0, 256, size=(self.system.size, BATCH // 8), dtype=np.uint8)
+        bits = rng.integers(0, 256, size=(self.system.size, self.per_batch // 8), dtype=np.uint8)
         return 2.0 * np.unpackbits(bits, axis=1) - 1.0
 
-    def estimate(self, factor: KrylovFactor, earlier: Estimate | None = None) -> Estimate:
-        """Estimate at the theta of `factor`; probes that an `earlier` estimate there has used are not solved again."""
-        system = self.system
-        known = [np.zeros_like(lam) for lam in factor.factors]
-        if not system.rest:
-            known[system.first] = apply_blocks(factor.shrink, system.problem.grams[system.first]).sum(axis=0)
-            return Estimate(known, [np.zeros((1, *k.shape)) for k in known])
-        first, rest = _Eliminated(factor), _Rest(factor)
-        for b in range(len(known)):
-            known[b] = _symmetric(first.known if b == system.first else rest.known[b])
-        drawn = [[] if earlier is None else [samples] for samples in (earlier.samples if earlier else known)]
-        for batch in range(0 if earlier is None else len(earlier.samples[0]) // BATCH, self.batches):
-            z = self.draw(batch)
-            solved = factor.invert_probes(z)
-            found = rest.sample(z, solved) | {system.first: first.sample(z, solved)}
-            for b, samples in found.items():
-                drawn[b].append(_symmetric(samples))
-        return Estimate(known, [np.concatenate(d) for d in drawn])
+
+def estimate(factor: KrylovSolver, probes: Probes, earlier: SampledTraces | None = None) -> SampledTraces:
+    """Estimate at the theta of `factor`; probes that an `earlier` estimate there has used are not solved again."""
+    system = probes.system
+    known = [np.zeros_like(lam) for lam in factor.factors]
+    if not system.rest:
+        known[system.first] = apply_blocks(factor.shrink, system.problem.grams[system.first]).sum(axis=0)
+        return SampledTraces(known, [np.zeros((1, *k.shape)) for k in known])
+    first, rest = _Eliminated(factor), _Rest(factor)
+    for b in range(len(known)):
+        known[b] = _symmetric(first.known if b == system.first else rest.known[b])
+    drawn = [[] if earlier is None else [samples] for samples in (earlier.samples if earlier else known)]
+    for batch in range(0 if earlier is None else len(earlier.samples[0]) // probes.per_batch, probes.batches):
+        z = probes.draw(batch)
+        solved = factor.invert_probes(z)
+        found = rest.sample(z, solved) | {system.first: first.sample(z, solved)}
+        for b, samples in found.items():
+            drawn[b].append(_symmetric(samples))
+    return SampledTraces(known, [np.concatenate(d) for d in drawn])
 
 
 class _Eliminated:
     """The eliminated block at one theta."""
 
-    def __init__(self, factor: KrylovFactor) -> None:
+    def __init__(self, factor: KrylovSolver) -> None:
         system = factor.engine.system
         coarse = factor.coarse
         self.factor = factor
@@ -129,7 +107,7 @@ class _Eliminated:
 class _Rest:
     """The rest at one theta."""
 
-    def __init__(self, factor: KrylovFactor) -> None:
+    def __init__(self, factor: KrylovSolver) -> None:
         self.factor = factor
         system, coarse, lam = factor.engine.system, factor.coarse, factor.factors
         self.keep = {

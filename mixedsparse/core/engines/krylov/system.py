@@ -16,13 +16,13 @@ from mixedsparse.core.engines.level_blocks import apply_blocks
 from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["Coupling", "System"]
+__all__ = ["PairProduct", "System"]
 
 Vectors = list[np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Coupling:
+class PairProduct:
     """Z_s'Z_t by the rows of s: `values` (nnz, K_s, K_t), or None when every block is a single 1."""
 
     indptr: np.ndarray
@@ -30,14 +30,14 @@ class Coupling:
     values: np.ndarray | None
 
     @classmethod
-    def of(cls, pairs: Pairs) -> Coupling:
-        """Coupling of `pairs`; its arrays are shared where they can be."""
+    def of(cls, pairs: Pairs) -> PairProduct:
+        """PairProduct of `pairs`; its arrays are shared where they can be."""
         unit = pairs.data.shape[1:] == (1, 1) and bool((pairs.data == 1.0).all())
         # One type each, so that the loops are compiled once.
         indptr, indices = pairs.indptr.astype(np.int64, copy=False), pairs.indices.astype(np.int32, copy=False)
         return cls(indptr, indices, None if unit else pairs.data)
 
-    def transposed(self, n_columns: int) -> Coupling:
+    def transposed(self, n_columns: int) -> PairProduct:
         """Z_t'Z_s, for `n_columns` levels of t."""
         # The list of positions is sorted by column in time linear in its length, and is narrow where it can be.
         narrow = np.int32 if len(self.indices) < np.iinfo(np.int32).max else np.int64
@@ -53,7 +53,7 @@ class Coupling:
         if self.values is not None:
             one = self.values.shape[1:] == (1, 1)
             values = flipped.data[:, None, None] if one else self.values[flipped.data].transpose(0, 2, 1).copy()
-        return Coupling(flipped.indptr.astype(np.int64), flipped.indices.astype(np.int32, copy=False), values)
+        return PairProduct(flipped.indptr.astype(np.int64), flipped.indices.astype(np.int32, copy=False), values)
 
     def add_product(self, x: np.ndarray, out: np.ndarray) -> None:
         """Add Z_s'Z_t x to `out`."""
@@ -88,9 +88,9 @@ class System:
         ends = np.cumsum([0, *(sizes[b] for b in self.rest)])
         self.rows = {b: slice(int(ends[i]), int(ends[i + 1])) for i, b in enumerate(self.rest)}
         self.size = int(ends[-1])
-        self.couplings: dict[tuple[int, int], Coupling] = {}
+        self.couplings: dict[tuple[int, int], PairProduct] = {}
         for (s, t), pairs in problem.pairs.items():
-            self.couplings[s, t] = Coupling.of(pairs)
+            self.couplings[s, t] = PairProduct.of(pairs)
             self.couplings[t, s] = self.couplings[s, t].transposed(pairs.n_columns)
 
     def view(self, stacked: np.ndarray, b: int) -> np.ndarray:

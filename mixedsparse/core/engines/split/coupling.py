@@ -51,7 +51,18 @@ Factors = Sequence[np.ndarray] | None
 
 
 class Coupling(Protocol):
-    """What the split needs of A_12."""
+    """What the split needs of A_12.
+
+    Attributes
+    ----------
+    is_dense : bool
+        Whether A_12 is one array.
+    gives_schur : bool
+        Whether A_21 C A_12 is as cheap without Lambda_2 as with it.
+    """
+
+    is_dense: bool
+    gives_schur: bool
 
     def to_rest(self, first: np.ndarray) -> np.ndarray: ...
     def to_first(self, rest: np.ndarray) -> np.ndarray: ...
@@ -91,6 +102,8 @@ def _oriented(rest: Rest, b: int) -> Pairs:
 
 class DenseCoupling:
     """A_12 as one array (levels, K, q_rest): BLAS does the work."""
+
+    is_dense = gives_schur = True
 
     def __init__(self, rest: Rest, oriented: dict[int, Pairs]) -> None:
         layout, e = rest.problem.layout, rest.first
@@ -134,6 +147,8 @@ class DenseCoupling:
 
 class ListedCoupling:
     """A_12 by compressed rows of levels: entry i couples level l with column `indices[i]` by K numbers `values[i]`."""
+
+    is_dense = gives_schur = False
 
     def __init__(self, rest: Rest, oriented: dict[int, Pairs]) -> None:
         layout, e = rest.problem.layout, rest.first
@@ -204,6 +219,8 @@ class PairedCoupling(ListedCoupling):
     per level and one column per entry of the lower triangle of the rest. No compiled kernel, whose import takes longer
     than a fit of this size.
     """
+
+    gives_schur = True
 
     def __init__(self, rest: Rest, oriented: dict[int, Pairs]) -> None:
         super().__init__(rest, oriented)

@@ -12,81 +12,30 @@ its K x K block of Z'Z and Sigma = Lambda_1 Lambda_1':
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 from scipy.linalg import blas, lapack
 
 from mixedsparse.core.engines.level_blocks import apply_blocks, eliminate, is_safe, unrotate
-from mixedsparse.core.engines.split.coupling import Coupling, DenseCoupling, PairedCoupling, make_coupling
-from mixedsparse.core.engines.split.schur import Rest, symmetrized
-from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.engines.split.analysis import SplitAnalysis
+from mixedsparse.core.engines.split.coupling import Coupling
+from mixedsparse.core.engines.split.pattern import pair_covariances
+from mixedsparse.core.engines.split.schur import symmetrized
+from mixedsparse.core.likelihood.interface import Pattern, Written
+from mixedsparse.core.problem.blocks import effect_major
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["SplitEngine", "SplitFactor"]
+__all__ = ["SplitFactor"]
 
 Vectors = list[np.ndarray]
 # Diagonal entries of Lambda from which on I - M^-1 = Lambda'Z'V_0^-1 Z Lambda is divided by them without loss.
 _SAFE_PIVOT = 1e-3
-# Size of the rest up to which a few more dense arrays of its size are no matter.
-_SMALL_REST = 1500
-
-
-class SplitEngine:
-    """Factorises M(theta) of one `problem`; see the module docstring."""
-
-    name = "split"
-
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
-        layout = problem.layout
-        self.first = int(np.argmax([k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]))
-        self.gram = problem.grams[self.first]
-
-    @cached_property
-    def rest(self) -> Rest:
-        """Blocks that are not eliminated; made when it is needed, which a fit by `dense` does not."""
-        return Rest(self.problem, self.first)
-
-    @cached_property
-    def coupling(self) -> Coupling | None:
-        """A_12, None when there is no rest."""
-        return make_coupling(self.rest) if self.rest.blocks else None
-
-    @property
-    def work(self) -> float:
-        """Multiply-adds of the largest dense operation of an evaluation."""
-        return float(max(self.problem.layout.q - self.gram[..., 0].size, 1)) ** 3
-
-    @property
-    def keeps_schur(self) -> bool:
-        """Whether Z_2'V_1^-1 Z_2 itself is computed and kept, and M_2 made from it: cheap while the rest is small."""
-        return self.rest.size <= _SMALL_REST and isinstance(self.coupling, (DenseCoupling, PairedCoupling))
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether A_12 is dense too."""
-        return self.keeps_schur and isinstance(self.coupling, DenseCoupling)
-
-    def times(self, vectors: Vectors) -> Vectors:
-        """Z'Z times block vectors."""
-        first = vectors[self.first]
-        mine = apply_blocks(self.gram, first)
-        if self.coupling is None:
-            return [mine]
-        rest = self.rest.stack(vectors)
-        other = self.rest.gram @ rest + self.coupling.to_rest(first)
-        return self.rest.unstack(mine + self.coupling.to_first(rest), other)
-
-    def factorize(self, factors: Sequence[np.ndarray]) -> SplitFactor:
-        """Factorise M at the block factors Lambda_b (K, K)."""
-        return SplitFactor(self, factors)
 
 
 class SplitFactor:
     """M(theta) factorised: log-determinant, projections and the pieces of its inverse that derivatives need."""
 
-    def __init__(self, engine: SplitEngine, factors: Sequence[np.ndarray]) -> None:
+    def __init__(self, engine: SplitAnalysis, factors: Sequence[np.ndarray]) -> None:
         self.engine = engine
         self.factors = factors
         self._schur: np.ndarray | None = None
@@ -193,11 +142,6 @@ class SplitFactor:
             return half @ half.swapaxes(1, 2)
         return coupling.quadratic(self.inverse(), self.factors)
 
-    def take_inverse(self) -> np.ndarray:
-        """Return the inverse as the caller's own, to be overwritten; it is computed again when it is needed."""
-        inverse, self._inverse = self.inverse(), None
-        return inverse
-
     def release(self) -> None:
         """Free the dense arrays; they are computed again when they are needed."""
         self._factor = self._inverse = self._schur = self._whitened = None
@@ -257,3 +201,49 @@ class SplitFactor:
         for b, blocks in engine.rest.diagonal_blocks(inverse).items():
             out[b] = self.factors[b] @ blocks @ self.factors[b].T
         return out
+
+    def conditional_covariance_of(self, block: int, levels: np.ndarray) -> np.ndarray:
+        """Return those of chosen `levels` of one block, (len(levels), K, K)."""
+        return self.conditional_covariances()[block][levels]
+
+    def pattern_covariances(self) -> Pattern:
+        """Return the blocks of Lambda M^-1 Lambda' on the pattern of Z'Z."""
+        diagonal = self.conditional_covariances()
+        pairs = pair_covariances(self.engine, self.cov, self.covariance()) if self.engine.problem.pairs else {}
+        return diagonal, pairs
+
+    def projection(self) -> Written:
+        """W = Z'V_0^-1 Z, the eliminated block first.
+
+        W = Z'V_1^-1 Z - E E' with E = Z'V_1^-1 Z_2 Lambda_2 U^-1, M_2 = U'U, where Z_1'V_1^-1 Z_1 = R A_11,
+        Z_1'V_1^-1 Z_2 = R A_12 and Z_2'V_1^-1 Z_2 = S.
+        """
+        engine = self.engine
+        levels, k = engine.gram.shape[:2]
+        own = levels * k
+        starts = {engine.first: 0} | {b: own + engine.rest.slabs[b, 0].start for b in engine.rest.blocks}
+        out = np.zeros((own + engine.rest.size, own + engine.rest.size))
+        level = np.arange(levels)
+        out[:own, :own].reshape(k, levels, k, levels)[:, level, :, level] = self.shrink @ engine.gram
+        if engine.coupling is None:
+            return Written(out, starts)
+        schur = self.schur()
+        out[own:, :own] = effect_major(self.shrink @ engine.coupling.dense()).T
+        out[own:, own:] = schur
+        half = np.concatenate([effect_major(self.shrink @ self.whitened()), self.whiten(schur)])
+        lower = blas.dsyrk(-1.0, half.T, beta=1.0, c=out.T, trans=1, overwrite_c=1).T
+        return Written(symmetrized(lower, out=lower), starts)
+
+    def scaled_projection(self, less: Vectors) -> Written | None:
+        """Lambda'(W - Y Y')Lambda = I - M_2^-1 - Lambda'Y Y'Lambda of the rest, in the place of M_2^-1."""
+        rest = self.engine.rest
+        if not rest.blocks:
+            return None
+        half = np.zeros((rest.size, 1))  # BLAS refuses a matrix without columns
+        if less[0].shape[2]:
+            half = rest.times_factor_t(self.factors, rest.stack(less))
+        inverse, self._inverse = self.inverse(), None
+        # The lower triangle of a C-ordered array is the upper one of its transpose.
+        lower = blas.dsyrk(-1.0, half.T, beta=-1.0, c=inverse.T, trans=1, overwrite_c=1).T
+        lower.flat[:: len(lower) + 1] += 1.0
+        return Written(symmetrized(lower, out=lower), {b: rest.slabs[b, 0].start for b in rest.blocks})

@@ -7,23 +7,20 @@ import math
 
 import numpy as np
 
-from mixedsparse.core.engines.interface import Engine
-from mixedsparse.core.engines.krylov.engine import KrylovEngine
-from mixedsparse.core.engines.krylov.factor import factor_of
-from mixedsparse.core.engines.krylov.lanczos import log_determinant
-from mixedsparse.core.engines.krylov.newton import Limits, search
-from mixedsparse.core.engines.krylov.probes import BATCH
-from mixedsparse.core.fitting.fit import Fit, MonteCarlo, report
-from mixedsparse.core.fitting.outcome import Progress, Search, Stop
+from mixedsparse.core.fitting.estimates import Fit, MonteCarlo, report
+from mixedsparse.core.fitting.iterative_search import Goals, search
+from mixedsparse.core.fitting.outcome import Search, Stop
+from mixedsparse.core.likelihood.interface import StochasticEngine, StochasticFactor
 from mixedsparse.core.likelihood.pls import criterion_value
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.progress import Progress
 from mixedsparse.ground.threads import blas_threads
 
 __all__ = ["fit_iterative"]
 
 
 def fit_iterative(
-    engine: Engine,
+    engine: StochasticEngine,
     reml: bool,
     *,
     start: np.ndarray | None = None,
@@ -42,7 +39,7 @@ def fit_iterative(
 
     Parameters
     ----------
-    engine : KrylovEngine
+    engine : StochasticEngine
         Of the problem; it is left as it is.
     reml : bool
     start : ndarray, shape (m,), optional
@@ -78,7 +75,8 @@ def fit_iterative(
     Examples
     --------
     >>> import numpy as np
-    >>> from mixedsparse.core.engines.krylov import KrylovEngine, fit_iterative
+    >>> from mixedsparse.core.engines.krylov.engine import KrylovEngine
+    >>> from mixedsparse.core.fitting.iterative import fit_iterative
     >>> from mixedsparse.core.problem.problem import make_problem
     >>> from mixedsparse.core.problem.terms import RandomTerm
     >>> rng = np.random.default_rng(0)
@@ -90,17 +88,17 @@ def fit_iterative(
     >>> fit.monte_carlo.share < 0.01
     True
     """
-    assert isinstance(engine, KrylovEngine)
-    problem = engine.problem
-    limits = Limits(max_evals, tolerance, mc_share, max(max_probes, BATCH))
-    engine = engine.renewed(seed)
+    problem, engine = engine.problem, engine.renewed(seed)
+    goals = Goals(max_evals, tolerance, mc_share, max(max_probes, engine.probes.per_batch))
     with blas_threads(engine.work):
         inner = None if start is None else problem.layout.to_block @ start
-        outcome, error = search(engine, reml, limits, start=inner, progress=progress, interruptible=interruptible)
+        outcome, factor, error = search(
+            engine, reml, goals, start=inner, progress=progress, interruptible=interruptible
+        )
         criterion_error = math.nan
         if loglik and outcome.stop is not Stop.INTERRUPTED:
             try:
-                outcome, criterion_error = _with_criterion(problem, outcome)
+                outcome, criterion_error = _with_criterion(problem, outcome, factor)
             except KeyboardInterrupt:
                 if not interruptible:
                     raise
@@ -119,10 +117,10 @@ def fit_iterative(
     return dataclasses.replace(report(engine, outcome, reml), monte_carlo=monte_carlo)
 
 
-def _with_criterion(problem: Problem, found: Search) -> tuple[Search, float]:
+def _with_criterion(problem: Problem, found: Search, factor: StochasticFactor) -> tuple[Search, float]:
     """Put the criterion into the outcome of a search; its Monte-Carlo error."""
     pls = found.pls
-    logdet, error = log_determinant(factor_of(pls))
+    logdet, error = factor.log_determinant()
     log_det_x = -float(np.linalg.slogdet(pls.K)[1])
     value = criterion_value(problem, logdet, log_det_x, pls.pwrss, pls.reml)
     return dataclasses.replace(found, pls=dataclasses.replace(pls, criterion=value)), error

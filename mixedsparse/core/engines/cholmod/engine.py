@@ -6,6 +6,7 @@ the numbers. Derivatives need M^-1 on the pattern of Z'Z only: the selected inve
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy import sparse
 from mixedsparse.core.engines.cholmod.cholmod import SparseCholesky
 from mixedsparse.core.engines.cholmod.selinv import SelectedInverse
 from mixedsparse.core.engines.level_blocks import is_safe, unrotate
+from mixedsparse.core.likelihood.interface import Pattern
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["CholmodEngine", "CholmodFactor"]
@@ -28,6 +30,8 @@ class CholmodEngine:
     """Factorises M(theta) of one `problem` with CHOLMOD."""
 
     name = "cholmod"
+    yields_to_dense = writes_projection = False
+    stochastic = None
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -102,6 +106,17 @@ class CholmodEngine:
     def factorize(self, factors: Sequence[np.ndarray]) -> CholmodFactor:
         """Factorise M at the block factors Lambda_b (K, K)."""
         return CholmodFactor(self, factors)
+
+    def refilled(self, problem: Problem) -> CholmodEngine:
+        """Engine for other numbers on the same pattern: the analysis is shared."""
+        out = copy.copy(self)
+        out.problem = problem
+        values = self._values(problem.grams, {key: pairs.data for key, pairs in problem.pairs.items()})
+        off = self.rows != self.columns
+        rows = np.concatenate([self.rows, self.columns[off]])
+        columns = np.concatenate([self.columns, self.rows[off]])
+        out.gram = sparse.csr_matrix((np.concatenate([values, values[off]]), (rows, columns)), shape=self.gram.shape)
+        return out
 
     def refill(self, factors: Sequence[np.ndarray]) -> int:
         """Factorise M in place; returns the stamp of this factorisation."""
@@ -201,3 +216,23 @@ class CholmodFactor:
         self._restore()
         diagonal, _ = self.engine.selected_inverse()
         return [lam @ inverse @ lam.T for lam, inverse in zip(self.factors, diagonal, strict=True)]
+
+    def conditional_covariance_of(self, block: int, levels: np.ndarray) -> np.ndarray:
+        """Return those of chosen `levels` of one block, (len(levels), K, K)."""
+        return self.conditional_covariances()[block][levels]
+
+    def pattern_covariances(self) -> Pattern:
+        """Return the blocks of Lambda M^-1 Lambda' on the pattern of Z'Z."""
+        self._restore()
+        lams = self.factors
+        diagonal, pairs = self.engine.selected_inverse()
+        return (
+            [lam @ inverse @ lam.T for lam, inverse in zip(lams, diagonal, strict=True)],
+            {(s, t): lams[s] @ inverse @ lams[t].T for (s, t), inverse in pairs.items()},
+        )
+
+    def projection(self) -> None:
+        """W is never written out."""
+
+    def scaled_projection(self, less: Vectors) -> None:
+        """Nothing dense is at hand."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.engines.krylov.factor import factor_of
 from mixedsparse.core.likelihood.derivatives import Derivatives, working_vectors
+from mixedsparse.core.likelihood.interface import SampledTraces
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.problem import Problem
 
@@ -28,7 +28,9 @@ class ProbeError:
     share: float
 
 
-def probe_error(problem: Problem, pls: Pls, derivatives: Derivatives, fixed: np.ndarray) -> ProbeError:
+def probe_error(
+    problem: Problem, pls: Pls, traces: SampledTraces, derivatives: Derivatives, fixed: np.ndarray
+) -> ProbeError:
     """Errors at an optimum, all of the whitened bases and of the orthonormal basis of X.
 
     The score is the gradient g of the criterion f, whose Hessian is H: an error of covariance C in g leaves
@@ -36,8 +38,8 @@ def probe_error(problem: Problem, pls: Pls, derivatives: Derivatives, fixed: np.
 
     Parameters
     ----------
-    problem, pls, derivatives
-        At the end of the search, the factor of `pls` with the estimate that `derivatives` rest on.
+    problem, pls, traces, derivatives
+        At the end of the search; `derivatives` rest on `traces`.
     fixed : ndarray of bool, shape (m,)
         Entries on a boundary, which have no error: diagonal ones that are zero.
     """
@@ -46,7 +48,7 @@ def probe_error(problem: Problem, pls: Pls, derivatives: Derivatives, fixed: np.
     free = ~(fixed & problem.layout.is_diagonal)
     inverse = np.zeros((m, m))
     inverse[np.ix_(free, free)] = _inverse(derivatives.hessian[np.ix_(free, free)])
-    theta = inverse @ score_covariance(problem, pls) @ inverse
+    theta = inverse @ score_covariance(problem, pls, traces) @ inverse
     cross, score = np.zeros((m, problem.p)), np.zeros(m)
     for vectors, hx, zeta in zip(working_vectors(problem.layout, pls), pls.Hx, pls.zeta, strict=True):
         flat = vectors.reshape(-1, m)
@@ -65,10 +67,9 @@ def probe_error(problem: Problem, pls: Pls, derivatives: Derivatives, fixed: np.
     return ProbeError(theta, gamma, sigma2, max(shares))
 
 
-def score_covariance(problem: Problem, pls: Pls) -> np.ndarray:
+def score_covariance(problem: Problem, pls: Pls, traces: SampledTraces) -> np.ndarray:
     """Covariance (m, m) of the score over sets of probes of the size in use."""
-    estimate = factor_of(pls).estimate()
-    slopes = [samples @ lam for samples, lam in zip(estimate.samples, pls.factors, strict=True)]
+    slopes = [samples @ lam for samples, lam in zip(traces.samples, pls.factors, strict=True)]
     drawn = 2.0 * np.array([problem.layout.gather(one) for one in zip(*slopes, strict=True)])
     if len(drawn) < 2:
         return np.zeros((problem.n_theta, problem.n_theta))

@@ -8,12 +8,12 @@ import numpy as np
 
 from mixedsparse.core.batch.batch import Batch, Responses
 from mixedsparse.core.batch.coordinates import plain_chart
-from mixedsparse.core.batch.general import EngineBatch, make_batch
+from mixedsparse.core.batch.general import make_batch
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.batch.newton_batch import minimise
 from mixedsparse.core.batch.responses import rebind, with_sums
-from mixedsparse.core.engines.interface import Engine
 from mixedsparse.core.fitting.fit import Fit, fit_problem
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["Refits", "Refitter"]
@@ -57,7 +57,7 @@ class Refitter:
     @property
     def together(self) -> bool:
         """Whether many responses are fitted in step, which is quickest for small designs."""
-        return not isinstance(self.batch, EngineBatch)
+        return self.batch.together
 
     def __call__(self, responses: Responses) -> Refits:
         """Fit all of `responses`."""

@@ -14,18 +14,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.engines.krylov.engine import KrylovEngine
-from mixedsparse.core.engines.krylov.errors import ProbeError, probe_error
-from mixedsparse.core.engines.krylov.factor import factor_of
-from mixedsparse.core.engines.krylov.probes import BATCH
-from mixedsparse.core.fitting.outcome import Iteration, Progress, Search, Stop
+from mixedsparse.core.fitting.outcome import Search, Stop
+from mixedsparse.core.fitting.probe_error import ProbeError, probe_error
 from mixedsparse.core.fitting.start import moment_start
 from mixedsparse.core.fitting.trust import Step, trust_step
 from mixedsparse.core.likelihood.derivatives import Derivatives, differentiate
+from mixedsparse.core.likelihood.interface import StochasticEngine, StochasticFactor
 from mixedsparse.core.likelihood.pls import Pls, rounding, solve_pls
 from mixedsparse.ground.errors import NotPositiveDefiniteError
+from mixedsparse.ground.progress import Iteration, Progress
 
-__all__ = ["Limits", "search"]
+__all__ = ["Goals", "search"]
 
 # As in `optimize`.
 _OFF_ZERO = 1e-7
@@ -47,7 +46,7 @@ _SLOW, _MANY = 40, 96
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Goals:
     """When the search ends: evaluations, fall of the criterion that is left, worst Monte-Carlo share, probes."""
 
     max_evals: int
@@ -62,6 +61,7 @@ class _Point:
 
     theta: np.ndarray
     pls: Pls
+    factor: StochasticFactor
     signs: np.ndarray
     derivatives: Derivatives
     error: ProbeError
@@ -70,14 +70,15 @@ class _Point:
 class _Walk:
     """The engine, and a record of the search."""
 
-    def __init__(self, engine: KrylovEngine, reml: bool, progress: Progress | None) -> None:
+    def __init__(self, engine: StochasticEngine, reml: bool, progress: Progress | None) -> None:
         self.engine, self.reml, self.progress = engine, reml, progress
         self.layout = engine.problem.layout
         self.nfev = 0
         self.path: list[Iteration] = []
 
-    def solve(self, theta: np.ndarray) -> Pls:
-        return solve_pls(self.engine.problem, self.engine.factorize(self.layout.factors(theta)), self.reml)
+    def solve(self, theta: np.ndarray) -> tuple[Pls, StochasticFactor]:
+        factor = self.engine.factorize(self.layout.factors(theta))
+        return solve_pls(self.engine.problem, factor, self.reml), factor
 
     def evaluate(self, theta: np.ndarray) -> _Point:
         self.nfev += 1
@@ -85,17 +86,17 @@ class _Walk:
         signs = negative * self.layout.positive(negative)
         theta = signs * theta
         theta = np.where(self.layout.is_diagonal, np.maximum(theta, _OFF_ZERO), theta)
-        pls = self.solve(theta)
+        pls, factor = self.solve(theta)
         if not self.engine.enriched and self.engine.effort.worst > _SLOW:
-            self.engine.enrich(factor_of(pls))
-        return _Point(theta, pls, signs, *self.differentiate(theta, pls))
+            factor.enrich()
+        return _Point(theta, pls, factor, signs, *self.differentiate(theta, pls, factor))
 
-    def differentiate(self, theta: np.ndarray, pls: Pls) -> tuple[Derivatives, ProbeError]:
+    def differentiate(self, theta: np.ndarray, pls: Pls, factor: StochasticFactor) -> tuple[Derivatives, ProbeError]:
         """Score and Hessian by the probes that are in use, and what error these leave."""
         derivatives = differentiate(self.engine, pls, exact=False)
         if not derivatives.finite:
             raise NotPositiveDefiniteError("The score is not finite at this theta.")
-        return derivatives, probe_error(self.engine.problem, pls, derivatives, theta < _ZERO)
+        return derivatives, probe_error(self.engine.problem, pls, factor.estimate(), derivatives, theta < _ZERO)
 
     def note(self, step: Step, length: float) -> None:
         line = Iteration(len(self.path), self.nfev, math.nan, step.scaled_gradient, length)
@@ -105,20 +106,22 @@ class _Walk:
 
 
 def search(
-    engine: KrylovEngine,
+    engine: StochasticEngine,
     reml: bool,
-    limits: Limits,
+    goals: Goals,
     *,
     start: np.ndarray | None = None,
     progress: Progress | None = None,
     interruptible: bool = False,
-) -> tuple[Search, ProbeError]:
+) -> tuple[Search, StochasticFactor, ProbeError]:
     """Find the zero of the score over theta of the whitened bases; see `mixedsparse.core.fitting.optimize.search`.
 
     Returns
     -------
     Search
         Its criterion is NaN.
+    StochasticFactor
+        Of M there.
     ProbeError
         What error the probes leave.
     """
@@ -126,10 +129,10 @@ def search(
     walk = _Walk(engine, reml, progress)
     theta = moment_start(engine.problem) if start is None else np.asarray(start, dtype=float)
     at = _first_point(walk, theta)
-    at, step, stop = _newton(walk, at, limits, interruptible)
-    theta, pls = at.theta, at.pls
+    at, step, stop = _newton(walk, at, goals, interruptible)
+    theta, pls, factor = at.theta, at.pls, at.factor
     try:
-        theta, pls = _close(walk, at, step, stop)
+        theta, pls, factor = _close(walk, at, step, stop)
     except KeyboardInterrupt:
         if not interruptible:
             raise
@@ -146,7 +149,7 @@ def search(
         path=tuple(walk.path),
         noise=rounding(engine.problem, pls.factor.loss(), pls.losses, reml),
     )
-    return outcome, at.error
+    return outcome, factor, at.error
 
 
 def _first_point(walk: _Walk, theta: np.ndarray) -> _Point:
@@ -160,7 +163,7 @@ def _first_point(walk: _Walk, theta: np.ndarray) -> _Point:
     raise NotPositiveDefiniteError("The score cannot be evaluated anywhere near the start.")
 
 
-def _newton(walk: _Walk, at: _Point, limits: Limits, interruptible: bool) -> tuple[_Point, Step, Stop]:
+def _newton(walk: _Walk, at: _Point, goals: Goals, interruptible: bool) -> tuple[_Point, Step, Stop]:
     """Trust-region Newton from an evaluated point, with more probes once it has converged on too few."""
     radius, length, fresh = _FIRST_RADIUS, 0.0, True
     try:
@@ -171,14 +174,14 @@ def _newton(walk: _Walk, at: _Point, limits: Limits, interruptible: bool) -> tup
             if step.limited and radius < _SMALLEST_RADIUS:
                 return at, step, Stop.NO_PROGRESS
             if step.predicted <= _CLOSE:
-                if _refine(walk.engine, at, limits):
-                    at.derivatives, at.error = walk.differentiate(at.theta, at.pls)
+                if _refine(walk.engine, at, goals):
+                    at.derivatives, at.error = walk.differentiate(at.theta, at.pls, at.factor)
                     fresh = False
                     continue
-                enough = _BELOW * max(at.error.share, _NEGLIGIBLE * limits.mc_share)
-                if step.predicted <= max(enough**2, limits.tolerance):
+                enough = _BELOW * max(at.error.share, _NEGLIGIBLE * goals.mc_share)
+                if step.predicted <= max(enough**2, goals.tolerance):
                     return at, step, Stop.CONVERGED
-            if walk.nfev >= limits.max_evals:
+            if walk.nfev >= goals.max_evals:
                 return at, step, Stop.MAX_EVALS
             length = step.length
             trial = _try(walk, at.theta + step.move)
@@ -212,27 +215,29 @@ def _fall(at: _Point, trial: _Point, step: Step) -> float:
     return -0.5 * float((at.derivatives.gradient + trial.signs * trial.derivatives.gradient) @ step.move)
 
 
-def _refine(engine: KrylovEngine, at: _Point, limits: Limits) -> bool:
+def _refine(engine: StochasticEngine, at: _Point, goals: Goals) -> bool:
     """Enrich the coarse space or add probes where the Monte-Carlo error asks for it; return whether that was done."""
-    if at.error.share <= limits.mc_share:
+    if at.error.share <= goals.mc_share:
         return False
-    probes, growth = engine.probes, _MARGIN * (at.error.share / limits.mc_share) ** 2
+    probes, growth = engine.probes, _MARGIN * (at.error.share / goals.mc_share) ** 2
     if not engine.enriched and probes.number * growth > _MANY:
-        engine.enrich(factor_of(at.pls))
+        at.factor.enrich()
         return True
     before = probes.batches
-    probes.batches = max(before, math.ceil(min(probes.number * min(growth, _GROWTH), limits.max_probes) / BATCH))
+    probes.batches = max(
+        before, math.ceil(min(probes.number * min(growth, _GROWTH), goals.max_probes) / probes.per_batch)
+    )
     return probes.batches > before
 
 
-def _close(walk: _Walk, at: _Point, step: Step, stop: Stop) -> tuple[np.ndarray, Pls]:
+def _close(walk: _Walk, at: _Point, step: Step, stop: Stop) -> tuple[np.ndarray, Pls, StochasticFactor]:
     """Take the last step, whose length is within the tolerance, and set what is zero to working precision to 0."""
     layout, theta = walk.layout, at.theta
     if stop is Stop.INTERRUPTED:
-        return theta, at.pls
+        return theta, at.pls, at.factor
     if stop is Stop.CONVERGED:
         theta = layout.positive(theta + step.move)
     zero = layout.is_diagonal & (np.abs(theta) < _ZERO)
     if zero.any():
         theta = layout.canonical(np.where(zero, 0.0, theta))
-    return theta, at.pls if theta is at.theta else walk.solve(theta)
+    return (theta, at.pls, at.factor) if theta is at.theta else (theta, *walk.solve(theta))

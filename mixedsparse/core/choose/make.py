@@ -1,0 +1,39 @@
+"""The engine of a problem: the one place that makes them."""
+
+from __future__ import annotations
+
+from mixedsparse.core.choose.plan import is_small, plan
+from mixedsparse.core.engines.cholmod.engine import CholmodEngine
+from mixedsparse.core.engines.split.engine import SplitEngine
+from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.problem.problem import Problem
+
+__all__ = ["make_engine"]
+
+
+def make_engine(problem: Problem, backend: str = "auto", method: str = "direct") -> Engine:
+    """Make the engine for `problem`; `plan` chooses it.
+
+    Parameters
+    ----------
+    problem : Problem
+    backend : {"auto", "cholmod", "split"}
+        ``"auto"`` takes CHOLMOD where it can be imported and its factor needs fewer operations, weighted by speed.
+    method : {"direct", "iterative", "auto"}
+
+    Raises
+    ------
+    BackendError
+        CHOLMOD is asked for and cannot be imported, or what is asked for does not fit into memory.
+    """
+    if backend == "auto" and method != "iterative" and is_small(problem):
+        return SplitEngine(problem)
+    planned = plan(problem, backend, method)
+    if planned.cost.backend == "iterative":
+        # Late: its compiled loops take time to import.
+        from mixedsparse.core.engines.krylov.engine import KrylovEngine
+
+        return KrylovEngine(problem)
+    if planned.cost.backend == "split":
+        return SplitEngine(problem)
+    return CholmodEngine(problem) if planned.engine is None else planned.engine

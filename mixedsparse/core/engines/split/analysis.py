@@ -1,0 +1,63 @@
+"""What the split knows of a problem before theta: which block is eliminated, the rest, and what couples them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from mixedsparse.core.engines.level_blocks import apply_blocks
+from mixedsparse.core.engines.split.coupling import Coupling, make_coupling
+from mixedsparse.core.engines.split.schur import Rest
+from mixedsparse.core.problem.problem import Problem
+
+__all__ = ["SplitAnalysis"]
+
+Vectors = list[np.ndarray]
+# Size of the rest up to which a few more dense arrays of its size are no matter.
+_SMALL_REST = 1500
+
+
+class SplitAnalysis:
+    """Blocks of one `problem`: the one with most effects is eliminated, `first`, the others are the `rest`."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        layout = problem.layout
+        self.first = int(np.argmax([k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]))
+        self.gram = problem.grams[self.first]
+
+    @cached_property
+    def rest(self) -> Rest:
+        """Blocks that are not eliminated; made when it is needed, which a fit by `dense` does not."""
+        return Rest(self.problem, self.first)
+
+    @cached_property
+    def coupling(self) -> Coupling | None:
+        """A_12, None when there is no rest."""
+        return make_coupling(self.rest) if self.rest.blocks else None
+
+    @property
+    def work(self) -> float:
+        """Multiply-adds of the largest dense operation of an evaluation."""
+        return float(max(self.problem.layout.q - self.gram[..., 0].size, 1)) ** 3
+
+    @property
+    def keeps_schur(self) -> bool:
+        """Whether Z_2'V_1^-1 Z_2 itself is computed and kept, and M_2 made from it: cheap while the rest is small."""
+        return self.rest.size <= _SMALL_REST and self.coupling is not None and self.coupling.gives_schur
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether A_12 is dense too."""
+        return self.keeps_schur and self.coupling is not None and self.coupling.is_dense
+
+    def times(self, vectors: Vectors) -> Vectors:
+        """Z'Z times block vectors."""
+        first = vectors[self.first]
+        mine = apply_blocks(self.gram, first)
+        if self.coupling is None:
+            return [mine]
+        rest = self.rest.stack(vectors)
+        other = self.rest.gram @ rest + self.coupling.to_rest(first)
+        return self.rest.unstack(mine + self.coupling.to_first(rest), other)
