@@ -1,0 +1,85 @@
+"""Binomial responses: y is the proportion of successes among m trials, 0 or 1 where m is 1."""
+# ruff: noqa: D102 - `base` says what each method of a family or a link gives
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import gammaln
+
+from mixedsparse.core.likelihood.family.base import Family, RowTerms, refuse
+from mixedsparse.core.likelihood.family.links import LogProbability, ProbabilityLink
+
+__all__ = ["Binomial"]
+
+# Relative distances of means from proportions below which their log is taken of 1 + the distance.
+_NEAR = 0.5
+# Successes further than this from a whole number are no successes.
+_WHOLE = 1e-6
+
+
+class Binomial(Family):
+    """Binomial with the logit, probit or complementary log-log link.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Binomial("logit").rows(np.array([1.0]), np.ones(1), np.zeros(1)).s
+    array([0.5])
+    """
+
+    name = "binomial"
+    links = ("logit", "probit", "cloglog")
+    link: ProbabilityLink
+
+    @property
+    def canonical(self) -> bool:
+        return self.link.name == "logit"
+
+    def rows(self, y: np.ndarray, m: np.ndarray, eta: np.ndarray, psi: float = 0.0) -> RowTerms:
+        yes, no = self.link.success(eta), self.link.failure(eta)
+        rest = 1.0 - y
+        return RowTerms(
+            m * (_against(y, yes, no) + _against(rest, no, yes)),
+            m * (y * yes.d1 + rest * no.d1),
+            -m * (y * yes.d2 + rest * no.d2),
+            -m * (y * yes.d3 + rest * no.d3),
+        )
+
+    def constant(self, y: np.ndarray, m: np.ndarray) -> float:
+        successes, failures = m * y, m * (1.0 - y)
+        choose = gammaln(m + 1.0) - gammaln(successes + 1.0) - gammaln(failures + 1.0)
+        return float((choose + m * (_entropy(y) + _entropy(1.0 - y))).sum())
+
+    def variance(self, mu: np.ndarray, m: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        return mu * (1.0 - mu) / m
+
+    def check(self, y: np.ndarray, m: np.ndarray) -> None:
+        refuse(self.name, ~((y >= 0) & (y <= 1)), y, "a proportion between 0 and 1")
+        successes = m * y
+        bad = np.abs(successes - np.round(successes)) > _WHOLE * np.maximum(1.0, successes)
+        refuse(self.name, bad, successes, "a whole number of successes among the trials")
+
+    def first_means(self, y: np.ndarray, m: np.ndarray) -> np.ndarray:
+        return (m * y + 0.5) / (m + 1.0)
+
+
+def _entropy(share: np.ndarray) -> np.ndarray:
+    """Return share log share, 0 at 0."""
+    return share * np.log(np.where(share > 0, share, 1.0))
+
+
+def _against(share: np.ndarray, own: LogProbability, other: LogProbability) -> np.ndarray:
+    """Share times log of (probability / share), plus share less probability, where `own` is the log probability.
+
+    Over both outcomes the second parts cancel; with them each is quadratic in the distance, and keeps its digits when
+    the trials are many.
+    """
+    probability = np.exp(own.value)
+    known = share > 0
+    safe = np.where(known, share, 1.0)
+    gap = np.where(known, (probability - safe) / safe, 1.0)
+    near = np.abs(gap) < _NEAR
+    log = np.where(near, np.log1p(np.where(near, gap, 0.0)), own.value - np.log(safe))
+    part = np.where(known, safe * (log - gap), -probability)
+    whole = share == 1.0
+    return np.where(whole, own.value + np.exp(other.value), part)

@@ -1,0 +1,242 @@
+"""Links: the mean as a function of the linear predictor, with three derivatives, safe in the tails."""
+# ruff: noqa: D102 - the base class says what each method of a link gives
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from scipy import special
+
+__all__ = [
+    "LINKS",
+    "Cloglog",
+    "Identity",
+    "Inverse",
+    "InverseSquare",
+    "Link",
+    "Log",
+    "Logit",
+    "Means",
+    "Probit",
+    "Sqrt",
+]
+
+_ROOT_2_OVER_PI = float(np.sqrt(2.0 / np.pi))
+# Below this the closed forms of the complementary log-log link are differences of nearly equal numbers.
+_SMALL_HAZARD = 1e-3
+# exp of more than this overflows when it is squared.
+_LARGEST_EXPONENT = 350.0
+
+
+class Means(NamedTuple):
+    """The mean and its first three derivatives in the linear predictor, each (n,)."""
+
+    mu: np.ndarray
+    d1: np.ndarray
+    d2: np.ndarray
+    d3: np.ndarray
+
+
+class LogProbability(NamedTuple):
+    """The log of a probability and its first three derivatives in the linear predictor, each (n,)."""
+
+    value: np.ndarray
+    d1: np.ndarray
+    d2: np.ndarray
+    d3: np.ndarray
+
+
+class Link(ABC):
+    """A link g, eta = g(mu)."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def of(self, mu: np.ndarray) -> np.ndarray:
+        """Linear predictor of the mean `mu`."""
+
+    @abstractmethod
+    def means(self, eta: np.ndarray) -> Means:
+        """Return the mean and its derivatives; `eta` lies in the domain."""
+
+    def mean(self, eta: np.ndarray) -> np.ndarray:
+        """Return the mean alone."""
+        return self.means(eta).mu
+
+    def in_domain(self, eta: np.ndarray) -> np.ndarray:
+        """Mask of the linear predictors that have a mean; all of them unless a link says otherwise."""
+        return np.isfinite(eta)
+
+
+class Log(Link):
+    """eta = log mu."""
+
+    name = "log"
+
+    def of(self, mu: np.ndarray) -> np.ndarray:
+        return np.log(mu)
+
+    def means(self, eta: np.ndarray) -> Means:
+        mu = np.exp(np.minimum(eta, _LARGEST_EXPONENT))
+        return Means(mu, mu, mu, mu)
+
+
+class Identity(Link):
+    """eta = mu > 0."""
+
+    name = "identity"
+
+    def of(self, mu: np.ndarray) -> np.ndarray:
+        return np.asarray(mu, dtype=float)
+
+    def means(self, eta: np.ndarray) -> Means:
+        zero = np.zeros_like(eta)
+        return Means(eta, np.ones_like(eta), zero, zero)
+
+    def in_domain(self, eta: np.ndarray) -> np.ndarray:
+        return eta > 0
+
+
+class Sqrt(Link):
+    """eta = sqrt(mu); a negative linear predictor has the mean of its opposite."""
+
+    name = "sqrt"
+
+    def of(self, mu: np.ndarray) -> np.ndarray:
+        return np.sqrt(mu)
+
+    def means(self, eta: np.ndarray) -> Means:
+        return Means(eta * eta, 2.0 * eta, np.full_like(eta, 2.0), np.zeros_like(eta))
+
+    def in_domain(self, eta: np.ndarray) -> np.ndarray:
+        return np.isfinite(eta) & (eta != 0)
+
+
+class Inverse(Link):
+    """eta = 1 / mu."""
+
+    name = "inverse"
+
+    def of(self, mu: np.ndarray) -> np.ndarray:
+        return 1.0 / mu
+
+    def means(self, eta: np.ndarray) -> Means:
+        mu = 1.0 / eta
+        return Means(mu, -(mu**2), 2.0 * mu**3, -6.0 * mu**4)
+
+    def in_domain(self, eta: np.ndarray) -> np.ndarray:
+        return eta > 0
+
+
+class InverseSquare(Link):
+    """eta = 1 / mu^2."""
+
+    name = "1/mu^2"
+
+    def of(self, mu: np.ndarray) -> np.ndarray:
+        return 1.0 / np.square(mu)
+
+    def means(self, eta: np.ndarray) -> Means:
+        mu = 1.0 / np.sqrt(eta)
+        return Means(mu, -0.5 * mu**3, 0.75 * mu**5, -1.875 * mu**7)
+
+    def in_domain(self, eta: np.ndarray) -> np.ndarray:
+        return eta > 0
+
+
+class ProbabilityLink(Link):
+    """A link of a probability, known by log mu and log(1 - mu): neither loses digits where mu is near 0 or 1."""
+
+    @abstractmethod
+    def success(self, eta: np.ndarray) -> LogProbability:
+        """Return log mu and its derivatives."""
+
+    @abstractmethod
+    def failure(self, eta: np.ndarray) -> LogProbability:
+        """Return log(1 - mu) and its derivatives."""
+
+    def means(self, eta: np.ndarray) -> Means:
+        log, d1, d2, d3 = self.success(eta)
+        mu = np.exp(log)
+        return Means(mu, mu * d1, mu * (d2 + d1**2), mu * (d3 + 3.0 * d1 * d2 + d1**3))
+
+
+class Logit(ProbabilityLink):
+    """eta = log(mu / (1 - mu))."""
+
+    name = "logit"
+
+    def of(self, mu: np.ndarray) -> np.ndarray:
+        return np.asarray(special.logit(mu))
+
+    def mean(self, eta: np.ndarray) -> np.ndarray:
+        return np.asarray(special.expit(eta))
+
+    def success(self, eta: np.ndarray) -> LogProbability:
+        mu, rest = special.expit(eta), special.expit(-eta)
+        spread = mu * rest
+        return LogProbability(-np.logaddexp(0.0, -eta), rest, -spread, -spread * (rest - mu))
+
+    def failure(self, eta: np.ndarray) -> LogProbability:
+        return _mirrored(self.success(-eta))
+
+
+class Probit(ProbabilityLink):
+    """eta = Phi^-1(mu)."""
+
+    name = "probit"
+
+    def of(self, mu: np.ndarray) -> np.ndarray:
+        return np.asarray(special.ndtri(mu))
+
+    def mean(self, eta: np.ndarray) -> np.ndarray:
+        return np.asarray(special.ndtr(eta))
+
+    def success(self, eta: np.ndarray) -> LogProbability:
+        # phi / Phi; the scaled complementary error function keeps its digits where phi and Phi are both 0.
+        ratio = _ROOT_2_OVER_PI / special.erfcx(-eta / np.sqrt(2.0))
+        gap = eta + ratio
+        return LogProbability(special.log_ndtr(eta), ratio, -ratio * gap, ratio * (gap * (gap + ratio) - 1.0))
+
+    def failure(self, eta: np.ndarray) -> LogProbability:
+        return _mirrored(self.success(-eta))
+
+
+class Cloglog(ProbabilityLink):
+    """eta = log(-log(1 - mu))."""
+
+    name = "cloglog"
+
+    def of(self, mu: np.ndarray) -> np.ndarray:
+        return np.log(-np.log1p(-np.asarray(mu, dtype=float)))
+
+    def mean(self, eta: np.ndarray) -> np.ndarray:
+        return -np.expm1(-np.exp(np.minimum(eta, _LARGEST_EXPONENT)))
+
+    def success(self, eta: np.ndarray) -> LogProbability:
+        hazard = np.exp(np.minimum(eta, _LARGEST_EXPONENT))
+        small = hazard < _SMALL_HAZARD
+        e = np.where(small, 1.0, np.minimum(hazard, _LARGEST_EXPONENT))
+        h = np.where(small, hazard, 0.0)
+        d1 = np.where(small, 1.0 - h / 2.0 + h**2 / 12.0 - h**4 / 720.0, e / np.expm1(e))
+        # The derivative of log d1.
+        gap = np.where(small, -h / 2.0 - h**2 / 12.0 + h**4 / 720.0, 1.0 - e - d1)
+        value = np.where(small, eta - h / 2.0 + h**2 / 24.0 - h**4 / 2880.0, np.log(-np.expm1(-e)))
+        d2 = d1 * gap
+        return LogProbability(value, d1, d2, d2 * gap - d1 * (np.where(small, h, e) + d2))
+
+    def failure(self, eta: np.ndarray) -> LogProbability:
+        minus = -np.exp(np.minimum(eta, _LARGEST_EXPONENT))
+        return LogProbability(minus, minus, minus, minus)
+
+
+def _mirrored(log: LogProbability) -> LogProbability:
+    """Return derivatives of f(-eta) in eta from those of f at -eta."""
+    return LogProbability(log.value, -log.d1, log.d2, -log.d3)
+
+
+LINKS: dict[str, type[Link]] = {
+    link.name: link for link in (Logit, Probit, Cloglog, Log, Sqrt, Identity, Inverse, InverseSquare)
+}
