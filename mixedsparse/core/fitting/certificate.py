@@ -11,7 +11,7 @@ from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.unbounded import Reproduction
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["Certificate", "certify"]
+__all__ = ["Certificate", "certify", "flat_directions", "summarise"]
 
 # A direction whose standard deviation over sigma (whitened, so without units) is below this has no variance.
 _NO_VARIANCE = 1e-6
@@ -89,7 +89,7 @@ def certify(
     """Judge the end of `search`, where some parameters may be `unidentified` and the likelihood may be unbounded."""
     factors = search.pls.factors
     boundary = tuple(
-        phrase for i, b in enumerate(problem.layout.term_block) for phrase in _flat_directions(problem, i, factors[b])
+        phrase for i, b in enumerate(problem.layout.term_block) for phrase in flat_directions(problem, i, factors[b])
     )
     step = search.step
     saddle = step.lowest < -max(_NEGATIVE * _highest(search), _CURVATURE_NOISE * problem.n * _widest(search) ** 2)
@@ -118,10 +118,10 @@ def certify(
             "these parameters have the same, and standard errors may depend on them: leave out what cannot be told."
         )
         if boundary:
-            message += f" On the boundary: no variance for {_summarise(boundary)}."
+            message += f" On the boundary: no variance for {summarise(boundary)}."
     elif boundary:
         verdict = "converged on the boundary"
-        message = f"Converged on the boundary: no variance for {_summarise(boundary)}."
+        message = f"Converged on the boundary: no variance for {summarise(boundary)}."
     else:
         verdict = "converged"
         message = "Converged: the gradient vanishes and the curvature is positive in every direction."
@@ -163,7 +163,7 @@ def _widest(search: Search) -> float:
     return max(1.0, float(np.abs(search.theta).max(initial=0.0)))
 
 
-def _flat_directions(problem: Problem, position: int, factor: np.ndarray) -> list[str]:
+def flat_directions(problem: Problem, position: int, factor: np.ndarray) -> list[str]:
     """Phrases for the combinations of effects of one term that have no variance.
 
     The null space is taken of Lambda in the whitened basis, where a covariate far from zero is harmless, and carried
@@ -195,7 +195,7 @@ def _flat_directions(problem: Problem, position: int, factor: np.ndarray) -> lis
     return phrases
 
 
-def _summarise(boundary: tuple[str, ...]) -> str:
+def summarise(boundary: tuple[str, ...]) -> str:
     """Spell out the first directions, and count the others."""
     shown = "; ".join(boundary[:_SHOWN])
     more = len(boundary) - _SHOWN

@@ -1,0 +1,81 @@
+"""Covariance of the estimates: the exact Hessian of the criterion, by differences of its exact gradient."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
+from mixedsparse.ground.errors import NotPositiveDefiniteError
+
+__all__ = ["Covariances", "covariances", "exact_hessian"]
+
+# Step of the differences, in whitened parameters: the error of a forward difference is of this size, the noise of the
+# gradient over it not yet larger.
+_STEP = 1e-6
+# An eigenvalue of the scaled Hessian below this is none.
+_FLAT = 1e-8
+
+
+class Covariances(NamedTuple):
+    """Covariances of the estimates, in whitened parameters.
+
+    Attributes
+    ----------
+    joint : ndarray, shape (r, r), or None
+        Of theta, gamma and psi, NaN for entries that are held at the boundary; None where the Hessian is not positive
+        definite.
+    conditional : ndarray, shape (p, p)
+        Of gamma with theta and psi known, (Q'V_0^-1 Q)^-1.
+    hessian : ndarray, shape (r, r)
+        NaN for entries that are held.
+    """
+
+    joint: np.ndarray | None
+    conditional: np.ndarray
+    hessian: np.ndarray
+
+
+def covariances(criterion: LaplaceCriterion, point: Point, curvature: Curvature) -> Covariances:
+    """Invert half the Hessian at the optimum; columns of Lambda with a zero pivot are left out."""
+    hessian = exact_hessian(criterion, point, curvature)
+    free = np.isfinite(np.diagonal(hessian))
+    conditional = np.linalg.inv(curvature.information) if criterion.p else np.empty((0, 0))
+    part = hessian[np.ix_(free, free)]
+    if not np.isfinite(part).all() or not len(part):
+        return Covariances(None, conditional, hessian)
+    scale = np.sqrt(np.maximum(np.diagonal(part), 1e-300))
+    values, vectors = np.linalg.eigh(part / np.outer(scale, scale))
+    if values[0] < _FLAT:
+        return Covariances(None, conditional, hessian)
+    joint = np.full_like(hessian, np.nan)
+    joint[np.ix_(free, free)] = 2.0 * ((vectors / values) @ vectors.T) / np.outer(scale, scale)
+    return Covariances(joint, conditional, hessian)
+
+
+def exact_hessian(criterion: LaplaceCriterion, point: Point, curvature: Curvature) -> np.ndarray:
+    """Hessian of the criterion, (r, r), by forward differences from the predicted modes; NaN where theta is held."""
+    size = criterion.size
+    free = np.flatnonzero(~_held(criterion, point.vector))
+    hessian = np.full((size, size), np.nan)
+    for i in free:
+        vector = point.vector.copy()
+        vector[i] += _STEP
+        zeta = [z + _STEP * d[:, :, i] for z, d in zip(point.mode.zeta, curvature.motion, strict=True)]
+        try:
+            there = criterion.gradient(criterion.evaluate(vector, zeta))
+        except NotPositiveDefiniteError:
+            there = np.full(size, np.nan)
+        hessian[free, i] = (there - curvature.gradient)[free] / _STEP
+    return 0.5 * (hessian + hessian.T)
+
+
+def _held(criterion: LaplaceCriterion, vector: np.ndarray) -> np.ndarray:
+    """Mask of the parameters of columns of Lambda whose pivot is 0."""
+    layout = criterion.layout
+    theta = vector[: criterion.m]
+    zero = {(layout.block[i], layout.col[i]) for i in np.flatnonzero(layout.is_diagonal & (theta == 0.0))}
+    held = np.zeros(criterion.size, dtype=bool)
+    held[: criterion.m] = [(b, c) in zero for b, c in zip(layout.block, layout.col, strict=True)]
+    return held

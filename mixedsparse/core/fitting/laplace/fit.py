@@ -1,0 +1,268 @@
+"""Fit a generalized linear mixed model: verdicts first, then the search, then standard errors."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from scipy.linalg import block_diag, lapack
+
+from mixedsparse.core.deletion.pattern import pattern_covariances
+from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.fitting.laplace.errors import Covariances, covariances
+from mixedsparse.core.fitting.laplace.result import GeneralizedFit, Pieces
+from mixedsparse.core.fitting.laplace.search import Found, search
+from mixedsparse.core.fitting.laplace.separation import (
+    constant_levels,
+    is_constant,
+    separation,
+    single_trials,
+)
+from mixedsparse.core.fitting.laplace.start import PlainFit, first_vector, plain_fit
+from mixedsparse.core.fitting.laplace.verdict import (
+    GeneralizedCertificate,
+    certify_generalized,
+    not_estimable,
+    separated,
+)
+from mixedsparse.core.fitting.outcome import Progress
+from mixedsparse.core.likelihood.family import Family
+from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
+from mixedsparse.core.likelihood.laplace.data import Data
+from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.options import FitOptions
+
+__all__ = ["conditional_covariances_of", "fit_generalized", "make_data"]
+
+# Linear predictors of a fit without random effects, and shares of its first information, that may mean separation.
+_FAR = 8.0
+_FADED = 1e-4
+# Rows per level below which Laplace's approximation is known to be off, and effects that quadrature can take.
+_FEW_ROWS = 20
+_MOST_EFFECTS = 3
+
+
+def make_data(
+    engine: Engine,
+    family: Family,
+    y: np.ndarray,
+    weights: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
+) -> Data:
+    """Put a response on the design of `engine`'s problem; refuse what the family cannot have.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of a problem that was made without weights; its response is not used.
+    family : Family
+    y : ndarray, shape (n,)
+        Response; the proportion of successes for a binomial family.
+    weights : ndarray, shape (n,), optional
+        Trials for a binomial family, prior weights for the others; ones when not given.
+    offset : ndarray, shape (n,), optional
+    """
+    n = engine.problem.n
+    m = np.ones(n) if weights is None else np.asarray(weights, dtype=float)
+    y, offset = np.asarray(y, dtype=float), np.zeros(n) if offset is None else np.asarray(offset, dtype=float)
+    if not ((m > 0) & np.isfinite(m)).all():
+        raise DataError("Weights, or trials, must be positive.")
+    family.check(y, m)
+    return Data(engine.problem, engine, family, y, m, offset)
+
+
+def fit_generalized(
+    engine: Engine,
+    family: Family,
+    y: np.ndarray,
+    weights: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
+    *,
+    nodes: int = 1,
+    start: np.ndarray | None = None,
+    options: FitOptions | None = None,
+    progress: Progress | None = None,
+    errors: bool = True,
+) -> GeneralizedFit:
+    """Maximise the likelihood of a generalized linear mixed model.
+
+    Parameters
+    ----------
+    engine, family, y, weights, offset
+        See `make_data`.
+    nodes : int
+        1 for Laplace's approximation.
+    start : ndarray, shape (m + p + 1 or m + p,), optional
+        Theta, beta and, where the family has one, psi to start from, as in `GeneralizedFit`.
+    options : FitOptions, optional
+        `max_evals` and `tolerance` are used.
+    progress : callable, optional
+        Called with an `Iteration` after each accepted step.
+    errors : bool
+        Whether the joint covariance is computed too.
+
+    Raises
+    ------
+    DataError
+        The family cannot have these responses, or they are all the same.
+    NotPositiveDefiniteError
+        The likelihood has no value anywhere near the start.
+    """
+    began = time.perf_counter()
+    options = FitOptions() if options is None else options
+    data = make_data(engine, family, y, weights, offset)
+    if is_constant(data):
+        raise DataError(
+            f"All {data.problem.n:,} responses are {data.y[0]:g}: a constant response leaves nothing to estimate."
+        )
+    constant = constant_levels(data)
+    if constant:
+        return _without_optimum(data, not_estimable(_names(data.problem, constant)), began)
+    criterion = LaplaceCriterion(data)
+    vector, suspect = _start(data, start)
+    apart = separation(data) if suspect else None
+    found = None
+    if apart is None:
+        limits = {"max_evals": options.max_evals, "tolerance": options.tolerance, "progress": progress}
+        found = search(criterion, vector, watch=not suspect, **limits)  # type: ignore[arg-type]
+        if found.faded:
+            apart = separation(data)
+            if apart is None:
+                found = search(criterion, found.point.vector, watch=False, **limits)  # type: ignore[arg-type]
+    if apart is not None or found is None:
+        assert apart is not None
+        return _without_optimum(data, separated(apart), began)
+    certificate = certify_generalized(data, found, _hints(data, nodes))
+    curvature = found.curvature
+    if found.point.vector is not vector:
+        curvature = criterion.differentiate(found.point)
+    known = covariances(criterion, found.point, curvature) if errors else None
+    if known is None:
+        known = Covariances(None, np.linalg.inv(curvature.information), curvature.hessian)
+    return _report(data, found, known, certificate, began, nodes)
+
+
+def _start(data: Data, start: np.ndarray | None) -> tuple[np.ndarray, bool]:
+    """Whitened parameters to start from, and whether the fixed part may separate the responses."""
+    problem = data.problem
+    if start is not None:
+        m, p = problem.n_theta, data.p
+        parts = [problem.layout.to_block @ start[:m], data.root @ start[m : m + p], start[m + p :]]
+        return np.concatenate(parts), False
+    plain: PlainFit = plain_fit(data)
+    far = float(np.abs(plain.eta - data.offset).max())
+    suspect = plain.weakest < _FADED or (data.family.name == "binomial" and far > _FAR)
+    return first_vector(data, plain), suspect
+
+
+def _names(problem: Problem, blocks: list[int]) -> tuple[str, ...]:
+    """Return the grouping factors of blocks."""
+    return tuple(problem.terms[problem.layout.term_block.index(b)].group for b in blocks)
+
+
+def _hints(data: Data, nodes: int) -> tuple[str, ...]:
+    """Advice that the design calls for."""
+    layout, hints = data.problem.layout, []
+    alone = single_trials(data)
+    if alone:
+        names = ", ".join(_names(data.problem, alone))
+        hints.append(f"One binary outcome per level of {names} tells nothing of its variance: leave the term out.")
+    trials = data.m.sum() if data.family.name == "binomial" else float(data.problem.n)
+    few = len(layout.widths) == 1 and layout.widths[0] <= _MOST_EFFECTS and trials < _FEW_ROWS * layout.n_levels[0]
+    if few and nodes == 1 and data.family.name == "binomial" and not alone:
+        hints.append(
+            f"With {trials / layout.n_levels[0]:.1f} binary outcomes per level Laplace's approximation may be off: "
+            "compare with nAGQ=7."
+        )
+    return tuple(hints)
+
+
+def _report(
+    data: Data, found: Found, known: Covariances, certificate: GeneralizedCertificate, began: float, nodes: int
+) -> GeneralizedFit:
+    """Put the end of the search into the user's units."""
+    problem, point = data.problem, found.point
+    theta = problem.from_block @ point.parameters.theta
+    theta[np.abs(theta) < 1e-15 * np.abs(theta).max(initial=0.0)] = 0.0
+    has_psi = data.family.has_dispersion
+    back = np.linalg.inv(data.root) if data.p else np.empty((0, 0))
+    away = block_diag(problem.from_block, back, np.eye(int(has_psi)))
+    held = np.zeros(0, dtype=bool) if known.joint is None else np.isnan(np.diagonal(known.joint))
+    covariance = None
+    if known.joint is not None:
+        covariance = away @ np.where(np.isnan(known.joint), 0.0, known.joint) @ away.T
+        covariance[held, :] = covariance[:, held] = np.nan
+    mode = point.mode
+    return GeneralizedFit(
+        family=data.family,
+        nodes=nodes,
+        theta=theta,
+        templates=tuple(problem.theta_layout.templates(theta)),
+        beta=data.beta(point.parameters.gamma),
+        psi=point.parameters.psi if has_psi else float("nan"),
+        modes=_users_modes(problem, mode.b),
+        eta=mode.eta,
+        covariance=covariance,
+        conditional=back @ known.conditional @ back.T,
+        criterion=point.criterion,
+        saturated=float("nan") if has_psi else -2.0 * data.constant,
+        pieces=Pieces(mode.h - mode.penalty - 2.0 * data.constant, mode.penalty, mode.factor.logdet),
+        certificate=certificate,
+        evaluations=found.nfev,
+        factorisations=found.factorisations,
+        seconds=time.perf_counter() - began,
+        path=found.path,
+        data=data,
+        point=point,
+    )
+
+
+def _users_modes(problem: Problem, modes: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Conditional modes of each term in the user's basis, theta order."""
+    layout, out = problem.layout, []
+    for term, b, start, whiten in zip(problem.terms, layout.term_block, layout.term_start, layout.whiten, strict=True):
+        own = modes[b][:, start : start + term.k]
+        out.append(lapack.dtrtrs(whiten, own.T, lower=1)[0].T)
+    return tuple(out)
+
+
+def conditional_covariances_of(fit: GeneralizedFit) -> tuple[np.ndarray, ...]:
+    """Covariances of the effects of each level given the responses, (levels, k, k) per term, theta order."""
+    assert fit.point is not None
+    problem = fit.data.problem
+    diagonal, _ = pattern_covariances(fit.point.mode.factor)
+    layout, out = problem.layout, []
+    for term, b, start, whiten in zip(problem.terms, layout.term_block, layout.term_start, layout.whiten, strict=True):
+        own = diagonal[b][:, start : start + term.k, start : start + term.k]
+        back = np.linalg.inv(whiten)
+        out.append(back @ own @ back.T)
+    return tuple(out)
+
+
+def _without_optimum(data: Data, certificate: GeneralizedCertificate, began: float) -> GeneralizedFit:
+    """Return a fit that has a verdict, and no numbers."""
+    problem, nan = data.problem, float("nan")
+    theta = np.full(problem.n_theta, nan)
+    return GeneralizedFit(
+        family=data.family,
+        nodes=1,
+        theta=theta,
+        templates=tuple(problem.theta_layout.templates(theta)),
+        beta=np.full(data.p, nan),
+        psi=nan,
+        modes=tuple(np.full((term.n_levels, term.k), nan) for term in problem.terms),
+        eta=np.full(problem.n, nan),
+        covariance=None,
+        conditional=np.full((data.p, data.p), nan),
+        criterion=nan,
+        saturated=nan,
+        pieces=Pieces(nan, nan, nan),
+        certificate=certificate,
+        evaluations=0,
+        factorisations=0,
+        seconds=time.perf_counter() - began,
+        path=(),
+        data=data,
+        point=None,
+    )

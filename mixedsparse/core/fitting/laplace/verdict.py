@@ -1,0 +1,110 @@
+"""The certificate of a generalized fit: how far from stationary, and a verdict in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixedsparse.core.fitting.certificate import flat_directions, summarise
+from mixedsparse.core.fitting.laplace.search import Found
+from mixedsparse.core.fitting.laplace.separation import Separation
+from mixedsparse.core.fitting.outcome import Stop
+from mixedsparse.core.likelihood.laplace.data import Data
+
+__all__ = ["GeneralizedCertificate", "certify_generalized", "not_estimable", "separated"]
+
+# Negative curvature of the scaled Hessian that counts.
+_NEGATIVE = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class GeneralizedCertificate:
+    """What is known of the end of the search.
+
+    Attributes
+    ----------
+    verdict : str
+        ``"converged"``, ``"converged on the boundary"``, ``"stopped early"``, ``"separated"`` (coefficients grow
+        without limit) or ``"variance not estimable"``.
+    message : str
+        The verdict as a sentence.
+    scaled_gradient : float
+        sqrt(g'H^-1 g) at the end; its square over 2 is the fall of the criterion that is left.
+    smallest_eigenvalue : float
+        Of the Hessian that the search used.
+    boundary : tuple of str
+        Directions without variance, one phrase each.
+    columns : tuple of int
+        Columns of X, among those kept, that have no finite estimate.
+    rows : tuple of int
+        Some of the rows whose outcome these make certain.
+    groups : tuple of str
+        Grouping factors whose variance has no estimate.
+    hints : tuple of str
+        Sentences of advice.
+    """
+
+    verdict: str
+    message: str
+    scaled_gradient: float = float("nan")
+    smallest_eigenvalue: float = float("nan")
+    boundary: tuple[str, ...] = ()
+    columns: tuple[int, ...] = ()
+    rows: tuple[int, ...] = ()
+    groups: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    @property
+    def converged(self) -> bool:
+        """Whether the end of the search is an optimum."""
+        return self.verdict.startswith("converged")
+
+
+# Rows that a certificate lists.
+_LISTED = 20
+
+
+def separated(found: Separation) -> GeneralizedCertificate:
+    """Return the certificate of responses that the fixed part separates."""
+    message = (
+        f"Separated: {len(found.rows):,} outcomes can be made certain by coefficients that grow without limit, so that "
+        "these have no estimate. Leave out the columns concerned, or join cells in which all outcomes are equal."
+    )
+    columns, rows = tuple(found.columns.tolist()), tuple(found.rows[:_LISTED].tolist())
+    return GeneralizedCertificate("separated", message, columns=columns, rows=rows)
+
+
+def not_estimable(groups: tuple[str, ...]) -> GeneralizedCertificate:
+    """Return the certificate of a factor each of whose levels has one and the same outcome throughout."""
+    names = ", ".join(groups)
+    message = (
+        f"Variance not estimable: every level of {names} has only successes or only failures, so that the likelihood "
+        "rises as its variance grows without limit. Leave the term out, or use a coarser factor."
+    )
+    return GeneralizedCertificate("variance not estimable", message, groups=groups)
+
+
+def certify_generalized(data: Data, found: Found, hints: tuple[str, ...]) -> GeneralizedCertificate:
+    """Judge the end of a search."""
+    problem, step = data.problem, found.step
+    lams = problem.layout.factors(found.point.parameters.theta)
+    boundary = tuple(
+        phrase for i, b in enumerate(problem.layout.term_block) for phrase in flat_directions(problem, i, lams[b])
+    )
+    highest = float(np.abs(found.curvature.hessian).max(initial=0.0))
+    saddle = step.lowest < -_NEGATIVE * highest
+    if found.stop is not Stop.CONVERGED or saddle:
+        why = "negative curvature is left" if found.stop is Stop.CONVERGED else found.stop.value
+        verdict = "stopped early"
+        message = (
+            f"Stopped early after {found.nfev} evaluations: {why} (scaled gradient {step.scaled_gradient:.1e}). "
+            "Estimates are not at an optimum; raise options.max_evals, or simplify the random effects."
+        )
+    elif boundary:
+        verdict = "converged on the boundary"
+        message = f"Converged on the boundary: no variance for {summarise(boundary)}."
+    else:
+        verdict = "converged"
+        message = "Converged: the gradient vanishes and the curvature is positive in every direction."
+    return GeneralizedCertificate(verdict, message, step.scaled_gradient, step.lowest, boundary=boundary, hints=hints)

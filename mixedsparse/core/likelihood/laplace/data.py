@@ -1,0 +1,152 @@
+"""The rows of a generalized model, and the sums over them that everything else is computed from.
+
+    eta = o + X beta + Z b,   b = Lambda u,   u ~ N(0, I_q)
+
+X beta is Q gamma with Q orthonormal up to the scale sqrt(n), and the bases of Z are whitened, as in `Problem`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from scipy.linalg import lapack
+
+from mixedsparse.core.deletion.pattern import row_slots
+from mixedsparse.core.engines.interface import Engine
+from mixedsparse.core.likelihood.family import Family, RowTerms
+from mixedsparse.core.problem.crossproducts import level_sums
+from mixedsparse.core.problem.problem import Problem
+
+__all__ = ["Data", "Vectors", "dot"]
+
+Vectors = list[np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Response, weights and offset of a generalized model on the design of `problem`.
+
+    Attributes
+    ----------
+    problem : Problem
+        Of the design; its response is not used.
+    engine : Engine
+        Has analysed its pattern.
+    family : Family
+    y, m, offset : ndarray, shape (n,)
+        Response (proportions for a binomial one), prior weights (its trials) and offset.
+    constant : float
+        Part of the log-likelihood that the rows leave out.
+    """
+
+    problem: Problem
+    engine: Engine
+    family: Family
+    y: np.ndarray
+    m: np.ndarray
+    offset: np.ndarray
+    constant: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "constant", self.family.constant(self.y, self.m))
+
+    @property
+    def p(self) -> int:
+        """Number of columns of Q."""
+        return self.problem.p
+
+    @cached_property
+    def Q(self) -> np.ndarray:
+        """Basis of X, (n, p), with Q'Q = n I."""
+        return self.problem.basis.q * np.sqrt(self.problem.n)
+
+    @cached_property
+    def root(self) -> np.ndarray:
+        """Triangle (p, p) with X = Q root."""
+        return self.problem.basis.root / np.sqrt(self.problem.n)
+
+    def beta(self, gamma: np.ndarray) -> np.ndarray:
+        """Coefficients of X from those of Q."""
+        return np.asarray(lapack.dtrtrs(self.root, gamma)[0]) if self.p else gamma
+
+    @cached_property
+    def slots(self) -> dict[tuple[int, int], np.ndarray]:
+        """Position of each row in the blocks of each pair, (n,)."""
+        blocks = self.problem.blocks
+        return {(s, t): row_slots(p, blocks[s].codes, blocks[t].codes) for (s, t), p in self.problem.pairs.items()}
+
+    def rows(self, eta: np.ndarray, psi: float) -> RowTerms:
+        """Log-likelihood of each row and its derivatives."""
+        return self.family.rows(self.y, self.m, eta, psi)
+
+    def fixed(self, gamma: np.ndarray) -> np.ndarray:
+        """Offset plus fixed part, (n,)."""
+        return self.offset + self.Q @ gamma
+
+    def spread(self, modes: Vectors) -> np.ndarray:
+        """Z b, (n,), for b (levels, K) per block."""
+        out = np.zeros(self.problem.n)
+        for block, b in zip(self.problem.blocks, modes, strict=True):
+            own = b[block.codes]
+            out += own[:, 0] if block.unit else np.einsum("ij,ij->i", block.z, own)
+        return out
+
+    def sums(self, columns: np.ndarray) -> Vectors:
+        """Z'C, (levels, K, r) per block, for columns C (n, r)."""
+        return [level_sums(block, columns) for block in self.problem.blocks]
+
+    def quadratic_forms(self, diagonal: Vectors, pairs: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
+        """z_i'C z_i of each row, (n,), for C given by its blocks on the pattern of Z'Z."""
+        blocks = self.problem.blocks
+        out = np.zeros(self.problem.n)
+        for block, own in zip(blocks, diagonal, strict=True):
+            at = own[block.codes]
+            out += at[:, 0, 0] if block.unit else np.einsum("ni,nij,nj->n", block.z, at, block.z, optimize=True)
+        for (s, t), own in pairs.items():
+            at = own[self.slots[s, t]]
+            if blocks[s].unit and blocks[t].unit:
+                out += 2.0 * at[:, 0, 0]
+            else:
+                out += 2.0 * np.einsum("ni,nij,nj->n", blocks[s].z, at, blocks[t].z, optimize=True)
+        return out
+
+    def weighted(self, w: np.ndarray) -> Engine:
+        """Return the engine for Z'WZ."""
+        return reweighted(self, w)
+
+
+def dot(one: Vectors, other: Vectors) -> float:
+    """Inner product of two block vectors."""
+    return float(sum(np.vdot(a, b) for a, b in zip(one, other, strict=True)))
+
+
+def reweighted(data: Data, w: np.ndarray) -> Engine:
+    """Rebuild."""
+    from dataclasses import replace
+
+    from mixedsparse.core.engines.cholmod.sparse import CholmodEngine
+    from mixedsparse.core.engines.split.split import SplitEngine
+    from mixedsparse.core.problem.crossproducts import Pairs
+
+    problem, blocks = data.problem, data.problem.blocks
+    grams = []
+    for b in blocks:
+        out = np.empty((b.n_levels, b.width, b.width))
+        for a in range(b.width):
+            for c in range(a + 1):
+                product = w if b.unit else w * b.z[:, a] * b.z[:, c]
+                out[:, a, c] = out[:, c, a] = np.bincount(b.codes, product, minlength=b.n_levels)
+        grams.append(out)
+    pairs = {}
+    for (s, t), old in problem.pairs.items():
+        new = np.empty_like(old.data, dtype=float)
+        for a in range(new.shape[1]):
+            for c in range(new.shape[2]):
+                product = w * blocks[s].z[:, a] * blocks[t].z[:, c]
+                new[:, a, c] = np.bincount(data.slots[s, t], product, minlength=len(new))
+        pairs[s, t] = Pairs(old.indptr, old.indices, new, old.n_columns)
+    changed = replace(problem, grams=tuple(grams), pairs=pairs)
+    kind = SplitEngine if data.engine.name == "split" else CholmodEngine
+    return kind(changed)

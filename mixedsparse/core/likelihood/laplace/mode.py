@@ -1,0 +1,182 @@
+"""The conditional mode of the random effects, by Newton's method on the penalised log-likelihood.
+
+The mode minimises h = -2 sum l(eta) + u'u. It is kept as zeta with u = Lambda'zeta, b = Lambda Lambda'zeta: at the mode
+zeta = Z's (s the scores of the rows), whatever Lambda is, also on the boundary. With v = Z's - zeta a Newton step is
+
+    b += Lambda M^-1 Lambda' v,   zeta += v - Z'WZ Lambda M^-1 Lambda' v,   M = Lambda'Z'WZ Lambda + I
+
+which is `Factor.solve`, and its decrement v'Lambda M^-1 Lambda' v. The criterion is wrong to first order in what is
+left of the mode, through log|M|: the search goes on until the decrement is rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from mixedsparse.core.engines.interface import Engine, Factor
+from mixedsparse.core.likelihood.family import RowTerms
+from mixedsparse.core.likelihood.laplace.data import Data, Vectors, dot
+from mixedsparse.ground.errors import NotPositiveDefiniteError
+
+__all__ = ["Mode", "find_mode"]
+
+# Decrement, relative to h, from which on the mode is exact.
+_EXACT = 1e-21
+# Decrement from which on it may be as exact as rounding lets it be.
+_CLOSE = 1e-13
+# Decrement from which on the same factor serves for further steps.
+_SHARP = 1e-5
+_MOST_STEPS = 200
+_MOST_HALVINGS = 40
+# Rise of h, relative, that is rounding.
+_ROUNDING = 1e-13
+# Where M is not positive definite, steps are taken with weights of at least this share of the mean absolute one.
+_LEAST_WEIGHT = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Mode:
+    """The mode at one set of parameters.
+
+    Attributes
+    ----------
+    zeta, b : list of ndarray (levels, K)
+    eta : ndarray, shape (n,)
+    terms : RowTerms
+        At eta.
+    h : float
+        -2 sum l + u'u, without the constant.
+    penalty : float
+        u'u.
+    engine, factor
+        Of Z'WZ and of M, at eta.
+    decrement : float
+        What is left of the search.
+    factorisations : int
+    """
+
+    zeta: Vectors
+    b: Vectors
+    eta: np.ndarray
+    terms: RowTerms
+    h: float
+    penalty: float
+    engine: Engine
+    factor: Factor
+    decrement: float
+    factorisations: int
+
+
+def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: float, zeta: Vectors) -> Mode:
+    """Search the mode at Lambda and the fixed part (n,), from `zeta`.
+
+    Raises
+    ------
+    NotPositiveDefiniteError
+        The likelihood has no value at the start, or M is not positive definite at the mode.
+    """
+    state = _State.at(data, lams, fixed, psi, zeta)
+    last, factorisations = np.inf, 0
+    made: _Made | None = None
+    for _ in range(_MOST_STEPS):
+        fresh = made is None
+        if made is None:
+            made = _factorise(data, lams, state)
+            factorisations += 1
+        residual = state.residual(data)
+        move_b, move_zeta = _solve(made.factor, residual)
+        decrement = dot(residual, move_b)
+        done = decrement <= _EXACT * max(1.0, abs(state.h)) or (decrement <= _CLOSE and decrement > 0.25 * last)
+        stepped = None if done else state.stepped(data, psi, move_b, move_zeta)
+        if stepped is None:
+            if not fresh:
+                made = None
+                last = np.inf if not done else 0.0
+                continue
+            if not made.observed or not (done or decrement < _SHARP):
+                break
+            return state.ended(made, decrement, factorisations)
+        state, last = stepped, decrement
+        if decrement > _SHARP:
+            made = None
+    raise NotPositiveDefiniteError("The penalised log-likelihood has no maximum at these parameters.")
+
+
+class _Made(NamedTuple):
+    """Z'WZ, M factorised, and whether by the observed weights."""
+
+    engine: Engine
+    factor: Factor
+    observed: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """A point of the search."""
+
+    zeta: Vectors
+    b: Vectors
+    eta: np.ndarray
+    terms: RowTerms
+    h: float
+
+    @classmethod
+    def at(cls, data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: float, zeta: Vectors) -> _State:
+        """Return the point at `zeta`, or at 0 where that one has no likelihood."""
+        for start in (zeta, [np.zeros_like(z) for z in zeta]):
+            b = [(z @ lam) @ lam.T for z, lam in zip(start, lams, strict=True)]
+            eta = fixed + data.spread(b)
+            terms = data.rows(eta, psi)
+            h = dot(start, b) - 2.0 * float(terms.value.sum())
+            if np.isfinite(h):
+                return cls(start, b, eta, terms, h)
+        raise NotPositiveDefiniteError("The likelihood has no value at these parameters.")
+
+    def residual(self, data: Data) -> Vectors:
+        """Z's - zeta."""
+        sums = data.sums(self.terms.s[:, None])
+        return [s[:, :, 0] - z for s, z in zip(sums, self.zeta, strict=True)]
+
+    def stepped(self, data: Data, psi: float, move_b: Vectors, move_zeta: Vectors) -> _State | None:
+        """Return the point after a step, halved until h does not rise; None where it always does."""
+        direction = data.spread(move_b)
+        share = 1.0
+        for _ in range(_MOST_HALVINGS):
+            zeta = [z + share * d for z, d in zip(self.zeta, move_zeta, strict=True)]
+            b = [z + share * d for z, d in zip(self.b, move_b, strict=True)]
+            eta = self.eta + share * direction
+            terms = data.rows(eta, psi)
+            h = dot(zeta, b) - 2.0 * float(terms.value.sum())
+            if np.isfinite(h) and h <= self.h + _ROUNDING * abs(self.h):
+                return _State(zeta, b, eta, terms, h)
+            share *= 0.5
+        return None
+
+    def ended(self, made: _Made, decrement: float, factorisations: int) -> Mode:
+        """Return the mode, found."""
+        penalty = dot(self.zeta, self.b)
+        found = self.zeta, self.b, self.eta, self.terms, self.h, penalty
+        return Mode(*found, made.engine, made.factor, decrement, factorisations)
+
+
+def _factorise(data: Data, lams: Sequence[np.ndarray], state: _State) -> _Made:
+    """Factorise M by the observed weights; by positive ones in their place where they leave it indefinite."""
+    w = state.terms.w
+    try:
+        engine = data.weighted(w)
+        return _Made(engine, engine.factorize(lams), True)
+    except NotPositiveDefiniteError:
+        if not (w < 0).any():
+            raise
+    engine = data.weighted(np.maximum(w, _LEAST_WEIGHT * float(np.abs(w).mean())))
+    return _Made(engine, engine.factorize(lams), False)
+
+
+def _solve(factor: Factor, residual: Vectors) -> tuple[Vectors, Vectors]:
+    """Newton step of b and zeta."""
+    modes, projected = factor.solve([r[:, :, None] for r in residual])
+    return [m[:, :, 0] for m in modes], [v[:, :, 0] for v in projected]
