@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.cholmod import cholmod
-from mixedsparse.core.engines.interface import make_engine
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion, Point
 from mixedsparse.core.likelihood.laplace.data import Data
 from mixedsparse.core.problem.problem import make_problem

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mixedsparse import RandomTerm, datasets
-from mixedsparse.core.engines.interface import make_engine
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.fitting.laplace import GeneralizedFit, conditional_covariances_of, fit_generalized
 from mixedsparse.core.likelihood.family import FAMILIES
 from mixedsparse.core.problem.problem import make_problem

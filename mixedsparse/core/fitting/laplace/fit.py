@@ -7,8 +7,6 @@ import time
 import numpy as np
 from scipy.linalg import block_diag, lapack
 
-from mixedsparse.core.deletion.pattern import pattern_covariances
-from mixedsparse.core.engines.interface import Engine
 from mixedsparse.core.fitting.laplace.errors import Covariances, covariances
 from mixedsparse.core.fitting.laplace.result import GeneralizedFit, Pieces
 from mixedsparse.core.fitting.laplace.search import Found, search
@@ -25,13 +23,14 @@ from mixedsparse.core.fitting.laplace.verdict import (
     not_estimable,
     separated,
 )
-from mixedsparse.core.fitting.outcome import Progress
 from mixedsparse.core.likelihood.family import Family
+from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
 from mixedsparse.core.likelihood.laplace.data import Data
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import DataError
 from mixedsparse.ground.options import FitOptions
+from mixedsparse.ground.progress import Progress
 
 __all__ = ["conditional_covariances_of", "fit_generalized", "make_data"]
 
@@ -231,7 +230,7 @@ def conditional_covariances_of(fit: GeneralizedFit) -> tuple[np.ndarray, ...]:
     """Covariances of the effects of each level given the responses, (levels, k, k) per term, theta order."""
     assert fit.point is not None
     problem = fit.data.problem
-    diagonal, _ = pattern_covariances(fit.point.mode.factor)
+    diagonal, _ = fit.point.mode.factor.pattern_covariances()
     layout, out = problem.layout, []
     for term, b, start, whiten in zip(problem.terms, layout.term_block, layout.term_start, layout.whiten, strict=True):
         own = diagonal[b][:, start : start + term.k, start : start + term.k]

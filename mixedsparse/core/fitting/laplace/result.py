@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mixedsparse.core.fitting.laplace.verdict import GeneralizedCertificate
-from mixedsparse.core.fitting.outcome import Iteration
 from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.likelihood.laplace.criterion import Point
 from mixedsparse.core.likelihood.laplace.data import Data
+from mixedsparse.ground.progress import Iteration
 
 __all__ = ["GeneralizedFit", "Pieces"]
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.fitting.outcome import Iteration, Progress, Stop
+from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.fitting.trust import Step, next_radius, secant, trust_step
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
 from mixedsparse.ground.errors import NotPositiveDefiniteError
+from mixedsparse.ground.progress import Iteration, Progress
 
 __all__ = ["Found", "search"]
 
@@ -183,7 +184,7 @@ def _learn(missing: np.ndarray, move: np.ndarray, old: Curvature, new: Curvature
 
 
 def _snap(walk: _Walk, at: Point) -> Point:
-    """Make signs canonical, and diagonal entries that are zero to working precision 0 if the criterion does not rise."""
+    """Make signs canonical, and diagonal entries 0 that are so to working precision, if the criterion does not rise."""
     layout, m = walk.criterion.layout, walk.criterion.m
     theta = layout.positive(at.vector[:m])
     zero = layout.is_diagonal & (np.abs(theta) < _ZERO)

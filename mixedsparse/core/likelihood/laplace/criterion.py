@@ -22,7 +22,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.deletion.pattern import pattern_covariances
 from mixedsparse.core.likelihood.laplace.data import Data, Vectors
 from mixedsparse.core.likelihood.laplace.mode import Mode, find_mode
 from mixedsparse.core.problem.blocks import BlockLayout
@@ -136,7 +135,7 @@ class LaplaceCriterion:
         """Exact gradient, and sum of [Z'V_0^-1 Z]_ll Lambda per block."""
         data, mode, lams = self.data, point.mode, point.lams
         terms, factor = mode.terms, mode.factor
-        variances = data.quadratic_forms(*pattern_covariances(factor))
+        variances = data.quadratic_forms(*factor.pattern_covariances())
         t = variances * terms.kappa
         modes, alpha = factor.solve(data.sums(t[:, None]))
         traces = factor.traces()

@@ -7,16 +7,16 @@ X beta is Q gamma with Q orthonormal up to the scale sqrt(n), and the bases of Z
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from scipy.linalg import lapack
 
-from mixedsparse.core.deletion.pattern import row_slots
-from mixedsparse.core.engines.interface import Engine
 from mixedsparse.core.likelihood.family import Family, RowTerms
-from mixedsparse.core.problem.crossproducts import level_sums
+from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.problem.blocks import Block
+from mixedsparse.core.problem.crossproducts import level_sums, row_slots
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["Data", "Vectors", "dot"]
@@ -113,40 +113,30 @@ class Data:
         return out
 
     def weighted(self, w: np.ndarray) -> Engine:
-        """Return the engine for Z'WZ."""
-        return reweighted(self, w)
+        """Return the engine for Z'WZ, W = diag(w) of any sign."""
+        problem, blocks = self.problem, self.problem.blocks
+        grams = tuple(_weighted_sums(b, b, b.codes, b.n_levels, w) for b in blocks)
+        pairs = {
+            (s, t): replace(old, data=_weighted_sums(blocks[s], blocks[t], self.slots[s, t], len(old.indices), w))
+            for (s, t), old in problem.pairs.items()
+        }
+        return self.engine.refilled(replace(problem, grams=grams, pairs=pairs))
+
+
+def _weighted_sums(s: Block, t: Block, slots: np.ndarray, count: int, w: np.ndarray) -> np.ndarray:
+    """Sum w z_s z_t' over the rows of each slot, (count, K_s, K_t)."""
+    if s.unit and t.unit:
+        return np.bincount(slots, w, minlength=count)[:, None, None]
+    out = np.empty((count, s.width, t.width))
+    for a in range(s.width):
+        left = w * s.z[:, a]
+        for b in range(a + 1 if s is t else t.width):
+            out[:, a, b] = np.bincount(slots, left * t.z[:, b], minlength=count)
+            if s is t:
+                out[:, b, a] = out[:, a, b]
+    return out
 
 
 def dot(one: Vectors, other: Vectors) -> float:
     """Inner product of two block vectors."""
     return float(sum(np.vdot(a, b) for a, b in zip(one, other, strict=True)))
-
-
-def reweighted(data: Data, w: np.ndarray) -> Engine:
-    """Rebuild."""
-    from dataclasses import replace
-
-    from mixedsparse.core.engines.cholmod.sparse import CholmodEngine
-    from mixedsparse.core.engines.split.split import SplitEngine
-    from mixedsparse.core.problem.crossproducts import Pairs
-
-    problem, blocks = data.problem, data.problem.blocks
-    grams = []
-    for b in blocks:
-        out = np.empty((b.n_levels, b.width, b.width))
-        for a in range(b.width):
-            for c in range(a + 1):
-                product = w if b.unit else w * b.z[:, a] * b.z[:, c]
-                out[:, a, c] = out[:, c, a] = np.bincount(b.codes, product, minlength=b.n_levels)
-        grams.append(out)
-    pairs = {}
-    for (s, t), old in problem.pairs.items():
-        new = np.empty_like(old.data, dtype=float)
-        for a in range(new.shape[1]):
-            for c in range(new.shape[2]):
-                product = w * blocks[s].z[:, a] * blocks[t].z[:, c]
-                new[:, a, c] = np.bincount(data.slots[s, t], product, minlength=len(new))
-        pairs[s, t] = Pairs(old.indptr, old.indices, new, old.n_columns)
-    changed = replace(problem, grams=tuple(grams), pairs=pairs)
-    kind = SplitEngine if data.engine.name == "split" else CholmodEngine
-    return kind(changed)

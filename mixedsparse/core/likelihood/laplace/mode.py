@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mixedsparse.core.engines.interface import Engine, Factor
 from mixedsparse.core.likelihood.family import RowTerms
+from mixedsparse.core.likelihood.interface import Engine, Factor
 from mixedsparse.core.likelihood.laplace.data import Data, Vectors, dot
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
