@@ -27,8 +27,9 @@ from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
 from mixedsparse.core.likelihood.laplace.data import Data
+from mixedsparse.core.likelihood.laplace.quadrature import MOST_EFFECTS, QuadratureCriterion, takes_quadrature
 from mixedsparse.core.problem.problem import Problem
-from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.progress import Progress
 
@@ -37,9 +38,8 @@ __all__ = ["conditional_covariances_of", "fit_generalized", "make_data"]
 # Linear predictors of a fit without random effects, and shares of its first information, that may mean separation.
 _FAR = 8.0
 _FADED = 1e-4
-# Rows per level below which Laplace's approximation is known to be off, and effects that quadrature can take.
+# Rows per level below which Laplace's approximation is known to be off, in binary outcomes.
 _FEW_ROWS = 20
-_MOST_EFFECTS = 3
 
 
 def make_data(
@@ -91,7 +91,7 @@ def fit_generalized(
     engine, family, y, weights, offset
         See `make_data`.
     nodes : int
-        1 for Laplace's approximation.
+        Of the quadrature, per effect; 1 for Laplace's approximation.
     start : ndarray, shape (m + p + 1 or m + p,), optional
         Theta, beta and, where the family has one, psi to start from, as in `GeneralizedFit`.
     options : FitOptions, optional
@@ -118,7 +118,12 @@ def fit_generalized(
     constant = constant_levels(data)
     if constant:
         return _without_optimum(data, not_estimable(_names(data.problem, constant)), began)
-    criterion = LaplaceCriterion(data)
+    if nodes > 1 and not takes_quadrature(data):
+        raise OptionError(
+            f"Quadrature with {nodes} nodes needs one grouping factor with up to {MOST_EFFECTS} effects per level: "
+            "use nAGQ=1."
+        )
+    criterion = LaplaceCriterion(data) if nodes == 1 else QuadratureCriterion(data, nodes)
     vector, suspect = _start(data, start)
     apart = separation(data) if suspect else None
     found = None
@@ -168,7 +173,7 @@ def _hints(data: Data, nodes: int) -> tuple[str, ...]:
         names = ", ".join(_names(data.problem, alone))
         hints.append(f"One binary outcome per level of {names} tells nothing of its variance: leave the term out.")
     trials = data.m.sum() if data.family.name == "binomial" else float(data.problem.n)
-    few = len(layout.widths) == 1 and layout.widths[0] <= _MOST_EFFECTS and trials < _FEW_ROWS * layout.n_levels[0]
+    few = takes_quadrature(data) and trials < _FEW_ROWS * layout.n_levels[0]
     if few and nodes == 1 and data.family.name == "binomial" and not alone:
         hints.append(
             f"With {trials / layout.n_levels[0]:.1f} binary outcomes per level Laplace's approximation may be off: "

@@ -121,10 +121,14 @@ class LaplaceCriterion:
         )
         lams = self.layout.factors(theta)
         mode = find_mode(self.data, lams, self.data.fixed(at.gamma), at.psi, zeta)
-        criterion = mode.h + mode.factor.logdet - 2.0 * self.data.constant
+        criterion = self.value(mode, lams, at.psi) - 2.0 * self.data.constant
         if not np.isfinite(criterion):
             raise NotPositiveDefiniteError("The criterion is not finite at these parameters.")
         return Point(vector, at, lams, mode, criterion)
+
+    def value(self, mode: Mode, lams: list[np.ndarray], psi: float) -> float:
+        """-2 log-likelihood without the constant, at an evaluated mode."""
+        return mode.h + mode.factor.logdet
 
     def gradient(self, point: Point) -> np.ndarray:
         """Exact gradient (r,)."""
