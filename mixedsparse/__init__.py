@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from mixedsparse import datasets
+from mixedsparse.api.anova import anova
 from mixedsparse.api.compare import compare
 from mixedsparse.api.model import LinearMixedModel, lmer
 from mixedsparse.api.parsimony import parsimony
@@ -37,10 +38,8 @@ from mixedsparse.ground.errors import (
 )
 from mixedsparse.ground.foreign import absent_name
 from mixedsparse.ground.options import FitOptions
-from mixedsparse.inference.lrt import anova
+from mixedsparse.ground.version import __version__
 from mixedsparse.planning import Plan, Power, design, plan, power
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AbsentError",

@@ -16,7 +16,7 @@ except ImportError as err:
     raise BackendError("This adapter needs marginaleffects >= 0.6: install mixedsparse[marginaleffects].") from err
 
 from mixedsparse.ground.errors import OptionError
-from mixedsparse.inference.contrast import denominator
+from mixedsparse.inference.denominators import denominator
 from mixedsparse.inference.grid import Predictor, encode, predictors
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ModelMixedsparse(ModelAbstract):
     """
 
     def __init__(self, results: MixedResults, df: float | None = None) -> None:
-        known = predictors(results)
+        known = predictors(results._fitted)
         # Set before the base class runs, which looks up unknown names in the fit: its df_resid is no basis for tests.
         self.df_resid = df
         self._predictors = list(known)
@@ -83,7 +83,7 @@ class ModelMixedsparse(ModelAbstract):
     def get_exog(self, newdata: pl.DataFrame) -> np.ndarray:
         """Columns of X that were kept, (n, p), and the offset as a last column where the model has one."""
         columns = {name: newdata[name].to_list() for name in self._predictors}
-        X, offset = encode(self.model, columns, newdata.height)
+        X, offset = encode(self.model._fitted, columns, newdata.height)
         X = X[:, self.model.model.problem.basis.kept]
         return X if self.model.model.design.offset is None else np.column_stack([X, offset])
 
@@ -108,7 +108,7 @@ class ModelMixedsparse(ModelAbstract):
         if vcov not in _COVARIANCES:
             listed = ", ".join(map(repr, _COVARIANCES))
             raise OptionError(f"vcov={vcov!r} is not known; use True, False, an array, or one of {listed}.")
-        return np.array(denominator(self.model, vcov).cov)
+        return np.array(denominator(self.model._fitted, vcov).cov)
 
 
 def _model_data(results: MixedResults, known: dict[str, Predictor]) -> pl.DataFrame:

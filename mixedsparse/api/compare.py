@@ -86,14 +86,14 @@ def _aicc(results: MixedResults) -> float:
 
 def _check_comparable(named: Mapping[str, MixedResults]) -> None:
     """Refuse models whose likelihoods do not compare."""
-    check_same_data(named)
+    check_same_data({name: m._fitted for name, m in named.items()})
     first_name, first = next(iter(named.items()))
     for name, other in named.items():
         if other.reml != first.reml:
             raise DataError(
                 f"{first_name} is fitted by {first.method}, {name} by {other.method}: refit with reml=False."
             )
-        if first.reml and not same_fixed_part(first, other):
+        if first.reml and not same_fixed_part(first._fitted, other._fitted):
             raise DataError(
                 f"{first_name} and {name} are REML fits with different fixed parts or contrasts, so their likelihoods "
                 "do not compare: refit with reml=False."

@@ -5,30 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mixedsparse.core.choose.engines import Engines
-from mixedsparse.core.fitting.fit import fit_problem
-from mixedsparse.core.fitting.start import check_theta
-from mixedsparse.core.likelihood.interface import Engine
-from mixedsparse.core.problem.problem import Problem, make_problem
+from mixedsparse.api.results import MixedResults
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.sources.opening import is_source
-from mixedsparse.fitted.objective import CriterionMixin
-from mixedsparse.fitted.refusals import Sizes, check_estimable, checked_sizes, is_perfect, perfect_fit
-from mixedsparse.fitted.warnings import warn_of_binary, warn_of_data, warn_of_search
+from mixedsparse.fitted.fit import fit_model
+from mixedsparse.fitted.model import Model, checked_problem
+from mixedsparse.fitted.refusals import check_estimable
 from mixedsparse.ground.caller import CallerNames
 from mixedsparse.ground.foreign import explains_arguments
-from mixedsparse.ground.options import FitOptions, check_method, check_options
-from mixedsparse.ground.progress import CountOption, ProgressOption, reporter
+from mixedsparse.ground.options import FitOptions
+from mixedsparse.ground.progress import CountOption, ProgressOption
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
-    from mixedsparse.data.formula.design import Design
     from mixedsparse.report.cost import CostReport
 
 __all__ = ["LinearMixedModel", "lmer"]
 
 
-class LinearMixedModel(CriterionMixin):
+class LinearMixedModel(Model):
     """A linear mixed model: y = X beta + Z b + e, b ~ N(0, sigma^2 Lambda Lambda'), e ~ N(0, sigma^2 / w).
 
     Parameters
@@ -86,11 +80,13 @@ class LinearMixedModel(CriterionMixin):
             found = aggregate(
                 formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env, progress=progress
             )
-            self._set_problem(found.design, found.problem, found.sizes)
+            check_estimable(found.problem, found.design, found.sizes)
+            super().__init__(found.design, found.problem)
         else:
             from mixedsparse.data.formula.design import make_design
 
-            self._set_design(make_design(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env))
+            design = make_design(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env)
+            super().__init__(design, checked_problem(design))
 
     @classmethod
     def from_arrays(
@@ -127,38 +123,7 @@ class LinearMixedModel(CriterionMixin):
         """
         from mixedsparse.data.formula.arrays import array_design
 
-        model = cls.__new__(cls)
-        model._set_design(array_design(y, X, terms, weights=weights, offset=offset, x_names=x_names))
-        return model
-
-    def _set_design(self, design: Design) -> None:
-        sizes = checked_sizes(design)
-        y = design.y if design.offset is None else design.y - design.offset
-        self._set_problem(design, make_problem(y, design.X, design.terms, design.weights), sizes)
-
-    def _set_problem(self, design: Design, problem: Problem, sizes: Sizes) -> None:
-        self.design, self.problem = design, problem
-        self._engines = Engines(problem)
-        check_estimable(problem, design, sizes)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """State without the engines, which hold factors of a foreign library."""
-        return {**self.__dict__, "_engines": Engines(self.problem, self._engines.cost)}
-
-    @property
-    def formula(self) -> str:
-        """Formula as given (made up for a model from arrays)."""
-        return self.design.formula
-
-    @property
-    def dropped_columns(self) -> tuple[str, ...]:
-        """Columns of X left out because they are linear combinations of earlier ones."""
-        kept = set(self.problem.basis.kept.tolist())
-        return tuple(name for i, name in enumerate(self.design.x_names) if i not in kept)
-
-    def engine(self, backend: str = "auto", method: str = "direct") -> Engine:
-        """Return the engine of this model for `backend` and `method`, analysed once and kept."""
-        return self._engines(backend, method)
+        return cls.of_design(array_design(y, X, terms, weights=weights, offset=offset, x_names=x_names))
 
     def cost(self) -> CostReport:
         """Foresee what a fit costs, without fitting: size of the factor, memory, time, and the method for these.
@@ -179,7 +144,7 @@ class LinearMixedModel(CriterionMixin):
         """
         from mixedsparse.report.cost import CostReport
 
-        return CostReport.of(self._engines.foresee())
+        return CostReport.of(self.engines.foresee())
 
     def fit(
         self,
@@ -227,31 +192,7 @@ class LinearMixedModel(CriterionMixin):
         Ctrl-C ends the search once it has a point, and returns results for that with a ConvergenceWarning; give their
         `theta` as `start` to go on. Threads may share a model, and processes be forked before or after a fit.
         """
-        from mixedsparse.api.results import MixedResults
-
-        options = check_options(options)
-        check_method(method, options)
-        start = None if start is None else check_theta(self.problem, start, "start")
-        engine = self.engine(options.backend, method)
-        with reporter(progress, *self._engines.expectations(engine)) as note:
-            fit = fit_problem(
-                engine,
-                bool(reml),
-                start=start,
-                max_evals=options.max_evals,
-                tolerance=options.tolerance,
-                progress=note,
-                interruptible=True,
-                restart_budget=options.restart_budget,
-                seed=options.seed,
-                mc_share=options.mc_share,
-            )
-        if is_perfect(fit, self.problem):
-            raise perfect_fit(self.design, fit)
-        warn_of_data(self.design, self.problem, self.dropped_columns)
-        warn_of_binary(self.design)
-        warn_of_search(fit)
-        return MixedResults(self, fit)
+        return MixedResults.of(fit_model(self, reml, start=start, method=method, options=options, progress=progress))
 
     def __repr__(self) -> str:
         """Show formula and sizes."""

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from mixedsparse.api.random_search import Row, Trail, likelihood_ratio
 from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.inference.p_values import p_value
-from mixedsparse.inference.random_search import Row, Trail, likelihood_ratio
 from mixedsparse.inference.refit import check_exact
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def parsimony(
     design = results.model.design
     if design.encoding is None or design.source is None:
         raise DataError("The model was made from arrays, so its random part has no formula to reduce: fit it from one.")
-    check_exact(results)
+    check_exact(results._fitted)
     trail = Trail(results, alpha, progress)
     start = trail.start_parts()
     trail.begin(start)

@@ -94,14 +94,14 @@ class EstimatesMixin(Answers):
         order = self.model.structure.fe_order
         k = len(order)
         out = np.zeros((len(self._names),) * 2)
-        out[:k, :k] = self._mixed._cov_beta[np.ix_(order, order)]
+        out[:k, :k] = self._mixed._fitted.cov_beta[np.ix_(order, order)]
         out[k:, k:] = self._errors.relative
         return self._matrix(out, self._names)
 
     @property
     def bse_fe(self) -> Any:
         """Standard errors of the fixed effects, as in `mixed`; statsmodels' joint Hessian gives 1e-3 other ones."""
-        cov = self._mixed._cov_beta
+        cov = self._mixed._fitted.cov_beta
         return self._vector(np.sqrt(np.diagonal(cov))[self.model.structure.fe_order], self.model.exog_names)
 
     @property

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StoringMixin"]
 
-# What results keep of their rows once it was asked for.
-_BY_ROW = ("_fitted", "_fittedvalues", "_resid", "_resid_scaled", "_hat")
+# What results, and the fit behind them, keep of their rows once it was asked for.
+_BY_ROW = ("_fittedvalues", "_resid", "_resid_scaled", "values", "hat")
 
 
 class StoringMixin(Answers):
@@ -56,4 +56,5 @@ class StoringMixin(Answers):
             getattr(self, name)
         self.model.remove_rows()
         for name in _BY_ROW:
-            vars(self._mixed).pop(name, None)
+            for kept in (vars(self._mixed), vars(self._mixed._fitted)):
+                kept.pop(name, None)

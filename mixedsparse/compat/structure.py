@@ -168,9 +168,7 @@ def covariance_names(re_names: tuple[str, ...]) -> tuple[str, ...]:
 
 def make_model(design: Design) -> LinearMixedModel:
     """Model of a design that is made already."""
-    model = LinearMixedModel.__new__(LinearMixedModel)
-    model._set_design(design)
-    return model
+    return LinearMixedModel.of_design(design)
 
 
 def remove_rows(model: LinearMixedModel) -> None:

@@ -242,14 +242,14 @@ class TestingMixin(Answers):
     def _t_frame(self, linear: Linear, ddf: str | None) -> pd.DataFrame:
         from mixedsparse.inference.anova import t_rows
 
-        return t_rows(self._mixed, self._of_mixed(linear), self._degrees(ddf))
+        return t_rows(self._mixed._fitted, self._of_mixed(linear), self._degrees(ddf))
 
     def _wald_frame(self, linear: Linear, ddf: str | None) -> pd.DataFrame:
         from mixedsparse.inference.anova import wald_row
 
         if linear.L[:, self.model.k_fe :].any():
             raise DataError("Degrees of freedom are those of fixed effects: leave ddf out to test variances.")
-        return wald_row(self._mixed, self._of_mixed(linear), self._degrees(ddf))
+        return wald_row(self._mixed._fitted, self._of_mixed(linear), self._degrees(ddf))
 
     def _covariance_of(self, L: np.ndarray, cov_p: Any = None) -> np.ndarray:
         """L cov L'; parameters without weight may be without variance."""

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.choose.make import make_engine
-from mixedsparse.core.deletion.deletion import Deleter, Deletions, delete_each
+from mixedsparse.core.deletion.deletion import Deletions, delete_each
 from mixedsparse.data.formula.alignment import aligned_part
+from mixedsparse.diagnostics.leverage import hat_of
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import as_array, one_of
 from mixedsparse.ground.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError
 from mixedsparse.ground.foreign import Answers
-from mixedsparse.ground.progress import CountOption, counter
-from mixedsparse.ground.threads import blas_threads
-from mixedsparse.inference.parameters import parameter_values, parameters
+from mixedsparse.ground.progress import CountOption
+from mixedsparse.inference.deletions import delete_groups, parameters_without
+from mixedsparse.inference.parameters import parameters
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Influence", "influence"]
 
@@ -81,35 +81,33 @@ class Influence(Answers):
         return f"<Influence of {len(self.table)} {what}, theta {self.theta}{top}>"
 
 
-def influence(
-    results: MixedResults, group: Any = None, theta: str | None = None, progress: CountOption = None
-) -> Influence:
+def influence(fitted: Fitted, group: Any = None, theta: str | None = None, progress: CountOption = None) -> Influence:
     """Delete rows or groups of rows in turn; see `MixedResults.influence`."""
     theta = ("fixed" if group is None else "refit") if theta is None else theta
     one_of("theta", theta, _THETA)
-    name, labels, codes = _units(results, group)
+    name, labels, codes = _units(fitted, group)
     if group is None and theta == "fixed":
-        found = delete_each(results.model.problem, results.fit, results._hat)
+        found = delete_each(fitted.problem, fitted.fit, hat_of(fitted))
     else:
-        found = _delete(results, codes, len(labels), theta == "refit", progress)
-    out = _tables(results, found, labels, np.bincount(codes, minlength=len(labels)), name, theta)
+        found = delete_groups(fitted, codes, len(labels), theta == "refit", progress)
+    out = _tables(fitted, found, labels, np.bincount(codes, minlength=len(labels)), name, theta)
     _warn(out, labels)
     return out
 
 
-def _units(results: MixedResults, group: Any) -> tuple[str | None, pd.Index, np.ndarray]:
+def _units(fitted: Fitted, group: Any) -> tuple[str | None, pd.Index, np.ndarray]:
     """Name, labels of the deletions, and the deletion (n,) that each row belongs to."""
-    index = results.model.design.index
+    index = fitted.design.index
     if group is None:
         return None, index, np.arange(len(index))
     if isinstance(group, str):
-        if group not in results._terms_of:
-            known = ", ".join(map(repr, results._terms_of))
+        if group not in fitted.terms_of:
+            known = ", ".join(map(repr, fitted.terms_of))
             raise OptionError(
                 f"group={group!r} is not a grouping factor; use one of {known}, or an array with a label per fitted "
                 "row."
             )
-        term = results.model.problem.terms[results._terms_of[group][0]]
+        term = fitted.problem.terms[fitted.terms_of[group][0]]
         return group, pd.Index(term.levels, name=group), term.codes
     labels = as_array(aligned_part(group, index, "group"), "group")
     if labels.shape != (len(index),):
@@ -121,35 +119,17 @@ def _units(results: MixedResults, group: Any) -> tuple[str | None, pd.Index, np.
     return name, pd.Index(levels, name=name), codes
 
 
-def _delete(results: MixedResults, codes: np.ndarray, count: int, refit: bool, progress: CountOption) -> Deletions:
-    """Delete the rows of each code in turn."""
-    model, problem = results.model, results.model.problem
-    results._needs_factor("Influence")
-    design, engine = model.design, model.engine()
-    y = design.y if design.offset is None else design.y - design.offset
-    X = design.X[:, problem.basis.kept]
-    deleter = Deleter(engine, results.fit, y, X, design.weights, refit, make_engine)
-    out = Deletions.empty(problem, count)
-    parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=count))[:-1])
-    with blas_threads(engine.work), counter(progress, "influence") as tell:
-        for i, rows in enumerate(parts):
-            deleter(rows, out, i)
-            tell(i + 1, count)
-    return out
-
-
 def _tables(
-    results: MixedResults, found: Deletions, labels: pd.Index, rows: np.ndarray, group: str | None, theta: str
+    fitted: Fitted, found: Deletions, labels: pd.Index, rows: np.ndarray, group: str | None, theta: str
 ) -> Influence:
     """Label the estimates, and set them beside those of the whole fit."""
-    fit, names, known = results.fit, results._x_names, parameters(results)
+    fit, names, known = fitted.fit, fitted.x_names, parameters(fitted)
     errors = np.sqrt(np.diagonal(found.cov_beta, axis1=1, axis2=2))
     moved = fit.beta - found.beta
-    covariances = [found.sigma2[:, None, None] * (lam @ lam.swapaxes(1, 2)) for lam in found.templates]
     sigma = np.sqrt(found.sigma2)
     cooks, covratio = _distances(fit.cov_beta, moved, found.cov_beta)
     table = {"rows": rows, "cooks_distance": cooks, "covratio": covratio, "sigma": sigma}
-    every = parameter_values(known, found.beta, covariances, sigma)
+    every = parameters_without(fitted, found)
     failures = pd.Series(found.failures, dtype=object, name="reason")
     return Influence(
         table=pd.DataFrame(table, index=labels),

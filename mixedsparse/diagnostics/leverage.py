@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mixedsparse.core.deletion.leverage import Hat, hat
+from mixedsparse.inference.labels import per_row
+
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["cooks_distance", "leverage"]
+__all__ = ["cooks_distance", "hat_of", "leverage"]
 
 
-def leverage(results: MixedResults) -> pd.Series:
+def hat_of(fitted: Fitted) -> Hat:
+    """Diagonal of the hat matrix and what comes with it, made once and kept."""
+    fitted.needs_factor("Leverage, and what rests on it,", "residuals('scaled') is there")
+    return fitted.once("hat", lambda own: hat(own.model.engine(), own.fit.search.pls))
+
+
+def leverage(fitted: Fitted) -> pd.Series:
     """Diagonal of the hat matrix; see `MixedResults.leverage`."""
-    return results._per_row(results._hat.diagonal, "leverage")
+    return per_row(fitted, hat_of(fitted).diagonal, "leverage")
 
 
-def cooks_distance(results: MixedResults) -> pd.Series:
+def cooks_distance(fitted: Fitted) -> pd.Series:
     """Cook's distance of each row from its leverage; see `MixedResults.cooks_distance`."""
-    own, p = results._hat, results.model.problem.p
+    own, p = hat_of(fitted), fitted.problem.p
     size = (own.residual / own.spare) ** 2 * own.diagonal
-    return results._per_row(size / (results.scale * p) if p else np.full(len(size), np.nan), "cooks_distance")
+    return per_row(fitted, size / (fitted.sigma2 * p) if p else np.full(len(size), np.nan), "cooks_distance")

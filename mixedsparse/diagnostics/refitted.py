@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mixedsparse.core.batch.draws import parametric_sampler
+from mixedsparse.diagnostics.residuals import residual_values
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
 from mixedsparse.ground.progress import CountOption
@@ -16,7 +17,7 @@ from mixedsparse.inference.replicates import Block, evaluate, in_tasks, run_bloc
 from mixedsparse.inference.responses import fit_response, response_from
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["own_scale_residuals", "refitted_residuals"]
 
@@ -24,48 +25,48 @@ __all__ = ["own_scale_residuals", "refitted_residuals"]
 _TASK = 25
 
 
-def own_scale_residuals(results: MixedResults, random: str) -> np.ndarray:
+def own_scale_residuals(fitted: Fitted, random: str) -> np.ndarray:
     """Residuals (n,) over the standard deviations that the fit gives them, no units.
 
     Given the modes over that of the errors; marginal ones over the root of the diagonal of V.
     """
-    problem, fit = results.model.problem, results.fit
+    problem, fit = fitted.problem, fitted.fit
     root = 1.0 if problem.root_weights is None else problem.root_weights
     kind = "conditional" if random == "conditional" else "marginal"
     spread = np.ones(problem.n)
     if random != "conditional":
         for term, lam in zip(problem.terms, fit.templates, strict=True):
             spread += np.square(term.z @ lam).sum(axis=1) * np.square(root)
-    return np.asarray(results.residuals(kind).to_numpy() * root / np.sqrt(fit.sigma2 * spread))
+    return np.asarray(residual_values(fitted, kind) * root / np.sqrt(fit.sigma2 * spread))
 
 
 class _Refits:
     """Draws responses, one per seed, fits them and returns their residuals; it is sent to the workers."""
 
-    def __init__(self, results: MixedResults, random: str) -> None:
-        self.results, self.random = results, random
+    def __init__(self, fitted: Fitted, random: str) -> None:
+        self.fitted, self.random = fitted, random
 
     def __call__(self, seeds: Sequence[np.random.SeedSequence]) -> Block:
-        results = self.results
-        moved = parametric_sampler(results.model.problem, results.fit)(seeds)
+        fitted = self.fitted
+        moved = parametric_sampler(fitted.problem, fitted.fit)(seeds)
         values, failures = np.full(moved.shape, np.nan), {}
         for i, one in enumerate(moved):
-            y = response_from(results, one)
-            fitted = evaluate(lambda y=y: fit_response(results, y, start=results.theta), None, values, i, failures)
-            if fitted is not None:
-                values[i] = own_scale_residuals(fitted, self.random)
+            y = response_from(fitted, one)
+            again = evaluate(lambda y=y: fit_response(fitted, y, start=fitted.fit.theta), None, values, i, failures)
+            if again is not None:
+                values[i] = own_scale_residuals(again, self.random)
         return Block(values, failures)
 
 
 def refitted_residuals(
-    results: MixedResults,
+    fitted: Fitted,
     seeds: Sequence[np.random.SeedSequence],
     random: str,
     n_jobs: int,
     progress: CountOption,
 ) -> np.ndarray:
     """Residuals (B, n) of simulated responses, all parameters estimated for each; those that failed are left out."""
-    blocks = run_blocks(_Refits(results, random), in_tasks(seeds, _TASK), n_jobs, progress, "refits")
+    blocks = run_blocks(_Refits(fitted, random), in_tasks(seeds, _TASK), n_jobs, progress, "refits")
     values = np.vstack([block.values for block in blocks])
     failed = np.isnan(values).any(axis=1)
     if failed.any():

@@ -16,14 +16,16 @@ from scipy.special import ndtri
 from mixedsparse.core.batch.draws import parametric_sampler
 from mixedsparse.core.choose.memory import available_memory
 from mixedsparse.core.deletion.leverage import residuals_of
+from mixedsparse.diagnostics.leverage import hat_of
 from mixedsparse.diagnostics.refitted import own_scale_residuals, refitted_residuals
+from mixedsparse.diagnostics.residuals import residual_values
 from mixedsparse.ground.checks import check_draws, one_of
 from mixedsparse.ground.errors import BackendError
 from mixedsparse.ground.foreign import Answers
 from mixedsparse.ground.progress import CountOption
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["ScaledResiduals", "scaled_residuals"]
 
@@ -72,7 +74,7 @@ class ScaledResiduals(Answers):
 
 
 def scaled_residuals(
-    results: MixedResults,
+    fitted: Fitted,
     nsim: int = 250,
     seed: int | None = None,
     random: str = "redraw",
@@ -82,15 +84,15 @@ def scaled_residuals(
     progress: CountOption = None,
 ) -> ScaledResiduals:
     """Scale residuals by simulation; see `MixedResults.scaled_residuals`."""
-    _check(results, nsim, seed, random)
+    _check(fitted, nsim, seed, random)
     root = np.random.SeedSequence(None if seed is None else int(seed))
     assert isinstance(root.entropy, int)
     *seeds, last = root.spawn(nsim + 1)
     if refit:
-        simulated = refitted_residuals(results, seeds, random, n_jobs, progress)
-        observed = own_scale_residuals(results, random)
+        simulated = refitted_residuals(fitted, seeds, random, n_jobs, progress)
+        observed = own_scale_residuals(fitted, random)
     else:
-        observed, simulated = _residuals(results, seeds, random)
+        observed, simulated = _residuals(fitted, seeds, random)
     nsim = len(simulated)
     ranks = _ranks(observed, simulated)
     jitter = np.random.default_rng(last).random(len(observed))
@@ -98,7 +100,7 @@ def scaled_residuals(
     outlier = (ranks[:, 0] == 0) | (ranks[:, 0] == nsim)
     table = {"residual": values, "normal": ndtri(values), "outlier": outlier}
     return ScaledResiduals(
-        table=pd.DataFrame(table, index=results.model.design.index),
+        table=pd.DataFrame(table, index=fitted.design.index),
         tests=_tests(values, ranks),
         nsim=nsim,
         seed=root.entropy,
@@ -107,33 +109,31 @@ def scaled_residuals(
     )
 
 
-def _check(results: MixedResults, nsim: int, seed: int | None, random: str) -> None:
+def _check(fitted: Fitted, nsim: int, seed: int | None, random: str) -> None:
     one_of("random", random, _RANDOM)
     check_draws(nsim, seed, least=2)
-    needed = _ARRAYS * 8.0 * results.model.problem.n * nsim
+    needed = _ARRAYS * 8.0 * fitted.problem.n * nsim
     if needed > available_memory():
         raise BackendError(
-            f"{nsim} simulations of {results.model.problem.n:,} rows take about {needed / 2**30:,.1f} GiB of memory, "
+            f"{nsim} simulations of {fitted.nobs:,} rows take about {needed / 2**30:,.1f} GiB of memory, "
             f"and this machine offers {available_memory() / 2**30:,.1f} GiB: ask for fewer simulations."
         )
 
 
-def _residuals(
-    results: MixedResults, seeds: list[np.random.SeedSequence], random: str
-) -> tuple[np.ndarray, np.ndarray]:
+def _residuals(fitted: Fitted, seeds: list[np.random.SeedSequence], random: str) -> tuple[np.ndarray, np.ndarray]:
     """Residuals (n,) of the data and (nsim, n) of simulated responses, times root weights."""
-    problem, fit = results.model.problem, results.fit
+    problem, fit = fitted.problem, fitted.fit
     sample = parametric_sampler(problem, fit)
     root = 1.0 if problem.root_weights is None else problem.root_weights
     out = np.empty((len(seeds), problem.n))
     for start in range(0, len(seeds), _BATCH):
         drawn = sample(seeds[start : start + _BATCH]) * root
-        own = residuals_of(results.model.engine(), fit.search.pls, results._hat.rows, drawn, random == "conditional")
+        own = residuals_of(fitted.model.engine(), fit.search.pls, hat_of(fitted).rows, drawn, random == "conditional")
         out[start : start + _BATCH] = own
     fit.search.pls.factor.release()
     if random == "conditional":
-        return results._hat.residual, out
-    return results.residuals("marginal").to_numpy() * root, out
+        return hat_of(fitted).residual, out
+    return residual_values(fitted, "marginal") * root, out
 
 
 def _ranks(observed: np.ndarray, simulated: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.errors import DataError
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["vif"]
 
@@ -23,16 +23,16 @@ _BY = ("term", "coefficient")
 _CONSTANT = 1e-10
 
 
-def vif(results: MixedResults, by: str = "term") -> pd.DataFrame:
+def vif(fitted: Fitted, by: str = "term") -> pd.DataFrame:
     """Variance inflation factors; see `MixedResults.vif`."""
     one_of("by", by, _BY)
-    names, terms = results._x_names, _kept_columns(results)
-    used = np.flatnonzero(_vary(results))
+    names, terms = fitted.x_names, _kept_columns(fitted)
+    used = np.flatnonzero(_vary(fitted))
     if not len(used):
         raise DataError("The model has no fixed effects besides the intercept: there is nothing to be collinear.")
     if by == "coefficient":
         terms = {names[j]: [int(j)] for j in used}
-    cov = results.fit.cov_beta[np.ix_(used, used)]
+    cov = fitted.fit.cov_beta[np.ix_(used, used)]
     sd = np.sqrt(np.diagonal(cov))
     correlation = cov / np.outer(sd, sd)
     rows = {}
@@ -45,22 +45,22 @@ def vif(results: MixedResults, by: str = "term") -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").astype({"df": int})
 
 
-def _vary(results: MixedResults) -> np.ndarray:
+def _vary(fitted: Fitted) -> np.ndarray:
     """Mask (p,) of the kept columns of X that are not constant."""
-    plain, kept = results.model.design.plain, results.model.problem.basis.kept
+    plain, kept = fitted.design.plain, fitted.problem.basis.kept
     if plain is None:
-        return np.ptp(results._get_X(), axis=0) > 0
+        return np.ptp(fitted.X, axis=0) > 0
     return np.linalg.norm(plain.x_root[1:, kept], axis=0) > _CONSTANT * np.linalg.norm(plain.x_root[:, kept], axis=0)
 
 
-def _kept_columns(results: MixedResults) -> dict[str, list[int]]:
+def _kept_columns(fitted: Fitted) -> dict[str, list[int]]:
     """Term of the fixed part -> its columns among those that were kept."""
-    kept = results.model.problem.basis.kept.tolist()
+    kept = fitted.problem.basis.kept.tolist()
     place = {column: i for i, column in enumerate(kept)}
-    every = range(len(results.model.design.x_names))
+    every = range(len(fitted.design.x_names))
     return {
         term: [place[column] for column in every[columns] if column in place]
-        for term, columns in results.model.design.x_terms.items()
+        for term, columns in fitted.design.x_terms.items()
     }
 
 

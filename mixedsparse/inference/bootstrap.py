@@ -12,16 +12,26 @@ import pandas as pd
 
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import check_draws, check_level, one_of
-from mixedsparse.ground.errors import ConvergenceWarning, MixedSparseWarning, OptionError
+from mixedsparse.ground.errors import ConvergenceWarning, OptionError
 from mixedsparse.ground.foreign import Answers
 from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.bootstrap_limits import KINDS, limits, skewness
 from mixedsparse.inference.cases import NewRows, unit_of
+from mixedsparse.inference.deletions import delete_groups, parameters_without
+from mixedsparse.inference.drawing import drawn
 from mixedsparse.inference.parameters import identified, parameters
-from mixedsparse.inference.replicates import NewResponses, Replicator, Statistic, estimates_of, in_tasks, run_blocks
+from mixedsparse.inference.replicates import (
+    NewResponses,
+    Replicator,
+    Statistic,
+    as_it_is,
+    estimates_of,
+    in_tasks,
+    run_blocks,
+)
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Bootstrap", "bootstrap"]
 
@@ -59,7 +69,8 @@ class Bootstrap(Answers):
     failures: pd.Series
     kind: str
     seed: int
-    results: MixedResults = field(repr=False)
+    results: Any = field(repr=False)
+    fitted: Fitted = field(repr=False)
     _made: dict[str, np.ndarray] = field(repr=False, default_factory=dict)
 
     @property
@@ -111,7 +122,7 @@ class Bootstrap(Answers):
         check_level(level)
         one_of("kind", kind, KINDS)
         acceleration = self._acceleration() if kind == "bca" else np.zeros(len(self.estimates))
-        kinds = [p.kind for p in parameters(self.results)]
+        kinds = [p.kind for p in parameters(self.fitted)]
         scales = [*kinds, *["fixed"] * (len(self.estimates) - len(kinds))]
         columns = zip(self.table.to_numpy().T, self.estimates, scales, acceleration, strict=True)
         found = [limits(kind, values, best, level, scale, a) for values, best, scale, a in columns]
@@ -123,17 +134,16 @@ class Bootstrap(Answers):
     @property
     def note(self) -> str:
         """What the limits of standard deviations do not say, where the model has any of correlated effects."""
-        together = [p.name for p in parameters(self.results) if p.kind == "cor"]
+        together = [p.name for p in parameters(self.fitted) if p.kind == "cor"]
         return _NEVER_ZERO if together else ""
 
     def _acceleration(self) -> np.ndarray:
         """Accelerations for BCa limits, a column each; 0 for those of `statistic`."""
         made = self._made.get("acceleration")
         if made is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", MixedSparseWarning)  # a level without which there are no estimates
-                without = self.results.influence(unit_of(self.results), progress=False).parameters
-            made = self._made["acceleration"] = skewness(without.to_numpy())
+            unit = unit_of(self.fitted)
+            deleted = delete_groups(self.fitted, unit.codes, unit.n_levels, refit=True, progress=False)
+            made = self._made["acceleration"] = skewness(parameters_without(self.fitted, deleted))
         return np.concatenate([made, np.zeros(len(self.estimates) - len(made))])
 
     def plot(self, which: str | Iterable[str] = "all", level: float = 0.95) -> np.ndarray:
@@ -144,47 +154,47 @@ class Bootstrap(Answers):
         ndarray of matplotlib Axes
             One per panel; ``axes[0].figure`` is the figure.
         """
-        from mixedsparse.plotting.parameters import draw_bootstrap
-
-        return draw_bootstrap(self, which, level)
+        return drawn("bootstrap", self, which, level)
 
     def __repr__(self) -> str:
         return f"<Bootstrap: {self.nsim} {self.kind} replicates, {len(self.failures)} failed, seed {self.seed}>"
 
 
 def bootstrap(
-    results: MixedResults,
+    fitted: Fitted,
     nsim: int = 1000,
     seed: int | None = None,
     *,
     n_jobs: int = 1,
-    statistic: Callable[[MixedResults], Any] | None = None,
+    statistic: Callable[[Any], Any] | None = None,
     kind: str = "parametric",
     group: str | None = None,
     progress: CountOption = None,
+    wrap: Callable[[Fitted], Any] = as_it_is,
 ) -> Bootstrap:
-    """Bootstrap `results`; see `MixedResults.bootstrap`."""
+    """Bootstrap `fitted`; see `MixedResults.bootstrap`. What `statistic` takes is made by `wrap`."""
     _check(nsim, seed, kind, group)
-    results._needs_factor("The bootstrap", "Refit simulated responses one by one: refit(simulate(1, seed)[0])")
+    fitted.needs_factor("The bootstrap", "Refit simulated responses one by one: refit(simulate(1, seed)[0])")
     root = np.random.SeedSequence(seed)
-    named = None if statistic is None else Statistic(statistic, results)
-    replicator = _replicator(results, kind, group, named)
+    named = None if statistic is None else Statistic(statistic, wrap, fitted)
+    replicator = _replicator(fitted, kind, group, named)
     tasks = in_tasks(root.spawn(nsim), replicator.size)
     blocks = run_blocks(replicator, tasks, n_jobs, progress, "bootstrap")
-    known = parameters(results)
+    known = parameters(fitted)
     names = [p.name for p in known] + ([] if named is None else named.names)
     starts = np.cumsum([0, *(len(task) for task in tasks)])
     failures = {int(s + i): why for s, block in zip(starts, blocks, strict=False) for i, why in block.failures.items()}
-    estimates = estimates_of(results) if named is None else np.concatenate([estimates_of(results), named.original])
+    estimates = estimates_of(fitted) if named is None else np.concatenate([estimates_of(fitted), named.original])
     values = np.vstack([block.values for block in blocks])
-    values[:, : len(known)][:, ~identified(results, known)] = np.nan
+    values[:, : len(known)][:, ~identified(fitted, known)] = np.nan
     out = Bootstrap(
         table=pd.DataFrame(values, columns=names),
         estimates=pd.Series(estimates, index=names, name="estimate"),
         failures=pd.Series(failures, dtype=object, name="reason").rename_axis("replicate"),
         kind=kind,
         seed=int(root.entropy),
-        results=results,
+        results=wrap(fitted),
+        fitted=fitted,
     )
     if failures:
         warnings.warn(
@@ -209,7 +219,7 @@ def _check(nsim: int, seed: int | None, kind: str, group: str | None) -> None:
         raise OptionError(f"group={group!r} says whose levels kind='cases' draws; kind={kind!r} draws none.")
 
 
-def _replicator(results: MixedResults, kind: str, group: str | None, statistic: Statistic | None) -> Replicator:
+def _replicator(fitted: Fitted, kind: str, group: str | None, statistic: Statistic | None) -> Replicator:
     if kind == "cases":
-        return NewRows(results, group, statistic)
-    return NewResponses(results, kind, statistic)
+        return NewRows(fitted, group, statistic)
+    return NewResponses(fitted, kind, statistic)

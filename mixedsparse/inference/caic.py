@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from mixedsparse.api.results.internals import indicator
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.checks import one_of
+from mixedsparse.inference.matrices import indicator
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["METHODS", "caic", "effective_df"]
 
@@ -30,45 +30,45 @@ _MOVES = 1e-8
 _FLAT = 1e-10
 
 
-def caic(results: MixedResults, method: str = "greven-kneib") -> pd.Series:
+def caic(fitted: Fitted, method: str = "greven-kneib") -> pd.Series:
     """Conditional AIC; see `MixedResults.caic`."""
     one_of("method", method, METHODS)
-    results._needs_factor("The conditional AIC", "Compare aic")
-    df = effective_df(results) + 1.0
+    fitted.needs_factor("The conditional AIC", "Compare aic")
+    df = effective_df(fitted) + 1.0
     if method != "vaida-blanchard":
         # cAIC4 1.1 halves the term of the profiled sigma (eWje * e / (2 * tye) in calculateGaussianBc.R); refits
         # with one response moved at a time confirm it whole: that is the default.
-        df += _estimation_bias(results, 0.5 if method == "cAIC4" else 1.0)
-    problem = results.model.problem
-    squares = float(np.square(_weighted_residuals(results)).sum())
-    loglik = -0.5 * (problem.n * math.log(2 * math.pi * results.scale) + squares / results.scale)
+        df += _estimation_bias(fitted, 0.5 if method == "cAIC4" else 1.0)
+    problem = fitted.problem
+    squares = float(np.square(_weighted_residuals(fitted)).sum())
+    loglik = -0.5 * (problem.n * math.log(2 * math.pi * fitted.sigma2) + squares / fitted.sigma2)
     loglik += 0.5 * problem.sum_log_weights
     return pd.Series({"caic": -2.0 * loglik + 2.0 * df, "df": df, "loglik": loglik}, name="caic")
 
 
-def effective_df(results: MixedResults) -> float:
+def effective_df(fitted: Fitted) -> float:
     """Trace of the hat matrix at known theta, n - tr(P_0) (no units).
 
     V_0 theta-derivatives give tr(P_0 Z Lambda Lambda' Z') = theta' grad / 2 of the log-determinants of the REML
     criterion, and tr(P_0 V_0) = n - p; what REML's gradient has besides is (n - p) u'u / r^2.
     """
-    model, problem, pls = results.model, results.model.problem, results.fit.search.pls
+    model, problem, pls = fitted.model, fitted.problem, fitted.fit.search.pls
     df = problem.n - problem.p
-    gradient = float(model.gradient(results.theta, reml=True) @ results.theta)
+    gradient = float(model.gradient(fitted.fit.theta, reml=True) @ fitted.fit.theta)
     spherical = sum(float(np.square(zeta @ lam).sum()) for zeta, lam in zip(pls.zeta, pls.factors, strict=True))
     return problem.n - df * (1.0 - spherical / pls.pwrss) + 0.5 * gradient
 
 
-def _estimation_bias(results: MixedResults, share: float) -> float:
+def _estimation_bias(fitted: Fitted, share: float) -> float:
     """Add up what the estimation of theta costs, in degrees of freedom: sum_j (d theta_j / dy)' P_0 dV_0/dtheta_j e.
 
     e = P_0 y are the residuals. The derivative of theta is that of the root of the gradient of the fitted criterion,
     H^-1 (2 df / r^2) [P_0 E - e (e'E) / r^2] with E_j = dV_0/dtheta_j e, so that no n x n matrix is formed; `share`
     multiplies the last term. A theta that is at 0 does not move the mean and drops out, as the boundary does in cAIC4.
     """
-    problem, pls = results.model.problem, results.fit.search.pls
+    problem, pls = fitted.problem, fitted.fit.search.pls
     bases = _whitened(problem)
-    e = _weighted_residuals(results)
+    e = _weighted_residuals(fitted)
     pairs = zip(bases, _directions(problem, pls), strict=True)
     E = sum(base @ c.reshape(base.shape[1], -1) for base, c in pairs) @ problem.layout.to_block
     PE = _project(problem, pls, bases, E)
@@ -76,16 +76,16 @@ def _estimation_bias(results: MixedResults, share: float) -> float:
     kept = np.linalg.norm(PE, axis=0) > _MOVES * np.linalg.norm(e)
     if not kept.any():
         return 0.0
-    hessian = results.model.hessian(results.theta, reml=results.reml)[np.ix_(kept, kept)]
+    hessian = fitted.model.hessian(fitted.fit.theta, reml=fitted.reml)[np.ix_(kept, kept)]
     values, vectors = np.linalg.eigh(hessian)
     stiff = values > _FLAT * values[-1]
     inner = vectors[:, stiff].T @ (score[:, kept].T @ PE[:, kept]) @ vectors[:, stiff]
-    return 2.0 * problem.degrees(results.reml) / pls.pwrss * float((np.diagonal(inner) / values[stiff]).sum())
+    return 2.0 * problem.degrees(fitted.reml) / pls.pwrss * float((np.diagonal(inner) / values[stiff]).sum())
 
 
-def _weighted_residuals(results: MixedResults) -> np.ndarray:
+def _weighted_residuals(fitted: Fitted) -> np.ndarray:
     """Residuals times the root weights, (n,): V_0^-1 (y - X beta)."""
-    root, resid = results.model.problem.root_weights, results.resid.to_numpy()
+    root, resid = fitted.problem.root_weights, fitted.residuals
     return resid if root is None else resid * root
 
 

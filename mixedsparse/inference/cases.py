@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.inference.parameters import parameter_values, parameters
 from mixedsparse.inference.replicates import Block, Statistic, evaluate
-
-if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
 
 __all__ = ["NewRows", "unit_of"]
 
@@ -32,10 +29,10 @@ class NewRows:
 
     size = _BLOCK
 
-    def __init__(self, results: MixedResults, group: str | None, statistic: Statistic | None) -> None:
-        self.results, self.statistic = results, statistic
-        self.known = parameters(results)
-        terms = results.model.problem.terms
+    def __init__(self, fitted: Fitted, group: str | None, statistic: Statistic | None) -> None:
+        self.fitted, self.statistic = fitted, statistic
+        self.known = parameters(fitted)
+        terms = fitted.problem.terms
         self.unit = terms[_unit(terms, group)]
         self.nested = [is_nested(term, self.unit) for term in terms]
         order = np.argsort(self.unit.codes, kind="stable")
@@ -50,18 +47,18 @@ class NewRows:
         for i, seed in enumerate(seeds):
             drawn = np.random.default_rng(seed).integers(self.unit.n_levels, size=self.unit.n_levels)
             order: list[int] = []
-            fitted = evaluate(lambda d=drawn, o=order: self._fit(d, o), self.statistic, extra, i, failures)
-            if fitted is not None:
-                fit = fitted.fit
+            again = evaluate(lambda d=drawn, o=order: self._fit(d, o), self.statistic, extra, i, failures)
+            if again is not None:
+                fit = again.fit
                 covariances = [fit.sigma2 * (fit.templates[t] @ fit.templates[t].T)[None] for t in np.argsort(order)]
                 values[i] = parameter_values(self.known, fit.beta[None], covariances, np.sqrt([fit.sigma2]))[0]
         values = np.hstack([values, extra])
         values[list(failures)] = np.nan
         return Block(values, failures)
 
-    def _fit(self, drawn: np.ndarray, order: list[int]) -> MixedResults:
+    def _fit(self, drawn: np.ndarray, order: list[int]) -> Fitted:
         """Fit the rows of the levels `drawn`; `order` is filled with the places of its terms among the original's."""
-        old, fit = self.results.model, self.results.fit
+        old, fit = self.fitted.model, self.fitted.fit
         design, problem = old.design, old.problem
         rows = np.concatenate([self.rows[level] for level in drawn])
         copy = np.repeat(np.arange(len(drawn)), [len(self.rows[level]) for level in drawn])
@@ -69,8 +66,7 @@ class NewRows:
             _resampled(term, rows, copy if nested else None)
             for term, nested in zip(problem.terms, self.nested, strict=True)
         ]
-        model = old.__class__.__new__(old.__class__)
-        model._set_design(
+        model = type(old).of_design(
             replace(
                 design,
                 y=design.y[rows],
@@ -88,13 +84,13 @@ class NewRows:
         order.extend(model.problem.order)
         pieces = [fit.theta[problem.theta_layout.term == t] for t in order]
         found = fit_problem(model.engine(), fit.reml, start=np.concatenate(pieces))
-        return type(self.results)(model, found)
+        return Fitted(model, found)
 
 
-def unit_of(results: MixedResults) -> str:
-    """Name the grouping factor whose levels are independent of each other; of several, the one with most levels."""
-    terms = results.model.problem.terms
-    return terms[_unit(terms, None)].group
+def unit_of(fitted: Fitted) -> RandomTerm:
+    """Term whose levels are independent of each other; of several, of the factor with most levels."""
+    terms = fitted.problem.terms
+    return terms[_unit(terms, None)]
 
 
 def _unit(terms: Sequence[RandomTerm], group: str | None) -> int:

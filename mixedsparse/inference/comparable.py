@@ -10,7 +10,7 @@ import numpy as np
 from mixedsparse.ground.errors import DataError
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["check_same_data", "same_fixed_part"]
 
@@ -18,7 +18,7 @@ __all__ = ["check_same_data", "same_fixed_part"]
 _SAME = 1e-10
 
 
-def check_same_data(named: Mapping[str, MixedResults]) -> None:
+def check_same_data(named: Mapping[str, Fitted]) -> None:
     """Refuse fits to different rows, responses or weights: DataError names the two that differ."""
     first_name, first = next(iter(named.items()))
     for name, other in named.items():
@@ -27,8 +27,8 @@ def check_same_data(named: Mapping[str, MixedResults]) -> None:
                 f"{first_name} has {first.nobs} rows and {name} has {other.nobs}: fit all models to the rows that are "
                 "complete in every variable."
             )
-        rows = first.model.problem.has_rows and other.model.problem.has_rows
-        if not (_same(first.get("y"), other.get("y")) if rows else _same_source(first, other)):
+        rows = first.problem.has_rows and other.problem.has_rows
+        if not (_same(first.design.y, other.design.y) if rows else _same_source(first, other)):
             raise DataError(
                 f"{first_name} and {name} have different responses or rows, so their likelihoods do not compare."
             )
@@ -36,18 +36,18 @@ def check_same_data(named: Mapping[str, MixedResults]) -> None:
             raise DataError(f"{first_name} and {name} have different weights: fit them with the same.")
 
 
-def same_fixed_part(first: MixedResults, other: MixedResults) -> bool:
+def same_fixed_part(first: Fitted, other: Fitted) -> bool:
     """Whether X is the same, as restricted likelihoods need to compare."""
-    designs = first.model.design, other.model.design
+    designs = first.design, other.design
     if designs[0].plain is None and designs[1].plain is None:
-        return _same(first.get("X"), other.get("X"))
-    roots = [design.x_root[:, r.model.problem.basis.kept] for design, r in zip(designs, (first, other), strict=True)]
+        return _same(first.X, other.X)
+    roots = [design.x_root[:, r.problem.basis.kept] for design, r in zip(designs, (first, other), strict=True)]
     return _same(roots[0].T @ roots[0], roots[1].T @ roots[1])
 
 
-def _same_source(first: MixedResults, other: MixedResults) -> bool:
+def _same_source(first: Fitted, other: Fitted) -> bool:
     """Whether two fits whose rows are elsewhere had the same response and weights, by their moments."""
-    prints = [getattr(results.model.design.source, "fingerprint", None) for results in (first, other)]
+    prints = [getattr(fitted.design.source, "fingerprint", None) for fitted in (first, other)]
     if None in prints:
         raise DataError(
             "One of the models was fitted to a source and one to data in memory, so their rows cannot be compared: fit "
@@ -56,9 +56,9 @@ def _same_source(first: MixedResults, other: MixedResults) -> bool:
     return _same(np.array(prints[0]), np.array(prints[1]))
 
 
-def _weights(results: MixedResults) -> np.ndarray:
-    weights = results.model.design.weights
-    return np.ones(results.nobs) if weights is None else weights
+def _weights(fitted: Fitted) -> np.ndarray:
+    weights = fitted.design.weights
+    return np.ones(fitted.nobs) if weights is None else weights
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:

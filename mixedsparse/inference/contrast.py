@@ -1,6 +1,6 @@
 """Tests of linear functions L beta, one row at a time (t) or all rows together (F).
 
-The methods ``"satterthwaite"``, ``"kenward-roger"`` and ``"normal"`` differ in the covariance of beta and in the
+Methods for degrees of freedom (`mixedsparse.inference.denominators`) differ in the covariance of beta and in the
 denominator degrees of freedom only; everything that tests fixed effects goes through the two functions of this module.
 """
 
@@ -8,53 +8,21 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import fdtrc, gammaincc, stdtr
 
 from mixedsparse.ground.caller import user_level
-from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.errors import DataError, UndefinedTestWarning
+from mixedsparse.inference.denominators import denominator
 from mixedsparse.inference.hypotheses import FixedTerms, deciding_rows
-from mixedsparse.inference.priors import Prior
 from mixedsparse.inference.row_space import independent_rows, uncorrelated
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["DDF", "ContrastTests", "Denominator", "JointTest", "contrast_tests", "denominator", "joint_test"]
-
-DDF = ("satterthwaite", "kenward-roger", "normal")
-
-
-class Denominator(Protocol):
-    """One method for degrees of freedom, at one fit.
-
-    Attributes
-    ----------
-    beta : ndarray, shape (p,)
-    cov : ndarray, shape (p, p)
-        Covariance of beta that the tests use.
-    sigma2 : float
-        Residual variance.
-    """
-
-    beta: np.ndarray
-    cov: np.ndarray
-    sigma2: float
-
-    def single(self, L: np.ndarray) -> np.ndarray:
-        """Degrees of freedom (r,) of each row of L (r, p)."""
-        ...
-
-    def total(self, L: np.ndarray, prior: Prior) -> np.ndarray:
-        """Degrees of freedom (r,) of the variance of each row of L (r, p) and that of `prior` together."""
-        ...
-
-    def joint(self, L: np.ndarray) -> tuple[float, float]:
-        """Degrees of freedom and scale of the F statistic of all rows of L (r, p), which has full row rank."""
-        ...
+__all__ = ["ContrastTests", "JointTest", "contrast_tests", "joint_test"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,15 +74,15 @@ class JointTest:
 
 
 def contrast_tests(
-    results: MixedResults, L: np.ndarray, ddf: str = "satterthwaite", rhs: np.ndarray | float = 0.0
+    fitted: Fitted, L: np.ndarray, ddf: str = "satterthwaite", rhs: np.ndarray | float = 0.0
 ) -> ContrastTests:
     """Test each row of ``L beta = rhs``.
 
     Parameters
     ----------
-    results : MixedResults
+    fitted : Fitted
     L : ndarray, shape (r, p)
-        Columns as `results.params`.
+        Columns as `Fitted.x_names`.
     ddf : {"satterthwaite", "kenward-roger", "normal"}
     rhs : float or ndarray, shape (r,)
         Values under the null hypothesis, in units of the response.
@@ -142,15 +110,15 @@ def contrast_tests(
     >>> contrast_tests(fit, np.array([[0.0, 1.0]])).df.round(3).tolist()
     [17.0]
     """
-    L = _checked(results, L)
-    method = denominator(results, ddf)
+    L = _checked(fitted, L)
+    method = denominator(fitted, ddf)
     estimate = L @ method.beta
     variance = np.einsum("rp,pq,rq->r", L, method.cov, L)
     if (variance < 0.0).any():
         _warn_negative(ddf)
     se = np.sqrt(np.where(variance < 0.0, np.nan, variance))
     df = method.single(L) if len(L) else np.empty(0)
-    loose = _hanging(results, L, method.cov)
+    loose = _hanging(fitted, L, method.cov)
     se[loose] = df[loose] = np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (estimate - rhs) / se
@@ -158,7 +126,7 @@ def contrast_tests(
 
 
 def joint_test(
-    results: MixedResults,
+    fitted: Fitted,
     L: np.ndarray,
     ddf: str = "satterthwaite",
     rhs: np.ndarray | float = 0.0,
@@ -171,7 +139,7 @@ def joint_test(
 
     Parameters
     ----------
-    results, L, ddf, rhs
+    fitted, L, ddf, rhs
         See `contrast_tests`.
     terms : FixedTerms, optional
         Of the fit: the rows that fix the degrees of freedom are those of `deciding_rows`, the same however the
@@ -202,13 +170,13 @@ def joint_test(
     >>> round(test.F, 2), test.num_df, round(test.den_df, 2)
     (749.96, 2, 17.0)
     """
-    L = _checked(results, L)
-    method = denominator(results, ddf)
+    L = _checked(fitted, L)
+    method = denominator(fitted, ddf)
     rows, targets = independent_rows(L, np.broadcast_to(np.asarray(rhs, dtype=float), len(L)), method.cov)
     rank = len(rows)
     if rank == 0:
         return JointTest(np.nan, 0, np.nan, np.nan)
-    if _hanging(results, L, method.cov).any():
+    if _hanging(fitted, L, method.cov).any():
         return JointTest(np.nan, rank, np.nan, np.nan)
     # Rows are uncorrelated with variance 1 now.
     wald = float(np.square(rows @ method.beta - targets).sum()) / rank
@@ -224,41 +192,9 @@ def joint_test(
     return JointTest(F, rank, den_df, p, scale)
 
 
-def check_ddf(ddf: str) -> None:
-    """Refuse a method for degrees of freedom that is not known."""
-    one_of("ddf", ddf, DDF)
-
-
-def denominator(results: MixedResults, ddf: str) -> Denominator:
-    """Return the method called `ddf` at the fit of `results`, made once and kept by them."""
-    check_ddf(ddf)
-    return results._denominator(ddf)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Normal:
-    """Infinitely many degrees of freedom."""
-
-    beta: np.ndarray
-    cov: np.ndarray
-    sigma2: float
-
-    def single(self, L: np.ndarray) -> np.ndarray:
-        """See `Denominator`."""
-        return np.full(len(L), np.inf)
-
-    def total(self, L: np.ndarray, prior: Prior) -> np.ndarray:
-        """See `Denominator`."""
-        return np.full(len(L), np.inf)
-
-    def joint(self, L: np.ndarray) -> tuple[float, float]:
-        """See `Denominator`."""
-        return np.inf, 1.0
-
-
-def _hanging(results: MixedResults, L: np.ndarray, cov: np.ndarray) -> np.ndarray:
+def _hanging(fitted: Fitted, L: np.ndarray, cov: np.ndarray) -> np.ndarray:
     """Mask (r,) of the rows of L whose standard error hangs on parameters that are not identified, with a warning."""
-    found = results.fit.unidentified
+    found = fitted.fit.unidentified
     if found is None or not len(L):
         return np.zeros(len(L), dtype=bool)
     loose = found.moves(L, cov)
@@ -288,9 +224,9 @@ def _warn_undefined(rank: int, ddf: str) -> None:
     )
 
 
-def _checked(results: MixedResults, L: np.ndarray) -> np.ndarray:
+def _checked(fitted: Fitted, L: np.ndarray) -> np.ndarray:
     L = np.atleast_2d(np.asarray(L, dtype=float))
-    names = list(results.params.index)
+    names = fitted.x_names
     if L.ndim != 2 or L.shape[1] != len(names):
         raise DataError(
             f"L has shape {L.shape}, but the model has {len(names)} coefficients: give one column for each of "

@@ -14,7 +14,7 @@ from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, type3
 from mixedsparse.inference.refit import Likelihood, fit_columns, of_fit, refit
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["SMALL_SAMPLES", "deletions", "likelihood_table"]
 
@@ -25,25 +25,25 @@ SMALL_SAMPLES = (
 )
 
 
-def deletions(results: MixedResults, test: str, ddf: str) -> pd.DataFrame:
+def deletions(fitted: Fitted, test: str, ddf: str) -> pd.DataFrame:
     """Test the terms that are no part of others; see `MixedResults.drop1`."""
     one_of("test", test, _TESTS)
-    terms = fixed_terms(results)
+    terms = fixed_terms(fitted)
     droppable = terms.structure.droppable()
     if test == "F":
         # Nothing contains these terms, so that their type III hypotheses are what their deletion says.
         every = type3(terms)
         labels = [terms.structure.labels[i] for i in droppable]
-        return f_table(results, terms, {label: every[label] for label in labels}, ddf)
-    return _likelihood_ratios(results, terms, droppable)
+        return f_table(fitted, terms, {label: every[label] for label in labels}, ddf)
+    return _likelihood_ratios(fitted, terms, droppable)
 
 
-def _likelihood_ratios(results: MixedResults, terms: FixedTerms, droppable: list[int]) -> pd.DataFrame:
-    fit = refit(results, reml=False)
-    rows = {"<none>": of_fit(results, fit)}
+def _likelihood_ratios(fitted: Fitted, terms: FixedTerms, droppable: list[int]) -> pd.DataFrame:
+    fit = refit(fitted, reml=False)
+    rows = {"<none>": of_fit(fitted, fit)}
     for i in droppable:
         label = terms.structure.labels[i]
-        rows[label] = fit_columns(results, terms.without(i), False, fit.theta, f"the model without {label!r}")
+        rows[label] = fit_columns(fitted, terms.without(i), False, fit.theta, f"the model without {label!r}")
     table = likelihood_table(rows)
     table.attrs["note"] = SMALL_SAMPLES
     return table

@@ -17,7 +17,7 @@ from mixedsparse.inference.means import MarginalMeans
 from mixedsparse.inference.nesting import add_groups, existing, nest_shares
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["WEIGHTS", "emmeans", "emtrends", "marginal"]
 
@@ -27,7 +27,7 @@ _STEP = 1e-3
 
 
 def emmeans(
-    results: MixedResults,
+    fitted: Fitted,
     specs: Any,
     by: str | Sequence[str] | None = None,
     *,
@@ -39,12 +39,12 @@ def emmeans(
     """Estimate marginal means; see `MixedResults.emmeans`."""
     factors, by = read_specs(specs, by)
     check_level(level)
-    grid = make_grid(results, at)
+    grid = make_grid(fitted, at)
     return _means(grid, grid.X, grid.offset, factors, by, weights, ddf, level, "emmean")
 
 
 def emtrends(
-    results: MixedResults,
+    fitted: Fitted,
     specs: Any,
     var: str,
     by: str | Sequence[str] | None = None,
@@ -57,15 +57,15 @@ def emtrends(
     """Estimate slopes in `var`; see `MixedResults.emtrends`."""
     factors, by = read_specs(specs, by)
     check_level(level)
-    check_known([var], predictors(results), "var")
-    grid = make_grid(results, at)
+    check_known([var], predictors(fitted), "var")
+    grid = make_grid(fitted, at)
     variable = grid.predictors[var]
     if variable.is_factor:
         covariates = ", ".join(repr(p.name) for p in grid.predictors.values() if not p.is_factor) or "none"
         raise OptionError(f"var={var!r} is a factor, which has no slope. Covariates: {covariates}.")
     step = _STEP * (variable.span[1] - variable.span[0])
     columns = grid.columns(np.arange(len(grid.X)))
-    moved, _ = encode(results, {**columns, var: [value + step for value in columns[var]]}, len(grid.X))
+    moved, _ = encode(fitted, {**columns, var: [value + step for value in columns[var]]}, len(grid.X))
     slopes = (moved - grid.X) / step
     return _means(grid, slopes, np.zeros(len(slopes)), factors, by, weights, ddf, level, "trend")
 
@@ -90,7 +90,7 @@ def _means(
     nested = [name for name in grid.nesting if len(grid.levels[name]) > 1]
     remarks = tuple(f"{name!r} is nested in {', '.join(map(repr, grid.nesting[name]))}." for name in nested)
     means = MarginalMeans(
-        grid.results,
+        grid.fitted,
         frame,
         average @ functions,
         average @ offset,

@@ -20,7 +20,7 @@ from mixedsparse.inference.estimability import estimable, null_space
 from mixedsparse.inference.nesting import find_nesting
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Grid", "Predictor", "check_known", "encode", "make_grid", "predictors", "term_variables"]
 
@@ -84,7 +84,7 @@ class Grid:
 
     Attributes
     ----------
-    results : MixedResults
+    fitted : Fitted
     levels : dict
         Values of each predictor, in formula order; the first varies fastest.
     X : ndarray, shape (g, P)
@@ -96,7 +96,7 @@ class Grid:
         Nested factors, each with the factors that it is nested in.
     """
 
-    results: MixedResults
+    fitted: Fitted
     levels: Mapping[str, tuple[Any, ...]]
     X: np.ndarray
     offset: np.ndarray
@@ -106,7 +106,7 @@ class Grid:
     @cached_property
     def determined(self) -> np.ndarray:
         """Cells whose means the data determine, an array of `shape`."""
-        return estimable(self.X, null_space(self.results)).reshape(self.shape, order="F")
+        return estimable(self.X, null_space(self.fitted)).reshape(self.shape, order="F")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -121,7 +121,7 @@ class Grid:
     @cached_property
     def counts(self) -> np.ndarray:
         """Prior weight of the rows of the data in each cell of the factors, an array of `shape`."""
-        n = self.results.nobs
+        n = self.fitted.nobs
         cell, inside, shape = np.zeros(n, dtype=np.intp), np.ones(n, dtype=bool), []
         for name, levels in self.levels.items():
             shape.append(1)
@@ -130,7 +130,7 @@ class Grid:
                 inside &= code >= 0
                 cell = cell * len(levels) + code
                 shape[-1] = len(levels)
-        prior = self.results._weights
+        prior = self.fitted.weights
         weights = np.ones(n) if prior is None else prior
         counts = np.bincount(cell[inside], weights=weights[inside], minlength=prod(shape)).reshape(shape)
         return np.broadcast_to(counts, self.shape)
@@ -141,7 +141,7 @@ class Grid:
         return {name: [self.levels[name][i] for i in code] for name, code in zip(self.levels, at, strict=True)}
 
 
-def predictors(results: MixedResults) -> dict[str, Predictor]:
+def predictors(fitted: Fitted) -> dict[str, Predictor]:
     """Variables of the fixed part and of the offset, in formula order.
 
     Raises
@@ -149,7 +149,7 @@ def predictors(results: MixedResults) -> dict[str, Predictor]:
     DataError
         The model was made from arrays, which have no variables.
     """
-    design = results.model.design
+    design = fitted.design
     if design.encoding is None or design.source is None:
         raise DataError(
             "The model was made from arrays, so it has no factors: fit it from a formula, or test rows with t_test."
@@ -178,13 +178,13 @@ def _plain(value: float) -> float | int:
 
 
 def make_grid(
-    results: MixedResults, at: Mapping[str, Any] | None = None, spread: Mapping[str, Sequence[float]] | None = None
+    fitted: Fitted, at: Mapping[str, Any] | None = None, spread: Mapping[str, Sequence[float]] | None = None
 ) -> Grid:
     """Lay out the grid.
 
     Parameters
     ----------
-    results : MixedResults
+    fitted : Fitted
     at : dict, optional
         Predictor -> values: levels of a factor, numbers for a covariate.
     spread : dict, optional
@@ -195,7 +195,7 @@ def make_grid(
     OptionError
         `at` names something that is not a predictor, or a level that does not exist.
     """
-    known = predictors(results)
+    known = predictors(fitted)
     check_known(at or {}, known, "at")
     levels = {name: predictor.levels for name, predictor in known.items()} | dict(spread or {})
     levels |= {name: known[name].at(chosen) for name, chosen in (at or {}).items()}
@@ -203,14 +203,14 @@ def make_grid(
     if rows > _MOST_ROWS:
         sizes = ", ".join(f"{name} ({len(values)})" for name, values in levels.items() if len(values) > 1)
         raise OptionError(f"The reference grid would have {rows:,} rows: {sizes}. Restrict some of them with at=.")
-    grid = _lay_out(results, levels, known)
+    grid = _lay_out(fitted, levels, known)
     return replace(grid, nesting=_nesting(grid, bool(at)))
 
 
-def _lay_out(results: MixedResults, levels: Mapping[str, tuple[Any, ...]], known: Mapping[str, Predictor]) -> Grid:
-    layout = Grid(results, levels, np.empty((0, 0)), np.empty(0), known)
+def _lay_out(fitted: Fitted, levels: Mapping[str, tuple[Any, ...]], known: Mapping[str, Predictor]) -> Grid:
+    layout = Grid(fitted, levels, np.empty((0, 0)), np.empty(0), known)
     rows = prod(layout.shape)
-    return Grid(results, levels, *encode(results, layout.columns(np.arange(rows)), rows), known)
+    return Grid(fitted, levels, *encode(fitted, layout.columns(np.arange(rows)), rows), known)
 
 
 def _nesting(grid: Grid, restricted: bool) -> dict[str, tuple[str, ...]]:
@@ -226,17 +226,17 @@ def _nesting(grid: Grid, restricted: bool) -> dict[str, tuple[str, ...]]:
     if len(names) < 2:
         return {}
     determined = np.ones([len(every[name]) for name in names], dtype=bool)
-    if grid.results.dropped_columns:
+    if grid.fitted.dropped_columns:
         if restricted and determined.size <= _MOST_ROWS:
-            grid = _lay_out(grid.results, every, grid.predictors)
+            grid = _lay_out(grid.fitted, every, grid.predictors)
         elsewhere = tuple(axis for axis, name in enumerate(grid.levels) if name not in names)
         determined = grid.determined.any(axis=elsewhere)
-    return find_nesting(names, determined, term_variables(grid.results))
+    return find_nesting(names, determined, term_variables(grid.fitted))
 
 
-def term_variables(results: MixedResults) -> list[frozenset[str]]:
+def term_variables(fitted: Fitted) -> list[frozenset[str]]:
     """Variables of each term of the fixed part."""
-    encoding = results.model.design.encoding
+    encoding = fitted.design.encoding
     assert encoding is not None
     parsed = encoding.parsed
     return [
@@ -245,9 +245,9 @@ def term_variables(results: MixedResults) -> list[frozenset[str]]:
     ]
 
 
-def encode(results: MixedResults, columns: Mapping[str, list[Any]], rows: int) -> tuple[np.ndarray, np.ndarray]:
+def encode(fitted: Fitted, columns: Mapping[str, list[Any]], rows: int) -> tuple[np.ndarray, np.ndarray]:
     """X (rows, P) and offset (rows,) of new rows in the encoding of the fit."""
-    design = results.model.design
+    design = fitted.design
     if not columns:  # an intercept and nothing else
         return np.ones((rows, len(design.x_names))), np.full(rows, _given_offset(design))
     new = design.matrices(pd.DataFrame(columns, index=pd.RangeIndex(rows)), groups=[])

@@ -24,7 +24,7 @@ from mixedsparse.data.formula.structure import Structure, read_structure, separa
 from mixedsparse.ground.errors import FormulaError
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["FixedTerms", "deciding_rows", "fixed_terms", "known_terms", "notes", "type1", "type2", "type3"]
 
@@ -44,7 +44,7 @@ class FixedTerms:
     map : ndarray, shape (p, parameters)
         beta of the kept columns = map @ b.
     columns : tuple of ndarray
-        Kept columns of each term, by position among `results.params`.
+        Kept columns of each term, by position among `Fitted.x_names`.
     root : ndarray, shape (r, p)
         R with R'R = X'X for the kept columns of X.
     """
@@ -64,7 +64,7 @@ class FixedTerms:
         return self.map[:, self.structure.owner != term]
 
 
-def fixed_terms(results: MixedResults) -> FixedTerms:
+def fixed_terms(fitted: Fitted) -> FixedTerms:
     """Read the terms of the fixed part of a fit.
 
     Raises
@@ -72,24 +72,24 @@ def fixed_terms(results: MixedResults) -> FixedTerms:
     FormulaError
         A term multiplies two transforms of several columns each that stand nowhere alone.
     """
-    encoding = results.model.design.encoding
+    encoding = fitted.design.encoding
     if encoding is None:
-        return _on_kept_columns(results, separate_columns(results.model.design.x_terms))
-    return _on_kept_columns(results, read_structure(encoding.fixed))
+        return _on_kept_columns(fitted, separate_columns(fitted.design.x_terms))
+    return _on_kept_columns(fitted, read_structure(encoding.fixed))
 
 
-def known_terms(results: MixedResults) -> FixedTerms:
+def known_terms(fitted: Fitted) -> FixedTerms:
     """Read the terms of the fixed part; where they cannot be told apart, each column is one."""
     try:
-        return fixed_terms(results)
+        return fixed_terms(fitted)
     except FormulaError:
-        names = results.model.design.x_names
+        names = fitted.design.x_names
         columns = separate_columns({name: slice(j, j + 1) for j, name in enumerate(names)})
-        return _on_kept_columns(results, columns)
+        return _on_kept_columns(fitted, columns)
 
 
-def _on_kept_columns(results: MixedResults, structure: Structure) -> FixedTerms:
-    design, problem = results.model.design, results.model.problem
+def _on_kept_columns(fitted: Fitted, structure: Structure) -> FixedTerms:
+    design, problem = fitted.design, fitted.problem
     kept = problem.basis.kept
     # X = X[:, kept] @ alias: dropped columns are combinations of the kept ones.
     alias = np.zeros((len(kept), len(design.x_names)))

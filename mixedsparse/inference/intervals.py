@@ -16,13 +16,14 @@ from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.progress import CountOption
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.bootstrap import bootstrap
+from mixedsparse.inference.coefficients import coef_table
 from mixedsparse.inference.coordinates import chart_of
 from mixedsparse.inference.information import information_curvatures
 from mixedsparse.inference.parameters import Parameter, identified, parameters, select_parameters
 from mixedsparse.inference.profile import profile
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["conf_int"]
 
@@ -32,7 +33,7 @@ _BOUNDARY = 1e-6
 
 
 def conf_int(
-    results: MixedResults,
+    fitted: Fitted,
     alpha: float = 0.05,
     method: str = "wald",
     which: str | Iterable[str] = "fixed",
@@ -44,56 +45,56 @@ def conf_int(
     kind: str = "perc",
     progress: CountOption = None,
 ) -> pd.DataFrame:
-    """Confidence limits of `results`; see `MixedResults.conf_int`."""
+    """Confidence limits of `fitted`; see `MixedResults.conf_int`."""
     if not (isinstance(alpha, float | int | np.number) and 0 < alpha < 1):
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 for 95 % intervals.")
     one_of("method", method, _METHODS)
     if ddf is not None and method != "wald":
         raise OptionError(f"ddf={ddf!r} is for method='wald'; method={method!r} has no degrees of freedom.")
     level = 1.0 - alpha
-    chosen = select_parameters(parameters(results), which)
+    chosen = select_parameters(parameters(fitted), which)
     names = [p.name for p in chosen]
     if method == "profile":
-        return profile(results, names, level=level, n_jobs=n_jobs, progress=progress).conf_int(level)
+        return profile(fitted, names, level=level, n_jobs=n_jobs, progress=progress).conf_int(level)
     if method == "boot":
-        replicates = bootstrap(results, nsim, seed, n_jobs=n_jobs, progress=progress)
+        replicates = bootstrap(fitted, nsim, seed, n_jobs=n_jobs, progress=progress)
         return replicates.conf_int(level, kind).loc[names]
     limits = np.empty((len(chosen), 2))
     fixed = np.array([p.kind == "fixed" for p in chosen], dtype=bool)
     if fixed.any():
-        limits[fixed] = _wald_fixed(results, alpha, ddf or "satterthwaite")[
+        limits[fixed] = _wald_fixed(fitted, alpha, ddf or "satterthwaite")[
             [p.places[0] for p in chosen if p.kind == "fixed"]
         ]
     if not fixed.all():
-        limits[~fixed] = _wald_covariance(results, alpha, [p for p in chosen if p.kind != "fixed"])
+        limits[~fixed] = _wald_covariance(fitted, alpha, [p for p in chosen if p.kind != "fixed"])
     return pd.DataFrame(limits, index=names, columns=["lower", "upper"])
 
 
-def _wald_fixed(results: MixedResults, alpha: float, ddf: str) -> np.ndarray:
+def _wald_fixed(fitted: Fitted, alpha: float, ddf: str) -> np.ndarray:
     """Limits (p, 2) of the coefficients: estimate -+ quantile of t times standard error."""
-    table = results.coef_table(ddf)
+    table = coef_table(fitted, ddf)
     quantile = stdtrit(table["df"].to_numpy(), 1.0 - 0.5 * alpha)
     half = quantile * table["SE"].to_numpy()
     return table["Estimate"].to_numpy()[:, None] + half[:, None] * [-1.0, 1.0]
 
 
-def _wald_covariance(results: MixedResults, alpha: float, chosen: Sequence[Parameter]) -> np.ndarray:
+def _wald_covariance(fitted: Fitted, alpha: float, chosen: Sequence[Parameter]) -> np.ndarray:
     """Limits (r, 2) of standard deviations on the log scale, and of correlations on Fisher's.
 
     NaN on the boundary, and for what is not identified.
     """
-    fit, problem = results.fit, results.model.problem
+    fit, problem = fitted.fit, fitted.problem
     unit = float(np.sqrt(fit.sigma2))
     charts = [chart_of(problem, fit, p, unit) for p in chosen]
     x = np.array([chart.coordinates(fit.templates) for chart in charts])
     if fit.monte_carlo is None:
-        engine = results.model.engine()
+        engine = fitted.model.engine()
         with blas_threads(engine.work):
             curvature = curvatures(make_batch(engine), charts, x, unit, fit.reml)
     else:
         curvature = information_curvatures(problem, fit, charts)
     half = float(ndtri(1.0 - 0.5 * alpha))
-    known = identified(results, chosen)
+    known = identified(fitted, chosen)
     out = np.full((len(chosen), 2), np.nan)
     for i, (parameter, chart) in enumerate(zip(chosen, charts, strict=True)):
         at = x[i, chart.position]

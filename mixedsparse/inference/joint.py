@@ -20,7 +20,7 @@ from mixedsparse.inference.hypotheses import known_terms
 from mixedsparse.inference.means import by_groups
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["joint_tests"]
 
@@ -30,7 +30,7 @@ _DEPENDENT = "d: NumDF is reduced by contrasts that depend on each other"
 
 
 def joint_tests(
-    results: MixedResults,
+    fitted: Fitted,
     by: str | Sequence[str] | None = None,
     *,
     at: Mapping[str, Any] | None = None,
@@ -38,16 +38,16 @@ def joint_tests(
 ) -> pd.DataFrame:
     """Test every term; see `MixedResults.joint_tests`."""
     _, by = read_specs([], by)
-    known = predictors(results)
+    known = predictors(fitted)
     check_known(by, known, "by")
     around = {p.name: (p.levels[0] - 1.0, p.levels[0] + 1.0) for p in known.values() if not p.is_discrete}
-    grid = make_grid(results, at, spread=around)
+    grid = make_grid(fitted, at, spread=around)
     free = [name for name in grid.levels if name not in by and len(grid.levels[name]) > 1]
     if not free:
         raise OptionError(f"There is nothing to test: the predictors are {', '.join(map(repr, known)) or 'none'}.")
     nests = [frozenset([name, *groups]) for name, groups in grid.nesting.items()]
-    terms = [*term_variables(results), *nests]
-    tests = _Tests(results, grid, by, ddf)
+    terms = [*term_variables(fitted), *nests]
+    tests = _Tests(fitted, grid, by, ddf)
     rows = []
     for size in range(1, len(free) + 1):
         for names in itertools.combinations(free, size):
@@ -67,9 +67,9 @@ def joint_tests(
 class _Tests:
     """Tests of the interaction contrasts of one grid, within each combination of `by`."""
 
-    def __init__(self, results: MixedResults, grid: Grid, by: Sequence[str], ddf: str) -> None:
-        self.results, self.grid, self.by, self.ddf = results, grid, by, ddf
-        self.null, self.terms = null_space(results), known_terms(results)
+    def __init__(self, fitted: Fitted, grid: Grid, by: Sequence[str], ddf: str) -> None:
+        self.fitted, self.grid, self.by, self.ddf = fitted, grid, by, ddf
+        self.null, self.terms = null_space(fitted), known_terms(fitted)
 
     def of(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """One row per combination of `by`; combinations without an estimable contrast are left out.
@@ -84,11 +84,11 @@ class _Tests:
         for name in names:  # the first factor of the means varies fastest
             own = np.eye(len(self.grid.levels[name]))
             contrasts = np.kron(own if name in nesters else np.diff(own, axis=0), contrasts)
-        kept = self.results.model.problem.basis.kept
+        kept = self.fitted.problem.basis.kept
         rows = []
         for group in by_groups(frame, self.by):
             L = self._estimable(contrasts, average[group])
-            test = joint_test(self.results, L[:, kept], self.ddf, terms=self.terms) if len(L) else None
+            test = joint_test(self.fitted, L[:, kept], self.ddf, terms=self.terms) if len(L) else None
             if test is not None and test.num_df:
                 labels = {name: frame[name].iloc[group[0]] for name in self.by}
                 note = _NOT_ESTIMABLE if len(L) < len(contrasts) else _DEPENDENT if test.num_df < len(L) else ""

@@ -36,7 +36,7 @@ from mixedsparse.inference.priors import Prior
 from mixedsparse.inference.traces import pattern_traces, patterns
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["KenwardRoger", "kenward_roger"]
 
@@ -49,7 +49,7 @@ _NEAR_TWO = 0.01
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KenwardRoger:
-    """What the tests of any contrast need; a `mixedsparse.inference.contrast.Denominator`.
+    """What the tests of any contrast need; a `mixedsparse.inference.denominators.Denominator`.
 
     Attributes
     ----------
@@ -115,8 +115,8 @@ def _match(A1: float, A2: float, q: int) -> tuple[float, float]:
     return df, 1.0 if abs(df - 2.0) < _NEAR_TWO else df * mean / (df - 2.0)
 
 
-def kenward_roger(results: MixedResults) -> KenwardRoger:
-    """Prepare Kenward & Roger's method at the fit of `results`, or at its REML refit.
+def kenward_roger(fitted: Fitted) -> KenwardRoger:
+    """Prepare Kenward & Roger's method at the fit of `fitted`, or at its REML refit.
 
     Costs q solutions with the factor and 16 q^2 bytes for q random effects; with one grouping factor far less.
 
@@ -130,9 +130,9 @@ def kenward_roger(results: MixedResults) -> KenwardRoger:
     RefitWarning
         The fit is by ML.
     """
-    fit = results.fit if results.reml else _refitted(results)
-    results._needs_factor("Kenward-Roger's method", "Use ddf='satterthwaite'")
-    problem, engine = results.model.problem, results.model.engine()
+    fit = fitted.fit if fitted.reml else _refitted(fitted)
+    fitted.needs_factor("Kenward-Roger's method", "Use ddf='satterthwaite'")
+    problem, engine = fitted.problem, fitted.model.engine()
     m = problem.n_theta
     with blas_threads(engine.work):
         pls = solve_pls(problem, engine.factorize(problem.layout.factors(fit.search.theta)), reml=True)
@@ -161,7 +161,7 @@ def kenward_roger(results: MixedResults) -> KenwardRoger:
     )
 
 
-def _refitted(results: MixedResults) -> Fit:
+def _refitted(fitted: Fitted) -> Fit:
     """Fit by REML, from the ML estimates."""
     warnings.warn(
         "Kenward-Roger's method rests on REML: the model was refitted by REML for it, so estimates differ from those "
@@ -169,7 +169,7 @@ def _refitted(results: MixedResults) -> Fit:
         RefitWarning,
         stacklevel=user_level(),
     )
-    return fit_problem(results.model.engine(), True, start=results.fit.theta)
+    return fit_problem(fitted.model.engine(), True, start=fitted.fit.theta)
 
 
 def _root_of_inverse(information: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.replicates import Block, in_tasks, run_blocks
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Tail", "bootstrap_tail"]
 
@@ -46,7 +46,7 @@ class Tail:
 class _Ratios:
     """Draws responses from the smaller model and fits both; a block holds the likelihood ratios (b, 1)."""
 
-    def __init__(self, models: Sequence[MixedResults], fits: Sequence[Fit]) -> None:
+    def __init__(self, models: Sequence[Fitted], fits: Sequence[Fit]) -> None:
         self.models, self.fits = models, fits
         self.refitters = [Refitter(m.model.engine(), fit) for m, fit in zip(models, fits, strict=True)]
         self.projectors = [Projector(m.model.problem) for m in models]
@@ -71,7 +71,7 @@ class _Ratios:
 
 
 def bootstrap_tail(
-    models: tuple[MixedResults, MixedResults],
+    models: tuple[Fitted, Fitted],
     fits: tuple[Fit, Fit],
     seeds: Sequence[np.random.SeedSequence],
     n_jobs: int,

@@ -15,12 +15,13 @@ from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import DroppedColumnsWarning, EmptyTableWarning, OptionError
 from mixedsparse.ground.foreign import Answers
 from mixedsparse.inference import adjust as adjustment
-from mixedsparse.inference.contrast import contrast_tests, denominator
+from mixedsparse.inference.contrast import contrast_tests
 from mixedsparse.inference.contrasts_of_means import coefficients, labels
+from mixedsparse.inference.denominators import denominator
 from mixedsparse.inference.estimability import estimable, null_space
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Contrasts", "MarginalMeans", "by_groups"]
 
@@ -31,7 +32,7 @@ class _Estimates(Answers):
 
     Attributes
     ----------
-    results : MixedResults
+    fitted : Fitted
     frame : DataFrame, r rows
         Labels of the rows.
     L : ndarray, shape (r, P)
@@ -45,7 +46,7 @@ class _Estimates(Answers):
         Of the intervals.
     """
 
-    results: MixedResults
+    fitted: Fitted
     frame: pd.DataFrame
     L: np.ndarray
     offset: np.ndarray
@@ -57,11 +58,11 @@ class _Estimates(Answers):
     @cached_property
     def _tests(self) -> pd.DataFrame:
         """Estimate, SE, df, t and p of each row; NaN where the data do not determine it."""
-        known = estimable(self.L, null_space(self.results))
+        known = estimable(self.L, null_space(self.fitted))
         constant = ~self.L.any(axis=1)
         rows = np.flatnonzero(known & ~constant)
-        kept = self.results.model.problem.basis.kept
-        found = contrast_tests(self.results, self.L[np.ix_(rows, kept)], self.ddf, -self.offset[rows])
+        kept = self.fitted.problem.basis.kept
+        found = contrast_tests(self.fitted, self.L[np.ix_(rows, kept)], self.ddf, -self.offset[rows])
         out = pd.DataFrame(np.nan, index=self.frame.index, columns=["estimate", "SE", "df", "t", "p"])
         out.loc[constant, ["estimate", "SE"]] = 0.0
         out.iloc[rows] = np.column_stack([found.estimate, found.se, found.df, found.t, found.p])
@@ -78,7 +79,7 @@ class _Estimates(Answers):
         lost = self._tests["estimate"].isna()
         if not lost.any():
             return ()
-        dropped = ", ".join(map(repr, self.results.dropped_columns))
+        dropped = ", ".join(map(repr, self.fitted.dropped_columns))
         rows = "; ".join(" ".join(map(str, row)) for row in self.frame[lost].to_numpy().tolist()[:5])
         return (
             f"{int(lost.sum())} of {len(lost)} rows are NaN ({rows}{'; ...' if lost.sum() > 5 else ''}): the data do "
@@ -91,9 +92,9 @@ class _Estimates(Answers):
             warnings.warn(note, DroppedColumnsWarning, stacklevel=user_level())
 
     def _correlation(self, rows: np.ndarray) -> np.ndarray:
-        kept = self.results.model.problem.basis.kept
+        kept = self.fitted.problem.basis.kept
         L = self.L[np.ix_(rows, kept)]
-        cov = L @ denominator(self.results, self.ddf).cov @ L.T
+        cov = L @ denominator(self.fitted, self.ddf).cov @ L.T
         sd = np.sqrt(np.diagonal(cov))
         with np.errstate(invalid="ignore"):
             return np.asarray(cov / np.outer(sd, sd))
@@ -210,7 +211,7 @@ class MarginalMeans(_Estimates):
         adjust = last.adjust if adjust is None else adjust
         adjustment.check_method(adjust)
         contrasts = Contrasts(
-            self.results,
+            self.fitted,
             pd.concat(frames, ignore_index=True),
             np.vstack(L),
             np.concatenate(offset),

@@ -13,8 +13,8 @@ from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import OptionError, UndefinedTestWarning
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
     from mixedsparse.core.fitting.identification import Unidentified
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Parameter", "identified", "parameter_values", "parameters", "select_parameters"]
 
@@ -43,14 +43,14 @@ class Parameter:
     places: tuple[int, ...] = ()
 
 
-def parameters(results: MixedResults) -> tuple[Parameter, ...]:
+def parameters(fitted: Fitted) -> tuple[Parameter, ...]:
     """Return all parameters: coefficients; per term standard deviations, then correlations; sigma.
 
     Terms come in theta order. Two terms of a factor that have an effect of one name are told apart as in `varcorr`.
     """
-    out = [Parameter(name, "fixed", places=(i,)) for i, name in enumerate(results._x_names)]
-    labels = _group_labels(results)
-    for t, (term, group) in enumerate(zip(results.model.problem.terms, labels, strict=True)):
+    out = [Parameter(name, "fixed", places=(i,)) for i, name in enumerate(fitted.x_names)]
+    labels = _group_labels(fitted)
+    for t, (term, group) in enumerate(zip(fitted.problem.terms, labels, strict=True)):
         out += [Parameter(f"sd({name}|{group})", "sd", t, (i,)) for i, name in enumerate(term.columns)]
         for i, j in zip(*np.triu_indices(term.k, 1), strict=True):
             name = f"cor({term.columns[i]},{term.columns[j]}|{group})"
@@ -58,7 +58,7 @@ def parameters(results: MixedResults) -> tuple[Parameter, ...]:
     return (*out, Parameter("sigma", "sigma"))
 
 
-def identified(results: MixedResults, known: Sequence[Parameter]) -> np.ndarray:
+def identified(fitted: Fitted, known: Sequence[Parameter]) -> np.ndarray:
     """Mask of the parameters that the data identify, as they do all coefficients.
 
     Warns
@@ -66,7 +66,7 @@ def identified(results: MixedResults, known: Sequence[Parameter]) -> np.ndarray:
     UndefinedTestWarning
         Some are not.
     """
-    found = results.fit.unidentified
+    found = fitted.fit.unidentified
     if found is None:
         return np.ones(len(known), dtype=bool)
     mask = np.array([not _is_loose(found, p) for p in known], dtype=bool)
@@ -86,12 +86,12 @@ def _is_loose(found: Unidentified, parameter: Parameter) -> bool:
     return parameter.kind != "fixed" and found.concerns(parameter.term, parameter.places)
 
 
-def _group_labels(results: MixedResults) -> list[str]:
+def _group_labels(fitted: Fitted) -> list[str]:
     """Name of each term's factor; numbered where effects of one name stand in two of its terms."""
-    terms = results.model.problem.terms
+    terms = fitted.problem.terms
     seen = [(term.group, name) for term in terms for name in term.columns]
     twice = {group for group, name in seen if seen.count((group, name)) > 1}
-    numbered = results._term_labels()
+    numbered = fitted.term_labels
     return [label if term.group in twice else term.group for term, label in zip(terms, numbered, strict=True)]
 
 

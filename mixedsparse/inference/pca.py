@@ -13,7 +13,7 @@ from scipy.linalg import block_diag
 from mixedsparse.ground.errors import OptionError
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["SUPPORTED", "GroupPCA", "RandomPCA", "random_pca"]
 
@@ -105,15 +105,15 @@ class RandomPCA(Mapping[str, GroupPCA]):
         return "\n\n".join(f"{group}\n{pca!r}" for group, pca in self.groups.items())
 
 
-def random_pca(results: MixedResults, corr: bool = False) -> RandomPCA:
+def random_pca(fitted: Fitted, corr: bool = False) -> RandomPCA:
     """Decompose Lambda of each grouping factor; see `MixedResults.rePCA`."""
     groups = {}
-    for group, terms in results._terms_of.items():
-        lam = block_diag(*[results.fit.templates[t] for t in terms])
+    for group, terms in fitted.terms_of.items():
+        lam = block_diag(*[fitted.fit.templates[t] for t in terms])
         if corr:
             lengths = np.linalg.norm(lam, axis=1)
             lam = lam / np.where(lengths > 0, lengths, 1.0)[:, None]
-        groups[group] = _components(lam, results._effects_of(group))
+        groups[group] = _components(lam, fitted.effects_of(group))
     return RandomPCA(groups)
 
 

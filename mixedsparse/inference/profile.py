@@ -25,12 +25,13 @@ from mixedsparse.ground.progress import CountOption, Note, counter
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.coordinates import chart_of, is_flat
 from mixedsparse.inference.curves import ProfileCurve
+from mixedsparse.inference.drawing import drawn
 from mixedsparse.inference.parameters import Parameter, identified, parameter_values, parameters, select_parameters
 from mixedsparse.inference.refit import refit
 from mixedsparse.inference.workers import work_off
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Profile", "profile"]
 
@@ -105,36 +106,34 @@ class Profile(Answers):
         ndarray of matplotlib Axes
             One per panel; ``axes[0].figure`` is the figure.
         """
-        from mixedsparse.plotting.parameters import draw_profile
-
-        return draw_profile(self, kind, which, level)
+        return drawn("profile", self, kind, which, level)
 
     def __repr__(self) -> str:
         return f"<Profile of {len(self.curves)} parameters to level {self.level:g}; {self.note}>"
 
 
 def profile(
-    results: MixedResults,
+    fitted: Fitted,
     which: str | Iterable[str] = "all",
     *,
     level: float = 0.999,
     n_jobs: int = 1,
     progress: CountOption = None,
 ) -> Profile:
-    """Profile the likelihood of `results`; see `MixedResults.profile`."""
+    """Profile the likelihood of `fitted`; see `MixedResults.profile`."""
     check_level(level)
-    results._needs_factor("The profile likelihood", "Use conf_int(which='all'), by Wald's method")
-    known = parameters(results)
+    fitted.needs_factor("The profile likelihood", "Use conf_int(which='all'), by Wald's method")
+    known = parameters(fitted)
     chosen = select_parameters(known, which)
-    fit = refit(results, reml=False)
-    note = _REFITTED if results.reml else "maximum likelihood"
-    problem, unit = results.model.problem, float(np.sqrt(fit.sigma2))
-    engine = results.model.engine()
+    fit = refit(fitted, reml=False)
+    note = _REFITTED if fitted.reml else "maximum likelihood"
+    problem, unit = fitted.problem, float(np.sqrt(fit.sigma2))
+    engine = fitted.model.engine()
     with blas_threads(engine.work), counter(progress, "profile") as tell:
         batch = make_batch(engine)
         charts = [chart_of(problem, fit, p, unit) for p in chosen]
         x = [chart.coordinates(fit.templates) for chart in charts]
-        sound = identified(results, chosen)
+        sound = identified(fitted, chosen)
         sloped = [i for i, p in enumerate(chosen) if sound[i] and not is_flat(p, charts[i], x[i])]
         cutoff = float(ndtri(0.5 + 0.5 * level))
         starts = np.array([x[i] for i in sloped]).reshape(len(sloped), problem.n_theta + 2)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["VarianceShares", "icc", "r2", "variance_shares"]
 
@@ -33,34 +33,34 @@ class VarianceShares:
     residual: float
 
 
-def variance_shares(results: MixedResults) -> VarianceShares:
+def variance_shares(fitted: Fitted) -> VarianceShares:
     """Variance of y by source."""
-    design, problem = results.model.design, results.model.problem
+    design, problem = fitted.design, fitted.problem
     if design.plain is None:
-        fixed = float(np.var(design.X[:, problem.basis.kept] @ results.fit.beta, ddof=1))
+        fixed = float(np.var(design.X[:, problem.basis.kept] @ fitted.fit.beta, ddof=1))
         moments = [term.z.T @ term.z / problem.n for term in problem.terms]
     else:
         # The first row of the root holds the means.
-        around = design.plain.x_root[1:, problem.basis.kept] @ results.fit.beta
+        around = design.plain.x_root[1:, problem.basis.kept] @ fitted.fit.beta
         fixed = float(around @ around) / (problem.n - 1)
         moments = [design.plain.z_moments[i] for i in problem.order]
-    random = dict.fromkeys(results._terms_of, 0.0)
-    for term, moment, lam in zip(problem.terms, moments, results.fit.templates, strict=True):
-        random[term.group] += results.scale * float(np.einsum("ij,ik,jk->", moment, lam, lam))
-    return VarianceShares(fixed, random, results.scale)
+    random = dict.fromkeys(fitted.terms_of, 0.0)
+    for term, moment, lam in zip(problem.terms, moments, fitted.fit.templates, strict=True):
+        random[term.group] += fitted.sigma2 * float(np.einsum("ij,ik,jk->", moment, lam, lam))
+    return VarianceShares(fixed, random, fitted.sigma2)
 
 
-def r2(results: MixedResults) -> pd.Series:
+def r2(fitted: Fitted) -> pd.Series:
     """R squared; see `MixedResults.r2`."""
-    shares = variance_shares(results)
+    shares = variance_shares(fitted)
     random = sum(shares.random.values())
     total = shares.fixed + random + shares.residual
     return pd.Series({"marginal": shares.fixed / total, "conditional": (shares.fixed + random) / total}, name="r2")
 
 
-def icc(results: MixedResults, by_group: bool = False) -> pd.Series:
+def icc(fitted: Fitted, by_group: bool = False) -> pd.Series:
     """Intraclass correlation; see `MixedResults.icc`."""
-    shares = variance_shares(results)
+    shares = variance_shares(fitted)
     random = sum(shares.random.values())
     if by_group:
         return pd.Series(shares.random, name="icc") / (random + shares.residual)

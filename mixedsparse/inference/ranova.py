@@ -18,7 +18,7 @@ from mixedsparse.inference.refit import check_exact, fit_terms, independent_colu
 from mixedsparse.inference.rlrt import null_ratios, null_spectrum
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["random_deletions"]
 
@@ -31,21 +31,21 @@ _MOST_LEVELS = 4000
 
 
 def random_deletions(
-    results: MixedResults, reduce_terms: bool, test: str = "Chisq", nsim: int = 10_000, seed: int | None = None
+    fitted: Fitted, reduce_terms: bool, test: str = "Chisq", nsim: int = 10_000, seed: int | None = None
 ) -> pd.DataFrame:
     """Test the random effects; see `MixedResults.ranova`."""
     one_of("test", test, _TESTS)
-    check_exact(results)
+    check_exact(fitted)
     if test == "exact":
         check_draws(nsim, seed)
-        _check_one_variance(results)
-    design, problem = results.model.design, results.model.problem
-    covariances = [lam @ lam.T for lam in results.fit.templates]
+        _check_one_variance(fitted)
+    design, problem = fitted.design, fitted.problem
+    covariances = [lam @ lam.T for lam in fitted.fit.templates]
     # Templates stand in theta order, terms in formula order.
     covariances = [covariances[problem.order.index(i)] for i in range(len(design.terms))]
-    rows = {"<none>": of_fit(results, results.fit)}
+    rows = {"<none>": of_fit(fitted, fitted.fit)}
     for i in range(len(design.terms)):
-        for label, columns in _simpler(results, i) if reduce_terms else [(_spelled(results, i), None)]:
+        for label, columns in _simpler(fitted, i) if reduce_terms else [(_spelled(fitted, i), None)]:
             effects = [(j, np.eye(term.k)) for j, term in enumerate(design.terms)]
             starts = list(covariances)
             if columns is None:
@@ -53,7 +53,7 @@ def random_deletions(
             else:
                 back = np.linalg.pinv(columns)
                 effects[i], starts[i] = (i, columns), back @ starts[i] @ back.T
-            rows[_unique(label, rows)] = fit_terms(results, effects, starts, f"the model without {label}")
+            rows[_unique(label, rows)] = fit_terms(fitted, effects, starts, f"the model without {label}")
     table = likelihood_table(rows)
     df, ratio = table["Df"].to_numpy(), table["LRT"].to_numpy()
     table["p_boundary"] = np.where(df > 0, 0.5 * (_tail(ratio, df - 1.0) + _tail(ratio, df)), np.nan)
@@ -65,10 +65,10 @@ def random_deletions(
     return table
 
 
-def _check_one_variance(results: MixedResults) -> None:
+def _check_one_variance(fitted: Fitted) -> None:
     """Refuse models for which there is no exact distribution."""
-    problem = results.model.problem
-    if problem.n_theta != 1 or not results.reml:
+    problem = fitted.problem
+    if problem.n_theta != 1 or not fitted.reml:
         raise OptionError(
             "test='exact' is for a REML fit with one variance besides the residual's; for others compare two fits by "
             "ms.anova(smaller, larger, refit=False, test='bootstrap')."
@@ -90,10 +90,10 @@ def _unique(label: str, taken: dict) -> str:
     return f"{label} #{number + 1}" if number else label
 
 
-def _simpler(results: MixedResults, i: int) -> Iterator[tuple[str, np.ndarray | None]]:
+def _simpler(fitted: Fitted, i: int) -> Iterator[tuple[str, np.ndarray | None]]:
     """Simpler forms of term `i`: a label, and the columns (k, r) of what is left of its effects, None for nothing."""
-    term, spelled = results.model.design.terms[i], _spelled(results, i)
-    structure = _structure(results, i)
+    term, spelled = fitted.design.terms[i], _spelled(fitted, i)
+    structure = _structure(fitted, i)
     droppable = structure.droppable()
     if not droppable or term.k == 1:
         yield spelled, None
@@ -101,12 +101,12 @@ def _simpler(results: MixedResults, i: int) -> Iterator[tuple[str, np.ndarray | 
     for j in droppable:
         left = independent_columns(structure.without(j))
         if not left.shape[1]:
-            left = _constant(term, results.model.design.terms)
+            left = _constant(term, fitted.design.terms)
         yield f"{structure.labels[j]} in {spelled}", left if left is not None and left.shape[1] else None
 
 
-def _structure(results: MixedResults, i: int) -> Structure:
-    encoding, term = results.model.design.encoding, results.model.design.terms[i]
+def _structure(fitted: Fitted, i: int) -> Structure:
+    encoding, term = fitted.design.encoding, fitted.design.terms[i]
     if encoding is not None and encoding.terms[i].column is None:
         return read_structure(encoding.terms[i].encoder)
     names = ["1" if name == "Intercept" else name for name in term.columns]
@@ -120,9 +120,9 @@ def _constant(term: RandomTerm, others: tuple[RandomTerm, ...]) -> np.ndarray | 
     return column[:, None] if np.allclose(term.z @ column, 1.0) and not taken else None
 
 
-def _spelled(results: MixedResults, i: int) -> str:
+def _spelled(fitted: Fitted, i: int) -> str:
     """Term `i` as a formula has it: ``(1 + x | g)``; the pieces of ``||`` on their own."""
-    encoding, term = results.model.design.encoding, results.model.design.terms[i]
+    encoding, term = fitted.design.encoding, fitted.design.terms[i]
     if encoding is not None and encoding.terms[i].column is None:
         return f"({encoding.terms[i].encoder.side.label} | {term.group})"
     names = ["1" if name == "Intercept" else name for name in term.columns]

@@ -19,7 +19,7 @@ from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Likelihood", "check_exact", "fit_columns", "fit_terms", "independent_columns", "of_fit", "refit"]
 
@@ -47,33 +47,33 @@ class Likelihood:
         return self.criterion + 2.0 * self.npar
 
 
-def of_fit(results: MixedResults, fit: Fit) -> Likelihood:
-    """Likelihood of a fit of the model of `results`."""
-    return Likelihood(fit.criterion, results.df_model)
+def of_fit(fitted: Fitted, fit: Fit) -> Likelihood:
+    """Likelihood of a fit of the model of `fitted`."""
+    return Likelihood(fit.criterion, fitted.npar)
 
 
-def refit(results: MixedResults, reml: bool) -> Fit:
-    """Fit the model of `results` by the criterion wanted, from the estimates that there are."""
-    check_exact(results)
-    if results.reml == reml:
-        return results.fit
-    return _checked(fit_problem(results.model.engine(), reml, start=results.fit.theta), "the model itself")
+def refit(fitted: Fitted, reml: bool) -> Fit:
+    """Fit the model of `fitted` by the criterion wanted, from the estimates that there are."""
+    check_exact(fitted)
+    if fitted.reml == reml:
+        return fitted.fit
+    return _checked(fit_problem(fitted.model.engine(), reml, start=fitted.fit.theta), "the model itself")
 
 
-def check_exact(results: MixedResults) -> None:
+def check_exact(fitted: Fitted) -> None:
     """Refuse likelihood ratios of iterative fits."""
-    results._needs_factor("A likelihood ratio", "Use wald_test: log-likelihoods of iterative fits have an error")
+    fitted.needs_factor("A likelihood ratio", "Use wald_test: log-likelihoods of iterative fits have an error")
 
 
-def fit_columns(results: MixedResults, columns: np.ndarray, reml: bool, start: np.ndarray, what: str) -> Likelihood:
+def fit_columns(fitted: Fitted, columns: np.ndarray, reml: bool, start: np.ndarray, what: str) -> Likelihood:
     """Fit with another fixed part, from theta `start`; `what` names the model in warnings.
 
     `columns` (p, r) says how the fixed part combines the columns of X that were kept.
     """
-    design, full = results.model.design, results.model.problem
+    design, full = fitted.design, fitted.problem
     if full.has_rows:
         X = design.X[:, full.basis.kept] @ columns
-        problem = make_problem(_response(results), X, design.terms, design.weights)
+        problem = make_problem(_response(fitted), X, design.terms, design.weights)
     else:
         terms = [(full.order.index(i), np.eye(term.k)) for i, term in enumerate(design.terms)]
         problem = aggregated_problem(part_of(full, columns, terms))
@@ -82,13 +82,13 @@ def fit_columns(results: MixedResults, columns: np.ndarray, reml: bool, start: n
 
 
 def fit_terms(
-    results: MixedResults, effects: Sequence[tuple[int, np.ndarray]], covariances: Sequence[np.ndarray], what: str
+    fitted: Fitted, effects: Sequence[tuple[int, np.ndarray]], covariances: Sequence[np.ndarray], what: str
 ) -> Likelihood:
-    """Fit by the criterion of `results` with other random effects.
+    """Fit by the criterion of `fitted` with other random effects.
 
     Parameters
     ----------
-    results : MixedResults
+    fitted : Fitted
     effects : sequence of (int, ndarray of shape (k, r))
         Terms by position in the formula, and how their effects combine those of the model. None at all: a linear model.
     covariances : sequence of ndarray (k, k)
@@ -96,18 +96,18 @@ def fit_terms(
     what : str
         Name of the model in warnings.
     """
-    design, full = results.model.design, results.model.problem
+    design, full = fitted.design, fitted.problem
     if not effects:
-        return Likelihood(results.model.objective(np.zeros(full.n_theta), results.reml), full.p + 1)
+        return Likelihood(fitted.model.objective(np.zeros(full.n_theta), fitted.reml), full.p + 1)
     if full.has_rows:
         terms = [_reduced(design.terms[i], columns) for i, columns in effects]
-        problem = make_problem(_response(results), design.X, terms, design.weights)
+        problem = make_problem(_response(fitted), design.X, terms, design.weights)
     else:
         places = [(full.order.index(i), columns) for i, columns in effects]
         problem = aggregated_problem(part_of(full, np.eye(full.p), places))
     templates = [_root(covariances[i], T) for i, T in zip(problem.order, problem.layout.whiten, strict=True)]
     start = problem.theta_layout.flatten(templates)
-    fit = _checked(fit_problem(make_engine(problem), results.reml, start=start), what)
+    fit = _checked(fit_problem(make_engine(problem), fitted.reml, start=start), what)
     return Likelihood(fit.criterion, problem.p + problem.n_theta + 1)
 
 
@@ -131,8 +131,8 @@ def _reduced(term: RandomTerm, columns: np.ndarray) -> RandomTerm:
     return replace(term, z=term.z @ columns, columns=tuple(f"effect {j}" for j in range(columns.shape[1])))
 
 
-def _response(results: MixedResults) -> np.ndarray:
-    design = results.model.design
+def _response(fitted: Fitted) -> np.ndarray:
+    design = fitted.design
     return design.y if design.offset is None else design.y - design.offset
 
 

@@ -21,9 +21,19 @@ from mixedsparse.inference.responses import fit_response, response_from
 from mixedsparse.inference.workers import work_off
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Block", "NewResponses", "Replicator", "Statistic", "estimates_of", "in_tasks", "run_blocks"]
+__all__ = [
+    "Block",
+    "NewResponses",
+    "Replicator",
+    "Statistic",
+    "as_it_is",
+    "estimates_of",
+    "evaluate",
+    "in_tasks",
+    "run_blocks",
+]
 
 # Numbers of the responses of one block, and replicates of one block: results do not depend on how work is shared out.
 _BLOCK_NUMBERS = 2_000_000
@@ -51,20 +61,27 @@ class Replicator(Protocol):
         ...
 
 
+def as_it_is(fitted: Fitted) -> Any:
+    """Give functions of the user the fit without labels."""
+    return fitted
+
+
 class Statistic:
     """A function of results, evaluated to named numbers.
 
     Parameters
     ----------
     function : callable
-        Takes a `MixedResults`, returns a number, an array, a dict or a Series.
-    results : MixedResults
-        Of the fit itself: tells the names, and shows mistakes at once.
+        Takes what `wrap` makes, returns a number, an array, a dict or a Series.
+    wrap : callable
+        Makes what the user knows as results of a `Fitted`.
+    fitted : Fitted
+        The fit itself: tells the names, and shows mistakes at once.
     """
 
-    def __init__(self, function: Callable[[Any], Any], results: MixedResults) -> None:
-        self.function = function
-        original = function(results)
+    def __init__(self, function: Callable[[Any], Any], wrap: Callable[[Fitted], Any], fitted: Fitted) -> None:
+        self.function, self.wrap = function, wrap
+        original = function(wrap(fitted))
         if isinstance(original, Mapping | pd.Series):
             self.names = [str(name) for name in original.keys()]  # noqa: SIM118 - a Series iterates over its values
         elif np.ndim(original) == 0:
@@ -86,39 +103,39 @@ class Statistic:
             raise OptionError(f"statistic returned {len(out)} numbers, but {len(self.names)} for the fit itself.")
         return out
 
-    def __call__(self, results: MixedResults) -> np.ndarray:
-        """Return the numbers for `results`."""
-        return self._numbers(self.function(results))
+    def __call__(self, fitted: Fitted) -> np.ndarray:
+        """Return the numbers for `fitted`."""
+        return self._numbers(self.function(self.wrap(fitted)))
 
 
-def estimates_of(results: MixedResults) -> np.ndarray:
+def estimates_of(fitted: Fitted) -> np.ndarray:
     """Values of all parameters at the estimates of one fit."""
-    fit = results.fit
+    fit = fitted.fit
     covariances = [fit.sigma2 * (lam @ lam.T)[None] for lam in fit.templates]
-    return parameter_values(parameters(results), fit.beta[None], covariances, np.sqrt([fit.sigma2]))[0]
+    return parameter_values(parameters(fitted), fit.beta[None], covariances, np.sqrt([fit.sigma2]))[0]
 
 
 class NewResponses:
     """Replicates with a new response: all share the analysis and every cross-product without y."""
 
-    def __init__(self, results: MixedResults, kind: str, statistic: Statistic | None) -> None:
-        self.results, self.kind, self.statistic = results, kind, statistic
-        self.known = parameters(results)
-        self.refitter = Refitter(results.model.engine(), results.fit)
+    def __init__(self, fitted: Fitted, kind: str, statistic: Statistic | None) -> None:
+        self.fitted, self.kind, self.statistic = fitted, kind, statistic
+        self.known = parameters(fitted)
+        self.refitter = Refitter(fitted.model.engine(), fitted.fit)
         # A statistic refits every response and may take as long as it likes.
         largest = _LARGEST_BLOCK if self.refitter.together and statistic is None else _ALONE_BLOCK
-        self.size = max(1, min(largest, _BLOCK_NUMBERS // results.nobs))
-        self.projector = Projector(results.model.problem)
+        self.size = max(1, min(largest, _BLOCK_NUMBERS // fitted.nobs))
+        self.projector = Projector(fitted.problem)
 
     def _sampler(self) -> Sampler:
-        problem, fit = self.results.model.problem, self.results.fit
+        problem, fit = self.fitted.problem, self.fitted.fit
         if self.kind == "parametric":
             return parametric_sampler(problem, fit)
-        return residual_sampler(problem, fit, self.results.resid.to_numpy())
+        return residual_sampler(problem, fit, self.fitted.residuals)
 
     def __call__(self, seeds: Sequence[np.random.SeedSequence]) -> Block:
         """See `Replicator`."""
-        fit, engine = self.results.fit, self.refitter.engine
+        fit, engine = self.fitted.fit, self.refitter.engine
         moved = self._sampler()(seeds)
         with blas_threads(engine.work):
             responses, Qy = self.projector(moved)
@@ -138,31 +155,35 @@ class NewResponses:
     def _evaluate(self, moved: np.ndarray, extra: np.ndarray, i: int, failures: dict[int, str]) -> None:
         """Put the statistic of one replicate into `extra`."""
         assert self.statistic is not None
-        y, theta = response_from(self.results, moved), self.results.fit.theta
-        evaluate(lambda: fit_response(self.results, y, start=theta), self.statistic, extra, i, failures)
+        y, theta = response_from(self.fitted, moved), self.fitted.fit.theta
+        evaluate(lambda: fit_response(self.fitted, y, start=theta), self.statistic, extra, i, failures)
 
 
 def evaluate(
-    refit: Callable[[], MixedResults], statistic: Statistic | None, out: np.ndarray, i: int, failures: dict[int, str]
-) -> MixedResults | None:
+    refit: Callable[[], Fitted],
+    statistic: Callable[[Fitted], np.ndarray] | None,
+    out: np.ndarray,
+    i: int,
+    failures: dict[int, str],
+) -> Fitted | None:
     """Refit and put the statistic into out[i], or the reason why not into `failures`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MixedSparseWarning)
         try:
-            results = refit()
+            fitted = refit()
         except MixedSparseError as err:
             failures[i] = str(err)
             return None
-        if not results.converged:
-            failures[i] = results.certificate.message
+        if not fitted.converged:
+            failures[i] = fitted.fit.certificate.message
             return None
         if statistic is not None:
             try:
-                out[i] = statistic(results)
+                out[i] = statistic(fitted)
             except Exception as err:  # the function is the user's: whatever it raises is a failure to count
                 failures[i] = f"statistic raised {type(err).__name__}: {err}"
                 return None
-        return results
+        return fitted
 
 
 def in_tasks(seeds: Sequence[np.random.SeedSequence], size: int) -> list[Sequence[np.random.SeedSequence]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,49 +13,49 @@ from mixedsparse.core.choose.engines import Engines
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.alignment import aligned_part
-from mixedsparse.fitted.refusals import check_estimable, checked_sizes, is_perfect, perfect_fit
+from mixedsparse.data.sizes import checked_sizes
+from mixedsparse.fitted.fitted import Fitted
+from mixedsparse.fitted.model import response_of
+from mixedsparse.fitted.refusals import check_estimable, is_perfect, perfect_fit
 from mixedsparse.fitted.warnings import warn_of_search
 from mixedsparse.ground.checks import as_array
 from mixedsparse.ground.errors import DataError
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
     from mixedsparse.data.formula.design import Design
 
 __all__ = ["fit_response", "refit_response", "response_from"]
 
 
-def refit_response(results: MixedResults, y: Any) -> MixedResults:
-    """Fit the model of `results` to another response; see `MixedResults.refit`."""
-    out = fit_response(results, _response(results.model.design, y))
+def refit_response(fitted: Fitted, y: Any) -> Fitted:
+    """Fit the model of `fitted` to another response; see `MixedResults.refit`."""
+    out = fit_response(fitted, _response(fitted.design, y))
     warn_of_search(out.fit)
     return out
 
 
-def fit_response(results: MixedResults, y: np.ndarray, start: np.ndarray | None = None) -> MixedResults:
+def fit_response(fitted: Fitted, y: np.ndarray, start: np.ndarray | None = None) -> Fitted:
     """Fit y (n,), already checked, from theta `start`; the analysis and all cross-products without y are shared."""
-    old = results.model
-    model = copy.copy(old)
-    model.design = replace(old.design, y=y)
-    model.problem = with_response(old.problem, y if old.design.offset is None else y - old.design.offset)
-    check_estimable(model.problem, model.design, checked_sizes(model.design))
+    old = fitted.model
+    design = replace(old.design, y=y)
+    problem = with_response(old.problem, response_of(design))
+    check_estimable(problem, design, checked_sizes(design))
     # The engine that is there already, which the user may have asked for; the one for "auto" after unpickling.
-    iterative = results.solver == "iterative"
-    key = "iterative" if iterative else next((made for made in old._engines.made if made != "iterative"), "auto")
-    engine = rebind(old.engine(method=key) if iterative else old.engine(key), model.problem)
-    model._engines = Engines(model.problem, old._engines.cost)
-    model._engines.made[key] = engine
-    seed = results.fit.monte_carlo.seed if iterative else 0
-    fit = fit_problem(engine, results.fit.reml, start=start, seed=seed)
-    if is_perfect(fit, model.problem):
-        raise perfect_fit(model.design, fit)
-    return type(results)(model, fit)
+    iterative = fitted.iterative
+    key = "iterative" if iterative else next((made for made in old.engines.made if made != "iterative"), "auto")
+    engines = Engines(problem, old.engines.cost)
+    engines.made[key] = engine = rebind(old.engine(method=key) if iterative else old.engine(key), problem)
+    seed = 0 if fitted.fit.monte_carlo is None else fitted.fit.monte_carlo.seed
+    fit = fit_problem(engine, fitted.reml, start=start, seed=seed)
+    if is_perfect(fit, problem):
+        raise perfect_fit(design, fit)
+    return Fitted(type(old).of_design(design, problem, engines), fit)
 
 
-def response_from(results: MixedResults, moved: np.ndarray) -> np.ndarray:
+def response_from(fitted: Fitted, moved: np.ndarray) -> np.ndarray:
     """Response (n,) whose distance from the population means of the fit is `moved`."""
-    design = results.model.design
-    y = design.X[:, results.model.problem.basis.kept] @ results.fit.beta + moved
+    design = fitted.design
+    y = fitted.X @ fitted.fit.beta + moved
     return y if design.offset is None else y + design.offset
 
 

@@ -30,7 +30,7 @@ from mixedsparse.inference.curvature import curvature, curvature_of_search
 from mixedsparse.inference.priors import Prior
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Satterthwaite", "satterthwaite", "theta_scores"]
 
@@ -44,7 +44,7 @@ _EQUAL = 1e-8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Satterthwaite:
-    """What the degrees of freedom of any contrast need; a `mixedsparse.inference.contrast.Denominator`.
+    """What the degrees of freedom of any contrast need; a `mixedsparse.inference.denominators.Denominator`.
 
     Attributes
     ----------
@@ -100,8 +100,8 @@ class Satterthwaite:
         return 2.0 * E / (E - len(nu)), 1.0
 
 
-def satterthwaite(results: MixedResults) -> Satterthwaite:
-    """Prepare Satterthwaite's method at the fit of `results`; costs about one evaluation of the derivatives.
+def satterthwaite(fitted: Fitted) -> Satterthwaite:
+    """Prepare Satterthwaite's method at the fit of `fitted`; costs about one evaluation of the derivatives.
 
     In a singular fit the parameters of zero columns of Lambda are left out: they change neither the criterion nor the
     covariance of beta to first order. After an iterative fit the Hessian is the average information.
@@ -111,10 +111,10 @@ def satterthwaite(results: MixedResults) -> Satterthwaite:
     ConvergenceWarning
         The criterion curves down, or not at all, in some direction: degrees of freedom leave it out.
     """
-    problem, fit = results.model.problem, results.fit
+    problem, fit = fitted.problem, fitted.fit
     degrees = problem.degrees(fit.reml)
     if fit.monte_carlo is None:
-        engine = results.model.engine()
+        engine = fitted.model.engine()
         with blas_threads(engine.work):
             found = curvature(engine, fit.search.theta, fit.reml)
     else:

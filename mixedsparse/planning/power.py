@@ -166,7 +166,7 @@ def power(
     1       40    A    50
     """
     from mixedsparse.ground.progress import counter
-    from mixedsparse.inference.contrast import DDF
+    from mixedsparse.inference.denominators import DDF
     from mixedsparse.inference.workers import work_off
     from mixedsparse.planning.replicates import Tested, read_tests
 
@@ -194,11 +194,12 @@ def power(
         try:
             for i, size in enumerate(combinations):
                 study = base.resized(dict(zip(wanted, size, strict=True))) if size else base
-                tested = Tested(study.truth, read_tests(study.truth, test), ddf)
+                truth = study.truth._fitted
+                tested = Tested(truth, read_tests(truth, test), ddf)
                 blocks: list[Block] = []
                 for block in work_off(tested, tasks, n_jobs):
                     blocks.append(block)
-                    studies[size] = _Study(study.truth.nobs, tuple(tested.tests), blocks)
+                    studies[size] = _Study(truth.nobs, tuple(tested.tests), blocks)
                     tell(i * nsim + sum(len(b.values) for b in blocks), nsim * len(combinations))
         except KeyboardInterrupt:
             if not studies:

@@ -17,12 +17,12 @@ from mixedsparse.inference.replicates import Block, evaluate
 from mixedsparse.inference.responses import fit_response
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Tested", "read_tests"]
 
 
-def read_tests(truth: MixedResults, given: Any) -> dict[str, Linear]:
+def read_tests(truth: Fitted, given: Any) -> dict[str, Linear]:
     """Hypotheses by label, of what a user names: terms, coefficients, or linear functions of these."""
     known = fixed_terms(truth)
     terms = type3(known)
@@ -33,10 +33,10 @@ def read_tests(truth: MixedResults, given: Any) -> dict[str, Linear]:
     many = isinstance(given, list | tuple) and all(isinstance(one, str | Mapping) for one in given)
     out: dict[str, Linear] = {}
     for one in given if many else [given]:
-        if isinstance(one, str) and one in terms and one not in truth.params.index:
+        if isinstance(one, str) and one in terms and one not in truth.x_names:
             out[one] = _zero(terms[one], one)
         else:
-            linear = read_linear(one, list(truth.params.index), truth.dropped_columns)
+            linear = read_linear(one, truth.x_names, truth.dropped_columns)
             out[", ".join(linear.labels)] = _decided(known, linear)
     return out
 
@@ -61,15 +61,15 @@ class Tested:
     Called with seeds, it returns p values (b, tests), followed by a column that says which fits are singular.
     """
 
-    truth: MixedResults
+    truth: Fitted
     tests: Mapping[str, Linear]
     ddf: str
 
     def __call__(self, seeds: Sequence[np.random.SeedSequence]) -> Block:
         """One response per seed."""
         truth = self.truth
-        design, problem = truth.model.design, truth.model.problem
-        mean = design.X[:, problem.basis.kept] @ truth.fit.beta
+        design, problem = truth.design, truth.problem
+        mean = truth.X @ truth.fit.beta
         mean = mean if design.offset is None else mean + design.offset
         # From theta itself, unless it is singular: there the criterion is stationary.
         start = truth.fit.theta if truth.fit.theta[problem.theta_layout.is_diagonal].all() else None
@@ -79,11 +79,11 @@ class Tested:
             evaluate(lambda y=mean + moved: fit_response(truth, y, start=start), self._p_values, values, i, failures)
         return Block(values, failures)
 
-    def _p_values(self, results: MixedResults) -> np.ndarray:
-        return np.array([*(_p_value(results, test, self.ddf) for test in self.tests.values()), float(results.singular)])
+    def _p_values(self, fitted: Fitted) -> np.ndarray:
+        return np.array([*(_p_value(fitted, test, self.ddf) for test in self.tests.values()), float(fitted.singular)])
 
 
-def _p_value(results: MixedResults, test: Linear, ddf: str) -> float:
+def _p_value(fitted: Fitted, test: Linear, ddf: str) -> float:
     if len(test.L) == 1:
-        return float(contrast_tests(results, test.L, ddf, test.rhs).p[0])
-    return joint_test(results, test.L, ddf, test.rhs).p
+        return float(contrast_tests(fitted, test.L, ddf, test.rhs).p[0])
+    return joint_test(fitted, test.L, ddf, test.rhs).p

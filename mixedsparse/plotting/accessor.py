@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mixedsparse.plotting.random_accessor import RandomPlots
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
     from mixedsparse.inference.bootstrap import Bootstrap
     from mixedsparse.inference.profile import Profile
 
@@ -29,12 +29,12 @@ class Plots(RandomPlots):
     ['Intercept', 'Days']
     """
 
-    def __init__(self, results: MixedResults) -> None:
-        self._results = results
+    def __init__(self, fitted: Fitted) -> None:
+        self._fitted = fitted
 
     def __repr__(self) -> str:
         names = ", ".join(name for name in dir(Plots) if not name.startswith("_"))
-        return f"<Plots of {self._results.formula}: {names}>"
+        return f"<Plots of {self._fitted.model.formula}: {names}>"
 
     def residuals(self, against: str | None = None, *, kind: str = "scaled", ax: Any = None) -> Any:
         """Residuals against fitted values, or against a column of the data, with a smooth trend.
@@ -53,7 +53,7 @@ class Plots(RandomPlots):
         """
         from mixedsparse.plotting.residuals import residuals
 
-        return residuals(self._results, against, kind, ax)
+        return residuals(self._fitted, against, kind, ax)
 
     def scale_location(self, *, ax: Any = None) -> Any:
         """Square root of the absolute scaled residuals against fitted values: a trend means unequal variances.
@@ -68,7 +68,7 @@ class Plots(RandomPlots):
         """
         from mixedsparse.plotting.residuals import scale_location
 
-        return scale_location(self._results, ax)
+        return scale_location(self._fitted, ax)
 
     def qq(self, *, level: float = 0.95, ax: Any = None) -> Any:
         """Scaled residuals against normal quantiles, on the line where the two are equal.
@@ -85,7 +85,7 @@ class Plots(RandomPlots):
         """
         from mixedsparse.plotting.residuals import qq
 
-        return qq(self._results, level, ax)
+        return qq(self._fitted, level, ax)
 
     def effects(
         self,
@@ -126,7 +126,7 @@ class Plots(RandomPlots):
         """
         from mixedsparse.plotting.effects import effects
 
-        return effects(self._results, terms, by, at, level, ddf, ax)
+        return effects(self._fitted, terms, by, at, level, ddf, ax)
 
     def profile(
         self,
@@ -159,7 +159,9 @@ class Plots(RandomPlots):
         from mixedsparse.plotting.parameters import draw_profile
 
         if profile is None:
-            profile, which = self._results.profile(which), "all"
+            from mixedsparse.inference.profile import profile as profiled
+
+            profile, which = profiled(self._fitted, which), "all"
         return alone(draw_profile(profile, kind, which, level, ax))
 
     def bootstrap(
@@ -201,4 +203,4 @@ class Plots(RandomPlots):
         """
         from mixedsparse.plotting.sparsity import sparsity
 
-        return sparsity(self._results, ax)
+        return sparsity(self._fitted, ax)

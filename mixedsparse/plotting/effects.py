@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.ground.errors import OptionError
+from mixedsparse.inference.emmeans import emmeans
 from mixedsparse.inference.grid import Predictor, check_known, predictors
 from mixedsparse.plotting.axes import alone, panels
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["effects"]
 
@@ -27,7 +28,7 @@ _SIZE, _WIDE = (3.4, 2.8), (4.8, 3.6)
 
 
 def effects(
-    results: MixedResults,
+    fitted: Fitted,
     terms: str | Iterable[str] | None,
     by: str | None,
     at: Mapping[str, Any] | None,
@@ -36,7 +37,7 @@ def effects(
     ax: Any,
 ) -> Any:
     """See `Plots.effects`."""
-    known = predictors(results)
+    known = predictors(fitted)
     names = [name for name in known if name != by] if terms is None else [terms] if isinstance(terms, str) else [*terms]
     check_known([*names, *([] if by is None else [by])], known, "effects")
     if not names:
@@ -49,11 +50,11 @@ def effects(
     axes = panels(ax, names, _SIZE if by is None else _WIDE, sharey=True)
     for panel, name in zip(axes, names, strict=True):
         grid = held if known[name].is_factor or name in held else {**held, name: _range(known[name])}
-        table = results.emmeans([name], by, at=grid or None, ddf=ddf, level=level).table
+        table = emmeans(fitted, [name], by, at=grid or None, ddf=ddf, level=level).table
         _draw(panel, table, known[name], by)
         panel.set_xlabel(name)
         panel.set_title("")
-    axes[0].set_ylabel(results.model.design.response)
+    axes[0].set_ylabel(fitted.design.response)
     if by is not None:
         axes[-1].legend(title=by, fontsize="small")
     return alone(axes)

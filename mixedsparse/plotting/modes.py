@@ -11,10 +11,12 @@ from scipy.special import ndtri
 
 from mixedsparse.ground.checks import check_level
 from mixedsparse.ground.errors import OptionError
+from mixedsparse.inference.components import cov_re
+from mixedsparse.inference.modes import mode_errors, random_effects
 from mixedsparse.plotting.axes import LINE, MARK, QUIET, alone, grid, normal_order, panels
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["caterpillar", "choose_effects", "choose_group", "random_pairs", "random_qq"]
 
@@ -24,9 +26,9 @@ _ROW = 0.19
 _PAIR = 2.3
 
 
-def choose_group(results: MixedResults, group: str | None) -> str:
+def choose_group(fitted: Fitted, group: str | None) -> str:
     """Return `group`, checked; the first grouping factor for None."""
-    known = list(results.ngroups)
+    known = list(fitted.ngroups)
     if group is None:
         return known[0]
     if group not in known:
@@ -69,7 +71,7 @@ def _interval_text(level: float, errors: str) -> str:
 
 
 def caterpillar(
-    results: MixedResults,
+    fitted: Fitted,
     group: str | None,
     effects: str | Iterable[str] | None,
     level: float,
@@ -79,8 +81,8 @@ def caterpillar(
 ) -> Any:
     """See `Plots.caterpillar`."""
     check_level(level)
-    group = choose_group(results, group)
-    modes, deviations = results.random_effects[group], results._mode_errors(errors)[group]
+    group = choose_group(fitted, group)
+    modes, deviations = random_effects(fitted)[group], mode_errors(fitted, errors)[group]
     chosen = choose_effects(modes, effects)
     order = np.arange(len(modes))[::-1]
     if sort is not None:
@@ -106,12 +108,12 @@ def caterpillar(
 
 
 def random_qq(
-    results: MixedResults, group: str | None, effects: str | Iterable[str] | None, level: float, errors: str, ax: Any
+    fitted: Fitted, group: str | None, effects: str | Iterable[str] | None, level: float, errors: str, ax: Any
 ) -> Any:
     """See `Plots.random_qq`."""
     check_level(level)
-    group = choose_group(results, group)
-    modes, deviations = results.random_effects[group], results._mode_errors(errors)[group]
+    group = choose_group(fitted, group)
+    modes, deviations = random_effects(fitted)[group], mode_errors(fitted, errors)[group]
     chosen = choose_effects(modes, effects)
     z = float(ndtri(0.5 + 0.5 * level))
     axes = panels(ax, [f"{modes.columns[j]} | {group}" for j in chosen])
@@ -128,12 +130,12 @@ def random_qq(
     return alone(axes)
 
 
-def random_pairs(results: MixedResults, group: str | None, effects: str | Iterable[str] | None, ax: Any) -> Any:
+def random_pairs(fitted: Fitted, group: str | None, effects: str | Iterable[str] | None, ax: Any) -> Any:
     """See `Plots.random_pairs`."""
-    group = choose_group(results, group)
-    modes = results.random_effects[group]
+    group = choose_group(fitted, group)
+    modes = random_effects(fitted)[group]
     chosen = choose_effects(modes, effects, least=2)
-    cov = results.cov_re[group].to_numpy()
+    cov = cov_re(fitted)[group].to_numpy()
     axes = grid(ax, len(chosen), len(chosen), (_PAIR, _PAIR))
     for row, i in enumerate(chosen):
         for column, j in enumerate(chosen):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mixedsparse.ground.foreign import Answers
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["RandomPlots"]
 
@@ -16,7 +16,7 @@ __all__ = ["RandomPlots"]
 class RandomPlots(Answers):
     """Plots of the random effects; the methods are those of `Plots`."""
 
-    _results: MixedResults
+    _fitted: Fitted
 
     def caterpillar(
         self,
@@ -57,7 +57,7 @@ class RandomPlots(Answers):
         """
         from mixedsparse.plotting.modes import caterpillar
 
-        return caterpillar(self._results, group, effects, level, sort, errors, ax)
+        return caterpillar(self._fitted, group, effects, level, sort, errors, ax)
 
     def random_qq(
         self,
@@ -85,7 +85,7 @@ class RandomPlots(Answers):
         """
         from mixedsparse.plotting.modes import random_qq
 
-        return random_qq(self._results, group, effects, level, errors, ax)
+        return random_qq(self._fitted, group, effects, level, errors, ax)
 
     def random_pairs(
         self, group: str | None = None, effects: str | Iterable[str] | None = None, *, ax: Any = None
@@ -107,7 +107,7 @@ class RandomPlots(Answers):
         """
         from mixedsparse.plotting.modes import random_pairs
 
-        return random_pairs(self._results, group, effects, ax)
+        return random_pairs(self._fitted, group, effects, ax)
 
     def shrinkage(self, group: str | None = None, effects: str | Iterable[str] | None = None, *, ax: Any = None) -> Any:
         """How far the model pulls each level from its own least-squares estimates towards the population.
@@ -127,4 +127,4 @@ class RandomPlots(Answers):
         """
         from mixedsparse.plotting.shrinkage import shrinkage
 
-        return shrinkage(self._results, group, effects, ax)
+        return shrinkage(self._fitted, group, effects, ax)

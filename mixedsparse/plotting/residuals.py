@@ -13,18 +13,18 @@ from mixedsparse.ground.errors import OptionError
 from mixedsparse.plotting.axes import LINE, MARK, QUIET, cloud, normal_order, one, smooth
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["qq", "residuals", "scale_location"]
 
 _KINDS = {"scaled": "Scaled residual", "response": "Residual"}
 
 
-def residuals(results: MixedResults, against: str | None, kind: str, ax: Any) -> Any:
+def residuals(fitted: Fitted, against: str | None, kind: str, ax: Any) -> Any:
     """See `Plots.residuals`."""
     one_of("kind", kind, _KINDS)
-    values = (results.resid_scaled if kind == "scaled" else results.resid).to_numpy()
-    x = results.fittedvalues.to_numpy() if against is None else _column(results, against)
+    values = fitted.scaled_residuals if kind == "scaled" else fitted.residuals
+    x = fitted.values if against is None else _column(fitted, against)
     ax = one(ax)
     ax.axhline(0.0, color=QUIET, linewidth=0.8)
     if isinstance(x, pd.Categorical):
@@ -39,9 +39,9 @@ def residuals(results: MixedResults, against: str | None, kind: str, ax: Any) ->
     return ax
 
 
-def _column(results: MixedResults, name: str) -> Any:
+def _column(fitted: Fitted, name: str) -> Any:
     """Column of the fit's data: numbers as floats, anything else as a Categorical."""
-    source = results.model.design.source
+    source = fitted.design.source
     known = [] if source is None else list(source.columns)
     if name not in known:
         listed = ", ".join(map(repr, known)) or "none: the model was made from arrays"
@@ -50,10 +50,10 @@ def _column(results: MixedResults, name: str) -> Any:
     return np.asarray(values, dtype=float) if sort_of(values) is Sort.NUMBERS else pd.Categorical(values)
 
 
-def scale_location(results: MixedResults, ax: Any) -> Any:
+def scale_location(fitted: Fitted, ax: Any) -> Any:
     """See `Plots.scale_location`."""
-    x = results.fittedvalues.to_numpy()
-    size = np.sqrt(np.abs(results.resid_scaled.to_numpy()))
+    x = fitted.values
+    size = np.sqrt(np.abs(fitted.scaled_residuals))
     ax = one(ax)
     cloud(ax, x, size)
     ax.plot(*smooth(x, size), color=LINE)
@@ -62,10 +62,10 @@ def scale_location(results: MixedResults, ax: Any) -> Any:
     return ax
 
 
-def qq(results: MixedResults, level: float, ax: Any) -> Any:
+def qq(fitted: Fitted, level: float, ax: Any) -> Any:
     """See `Plots.qq`."""
     check_level(level)
-    values = np.sort(results.resid_scaled.to_numpy())
+    values = np.sort(fitted.scaled_residuals)
     order, quantiles, lower, upper = normal_order(len(values), level)
     ax = one(ax)
     ax.fill_between(quantiles, lower, upper, color=QUIET, alpha=0.3, linewidth=0)

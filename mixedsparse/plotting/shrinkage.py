@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.inference.labels import per_coefficient
+from mixedsparse.inference.modes import random_effects
 from mixedsparse.plotting.axes import LINE, MARK, QUIET, alone, one, panels
 from mixedsparse.plotting.modes import choose_effects, choose_group
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["shrinkage", "within_estimates"]
 
@@ -23,7 +25,7 @@ _ROW = 0.19
 _RANK = 1e-8
 
 
-def within_estimates(results: MixedResults, group: str) -> pd.DataFrame:
+def within_estimates(fitted: Fitted, group: str) -> pd.DataFrame:
     """Least-squares estimates of the effects of each level of `group`, all other parts of the model taken as fitted.
 
     Minimises sum w (y - X beta - other random effects - z b)^2 over the rows of the level: what b would be without a
@@ -33,12 +35,12 @@ def within_estimates(results: MixedResults, group: str) -> pd.DataFrame:
     -------
     DataFrame (levels, effects), as ``results.random_effects[group]``
     """
-    problem, own = results.model.problem, results._terms_of[group]
+    problem, own = fitted.problem, fitted.terms_of[group]
     terms = [problem.terms[t] for t in own]
     codes, n_levels = terms[0].codes, terms[0].n_levels
     z = np.hstack([term.z for term in terms])
-    target = results.resid.to_numpy() + sum(
-        np.einsum("ij,ij->i", term.z, results.fit.modes[t][term.codes]) for t, term in zip(own, terms, strict=True)
+    target = fitted.residuals + sum(
+        np.einsum("ij,ij->i", term.z, fitted.fit.modes[t][term.codes]) for t, term in zip(own, terms, strict=True)
     )
     if problem.root_weights is not None:
         z, target = z * problem.root_weights[:, None], target * problem.root_weights
@@ -53,17 +55,17 @@ def within_estimates(results: MixedResults, group: str) -> pd.DataFrame:
     determined = values[:, 0] > _RANK * values[:, -1]
     estimates = np.full(right.shape, np.nan)
     estimates[determined] = np.linalg.solve(gram[determined], right[determined][:, :, None])[:, :, 0]
-    modes = results.random_effects[group]
+    modes = random_effects(fitted)[group]
     return pd.DataFrame(estimates / np.where(size > 0, size, 1.0), index=modes.index, columns=modes.columns)
 
 
-def shrinkage(results: MixedResults, group: str | None, effects: str | Iterable[str] | None, ax: Any) -> Any:
+def shrinkage(fitted: Fitted, group: str | None, effects: str | Iterable[str] | None, ax: Any) -> Any:
     """See `Plots.shrinkage`."""
-    group = choose_group(results, group)
-    modes = results.random_effects[group]
-    within = within_estimates(results, group)
+    group = choose_group(fitted, group)
+    modes = random_effects(fitted)[group]
+    within = within_estimates(fitted, group)
     chosen = choose_effects(modes, effects)
-    params = results.params
+    params = per_coefficient(fitted, fitted.fit.beta, "params")
     centre = params.reindex(modes.columns).fillna(0.0).to_numpy()
     names = [str(name) if name in params else f"{name} (deviation)" for name in modes.columns]
     before, after = within.to_numpy() + centre, modes.to_numpy() + centre

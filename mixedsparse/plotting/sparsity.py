@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from mixedsparse.inference.matrices import design_of_modes
 from mixedsparse.plotting.axes import QUIET, panels
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Pattern", "factor_pattern", "gram_pattern", "sparsity"]
 
@@ -60,32 +61,32 @@ class Pattern:
         return counts / np.outer(width, width)
 
 
-def gram_pattern(results: MixedResults) -> Pattern:
+def gram_pattern(fitted: Fitted) -> Pattern:
     """Pattern of Z'Z, factor by factor, all effects of a level side by side."""
-    rank = list(range(len(results.model.problem.layout.widths)))
-    return _ordered_gram(results, rank)
+    rank = list(range(len(fitted.problem.layout.widths)))
+    return _ordered_gram(fitted, rank)
 
 
-def factor_pattern(results: MixedResults) -> Pattern:
+def factor_pattern(fitted: Fitted) -> Pattern:
     """Pattern of L, L L' = Lambda'Z'Z Lambda + I up to the engine's order of rows."""
-    results._needs_factor("The pattern of the factor")
-    engine = results.model.engine()
+    fitted.needs_factor("The pattern of the factor")
+    engine = fitted.model.engine()
     if engine.name == "cholmod":
-        engine.factorize(results.fit.search.pls.factors)
+        engine.factorize(fitted.fit.search.pls.factors)
         factor = engine.cholesky.lower_factor().tocoo()
         return Pattern(factor.shape[0], factor.row, factor.col, factor.shape[0], {})
-    layout = results.model.problem.layout
+    layout = fitted.problem.layout
     rank = sorted(range(len(layout.widths)), key=lambda block: block != engine.first)
-    gram = _ordered_gram(results, rank)
+    gram = _ordered_gram(fitted, rank)
     eliminated = layout.widths[engine.first] * layout.n_levels[engine.first]
     listed = (gram.rows >= gram.columns) & (gram.columns < eliminated)
     return Pattern(gram.q, gram.rows[listed], gram.columns[listed], eliminated, gram.runs)
 
 
-def _ordered_gram(results: MixedResults, order: list[int]) -> Pattern:
+def _ordered_gram(fitted: Fitted, order: list[int]) -> Pattern:
     """Pattern of Z'Z with the blocks (grouping factors) in this order."""
-    problem, layout = results.model.problem, results.model.problem.layout
-    Z = results.get("Z")
+    problem, layout = fitted.problem, fitted.problem.layout
+    Z = design_of_modes(fitted)
     present = sparse.csr_array((np.ones(Z.nnz, dtype=np.int32), Z.indices, Z.indptr), shape=Z.shape)
     gram = (present.T @ present).tocoo()
     sizes = [layout.widths[b] * layout.n_levels[b] for b in order]
@@ -101,9 +102,9 @@ def _ordered_gram(results: MixedResults, order: list[int]) -> Pattern:
     return Pattern(Z.shape[1], place[gram.row], place[gram.col], Z.shape[1], runs)
 
 
-def sparsity(results: MixedResults, ax: Any) -> Any:
+def sparsity(fitted: Fitted, ax: Any) -> Any:
     """See `Plots.sparsity`."""
-    patterns = {"Z'Z": gram_pattern(results), "L": factor_pattern(results)}
+    patterns = {"Z'Z": gram_pattern(fitted), "L": factor_pattern(fitted)}
     axes = panels(ax, [f"{name}: {pattern.nnz:,} entries" for name, pattern in patterns.items()], (4.2, 4.8))
     for panel, pattern in zip(axes, patterns.values(), strict=True):
         share = pattern.shares()

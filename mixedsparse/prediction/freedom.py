@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mixedsparse.inference.contrast import Denominator
+from mixedsparse.inference.denominators import Denominator
 from mixedsparse.inference.priors import Prior, prior_of
 from mixedsparse.prediction.rows import Rows
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["limits_of_unknown", "without_known_levels"]
 
 
-def without_known_levels(results: MixedResults, rows: Rows, groups: Collection[str]) -> np.ndarray:
+def without_known_levels(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.ndarray:
     """Mask (r,) of the rows to which no conditional mode of `groups` is added."""
     out = np.ones(rows.n, dtype=bool)
-    for term, new in zip(results.model.problem.terms, rows.terms, strict=True):
+    for term, new in zip(fitted.problem.terms, rows.terms, strict=True):
         if term.group in groups:
             assert new is not None
             out &= new.codes < 0
@@ -29,19 +29,19 @@ def without_known_levels(results: MixedResults, rows: Rows, groups: Collection[s
 
 
 def limits_of_unknown(
-    results: MixedResults, rows: Rows, which: np.ndarray, noise: np.ndarray, method: Denominator
+    fitted: Fitted, rows: Rows, which: np.ndarray, noise: np.ndarray, method: Denominator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, variance and degrees of freedom (s,) of the rows `which`, all levels unknown; `noise` (s,) over sigma^2."""
     X = np.nan_to_num(rows.X[which])
-    prior = _prior(results, rows, which, noise)
+    prior = _prior(fitted, rows, which, noise)
     variance = prior.variance + np.einsum("rp,pq,rq->r", X, method.cov, X)
     mean = X @ method.beta + (0.0 if rows.offset is None else rows.offset[which])
     return mean, variance, method.total(X, prior)
 
 
-def _prior(results: MixedResults, rows: Rows, which: np.ndarray, noise: np.ndarray) -> Prior:
+def _prior(fitted: Fitted, rows: Rows, which: np.ndarray, noise: np.ndarray) -> Prior:
     """Prior variance of the random effects that `rows` have, and of the residual."""
-    problem = results.model.problem
+    problem = fitted.problem
     layout = problem.layout
     z = [np.zeros((len(noise), width)) for width in layout.widths]
     for t, (term, new) in enumerate(zip(problem.terms, rows.terms, strict=True)):
@@ -51,4 +51,4 @@ def _prior(results: MixedResults, rows: Rows, which: np.ndarray, noise: np.ndarr
             z[layout.term_block[t]][:, start : start + term.k] = solve_triangular(
                 layout.whiten[t], known.T, lower=True, trans="T"
             ).T
-    return prior_of(layout, results.fit.search.pls.factors, results.scale, z, noise)
+    return prior_of(layout, fitted.fit.search.pls.factors, fitted.sigma2, z, noise)

@@ -29,7 +29,7 @@ from mixedsparse.ground.threads import blas_threads
 from mixedsparse.prediction.rows import Rows
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["error_variance"]
 
@@ -49,36 +49,36 @@ class _Part:
     levels: np.ndarray
 
 
-def error_variance(results: MixedResults, rows: Rows, groups: Collection[str]) -> np.ndarray:
+def error_variance(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.ndarray:
     """Variance (r,) of the error of the means of `rows` over the random effects of `groups`, in y^2.
 
     Random effects of the other terms of `rows` add their prior variance, as those of unknown levels do. NaN, with a
     warning, where it hangs on covariance parameters that are not identified.
     """
-    problem, pls, exact = results.model.problem, results.fit.search.pls, results.fit.monte_carlo is None
-    with blas_threads(results.model.engine().work if exact else 0.0):
-        parts = _parts(results, rows, groups)
+    problem, pls, exact = fitted.problem, fitted.fit.search.pls, not fitted.iterative
+    with blas_threads(fitted.model.engine().work if exact else 0.0):
+        parts = _parts(fitted, rows, groups)
         a = _fixed_part(rows.X, problem.basis.root, pls, parts)
         variance = np.einsum("rp,pq,rq->r", a, pls.K, a)
         if parts:
             variance += (_modes_variance if exact else _variance_by_row)(problem.layout, pls.factor, parts)
-    for term, new, lam in zip(problem.terms, rows.terms, results.fit.templates, strict=True):
+    for term, new, lam in zip(problem.terms, rows.terms, fitted.fit.templates, strict=True):
         if new is not None:
             prior = np.square(new.z @ lam).sum(axis=1)
             variance += prior if term.group not in groups else np.where(new.codes < 0, prior, 0.0)
-    return np.where(_hanging(results, rows, groups), np.nan, results.scale * variance)
+    return np.where(_hanging(fitted, rows, groups), np.nan, fitted.sigma2 * variance)
 
 
-def _hanging(results: MixedResults, rows: Rows, groups: Collection[str]) -> np.ndarray:
+def _hanging(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.ndarray:
     """Mask (r,) of rows whose variance moves with parameters that are not identified, with a warning.
 
     The mean of a known level stays: what its random effect may add, the fixed part takes away.
     """
-    loose, found = np.zeros(rows.n, dtype=bool), results.fit.unidentified
+    loose, found = np.zeros(rows.n, dtype=bool), fitted.fit.unidentified
     if found is None:
         return loose
-    moved = found.moves(np.nan_to_num(rows.X), results.fit.cov_beta)
-    for t, (term, new) in enumerate(zip(results.model.problem.terms, rows.terms, strict=True)):
+    moved = found.moves(np.nan_to_num(rows.X), fitted.fit.cov_beta)
+    for t, (term, new) in enumerate(zip(fitted.problem.terms, rows.terms, strict=True)):
         if found.concerns(t, range(term.k)):
             loose |= moved if new is None else (new.codes < 0) | (term.group not in groups)
     if loose.any():
@@ -91,9 +91,9 @@ def _hanging(results: MixedResults, rows: Rows, groups: Collection[str]) -> np.n
     return loose
 
 
-def _parts(results: MixedResults, rows: Rows, groups: Collection[str]) -> list[_Part]:
+def _parts(fitted: Fitted, rows: Rows, groups: Collection[str]) -> list[_Part]:
     """One part per grouping factor of `groups`, by decreasing number of levels that occur."""
-    problem = results.model.problem
+    problem = fitted.problem
     layout = problem.layout
     made: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
     for t, (term, new) in enumerate(zip(problem.terms, rows.terms, strict=True)):

@@ -11,13 +11,13 @@ import pandas as pd
 from mixedsparse.ground.checks import check_level, shown
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.adjust import t_quantile
-from mixedsparse.inference.contrast import check_ddf, denominator
+from mixedsparse.inference.denominators import check_ddf, denominator
 from mixedsparse.prediction.freedom import limits_of_unknown, without_known_levels
 from mixedsparse.prediction.intervals import error_variance
 from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows, row_weights
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["check_new_levels", "predict"]
 
@@ -26,7 +26,7 @@ _NEW_LEVELS = ("error", "zero")
 
 
 def predict(
-    results: MixedResults,
+    fitted: Fitted,
     newdata: Any = None,
     random: str | Sequence[str] = "conditional",
     new_levels: str = "error",
@@ -41,26 +41,26 @@ def predict(
     _check(new_levels, interval, weights)
     check_ddf(ddf)
     check_level(level)
-    groups = chosen_groups(results, random)
-    others = set(results.ngroups).difference(groups) if interval == "prediction" else set()
-    rows = read_rows(results, newdata, groups, others, offset)
+    groups = chosen_groups(fitted, random)
+    others = set(fitted.ngroups).difference(groups) if interval == "prediction" else set()
+    rows = read_rows(fitted, newdata, groups, others, offset)
     if new_levels == "error":
         check_known(
-            results, rows, groups, "Leave them out, or use new_levels='zero' to predict with random effects of 0."
+            fitted, rows, groups, "Leave them out, or use new_levels='zero' to predict with random effects of 0."
         )
-    mean = rows.means(results, groups)
+    mean = rows.means(fitted, groups)
     if interval is None:
         return pd.Series(mean, index=rows.index, name="predicted")
-    variance, noise = error_variance(results, rows, groups), np.zeros(rows.n)
+    variance, noise = error_variance(fitted, rows, groups), np.zeros(rows.n)
     if interval == "prediction":
-        known = row_weights(results, rows, weights)
+        known = row_weights(fitted, rows, weights)
         noise = np.ones(rows.n) if known is None else 1.0 / known
-        variance = variance + results.scale * noise
+        variance = variance + fitted.sigma2 * noise
     df = np.full(rows.n, np.inf)
-    free = np.flatnonzero(without_known_levels(results, rows, groups) & ~np.isnan(mean) & ~np.isnan(variance))
+    free = np.flatnonzero(without_known_levels(fitted, rows, groups) & ~np.isnan(mean) & ~np.isnan(variance))
     if len(free) and ddf != "normal":
-        method = denominator(results, ddf)
-        mean[free], variance[free], df[free] = limits_of_unknown(results, rows, free, noise[free], method)
+        method = denominator(fitted, ddf)
+        mean[free], variance[free], df[free] = limits_of_unknown(fitted, rows, free, noise[free], method)
     # What is known exactly has no width, whatever its degrees of freedom.
     half = np.where(variance == 0.0, 0.0, t_quantile(df, level) * np.sqrt(variance))
     return pd.DataFrame({"predicted": mean, "lower": mean - half, "upper": mean + half}, index=rows.index)

@@ -22,7 +22,7 @@ from mixedsparse.ground.errors import DataError, DroppedColumnsWarning, OptionEr
 from mixedsparse.inference.estimability import estimable, null_space
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Rows", "check_known", "chosen_groups", "read_rows", "row_weights"]
 
@@ -54,10 +54,10 @@ class Rows:
         """Number of rows."""
         return len(self.X)
 
-    def means(self, results: MixedResults, groups: Collection[str]) -> np.ndarray:
+    def means(self, fitted: Fitted, groups: Collection[str]) -> np.ndarray:
         """X beta + offset + Z b (r,) over the random effects of `groups`, in units of y; an unseen level adds 0."""
-        out = self.X @ results.fit.beta
-        for term, new, modes in zip(results.model.problem.terms, self.terms, results.fit.modes, strict=True):
+        out = self.X @ fitted.fit.beta
+        for term, new, modes in zip(fitted.problem.terms, self.terms, fitted.fit.modes, strict=True):
             if term.group in groups:
                 assert new is not None
                 part = np.einsum("ij,ij->i", new.z, modes[np.maximum(new.codes, 0)])
@@ -65,9 +65,9 @@ class Rows:
         return out if self.offset is None else out + self.offset
 
 
-def chosen_groups(results: MixedResults, random: str | Sequence[str]) -> tuple[str, ...]:
+def chosen_groups(fitted: Fitted, random: str | Sequence[str]) -> tuple[str, ...]:
     """Return the grouping factors whose random effects `random` keeps: all, none ("population"), or those named."""
-    known = tuple(results.ngroups)
+    known = tuple(fitted.ngroups)
     if isinstance(random, str) and random in ("conditional", "population"):
         return known if random == "conditional" else ()
     names = (random,) if isinstance(random, str) else tuple(random)
@@ -80,14 +80,12 @@ def chosen_groups(results: MixedResults, random: str | Sequence[str]) -> tuple[s
     return names
 
 
-def read_rows(
-    results: MixedResults, newdata: Any, needed: Collection[str], wanted: Collection[str], offset: Any
-) -> Rows:
+def read_rows(fitted: Fitted, newdata: Any, needed: Collection[str], wanted: Collection[str], offset: Any) -> Rows:
     """Encode `newdata`; None means the rows of the fit.
 
     Parameters
     ----------
-    results : MixedResults
+    fitted : Fitted
     newdata : data frame or None
     needed : collection of str
         Grouping factors whose levels matter: their columns must be there.
@@ -104,15 +102,15 @@ def read_rows(
     if newdata is None:
         if offset is not None:
             raise OptionError("offset= belongs to newdata: the rows of the fit have their own.")
-        return _own_rows(results, {*needed, *wanted})
-    design, problem = results.model.design, results.model.problem
+        return _own_rows(fitted, {*needed, *wanted})
+    design, problem = fitted.design, fitted.problem
     table = open_table(newdata)
     if design.encoding is not None:
         table = _with_absent_groups(table, design.encoding, set(wanted) - set(needed))
         # An offset given to the fit as an argument belongs to its rows, as in lme4 and statsmodels.
         design = replace(design, encoding=replace(design.encoding, offset_column=None))
     new = design.matrices(table, groups=[*needed, *wanted])
-    _warn_not_estimable(results, new.X)
+    _warn_not_estimable(fitted, new.X)
     return Rows(
         X=new.X[:, problem.basis.kept],
         terms=tuple(new.terms[i] for i in problem.order),
@@ -122,9 +120,9 @@ def read_rows(
     )
 
 
-def check_known(results: MixedResults, rows: Rows, groups: Collection[str], mend: str) -> None:
+def check_known(fitted: Fitted, rows: Rows, groups: Collection[str], mend: str) -> None:
     """Refuse levels of `groups` that the fit has not seen; `mend` says what else can be done."""
-    for term, new in zip(results.model.problem.terms, rows.terms, strict=True):
+    for term, new in zip(fitted.problem.terms, rows.terms, strict=True):
         if term.group in groups and new is not None and new.unseen:
             shown = ", ".join(map(repr, new.unseen[:8])) + (", ..." if len(new.unseen) > 8 else "")
             raise DataError(
@@ -133,7 +131,7 @@ def check_known(results: MixedResults, rows: Rows, groups: Collection[str], mend
             )
 
 
-def row_weights(results: MixedResults, rows: Rows, weights: Any) -> np.ndarray | None:
+def row_weights(fitted: Fitted, rows: Rows, weights: Any) -> np.ndarray | None:
     """Prior weights (r,) of `rows`, None when all are 1: `weights` if given, else as the fit was given them.
 
     Raises
@@ -141,9 +139,9 @@ def row_weights(results: MixedResults, rows: Rows, weights: Any) -> np.ndarray |
     DataError
         The fit got its weights as an array, which says nothing of new rows.
     """
-    design = results.model.design
+    design = fitted.design
     if weights is None and rows.table is None:
-        return results._weights
+        return fitted.weights
     if weights is None and design.weights is not None:
         weights = None if design.source is None else design.source.weights
         if not isinstance(weights, str):
@@ -154,9 +152,9 @@ def row_weights(results: MixedResults, rows: Rows, weights: Any) -> np.ndarray |
     return None if weights is None else _per_row(weights, rows.table, rows.index, "weights")
 
 
-def _own_rows(results: MixedResults, groups: Collection[str]) -> Rows:
+def _own_rows(fitted: Fitted, groups: Collection[str]) -> Rows:
     """Return the rows of the fit itself, with the terms of `groups`."""
-    design, problem = results.model.design, results.model.problem
+    design, problem = fitted.design, fitted.problem
     present = np.zeros(problem.n, dtype=bool)
     terms = tuple(NewTerm(t.z, t.codes, present, ()) if t.group in groups else None for t in problem.terms)
     return Rows(design.X[:, problem.basis.kept], terms, design.offset, design.index, None)
@@ -214,16 +212,16 @@ def _per_row(given: Any, table: Table | None, index: pd.Index, what: str) -> np.
     return out
 
 
-def _warn_not_estimable(results: MixedResults, X: np.ndarray) -> None:
+def _warn_not_estimable(fitted: Fitted, X: np.ndarray) -> None:
     """Warn of rows of X (r, P) in which the columns that were left out do not depend on the others as in the fit."""
-    if not results.dropped_columns:
+    if not fitted.dropped_columns:
         return
     complete = np.isfinite(X).all(axis=1)
-    broken = int((~estimable(X[complete], null_space(results))).sum())
+    broken = int((~estimable(X[complete], null_space(fitted))).sum())
     if broken:
         warnings.warn(
             f"{broken} of {len(X)} new rows are not estimable: they break the linear dependency for which "
-            f"{', '.join(results.dropped_columns)} was left out of X. Its coefficient is taken as 0 there.",
+            f"{', '.join(fitted.dropped_columns)} was left out of X. Its coefficient is taken as 0 there.",
             DroppedColumnsWarning,
             stacklevel=user_level(),
         )

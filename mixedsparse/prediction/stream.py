@@ -24,7 +24,7 @@ from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["stream_predictions"]
 
@@ -34,7 +34,7 @@ _PREDICTED, _RESID = "predicted", "resid"
 
 
 def stream_predictions(
-    results: MixedResults,
+    fitted: Fitted,
     path: str | os.PathLike[str],
     source: Any = None,
     columns: Sequence[str] | None = None,
@@ -46,16 +46,16 @@ def stream_predictions(
 ) -> int:
     """Write predictions; see `MixedResults.stream_predictions`."""
     check_new_levels(new_levels)
-    groups = chosen_groups(results, random)
-    encoding = results.model.design.encoding
+    groups = chosen_groups(fitted, random)
+    encoding = fitted.design.encoding
     if encoding is None:
         raise DataError("The model was made from arrays, so a source has no meaning for it.")
     if own := source is None:
-        source, offset = _own_source(results, offset)
+        source, offset = _own_source(fitted, offset)
     target = Path(path)
     _check_target(target, source)
     with closing(open_source(source, ordered=True)) as database:
-        needed = _needed(results, database, groups, offset)
+        needed = _needed(fitted, database, groups, offset)
         kept = list(encoding.parsed.columns) if columns is None else list(columns)
         kept = [name for name in kept if columns is not None or name in database.table.columns]
         if absent := [name for name in kept if name not in database.table.columns]:
@@ -69,20 +69,20 @@ def stream_predictions(
         chosen = database.table.select(*dict.fromkeys([*kept, *needed]))
         total = int(database.read(database.table.aggregate(n=database.table.count()))["n"][0].as_py())
         if own:
-            _check_same(results, database, total)
+            _check_same(fitted, database, total)
         if total == 0:
             raise DataError(f"{database.name} has no rows: there is nothing to predict.")
         with _writer(target) as write, counter(progress, "predictions") as note:
             done = 0
             for batch in database.batches(chosen, _BATCH):
-                write(_predicted(results, batch, kept, groups, "null" if own else new_levels, offset))
+                write(_predicted(fitted, batch, kept, groups, "null" if own else new_levels, offset))
                 done += batch.num_rows
                 note(done, total)
     return done
 
 
 def _predicted(
-    results: MixedResults, batch: Any, kept: Sequence[str], groups: Sequence[str], new_levels: str, offset: str | None
+    fitted: Fitted, batch: Any, kept: Sequence[str], groups: Sequence[str], new_levels: str, offset: str | None
 ) -> pa.Table:
     """One batch with its predictions, and residuals where the response is there.
 
@@ -93,17 +93,17 @@ def _predicted(
 
     rows = pa.Table.from_batches([batch])
     table = open_table(rows)
-    found = read_rows(results, table, groups, (), offset)
+    found = read_rows(fitted, table, groups, (), offset)
     if new_levels == "error":
-        check_known(results, found, groups, "Leave them out, or use new_levels='zero' to predict with effects of 0.")
-    mean = found.means(results, groups)
+        check_known(fitted, found, groups, "Leave them out, or use new_levels='zero' to predict with effects of 0.")
+    mean = found.means(fitted, groups)
     if new_levels == "null":
-        for term, new in zip(results.model.problem.terms, found.terms, strict=True):
+        for term, new in zip(fitted.problem.terms, found.terms, strict=True):
             if term.group in groups and new is not None:
                 mean[new.codes < 0] = np.nan
     out = rows.select(list(kept)).append_column(_PREDICTED, _nullable(mean))
-    if _has_response(results, table):
-        encoding = results.model.design.encoding
+    if _has_response(fitted, table):
+        encoding = fitted.design.encoding
         assert encoding is not None
         out = out.append_column(_RESID, _nullable(encode_response(encoding, table) - mean))
     return out
@@ -116,32 +116,32 @@ def _nullable(values: np.ndarray) -> pa.Array:
     return pa.array(values, mask=np.isnan(values))
 
 
-def _has_response(results: MixedResults, table: Table) -> bool:
-    return set(_response_columns(results)) <= set(table.names)
+def _has_response(fitted: Fitted, table: Table) -> bool:
+    return set(_response_columns(fitted)) <= set(table.names)
 
 
-def _response_columns(results: MixedResults) -> list[str]:
+def _response_columns(fitted: Fitted) -> list[str]:
     from mixedsparse.data.formula.translate import aliases_in
 
-    encoding = results.model.design.encoding
+    encoding = fitted.design.encoding
     assert encoding is not None
     return [encoding.parsed.names[alias] for alias in aliases_in(encoding.parsed.response.code)]
 
 
-def _needed(results: MixedResults, database: Database, groups: Sequence[str], offset: str | None) -> list[str]:
+def _needed(fitted: Fitted, database: Database, groups: Sequence[str], offset: str | None) -> list[str]:
     """Columns of the source that predictions and residuals need; those of the response only if they are all there."""
-    encoding = results.model.design.encoding
+    encoding = fitted.design.encoding
     assert encoding is not None
     names = [*encoding.columns(groups), *([offset] if offset else [])]
     if absent := [name for name in names if name not in database.table.columns]:
-        raise column_error(absent, database.table.columns, f"the formula {results.formula!r}")
-    response = _response_columns(results)
+        raise column_error(absent, database.table.columns, f"the formula {fitted.model.formula!r}")
+    response = _response_columns(fitted)
     return [*names, *(response if set(response) <= set(database.table.columns) else ())]
 
 
-def _own_source(results: MixedResults, offset: str | None) -> tuple[str, str | None]:
+def _own_source(fitted: Fitted, offset: str | None) -> tuple[str, str | None]:
     """Files of the fit, and the column that it took the offset from."""
-    own = results.model.design.source
+    own = fitted.design.source
     location = getattr(own, "location", None)
     if location is None:
         raise OptionError(
@@ -168,13 +168,13 @@ def _check_target(target: Path, source: Any) -> None:
         )
 
 
-def _check_same(results: MixedResults, database: Database, total: int) -> None:
+def _check_same(fitted: Fitted, database: Database, total: int) -> None:
     """Refuse files of the fit that were replaced since by others."""
     mend = "give the path in source= to predict what it holds now, or fit it again."
-    fitted = results.model.problem.n + results.model.design.nmissing
-    if total != fitted:
-        raise DataError(f"{database.name} had {fitted:,} rows when it was fitted and has {total:,} now: {mend}")
-    before = getattr(results.model.design.source, "stamps", ())
+    rows_of_fit = fitted.problem.n + fitted.design.nmissing
+    if total != rows_of_fit:
+        raise DataError(f"{database.name} had {rows_of_fit:,} rows when it was fitted and has {total:,} now: {mend}")
+    before = getattr(fitted.design.source, "stamps", ())
     for then, now in zip(before, database.stamps, strict=False):
         if not now.has_contents_of(then):
             raise DataError(f"The file {now.path!r} has other contents than when it was fitted: {mend}")

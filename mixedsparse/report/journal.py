@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mixedsparse.inference.coefficients import coef_table
 from mixedsparse.report import html, latex, numbers, parts, text
 from mixedsparse.report.table import Table
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Journal", "deviations", "journal"]
 
@@ -76,30 +77,30 @@ class Journal:
         return self.to_html()
 
 
-def journal(results: MixedResults, ddf: str = "satterthwaite") -> Journal:
+def journal(fitted: Fitted, ddf: str = "satterthwaite") -> Journal:
     """See `MixedResults.journal`."""
-    fixed = results.coef_table(ddf=ddf)
-    spread = deviations(results)
+    fixed = coef_table(fitted, ddf=ddf)
+    spread = deviations(fitted)
     home = "Intercept" if "Intercept" in fixed.index or "Intercept" in spread.index else _RESIDUAL
     rows = list(dict.fromkeys([*fixed.index, *spread.index, home]))
     table = fixed.reindex(rows).join(spread.add_prefix("SD "))
     # The residual is a random intercept of every observation.
     name = f"SD {_RESIDUAL}" if _RESIDUAL not in spread else "SD (residual)"
-    table[name] = np.where(table.index == home, results.sigma, np.nan)
-    facts = [f"{name}: {value}." for name, value in parts.facts(results).items()]
-    shown = f"SD: standard deviation of the random effects; fitted by {results.method}."
-    *remarks, verdict = parts.notes(results, ddf)
-    doubt = [verdict] if results.singular or not results.converged else []
+    table[name] = np.where(table.index == home, fitted.sigma, np.nan)
+    facts = [f"{name}: {value}." for name, value in parts.facts(fitted).items()]
+    shown = f"SD: standard deviation of the random effects; fitted by {fitted.method}."
+    *remarks, verdict = parts.notes(fitted, ddf)
+    doubt = [verdict] if fitted.singular or not fitted.converged else []
     return Journal(table, (*facts, shown, *remarks, *doubt))
 
 
-def deviations(results: MixedResults) -> pd.DataFrame:
+def deviations(fitted: Fitted) -> pd.DataFrame:
     """Tabulate standard deviations of the random effects: a row per effect, a column per grouping factor.
 
     Terms on one factor share its column, unless they have an effect in common: then each has its own, ``g.1`` etc.
     """
     columns: dict[str, dict[str, float]] = {}
-    for group, label, effect, sd in _each_deviation(results):
+    for group, label, effect, sd in _each_deviation(fitted):
         column = columns.setdefault(group, {})
         if effect in column:
             column = columns.setdefault(label, {})
@@ -108,10 +109,10 @@ def deviations(results: MixedResults) -> pd.DataFrame:
     return pd.DataFrame(columns, index=list(effects), dtype=float)
 
 
-def _each_deviation(results: MixedResults) -> Iterator[tuple[str, str, str, float]]:
+def _each_deviation(fitted: Fitted) -> Iterator[tuple[str, str, str, float]]:
     """Yield grouping factor, label of the term, effect, standard deviation."""
-    terms = results.model.problem.terms
-    for term, label, lam in zip(terms, results._term_labels(), results.fit.templates, strict=True):
-        spread = results.sigma * np.sqrt(np.square(lam).sum(axis=1))
+    terms = fitted.problem.terms
+    for term, label, lam in zip(terms, fitted.term_labels, fitted.fit.templates, strict=True):
+        spread = fitted.sigma * np.sqrt(np.square(lam).sum(axis=1))
         for effect, sd in zip(term.columns, spread, strict=True):
             yield term.group, label, effect, float(sd)

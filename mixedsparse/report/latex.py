@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from mixedsparse.inference.coefficients import coef_table
+from mixedsparse.inference.components import varcorr
 from mixedsparse.report import parts
 from mixedsparse.report.table import Table
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["escape", "float_of", "latex_table", "to_latex"]
 
@@ -95,13 +97,11 @@ def float_of(bodies: Iterable[str], notes: Iterable[str], caption: str | None, l
     return "\n".join([*head, body, *foot, r"\end{minipage}", r"\end{table}"]) + "\n"
 
 
-def to_latex(
-    results: MixedResults, ddf: str = "satterthwaite", caption: str | None = None, label: str | None = None
-) -> str:
+def to_latex(fitted: Fitted, ddf: str = "satterthwaite", caption: str | None = None, label: str | None = None) -> str:
     """See `MixedResults.to_latex`."""
-    tables = [parts.random_table(parts.terms_of(results.varcorr()), correlations=True)]
-    if len(results.params):
-        tables.insert(0, parts.fixed_table(results.coef_table(ddf=ddf)))
-    facts = [f"{name}: {value}." for name, value in parts.facts(results).items()]
-    notes = [f"Linear mixed model fitted by {results.method}.", *facts, *parts.notes(results, ddf)]
+    tables = [parts.random_table(parts.terms_of(varcorr(fitted)), correlations=True)]
+    if len(fitted.fit.beta):
+        tables.insert(0, parts.fixed_table(coef_table(fitted, ddf=ddf)))
+    facts = [f"{name}: {value}." for name, value in parts.facts(fitted).items()]
+    notes = [f"Linear mixed model fitted by {fitted.method}.", *facts, *parts.notes(fitted, ddf)]
     return float_of(map(latex_table, tables), notes, caption, label)

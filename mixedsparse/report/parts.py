@@ -13,8 +13,8 @@ from mixedsparse.report import numbers
 from mixedsparse.report.table import Table
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
     from mixedsparse.core.fitting.fit import MonteCarlo
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = [
     "Term",
@@ -38,14 +38,14 @@ _REFERENCE = {
 }
 
 
-def facts(results: MixedResults) -> dict[str, str]:
+def facts(fitted: Fitted) -> dict[str, str]:
     """Return the formula and the sizes."""
-    n = results.nmissing
+    n = int(fitted.design.nmissing)
     left_out = f" ({n} row{'s' * (n > 1)} with missing values left out)" if n else ""
     return {
-        "Formula": results.formula,
-        "Observations": f"{results.nobs}{left_out}",
-        "Groups": ", ".join(f"{group} {levels}" for group, levels in results.ngroups.items()),
+        "Formula": fitted.model.formula,
+        "Observations": f"{fitted.nobs}{left_out}",
+        "Groups": ", ".join(f"{group} {levels}" for group, levels in fitted.ngroups.items()),
     }
 
 
@@ -138,20 +138,20 @@ def correlation_tables(term: Term, per_table: int) -> list[Table]:
     return tables
 
 
-def notes(results: MixedResults, ddf: str) -> list[str]:
+def notes(fitted: Fitted, ddf: str) -> list[str]:
     """Sentences below the tables; the verdict last."""
     out = []
-    if len(results.params):
+    if len(fitted.fit.beta):
         out.append(f"p-values: two-sided, {_REFERENCE[ddf]}.")
-    if results.dropped_columns:
-        dropped = ", ".join(results.dropped_columns)
+    if fitted.dropped_columns:
+        dropped = ", ".join(fitted.dropped_columns)
         out.append(f"Dropped columns (linear combinations of earlier ones): {dropped}.")
-    if results.monte_carlo is not None:
-        foreseen = results.model._engines.cost
+    if fitted.fit.monte_carlo is not None:
+        foreseen = fitted.model.engines.cost
         if foreseen is not None and foreseen.method == "iterative":
             out.append(f"Iterative method, as it suits: {foreseen.reason}")
-        out.append(_accuracy(results.monte_carlo))
-    return [*out, results.certificate.message]
+        out.append(_accuracy(fitted.fit.monte_carlo))
+    return [*out, fitted.fit.certificate.message]
 
 
 def _accuracy(mc: MonteCarlo) -> str:

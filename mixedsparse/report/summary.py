@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from mixedsparse.inference.coefficients import coef_table
+from mixedsparse.inference.components import varcorr
+from mixedsparse.inference.labels import residual_quantiles
 from mixedsparse.report import html, parts, text
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["Summary", "summarize"]
 
@@ -99,26 +102,26 @@ class Summary:
         return self.as_text()
 
 
-def summarize(results: MixedResults, ddf: str = "satterthwaite") -> Summary:
+def summarize(fitted: Fitted, ddf: str = "satterthwaite") -> Summary:
     """Collect what a summary shows; see `MixedResults.summary`."""
-    criterion = "REML criterion" if results.reml else "-2 log L"
+    criterion = "REML criterion" if fitted.reml else "-2 log L"
     criteria = {
-        criterion: results.criterion,
-        "log L": results.llf,
-        "AIC": results.aic,
-        "BIC": results.bic,
+        criterion: fitted.criterion,
+        "log L": fitted.llf,
+        "AIC": fitted.aic,
+        "BIC": fitted.bic,
     }
-    plain = results.model.design.plain
+    plain = fitted.design.plain
     known = plain is None or plain.quantiles is not None
-    residuals = {"residuals": results.resid_quantiles()} if known else {}
+    residuals = {"residuals": residual_quantiles(fitted)} if known else {}
     return Summary(
-        title=f"Linear mixed model fitted by {results.method}",
-        facts=parts.facts(results),
+        title=f"Linear mixed model fitted by {fitted.method}",
+        facts=parts.facts(fitted),
         tables={
             "criteria": pd.Series(criteria),
             **residuals,
-            "random": results.varcorr(),
-            "fixed": results.coef_table(ddf=ddf),
+            "random": varcorr(fitted),
+            "fixed": coef_table(fitted, ddf=ddf),
         },
-        notes=tuple(parts.notes(results, ddf)),
+        notes=tuple(parts.notes(fitted, ddf)),
     )

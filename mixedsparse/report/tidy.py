@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from mixedsparse.data.formula.frames import open_table
 from mixedsparse.ground.errors import OptionError
+from mixedsparse.inference.coefficients import coef_table
+from mixedsparse.inference.components import varcorr
+from mixedsparse.inference.intervals import conf_int
+from mixedsparse.inference.modes import mode_errors, random_effects
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["augment", "glance", "tidy"]
+__all__ = ["glance", "tidy"]
 
 # In broom's order.
 _COLUMNS = ["effect", "group", "level", "term", "estimate", "std.error", "statistic", "df", "p.value"]
@@ -24,7 +27,7 @@ _LIMITS = ["conf.low", "conf.high"]
 
 
 def tidy(
-    results: MixedResults,
+    fitted: Fitted,
     effects: str | Iterable[str],
     conf_int: bool,
     conf_level: float,
@@ -39,7 +42,7 @@ def tidy(
         if name not in makers:
             raise OptionError(f"effects={name!r} is not known; use one or more of {', '.join(map(repr, makers))}.")
     level = conf_level if conf_int else None
-    tables = [makers[name](results, level, conf_method, ddf) for name in dict.fromkeys(wanted)]
+    tables = [makers[name](fitted, level, conf_method, ddf) for name in dict.fromkeys(wanted)]
     if not tables:
         raise OptionError(f"effects={effects!r} is empty; use one or more of {', '.join(map(repr, makers))}.")
     columns = [column for column in [*_COLUMNS, *_LIMITS] if any(column in table for table in tables)]
@@ -51,8 +54,8 @@ def _with_limits(table: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**dict(zip(_LIMITS, limits.to_numpy().T, strict=True)))
 
 
-def _fixed(results: MixedResults, level: float | None, method: str, ddf: str) -> pd.DataFrame:
-    found = results.coef_table(ddf=ddf)
+def _fixed(fitted: Fitted, level: float | None, method: str, ddf: str) -> pd.DataFrame:
+    found = coef_table(fitted, ddf=ddf)
     table = pd.DataFrame(
         {
             "effect": "fixed",
@@ -67,29 +70,29 @@ def _fixed(results: MixedResults, level: float | None, method: str, ddf: str) ->
     if level is None:
         return table
     reference = {"ddf": ddf} if method == "wald" else {}
-    return _with_limits(table, results.conf_int(1.0 - level, method, "fixed", **reference))
+    return _with_limits(table, conf_int(fitted, 1.0 - level, method, "fixed", **reference))
 
 
-def _ran_pars(results: MixedResults, level: float | None, method: str, ddf: str) -> pd.DataFrame:
-    varcorr = results.varcorr()
-    pairs = zip(varcorr["var1"].iloc[:-1], varcorr["var2"].iloc[:-1], strict=True)
+def _ran_pars(fitted: Fitted, level: float | None, method: str, ddf: str) -> pd.DataFrame:
+    found = varcorr(fitted)
+    pairs = zip(found["var1"].iloc[:-1], found["var2"].iloc[:-1], strict=True)
     terms = [f"sd__{first}" if pd.isna(second) else f"cor__{first}.{second}" for first, second in pairs]
     table = pd.DataFrame(
         {
             "effect": "ran_pars",
-            "group": list(varcorr["grp"]),
+            "group": list(found["grp"]),
             "term": [*terms, "sd__Observation"],
-            "estimate": varcorr["sdcor"].to_numpy(),
+            "estimate": found["sdcor"].to_numpy(),
         }
     )
     # The rows of conf_int come in the order of varcorr: per term standard deviations, then correlations; sigma last.
-    return table if level is None else _with_limits(table, results.conf_int(1.0 - level, method, "random"))
+    return table if level is None else _with_limits(table, conf_int(fitted, 1.0 - level, method, "random"))
 
 
-def _ran_vals(results: MixedResults, level: float | None, method: str, ddf: str, *, errors: str) -> pd.DataFrame:
-    deviations = results._mode_errors(errors)
+def _ran_vals(fitted: Fitted, level: float | None, method: str, ddf: str, *, errors: str) -> pd.DataFrame:
+    deviations = mode_errors(fitted, errors)
     tables = []
-    for group, modes in results.random_effects.items():
+    for group, modes in random_effects(fitted).items():
         values = modes.to_numpy()
         tables.append(
             pd.DataFrame(
@@ -110,43 +113,15 @@ def _ran_vals(results: MixedResults, level: float | None, method: str, ddf: str,
     return _with_limits(table, pd.concat([table["estimate"] - half, table["estimate"] + half], axis=1))
 
 
-def glance(results: MixedResults) -> pd.DataFrame:
+def glance(fitted: Fitted) -> pd.DataFrame:
     """See `MixedResults.glance`."""
     row = {
-        "nobs": results.nobs,
-        "sigma": results.sigma,
-        "logLik": results.llf,
-        "AIC": results.aic,
-        "BIC": results.bic,
-        "REMLcrit" if results.reml else "deviance": results.criterion,
-        "df.residual": results.df_resid,
+        "nobs": fitted.nobs,
+        "sigma": fitted.sigma,
+        "logLik": fitted.llf,
+        "AIC": fitted.aic,
+        "BIC": fitted.bic,
+        "REMLcrit" if fitted.reml else "deviance": fitted.criterion,
+        "df.residual": (fitted.nobs - fitted.npar),
     }
     return pd.DataFrame([row])
-
-
-def augment(results: MixedResults, newdata: Any, new_levels: str) -> pd.DataFrame:
-    """See `MixedResults.augment`."""
-    if newdata is not None:
-        fitted = results.predict(newdata, new_levels=new_levels)
-        new = open_table(newdata)
-        table = pd.DataFrame({name: new.column(name) for name in new.names}, index=fitted.index)
-        return table.assign(**{".fitted": fitted, ".fixed": results.predict(newdata, random="population")})
-    design = results.model.design
-    columns: dict[str, Any] = {}
-    if design.source is not None and design.encoding is not None:
-        # In the order of the formula; columns named by weights= and offset= last.
-        names = dict.fromkeys([*design.encoding.parsed.columns, *design.source.columns])
-        columns = {name: design.source.columns[name] for name in names}
-    table = pd.DataFrame(columns, index=design.index)
-    if design.response not in table:
-        table.insert(0, design.response, design.y)
-    table[".fitted"] = results.fittedvalues
-    table[".fixed"] = results.predict(random="population")
-    table[".resid"] = results.resid
-    table[".hat"] = results.leverage()
-    table[".cooksd"] = results.cooks_distance()
-    if design.offset is not None:
-        table[".offset"] = design.offset
-    if design.weights is not None:
-        table[".weights"] = design.weights
-    return table

@@ -103,7 +103,7 @@ def test_residuals_of_every_kind():
 def test_series_are_on_the_index_of_the_data_without_dropped_rows():
     data = ms.datasets.load("sleepstudy").set_index(np.arange(180) + 1000)
     data.loc[1003, "Reaction"] = np.nan
-    with pytest.warns(ms.errors.DroppedRowsWarning):
+    with pytest.warns(ms.DroppedRowsWarning):
         fit = ms.lmer("Reaction ~ Days + (Days | Subject)", data)
     for series in (fit.leverage(), fit.cooks_distance(), fit.residuals("studentized"), fit.influence().cooks_distance):
         assert series.index.equals(fit.resid.index)
@@ -119,7 +119,7 @@ def test_a_huge_mean_costs_no_digits():
 
 def test_singular_fits_have_leverages_of_least_squares():
     data = ms.datasets.load("Dyestuff2")
-    with pytest.warns(ms.errors.SingularFitWarning):
+    with pytest.warns(ms.SingularFitWarning):
         fit = ms.lmer("Yield ~ 1 + (1 | Batch)", data)
     np.testing.assert_allclose(fit.leverage(), 1.0 / 30.0, rtol=1e-12)
 
@@ -140,7 +140,7 @@ def test_models_from_arrays_without_fixed_effects():
 
 
 def test_unknown_kind_lists_the_known_ones():
-    with pytest.raises(ms.errors.OptionError, match=r"'deviance' is not known; use one of 'response', 'conditional'"):
+    with pytest.raises(ms.OptionError, match=r"'deviance' is not known; use one of 'response', 'conditional'"):
         fitted("slopes").residuals("deviance")
 
 

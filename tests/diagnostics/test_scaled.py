@@ -115,7 +115,7 @@ def test_responses_that_cannot_be_fitted_are_left_out(monkeypatch):
         return fit_response(*arguments, **options)
 
     monkeypatch.setattr("mixedsparse.diagnostics.refitted.fit_response", fails_once)
-    with pytest.warns(ms.errors.ConvergenceWarning, match="1 of 9 simulated responses could not be fitted"):
+    with pytest.warns(ms.ConvergenceWarning, match="1 of 9 simulated responses could not be fitted"):
         got = balanced(1).scaled_residuals(9, 1, refit=True)
     assert got.nsim == 8
 
@@ -160,7 +160,7 @@ def test_seeds_repeat_and_are_reported():
 
 
 def test_singular_fits_and_their_index():
-    with pytest.warns(ms.errors.SingularFitWarning):
+    with pytest.warns(ms.SingularFitWarning):
         fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff2").set_index(np.arange(30) + 5))
     for random in RANDOM:
         got = fit.scaled_residuals(nsim=20, seed=1, random=random)

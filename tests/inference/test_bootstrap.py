@@ -246,25 +246,25 @@ def test_cases_draw_whole_levels():
     """With one level drawn only, its rows come again and again: X'X is a multiple of that level's."""
     data = ms.datasets.load("sleepstudy")
     fit = ms.lmer(SLEEP, data)
-    again = NewRows(fit, None, None)._fit(np.arange(18), [])
+    again = NewRows(fit._fitted, None, None)._fit(np.arange(18), [])
     assert again.criterion == pytest.approx(fit.criterion, abs=1e-7)
-    twice = NewRows(fit, "Subject", None)._fit(np.r_[0, 0, np.arange(2, 18)], [])
+    twice = NewRows(fit._fitted, "Subject", None)._fit(np.r_[0, 0, np.arange(2, 18)], [])
     assert twice.ngroups == {"Subject": 18}
     assert twice.nobs == 180
 
 
 def test_cases_of_nested_and_crossed_factors():
     nested = make("nested", 1).model().fit()
-    assert NewRows(nested, None, None).unit.group == "school"
-    assert NewRows(nested, "class", None).unit.group == "class"
-    drawn = NewRows(nested, None, None)._fit(np.array([0, 0, 1, 2, 3]), [])
+    assert NewRows(nested._fitted, None, None).unit.group == "school"
+    assert NewRows(nested._fitted, "class", None).unit.group == "class"
+    drawn = NewRows(nested._fitted, None, None)._fit(np.array([0, 0, 1, 2, 3]), [])
     classes = {t.group: t for t in nested.model.problem.terms}["class"]
     school = {t.group: t for t in nested.model.problem.terms}["school"]
     per_school = [len(np.unique(classes.codes[school.codes == s])) for s in range(5)]
     assert drawn.ngroups == {"class": per_school[0] * 2 + sum(per_school[1:4]), "school": 5}
     crossed = make("crossed", 1).model().fit()
-    assert NewRows(crossed, None, None).unit.group == "s"
-    assert NewRows(crossed, "i", None)._fit(np.zeros(9, dtype=int), []).ngroups["i"] == 9
+    assert NewRows(crossed._fitted, None, None).unit.group == "s"
+    assert NewRows(crossed._fitted, "i", None)._fit(np.zeros(9, dtype=int), []).ngroups["i"] == 9
 
 
 def test_cases_keep_terms_apart_when_their_order_changes():

@@ -59,11 +59,11 @@ def test_numbers_of_caic4(name):
 def test_trace_of_the_hat_matrix(name):
     fit = make(name, 0).model().fit()
     Z, Lam, X = (np.asarray(m.todense() if hasattr(m, "todense") else m) for m in map(fit.get, ("Z", "Lam", "X")))
-    w = np.ones(fit.nobs) if fit._weights is None else fit._weights
+    w = np.ones(fit.nobs) if fit._fitted.weights is None else fit._fitted.weights
     V = np.diag(1 / w) + Z @ Lam @ Lam.T @ Z.T
     inverse = np.linalg.inv(V)
     P = inverse - inverse @ X @ np.linalg.solve(X.T @ inverse @ X, X.T @ inverse)
-    assert effective_df(fit) == pytest.approx(fit.nobs - np.trace(P @ np.diag(1 / w)), rel=1e-6)
+    assert effective_df(fit._fitted) == pytest.approx(fit.nobs - np.trace(P @ np.diag(1 / w)), rel=1e-6)
 
 
 def test_variance_at_zero_costs_nothing():
@@ -76,6 +76,6 @@ def test_variance_at_zero_costs_nothing():
 
 def test_known_theta_and_unknown_method():
     fit = fit_of("v09_Dyestuff")
-    assert fit.caic("vaida-blanchard")["df"] == pytest.approx(effective_df(fit) + 1)
+    assert fit.caic("vaida-blanchard")["df"] == pytest.approx(effective_df(fit._fitted) + 1)
     with pytest.raises(ms.OptionError, match="method='conditional' is not known; use one of 'greven-kneib', 'cAIC4'"):
         fit.caic("conditional")

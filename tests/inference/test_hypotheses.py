@@ -78,8 +78,8 @@ def test_power_takes_the_degrees_of_freedom_of_the_table():
 
     fit = ms.lmer("score ~ Machine" + EFFECTS, machines(False))
     text = ["Machine[T.B] = 1, Machine[T.C] - Machine[T.B] = 2", "Machine"]
-    for test, want in zip(read_tests(fit, text).values(), (fit.wald_test(text[0]), fit.anova()), strict=True):
-        assert _p_value(fit, test, "satterthwaite") == pytest.approx(want["p"].iloc[0], rel=1e-8)
+    for test, want in zip(read_tests(fit._fitted, text).values(), (fit.wald_test(text[0]), fit.anova()), strict=True):
+        assert _p_value(fit._fitted, test, "satterthwaite") == pytest.approx(want["p"].iloc[0], rel=1e-8)
 
 
 @pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.DroppedColumnsWarning")
@@ -149,7 +149,7 @@ def test_machines_without_an_intercept():
 def test_type_2_is_least_squares_without_the_containing_terms(formula):
     """The Wald statistic by least squares is the fall of the residual sum of squares without what contains the term."""
     fit = ms.lmer(formula + " + (1 | g)", random_data(False))
-    terms, X, y = fixed_terms(fit), fit.get("X"), fit.get("y")
+    terms, X, y = fixed_terms(fit._fitted), fit.get("X"), fit.get("y")
     full = X @ terms.map
     for term in terms.tested:
         above = terms.structure.containing(term)
@@ -168,7 +168,7 @@ def test_type_2_is_least_squares_without_the_containing_terms(formula):
 @pytest.mark.parametrize("unit", [1.0, 1e6])
 def test_deciding_rows_do_not_depend_on_the_spelling(sequential, unit):
     fit = ms.lmer("y ~ A*B + x + (1 | g)", random_data(False).assign(x=lambda d: unit * d["x"]))
-    terms = fixed_terms(fit)
+    terms = fixed_terms(fit._fitted)
     rng = np.random.default_rng(3)
     for L in (type3(terms)["A"], type3(terms)["A:B"], np.eye(len(fit.params))[[1, 4]]):
         rows = deciding_rows(terms, L, sequential=sequential)

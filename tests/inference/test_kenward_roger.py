@@ -10,7 +10,8 @@ import pytest
 import mixedsparse as ms
 from mixedsparse.core.engines.cholmod import cholmod
 from mixedsparse.inference import traces
-from mixedsparse.inference.contrast import denominator, joint_test
+from mixedsparse.inference.contrast import joint_test
+from mixedsparse.inference.denominators import denominator
 from tests.inference.dense import kenward_roger
 from tests.models import DESIGNS, make
 
@@ -26,7 +27,7 @@ def test_against_the_definition(name):
     small = make(name, 1)
     results = small.model().fit()
     Phi, adjusted, match = kenward_roger(small, results)
-    method = denominator(results, "kenward-roger")
+    method = denominator(results._fitted, "kenward-roger")
     size = np.sqrt(np.outer(np.diag(Phi), np.diag(Phi)))
     np.testing.assert_allclose(method.cov / size, adjusted / size, rtol=1e-6, atol=1e-9)
     p = len(results.params)
@@ -58,7 +59,7 @@ def test_pbkrtest(unbalanced):
     np.testing.assert_allclose(table["SE"], [6.884835352, 1.473054362], rtol=1e-6)
     np.testing.assert_allclose(table["df"], [16.94394187, 16.95438690], rtol=1e-6)
     np.testing.assert_allclose(table["t"], [36.58032327, 6.99786183], rtol=1e-6)
-    test = joint_test(unbalanced, np.eye(2), "kenward-roger")
+    test = joint_test(unbalanced._fitted, np.eye(2), "kenward-roger")
     assert (test.F, test.den_df) == pytest.approx((679.6796081, 15.9422479), rel=1e-6)
 
 
@@ -132,8 +133,8 @@ def test_weights_are_those_of_the_transformed_model():
 
 def test_a_variance_below_zero_is_undefined_and_said(monkeypatch):
     fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
-    method = denominator(fit, "kenward-roger")
-    monkeypatch.setitem(fit.__dict__["_denominators"], "kenward-roger", replace(method, cov=-method.cov))
+    method = denominator(fit._fitted, "kenward-roger")
+    monkeypatch.setitem(vars(fit._fitted), "kenward-roger denominator", replace(method, cov=-method.cov))
     with pytest.warns(ms.UndefinedTestWarning, match="is not positive"):
         table = fit.coef_table(ddf="kenward-roger")
     assert table[["SE", "t", "p"]].isna().all(axis=None)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.inference.lrt import anova
+from mixedsparse.api.anova import anova
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ def test_reml_fits_are_refitted_by_ml_and_offsets_and_weights_count(small):
     data = small.assign(w=np.tile([0.5, 2.0], 10), o=np.linspace(0.0, 30.0, 20))
     options = {"weights": "w", "offset": "o"}
     data["y"] += data["o"]
-    with pytest.warns(ms.errors.RefitWarning):
+    with pytest.warns(ms.RefitWarning):
         reml = ms.anova(*pair(data, **options), test="bootstrap", nsim=40, seed=1)
     ml = ms.anova(*pair(data, reml=False, **options), test="bootstrap", nsim=40, seed=1)
     assert reml["p"].iloc[1] == ml["p"].iloc[1]

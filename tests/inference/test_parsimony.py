@@ -11,8 +11,8 @@ from scipy.stats import chi2
 
 import mixedsparse as ms
 from mixedsparse.api.parsimony import parsimony
+from mixedsparse.api.random_search import Trail
 from mixedsparse.data.formula.random_part import random_parts, with_random
-from mixedsparse.inference.random_search import Trail
 
 COLUMNS = "step change formula parent npar deviance AIC BIC LRT Df p dimensions singular converged verdict chosen"
 

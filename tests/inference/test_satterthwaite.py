@@ -37,7 +37,7 @@ def test_against_the_definition(name, reml):
     p = len(results.params)
     L = np.vstack([np.eye(p), np.arange(1.0, p + 1)])
     want = satterthwaite_df(make(name, 1), results, L)
-    np.testing.assert_allclose(contrast_tests(results, L).df, want, rtol=2e-4)
+    np.testing.assert_allclose(contrast_tests(results._fitted, L).df, want, rtol=2e-4)
 
 
 @pytest.mark.parametrize("name", ["crossed_slopes", "double_bar", "slopes"])
@@ -77,9 +77,9 @@ def test_lmertest(unbalanced, kind):
 
 def test_lmertest_several_rows(unbalanced):
     results = ms.lmer("Reaction ~ Days + (Days | Subject)", unbalanced)
-    test = joint_test(results, np.eye(2))  # contest(m, diag(2))
+    test = joint_test(results._fitted, np.eye(2))  # contest(m, diag(2))
     assert (test.F, test.den_df) == pytest.approx((722.9099631, 17.54812801), rel=1e-5)
-    test = joint_test(results, np.eye(2), rhs=np.array([250.0, 10.0]))  # contest(m, diag(2), rhs = c(250, 10))
+    test = joint_test(results._fitted, np.eye(2), rhs=np.array([250.0, 10.0]))  # contest(m, diag(2), rhs = c(250, 10))
     assert (test.F, test.p) == pytest.approx((0.06352518652, 0.9386652817), rel=1e-5)
 
 

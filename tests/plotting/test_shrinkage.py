@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib")
 
 def test_one_factor_gives_separate_regressions(sleep):
     data = ms.datasets.load("sleepstudy")
-    within = within_estimates(sleep, "Subject") + sleep.params
+    within = within_estimates(sleep._fitted, "Subject") + sleep.params
     for subject, part in data.groupby("Subject", observed=True):
         slope, intercept = np.polyfit(part["Days"], part["Reaction"], 1)
         np.testing.assert_allclose(within.loc[subject], [intercept, slope], rtol=1e-8)
@@ -30,7 +30,7 @@ def test_weights_and_several_factors():
     data["y"] = data["x"] + effects[:, 0] + effects[:, 1] * data["x"] + rng.normal(size=9)[data["h"]]
     data["y"] += rng.normal(size=n)
     fit = ms.lmer("y ~ x + (x || g) + (1 | h)", data, weights="w")
-    within = within_estimates(fit, "g")
+    within = within_estimates(fit._fitted, "g")
     other = (
         fit.params["Intercept"]
         + fit.params["x"] * data["x"]
@@ -46,7 +46,7 @@ def test_weights_and_several_factors():
 
 def test_levels_that_do_not_determine_their_effects_have_none(many):
     counts = np.bincount(many.model.problem.terms[0].codes)
-    lost = within_estimates(many, "g").isna().all(axis=1).to_numpy()
+    lost = within_estimates(many._fitted, "g").isna().all(axis=1).to_numpy()
     np.testing.assert_array_equal(lost, counts < 2)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from mixedsparse.api.results.base import ResultsBase
 
 __all__ = ["CriteriaMixin"]
@@ -20,7 +18,7 @@ class CriteriaMixin(ResultsBase):
     @property
     def method(self) -> str:
         """``"REML"`` or ``"ML"``."""
-        return "REML" if self.fit.reml else "ML"
+        return self._fitted.method
 
     @property
     def formula(self) -> str:
@@ -35,22 +33,22 @@ class CriteriaMixin(ResultsBase):
     @property
     def llf(self) -> float:
         """Log-likelihood, -criterion / 2; the restricted one after REML, as lme4 and statsmodels have it."""
-        return -0.5 * self.fit.criterion
+        return self._fitted.llf
 
     @property
     def aic(self) -> float:
         """Akaike's criterion, -2 llf + 2 df_model (after REML from the restricted likelihood, as in lme4)."""
-        return self.fit.criterion + 2.0 * self.df_model
+        return self._fitted.aic
 
     @property
     def bic(self) -> float:
         """Bayesian information criterion, -2 llf + log(nobs) df_model (as in lme4, also after REML)."""
-        return self.fit.criterion + math.log(self.nobs) * self.df_model
+        return self._fitted.bic
 
     @property
     def nobs(self) -> int:
         """Number of observations in the fit."""
-        return self._problem.n
+        return self._fitted.nobs
 
     @property
     def nmissing(self) -> int:
@@ -60,7 +58,7 @@ class CriteriaMixin(ResultsBase):
     @property
     def df_model(self) -> int:
         """Number of parameters that AIC counts: fixed effects, covariance parameters, sigma."""
-        return self._problem.p + self._problem.n_theta + 1
+        return self._fitted.npar
 
     @property
     def df_resid(self) -> int:

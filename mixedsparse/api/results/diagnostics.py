@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,7 +9,6 @@ import pandas as pd
 from mixedsparse.api.results.base import ResultsBase
 
 if TYPE_CHECKING:
-    from mixedsparse.core.deletion.leverage import Hat
     from mixedsparse.diagnostics.influence import Influence
     from mixedsparse.diagnostics.scaled import ScaledResiduals
     from mixedsparse.ground.progress import CountOption
@@ -20,13 +18,6 @@ __all__ = ["DiagnosticsMixin"]
 
 class DiagnosticsMixin(ResultsBase):
     """Diagnostics of `MixedResults`."""
-
-    @cached_property
-    def _hat(self) -> Hat:
-        from mixedsparse.core.deletion.leverage import hat
-
-        self._needs_factor("Leverage, and what rests on it,", "residuals('scaled') is there")
-        return hat(self.model.engine(), self.fit.search.pls)
 
     def residuals(self, kind: str = "response") -> pd.Series:
         """Residuals of one kind.
@@ -61,7 +52,7 @@ class DiagnosticsMixin(ResultsBase):
         """
         from mixedsparse.diagnostics.residuals import residuals
 
-        return residuals(self, kind)  # type: ignore[arg-type]
+        return residuals(self._fitted, kind)
 
     def leverage(self) -> pd.Series:
         """Leverage of each row: the diagonal of the hat matrix of the conditional fit (lme4: ``hatvalues``).
@@ -90,7 +81,7 @@ class DiagnosticsMixin(ResultsBase):
         """
         from mixedsparse.diagnostics.leverage import leverage
 
-        return leverage(self)  # type: ignore[arg-type]
+        return leverage(self._fitted)
 
     def cooks_distance(self, group: Any = None) -> pd.Series:
         """Cook's distance of each row, or of each level of a grouping factor.
@@ -116,7 +107,7 @@ class DiagnosticsMixin(ResultsBase):
         """
         from mixedsparse.diagnostics.leverage import cooks_distance
 
-        return cooks_distance(self) if group is None else self.influence(group).cooks_distance  # type: ignore[arg-type]
+        return cooks_distance(self._fitted) if group is None else self.influence(group).cooks_distance
 
     def dfbetas(self, group: Any = None) -> pd.DataFrame:
         """Scaled changes of the fixed effects when a row, or a level, is deleted: ``influence(group).dfbetas``."""
@@ -171,7 +162,7 @@ class DiagnosticsMixin(ResultsBase):
         """
         from mixedsparse.diagnostics.influence import influence
 
-        return influence(self, group, theta, progress)  # type: ignore[arg-type]
+        return influence(self._fitted, group, theta, progress)
 
     def vif(self, by: str = "term") -> pd.DataFrame:
         """Variance inflation of the fixed effects by collinearity.
@@ -209,7 +200,7 @@ class DiagnosticsMixin(ResultsBase):
         """
         from mixedsparse.diagnostics.vif import vif
 
-        return vif(self, by)  # type: ignore[arg-type]
+        return vif(self._fitted, by)
 
     def scaled_residuals(
         self,
@@ -278,4 +269,4 @@ class DiagnosticsMixin(ResultsBase):
         """
         from mixedsparse.diagnostics.scaled import scaled_residuals
 
-        return scaled_residuals(self, nsim, seed, random, refit=refit, n_jobs=n_jobs, progress=progress)  # type: ignore[arg-type]
+        return scaled_residuals(self._fitted, nsim, seed, random, refit=refit, n_jobs=n_jobs, progress=progress)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mixedsparse.api.results.base import ResultsBase, read_only, table_property
-from mixedsparse.core.fitting.fit import (
-    conditional_covariance_of,
-    conditional_covariances,
-    prediction_error_covariances,
-)
-from mixedsparse.ground.checks import one_of
-from mixedsparse.ground.errors import OptionError
+from mixedsparse.api.results.base import ResultsBase, table_property
+from mixedsparse.inference.modes import conditional_cov, mode_covariances, random_effects
 
 __all__ = ["EffectsMixin"]
 
@@ -26,7 +19,7 @@ class EffectsMixin(ResultsBase):
     @property
     def ngroups(self) -> dict[str, int]:
         """Number of levels of each grouping factor."""
-        return {group: self._problem.terms[terms[0]].n_levels for group, terms in self._terms_of.items()}
+        return self._fitted.ngroups
 
     @table_property
     def random_effects(self) -> dict[str, pd.DataFrame]:
@@ -42,12 +35,7 @@ class EffectsMixin(ResultsBase):
         >>> fit.random_effects["Batch"].round(2).loc["A"].to_dict()
         {'Intercept': -17.61}
         """
-        out = {}
-        for group, terms in self._terms_of.items():
-            index = pd.Index(self._problem.terms[terms[0]].levels, name=group)
-            modes = np.hstack([self.fit.modes[t] for t in terms])
-            out[group] = pd.DataFrame(read_only(modes), index=index, columns=self._effects_of(group))
-        return out
+        return random_effects(self._fitted)
 
     @table_property
     def random_effects_cov(self) -> dict[str, np.ndarray]:
@@ -57,10 +45,7 @@ class EffectsMixin(ResultsBase):
         sigma^2 Lambda (Lambda'Z'WZ Lambda + I)^-1 Lambda', its diagonal blocks. Costs about one factorisation. After
         an iterative fit, see `conditional_cov`.
         """
-        self._needs_factor(
-            "The conditional covariance of all random effects", "Ask conditional_cov(group, levels) for chosen levels"
-        )
-        return self._covariances_of_groups(conditional_covariances(self._problem, self.fit))
+        return dict(mode_covariances(self._fitted, "conditional"))
 
     @table_property
     def random_effects_error_cov(self) -> dict[str, np.ndarray]:
@@ -78,37 +63,7 @@ class EffectsMixin(ResultsBase):
         >>> [round(float(np.sqrt(cov["Batch"][0, 0, 0])), 2) for cov in both]
         [19.59, 24.77]
         """
-        self._needs_factor(
-            "The covariance of the errors of all random effects",
-            "Ask conditional_cov(group, levels) for chosen levels, with the coefficients taken as known",
-        )
-        return self._covariances_of_groups(prediction_error_covariances(self._problem, self.fit))
-
-    def _covariances_of_groups(self, blocks: list[np.ndarray]) -> dict[str, np.ndarray]:
-        """Covariances (levels, K, K) per block as grouping factor -> array (levels, k, k)."""
-        out = {}
-        for group, terms in self._terms_of.items():
-            block, inside = self._places_of(terms)
-            cov = blocks[block]
-            out[group] = read_only(cov if inside == list(range(cov.shape[1])) else cov[:, inside][:, :, inside])
-        return out
-
-    def _mode_errors(self, errors: str) -> dict[str, np.ndarray]:
-        """Return standard deviations (levels, k) of the random effects around their modes, per grouping factor.
-
-        From `random_effects_error_cov` for `errors` = ``"prediction"``, from `random_effects_cov` for
-        ``"conditional"``.
-        """
-        found = {"prediction": "random_effects_error_cov", "conditional": "random_effects_cov"}
-        one_of("errors", errors, found)
-        covariances = getattr(self, found[errors])
-        return {g: np.sqrt(np.diagonal(cov, axis1=1, axis2=2)) for g, cov in covariances.items()}
-
-    def _places_of(self, terms: list[int]) -> tuple[int, list[int]]:
-        """Block of one grouping factor, and the columns of its terms there: factors with equal codes share a block."""
-        layout = self._problem.layout
-        inside = [layout.term_start[t] + i for t in terms for i in range(self._problem.terms[t].k)]
-        return layout.term_block[terms[0]], inside
+        return dict(mode_covariances(self._fitted, "prediction"))
 
     def conditional_cov(self, group: str, levels: Any) -> dict[Any, pd.DataFrame]:
         """Conditional covariance of the random effects of chosen levels given y; see `random_effects_cov`.
@@ -141,18 +96,4 @@ class EffectsMixin(ResultsBase):
         >>> fit.conditional_cov("Batch", "A")["A"].round(2).to_numpy().tolist()
         [[383.63]]
         """
-        if group not in self._terms_of:
-            known = ", ".join(map(repr, self._terms_of))
-            raise OptionError(f"group={group!r} is not a grouping factor; use one of {known}.")
-        terms = self._terms_of[group]
-        index = pd.Index(self._problem.terms[terms[0]].levels)
-        single = not isinstance(levels, Collection) or isinstance(levels, str | bytes)
-        labels = [levels] if single else list(levels)
-        codes = index.get_indexer(pd.Index(labels))
-        if len(labels) and codes.min() < 0:
-            absent = labels[int(np.argmin(codes))]
-            raise OptionError(f"levels: {group!r} has no level {absent!r}; see random_effects[{group!r}].index.")
-        block, inside = self._places_of(terms)
-        cov = conditional_covariance_of(self._problem, self.fit, block, codes)[:, inside][:, :, inside]
-        names = self._effects_of(group)
-        return {label: pd.DataFrame(c, index=names, columns=names) for label, c in zip(labels, cov, strict=True)}
+        return conditional_cov(self._fitted, group, levels)

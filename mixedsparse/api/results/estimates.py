@@ -5,21 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mixedsparse.api.results.base import ResultsBase, read_only, table_property
+from mixedsparse.api.results.base import ResultsBase, table_property
+from mixedsparse.inference.labels import per_coefficient
 
 __all__ = ["EstimatesMixin"]
 
 
 class EstimatesMixin(ResultsBase):
     """Fixed-effects side of `MixedResults`."""
-
-    @property
-    def _x_names(self) -> list[str]:
-        return [self.model.design.x_names[i] for i in self._problem.basis.kept]
-
-    def _per_coefficient(self, values: np.ndarray, name: str) -> pd.Series:
-        # An object index: inferring a text type from a handful of names takes longer than everything else here.
-        return pd.Series(read_only(values), index=pd.Index(self._x_names, dtype=object), name=name)
 
     @table_property
     def params(self) -> pd.Series:
@@ -34,7 +27,7 @@ class EstimatesMixin(ResultsBase):
         >>> fit.params.round(3).to_dict()
         {'Intercept': 251.405, 'Days': 10.467}
         """
-        return self._per_coefficient(self.fit.beta, "params")
+        return per_coefficient(self._fitted, self.fit.beta, "params")
 
     @property
     def fe_params(self) -> pd.Series:
@@ -51,7 +44,7 @@ class EstimatesMixin(ResultsBase):
 
         statsmodels' MixedLM inverts the joint Hessian of all parameters instead, and differs by about 1e-3.
         """
-        return self._per_coefficient(np.sqrt(np.diagonal(self._cov_beta)), "bse")
+        return per_coefficient(self._fitted, np.sqrt(np.diagonal(self._fitted.cov_beta)), "bse")
 
     @property
     def bse_fe(self) -> pd.Series:
@@ -70,8 +63,8 @@ class EstimatesMixin(ResultsBase):
 
     def cov_params(self) -> pd.DataFrame:
         """Covariance of `params`, (p, p): sigma^2 (X'V_0^-1 X)^-1 with V_0 = V / sigma^2; NaN as in `bse`."""
-        names = self._x_names
-        return pd.DataFrame(self._cov_beta.copy(), index=names, columns=names)
+        names = self._fitted.x_names
+        return pd.DataFrame(self._fitted.cov_beta.copy(), index=names, columns=names)
 
     def coef_table(self, ddf: str = "satterthwaite") -> pd.DataFrame:
         """Table of the fixed effects: estimates, standard errors and t-tests of ``params == 0``.
@@ -110,15 +103,11 @@ class EstimatesMixin(ResultsBase):
         Intercept   251.405  6.825  17.0  36.838
         Days         10.467  1.546  17.0   6.771
         """
-        from mixedsparse.inference.contrast import contrast_tests
+        from mixedsparse.inference.coefficients import coef_table
 
-        tests = contrast_tests(self, np.eye(len(self.fit.beta)), ddf)
-        columns = {"Estimate": tests.estimate, "SE": tests.se, "df": tests.df, "t": tests.t, "p": tests.p}
-        if self.fit.monte_carlo is not None:
-            columns["MC error"] = self.fit.monte_carlo.beta_error
-        return pd.DataFrame(columns, index=self._x_names)
+        return coef_table(self._fitted, ddf)
 
     @property
     def dropped_columns(self) -> list[str]:
         """Columns of X left out because they are linear combinations of earlier ones, in formula order."""
-        return list(self.model.dropped_columns)
+        return list(self._fitted.dropped_columns)

@@ -50,7 +50,7 @@ class IndicesMixin(ResultsBase):
         """
         from mixedsparse.inference.pca import random_pca
 
-        return random_pca(self, corr)
+        return random_pca(self._fitted, corr)
 
     def icc(self, by_group: bool = False) -> pd.Series:
         """Intraclass correlation: the share of the random effects in the variance of y.
@@ -80,7 +80,7 @@ class IndicesMixin(ResultsBase):
         """
         from mixedsparse.inference.r2 import icc
 
-        return icc(self, by_group)
+        return icc(self._fitted, by_group)
 
     def r2(self) -> pd.Series:
         """Variance explained by the fixed effects, and by fixed and random effects together.
@@ -104,7 +104,7 @@ class IndicesMixin(ResultsBase):
         """
         from mixedsparse.inference.r2 import r2
 
-        return r2(self)
+        return r2(self._fitted)
 
     def caic(self, method: str = "greven-kneib") -> pd.Series:
         """Conditional AIC: the criterion when the question is about these levels, not about new ones.
@@ -140,7 +140,7 @@ class IndicesMixin(ResultsBase):
         """
         from mixedsparse.inference.caic import caic
 
-        return caic(self, method)
+        return caic(self._fitted, method)
 
     def parsimony(self, **options: Any) -> Parsimony:
         """Search for a parsimonious random part from this model on: see `mixedsparse.parsimony`."""

@@ -84,7 +84,7 @@ class IntervalsMixin(ResultsBase):
         from mixedsparse.inference.intervals import conf_int
 
         return conf_int(
-            self,
+            self._fitted,
             alpha,
             method,
             which,
@@ -151,7 +151,7 @@ class IntervalsMixin(ResultsBase):
         """
         from mixedsparse.inference.profile import profile
 
-        return profile(self, which, level=level, n_jobs=n_jobs, progress=progress)
+        return profile(self._fitted, which, level=level, n_jobs=n_jobs, progress=progress)
 
     def bootstrap(
         self,
@@ -210,7 +210,15 @@ class IntervalsMixin(ResultsBase):
         from mixedsparse.inference.bootstrap import bootstrap
 
         return bootstrap(
-            self, nsim, seed, n_jobs=n_jobs, statistic=statistic, kind=kind, group=group, progress=progress
+            self._fitted,
+            nsim,
+            seed,
+            n_jobs=n_jobs,
+            statistic=statistic,
+            kind=kind,
+            group=group,
+            progress=progress,
+            wrap=type(self).of,
         )
 
     def refit(self, y: Any) -> MixedResults:
@@ -250,4 +258,4 @@ class IntervalsMixin(ResultsBase):
         """
         from mixedsparse.inference.responses import refit_response
 
-        return refit_response(self, y)
+        return type(self).of(refit_response(self._fitted, y))  # type: ignore[return-value]

@@ -85,7 +85,7 @@ class MeansMixin(ResultsBase):
         """
         from mixedsparse.inference.emmeans import emmeans
 
-        return emmeans(self, specs, by, at=at, weights=weights, ddf=ddf, level=level)
+        return emmeans(self._fitted, specs, by, at=at, weights=weights, ddf=ddf, level=level)
 
     def emtrends(
         self,
@@ -129,7 +129,7 @@ class MeansMixin(ResultsBase):
         """
         from mixedsparse.inference.emmeans import emtrends
 
-        return emtrends(self, specs, var, by, at=at, weights=weights, ddf=ddf, level=level)
+        return emtrends(self._fitted, specs, var, by, at=at, weights=weights, ddf=ddf, level=level)
 
     def joint_tests(
         self,
@@ -172,4 +172,4 @@ class MeansMixin(ResultsBase):
         """
         from mixedsparse.inference.joint import joint_tests
 
-        return joint_tests(self, by, at=at, ddf=ddf)
+        return joint_tests(self._fitted, by, at=at, ddf=ddf)

@@ -54,12 +54,12 @@ class OutcomeMixin(ResultsBase):
     @property
     def converged(self) -> bool:
         """Whether the search ended at an optimum, inside or on the boundary, identified or not (see `certificate`)."""
-        return self.fit.certificate.converged
+        return self._fitted.converged
 
     @property
     def singular(self) -> bool:
         """Whether some direction of the random effects has no variance; `certificate` names it."""
-        return bool(self.fit.certificate.boundary)
+        return self._fitted.singular
 
     @property
     def monte_carlo(self) -> MonteCarlo | None:
@@ -82,7 +82,7 @@ class OutcomeMixin(ResultsBase):
     @property
     def solver(self) -> str:
         """``"direct"`` or ``"iterative"``: the method by which these results were computed."""
-        return "direct" if self.fit.monte_carlo is None else "iterative"
+        return "iterative" if self._fitted.iterative else "direct"
 
     @property
     def optim(self) -> OptimResult:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.inference.drawing import draws
 
 if TYPE_CHECKING:
     from mixedsparse.plotting import Plots
@@ -20,4 +21,20 @@ class PlotsMixin(ResultsBase):
         """Plots: ``.caterpillar()``, ``.residuals()``, ``.qq()``, ``.effects()``, ``.shrinkage()`` and others."""
         from mixedsparse.plotting import Plots
 
-        return Plots(self)  # type: ignore[arg-type]
+        return Plots(self._fitted)
+
+
+def _draw_profile(*arguments: Any) -> Any:
+    from mixedsparse.plotting.parameters import draw_profile
+
+    return draw_profile(*arguments)
+
+
+def _draw_bootstrap(*arguments: Any) -> Any:
+    from mixedsparse.plotting.parameters import draw_bootstrap
+
+    return draw_bootstrap(*arguments)
+
+
+draws("profile", _draw_profile)
+draws("bootstrap", _draw_bootstrap)

@@ -101,7 +101,9 @@ class PredictionMixin(ResultsBase):
         """
         from mixedsparse.prediction.predict import predict
 
-        return predict(self, newdata, random, new_levels, interval, level, ddf=ddf, weights=weights, offset=offset)
+        return predict(
+            self._fitted, newdata, random, new_levels, interval, level, ddf=ddf, weights=weights, offset=offset
+        )
 
     def stream_predictions(
         self,
@@ -161,14 +163,14 @@ class PredictionMixin(ResultsBase):
         from mixedsparse.prediction.stream import stream_predictions
 
         return stream_predictions(
-            self,
+            self._fitted,
             path,
             source,
             columns,
             random,
             new_levels,
             offset=offset,
-            progress=progress,  # type: ignore[arg-type]
+            progress=progress,
         )
 
     def simulate(
@@ -221,4 +223,4 @@ class PredictionMixin(ResultsBase):
         """
         from mixedsparse.prediction.simulate import simulate
 
-        return simulate(self, nsim, seed, newdata, random, weights=weights, offset=offset)
+        return simulate(self._fitted, nsim, seed, newdata, random, weights=weights, offset=offset)

@@ -89,7 +89,7 @@ class MixedResults(
         """
         from mixedsparse.report import summarize
 
-        return summarize(self, ddf=ddf)
+        return summarize(self._fitted, ddf=ddf)
 
     def __repr__(self) -> str:
         formula = self.formula if len(self.formula) <= _LONG else f"{self.formula[: _LONG - 3]}..."

@@ -10,8 +10,8 @@ import pandas as pd
 from mixedsparse.api.results.base import ResultsBase
 
 if TYPE_CHECKING:
-    from mixedsparse.adapters.maketables import ModelMixedsparse
     from mixedsparse.report.journal import Journal
+    from mixedsparse.report.maketables import MaketablesAnswers
 
 __all__ = ["TablesMixin"]
 
@@ -73,7 +73,7 @@ class TablesMixin(ResultsBase):
         """
         from mixedsparse.report.tidy import tidy
 
-        return tidy(self, effects, conf_int, conf_level, conf_method, ddf, errors)  # type: ignore[arg-type]
+        return tidy(self._fitted, effects, conf_int, conf_level, conf_method, ddf, errors)
 
     def glance(self) -> pd.DataFrame:
         """Fit in one row, under the names of R's broom.mixed.
@@ -93,7 +93,7 @@ class TablesMixin(ResultsBase):
         """
         from mixedsparse.report.tidy import glance
 
-        return glance(self)  # type: ignore[arg-type]
+        return glance(self._fitted)
 
     def augment(self, newdata: Any = None, *, new_levels: str = "error") -> pd.DataFrame:
         """Rows with what the model says of each, under the names of R's broom.mixed.
@@ -122,9 +122,9 @@ class TablesMixin(ResultsBase):
         0    249.56     0     308   253.66  251.41   -4.10  0.23     0.00
         1    258.70     1     308   273.33  261.87  -14.63  0.17     0.04
         """
-        from mixedsparse.report.tidy import augment
+        from mixedsparse.api.augment import augment
 
-        return augment(self, newdata, new_levels)  # type: ignore[arg-type]
+        return augment(self._fitted, newdata, new_levels)
 
     def to_latex(self, ddf: str = "satterthwaite", *, caption: str | None = None, label: str | None = None) -> str:
         r"""LaTeX of fixed and random effects, a ``table`` that needs ``\usepackage{booktabs}``.
@@ -156,7 +156,7 @@ class TablesMixin(ResultsBase):
         """
         from mixedsparse.report.latex import to_latex
 
-        return to_latex(self, ddf, caption, label)  # type: ignore[arg-type]
+        return to_latex(self._fitted, ddf, caption, label)
 
     def journal(self, ddf: str = "satterthwaite") -> Journal:
         """One table for a paper: fixed effects, and beside them the standard deviations of the random effects.
@@ -183,17 +183,17 @@ class TablesMixin(ResultsBase):
         """
         from mixedsparse.report.journal import journal
 
-        return journal(self, ddf)  # type: ignore[arg-type]
+        return journal(self._fitted, ddf)
 
     @property
     def endog_names(self) -> str:
         """Name of the response as the formula has it, under statsmodels' name."""
         return self.model.design.response
 
-    def _for_maketables(self) -> ModelMixedsparse:
-        from mixedsparse.adapters.maketables import ModelMixedsparse
+    def _for_maketables(self) -> MaketablesAnswers:
+        from mixedsparse.report.maketables import MaketablesAnswers
 
-        return ModelMixedsparse(self)  # type: ignore[arg-type]
+        return MaketablesAnswers(self._fitted)
 
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:

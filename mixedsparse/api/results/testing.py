@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
-
-if TYPE_CHECKING:
-    from mixedsparse.inference.contrast import Denominator
 
 __all__ = ["TestingMixin"]
 
@@ -18,22 +15,6 @@ class TestingMixin(ResultsBase):
     """Tests of `MixedResults`. Degrees of freedom are computed when first asked for, and kept."""
 
     __test__ = False  # not a class of tests, whatever pytest makes of the name
-
-    def _denominator(self, ddf: str) -> Denominator:
-        """Degrees of freedom by the method `ddf`, which is known; made once."""
-        made = self.__dict__.setdefault("_denominators", {})
-        if ddf not in made:
-            made[ddf] = self._make_denominator(ddf)
-        return made[ddf]
-
-    def _make_denominator(self, ddf: str) -> Denominator:
-        from mixedsparse.inference.contrast import Normal
-        from mixedsparse.inference.kenward_roger import kenward_roger
-        from mixedsparse.inference.satterthwaite import satterthwaite
-
-        if ddf == "normal" or not len(self.fit.beta):
-            return Normal(self.fit.beta, self.fit.cov_beta, self.fit.sigma2)
-        return satterthwaite(self) if ddf == "satterthwaite" else kenward_roger(self)
 
     def anova(self, type: int | str = 3, ddf: str = "satterthwaite") -> pd.DataFrame:
         """Analysis of variance: an F test of each term of the fixed part.
@@ -79,7 +60,7 @@ class TestingMixin(ResultsBase):
         """
         from mixedsparse.inference.anova import anova_table
 
-        return anova_table(self, type, ddf)
+        return anova_table(self._fitted, type, ddf)
 
     def t_test(self, L: Any, ddf: str = "satterthwaite") -> pd.DataFrame:
         """Test linear functions of the coefficients, each on its own.
@@ -115,7 +96,7 @@ class TestingMixin(ResultsBase):
         """
         from mixedsparse.inference.anova import t_table
 
-        return t_table(self, L, ddf)
+        return t_table(self._fitted, L, ddf)
 
     def wald_test(self, L: Any, ddf: str = "satterthwaite") -> pd.DataFrame:
         """Test linear functions of the coefficients all together, by an F statistic.
@@ -146,7 +127,7 @@ class TestingMixin(ResultsBase):
         """
         from mixedsparse.inference.anova import wald_table
 
-        return wald_table(self, L, ddf)
+        return wald_table(self._fitted, L, ddf)
 
     def drop1(self, test: str = "Chisq", ddf: str = "satterthwaite") -> pd.DataFrame:
         """Delete each term of the fixed part that is no part of another one, and compare.
@@ -181,7 +162,7 @@ class TestingMixin(ResultsBase):
         """
         from mixedsparse.inference.drop1 import deletions
 
-        return deletions(self, test, ddf)
+        return deletions(self._fitted, test, ddf)
 
     def ranova(
         self, reduce_terms: bool = True, *, test: str = "Chisq", nsim: int = 10_000, seed: int | None = None
@@ -226,4 +207,4 @@ class TestingMixin(ResultsBase):
         """
         from mixedsparse.inference.ranova import random_deletions
 
-        return random_deletions(self, reduce_terms, test, nsim, seed)
+        return random_deletions(self._fitted, reduce_terms, test, nsim, seed)

@@ -18,6 +18,7 @@ from typing import Any
 from mixedsparse.core.choose.memory import available_memory
 from mixedsparse.ground.errors import DataError, FormulaError, StorageError
 from mixedsparse.ground.files import replacing
+from mixedsparse.ground.version import __version__
 
 __all__ = ["VERSION_1", "read", "rebuilding", "write"]
 
@@ -47,7 +48,7 @@ def write(path: Path, facts: Mapping[str, Any], members: Mapping[str, bytes]) ->
     header = {
         "format": _FORMAT,
         "format_version": _FORMAT_VERSION,
-        "mixedsparse": _own_version(),
+        "mixedsparse": __version__,
         "libraries": {name: version(name) for name in _LIBRARIES},
         **facts,
         "members": {name: {"size": len(data), "sha256": _digest(data)} for name, data in members.items()},
@@ -140,7 +141,7 @@ def _checked_header(path: Path, text: bytes) -> dict[str, Any]:
     number = header.setdefault("format_version", VERSION_1)
     if type(number) is not int or number < VERSION_1:
         raise _damaged(path)
-    written_by, own = str(header.get("mixedsparse")), _own_version()
+    written_by, own = str(header.get("mixedsparse")), __version__
     if number > _FORMAT_VERSION or _release(written_by) > _release(own):
         raise StorageError(
             f"{path} was written by mixedsparse {written_by[:40]}, and this is the older version {own}: install "
@@ -159,12 +160,6 @@ def _foreign(path: Path) -> StorageError:
 
 def _damaged(path: Path) -> StorageError:
     return StorageError(f"{path} is damaged: what it holds does not match its checksum. Copy or save it again.")
-
-
-def _own_version() -> str:
-    from mixedsparse import __version__
-
-    return __version__
 
 
 def _release(text: str) -> tuple[int, ...]:

@@ -15,7 +15,6 @@ from mixedsparse.api.model import LinearMixedModel
 from mixedsparse.api.storage.records import RECORDS
 from mixedsparse.api.storage.tables import pack_table, unpack_table
 from mixedsparse.api.storage.values import Packer, Unpacker
-from mixedsparse.core.choose.engines import Engines
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.data.formula.patsy import PATSY
 
@@ -114,9 +113,7 @@ def results_of(design: Any, problem: Any, fit: Fit) -> MixedResults:
 
 
 def _model(design: Any, problem: Any) -> LinearMixedModel:
-    model = LinearMixedModel.__new__(LinearMixedModel)
-    model.__dict__.update(design=design, problem=problem, _engines=Engines(problem))
-    return model
+    return LinearMixedModel.of_design(design, problem)
 
 
 class _Deferred:

@@ -14,10 +14,10 @@ import numpy as np
 from mixedsparse.data.formula.frames import natural, open_table
 from mixedsparse.data.formula.grouping import factorise
 from mixedsparse.data.formula.kinds import Sort
+from mixedsparse.data.sizes import LARGEST, too_large
 from mixedsparse.data.sources.database import Database, inside
 from mixedsparse.data.sources.expressions import Standardised, as_number
 from mixedsparse.data.sources.working import Number
-from mixedsparse.fitted.refusals import LARGEST, too_large
 from mixedsparse.ground.errors import DataError
 
 __all__ = ["Factor", "Moments", "SourceColumns", "code_key", "sort_of_type"]

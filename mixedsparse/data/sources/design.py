@@ -25,6 +25,7 @@ from mixedsparse.data.formula.names import caller_names, candidates
 from mixedsparse.data.formula.newdata import Encoding, TermEncoding
 from mixedsparse.data.formula.parse import Expression, ParsedFormula, UnknownNames, parse
 from mixedsparse.data.formula.translate import aliases_in
+from mixedsparse.data.sizes import Sizes, check_sizes
 from mixedsparse.data.sources.columns import Moments, SourceColumns, code_key, sort_of_type
 from mixedsparse.data.sources.database import Database
 from mixedsparse.data.sources.expressions import as_number, translate
@@ -34,7 +35,6 @@ from mixedsparse.data.sources.sides import EncodedSide, SideReader
 from mixedsparse.data.sources.sums import Pieces, collect
 from mixedsparse.data.sources.tables import combination_codes
 from mixedsparse.data.sources.working import Number
-from mixedsparse.fitted.refusals import Sizes, check_sizes
 from mixedsparse.ground.errors import DataError, FormulaError, OptionError
 from mixedsparse.ground.progress import CountOption, counter
 

@@ -6,11 +6,13 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.special import chdtrc
 
+from mixedsparse.api.model import LinearMixedModel
+from mixedsparse.api.results import MixedResults
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.data.formula.centring import centred_parts, same_span
 from mixedsparse.data.formula.design import factor_columns
@@ -18,10 +20,6 @@ from mixedsparse.data.formula.random_part import RandomPart, enlargements, rando
 from mixedsparse.data.formula.source import Source
 from mixedsparse.ground.errors import MixedSparseWarning
 from mixedsparse.inference.pca import random_pca
-
-if TYPE_CHECKING:
-    from mixedsparse.api.model import LinearMixedModel
-    from mixedsparse.api.results import MixedResults
 
 __all__ = ["Parts", "Row", "Trail", "likelihood_ratio"]
 
@@ -62,8 +60,6 @@ class Trail:
 
     def _model(self, formula: str) -> LinearMixedModel:
         """Model of `formula` for the rows, weights, offset and contrasts of the maximal one."""
-        from mixedsparse.api.model import LinearMixedModel
-
         source = self.start.model.design.source
         assert source is not None
         with warnings.catch_warnings():
@@ -183,7 +179,7 @@ class Trail:
             "LRT": float("nan"),
             "Df": None,
             "p": float("nan"),
-            "dimensions": ", ".join(f"{g} {r}/{k}" for g, (r, k) in random_pca(fit).dimensions.items()),
+            "dimensions": ", ".join(f"{g} {r}/{k}" for g, (r, k) in random_pca(fit._fitted).dimensions.items()),
             "singular": fit.singular,
             "converged": fit.converged,
             "verdict": "",

@@ -1,0 +1,44 @@
+"""Rows with what a fit says of each, under the names of R's broom.mixed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mixedsparse.data.formula.frames import open_table
+from mixedsparse.diagnostics.leverage import cooks_distance, leverage
+from mixedsparse.prediction.predict import predict
+
+if TYPE_CHECKING:
+    from mixedsparse.fitted.fitted import Fitted
+
+__all__ = ["augment"]
+
+
+def augment(fitted: Fitted, newdata: Any, new_levels: str) -> pd.DataFrame:
+    """See `MixedResults.augment`."""
+    if newdata is not None:
+        mean = predict(fitted, newdata, new_levels=new_levels)
+        new = open_table(newdata)
+        table = pd.DataFrame({name: new.column(name) for name in new.names}, index=mean.index)
+        return table.assign(**{".fitted": mean, ".fixed": predict(fitted, newdata, random="population")})
+    design = fitted.design
+    columns: dict[str, Any] = {}
+    if design.source is not None and design.encoding is not None:
+        # In the order of the formula; columns named by weights= and offset= last.
+        names = dict.fromkeys([*design.encoding.parsed.columns, *design.source.columns])
+        columns = {name: design.source.columns[name] for name in names}
+    table = pd.DataFrame(columns, index=design.index)
+    if design.response not in table:
+        table.insert(0, design.response, design.y)
+    table[".fitted"] = fitted.values
+    table[".fixed"] = predict(fitted, random="population")
+    table[".resid"] = fitted.residuals
+    table[".hat"] = leverage(fitted)
+    table[".cooksd"] = cooks_distance(fitted)
+    if design.offset is not None:
+        table[".offset"] = design.offset
+    if design.weights is not None:
+        table[".weights"] = design.weights
+    return table

@@ -1,0 +1,51 @@
+"""Fit a model: the search, and what is said of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.fitting.start import check_theta
+from mixedsparse.fitted.fitted import Fitted
+from mixedsparse.fitted.model import Model
+from mixedsparse.fitted.refusals import is_perfect, perfect_fit
+from mixedsparse.fitted.warnings import warn_of_binary, warn_of_data, warn_of_search
+from mixedsparse.ground.options import FitOptions, check_method, check_options
+from mixedsparse.ground.progress import ProgressOption, reporter
+
+__all__ = ["fit_model"]
+
+
+def fit_model(
+    model: Model,
+    reml: bool = True,
+    *,
+    start: Any = None,
+    method: str = "auto",
+    options: FitOptions | None = None,
+    progress: ProgressOption = None,
+) -> Fitted:
+    """Fit `model`; see `mixedsparse.LinearMixedModel.fit`."""
+    options = check_options(options)
+    check_method(method, options)
+    start = None if start is None else check_theta(model.problem, start, "start")
+    engine = model.engine(options.backend, method)
+    with reporter(progress, *model.engines.expectations(engine)) as note:
+        fit = fit_problem(
+            engine,
+            bool(reml),
+            start=start,
+            max_evals=options.max_evals,
+            tolerance=options.tolerance,
+            progress=note,
+            interruptible=True,
+            restart_budget=options.restart_budget,
+            seed=options.seed,
+            mc_share=options.mc_share,
+        )
+    if is_perfect(fit, model.problem):
+        raise perfect_fit(model.design, fit)
+    warn_of_data(model.design, model.problem, model.dropped_columns)
+    warn_of_binary(model.design)
+    warn_of_search(fit)
+    return Fitted(model, fit)

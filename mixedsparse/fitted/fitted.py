@@ -1,0 +1,228 @@
+"""`Fitted`: a model and its optimum, as arrays and names. Everything that is computed from a fit takes one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from mixedsparse.ground.errors import BackendError
+
+if TYPE_CHECKING:
+    from mixedsparse.core.fitting.fit import Fit
+    from mixedsparse.core.problem.problem import Problem
+    from mixedsparse.data.formula.design import Design
+    from mixedsparse.fitted.model import Model
+
+__all__ = ["Fitted"]
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fit without labels: numbers, arrays, and the names that labels are made of.
+
+    Attributes
+    ----------
+    model : Model
+        That was fitted; fitting does not change it.
+    fit : mixedsparse.core.fitting.fit.Fit
+        The optimum.
+    """
+
+    model: Model
+    fit: Fit
+
+    @property
+    def problem(self) -> Problem:
+        """Cross-products of the model."""
+        return self.model.problem
+
+    @property
+    def design(self) -> Design:
+        """Response, columns and terms of the model."""
+        return self.model.design
+
+    # How the fit was made, and how it ended.
+
+    @property
+    def reml(self) -> bool:
+        """Whether the fit is by restricted maximum likelihood."""
+        return self.fit.reml
+
+    @property
+    def method(self) -> str:
+        """``"REML"`` or ``"ML"``."""
+        return "REML" if self.fit.reml else "ML"
+
+    @property
+    def iterative(self) -> bool:
+        """Whether the fit did without a factor, so that its numbers have Monte-Carlo errors."""
+        return self.fit.monte_carlo is not None
+
+    @property
+    def converged(self) -> bool:
+        """Whether the search ended at an optimum, inside or on the boundary, identified or not."""
+        return self.fit.certificate.converged
+
+    @property
+    def singular(self) -> bool:
+        """Whether some direction of the random effects has no variance."""
+        return bool(self.fit.certificate.boundary)
+
+    def needs_factor(self, what: str, instead: str = "") -> None:
+        """Refuse `what` after an iterative fit; `instead` says what there is."""
+        if self.iterative:
+            mend = f"{instead}, or fit" if instead else "Fit"
+            raise BackendError(
+                f"{what} needs a factor of the whole system, which an iterative fit does without. {mend} with "
+                "method='direct' if the model's cost() leaves room for that."
+            )
+
+    # Criterion and sizes.
+
+    @property
+    def criterion(self) -> float:
+        """REML criterion, or -2 log-likelihood after ML."""
+        return self.fit.criterion
+
+    @property
+    def llf(self) -> float:
+        """Log-likelihood, the restricted one after REML."""
+        return -0.5 * self.fit.criterion
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion."""
+        return self.fit.criterion + 2.0 * self.npar
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion."""
+        return self.fit.criterion + math.log(self.nobs) * self.npar
+
+    @property
+    def nobs(self) -> int:
+        """Number of observations."""
+        return self.problem.n
+
+    @property
+    def npar(self) -> int:
+        """Number of parameters: fixed effects, covariance parameters, sigma."""
+        return self.problem.p + self.problem.n_theta + 1
+
+    # Fixed effects.
+
+    @cached_property
+    def x_names(self) -> list[str]:
+        """Names of the columns of X that were kept, (p,)."""
+        return [self.design.x_names[i] for i in self.problem.basis.kept]
+
+    @cached_property
+    def dropped_columns(self) -> list[str]:
+        """Columns of X left out because they are linear combinations of earlier ones, in formula order."""
+        return list(self.model.dropped_columns)
+
+    @cached_property
+    def cov_beta(self) -> np.ndarray:
+        """Covariance (p, p) of the coefficients; NaN where it hangs on parameters that are not identified."""
+        cov, loose = self.fit.cov_beta, self.fit.unidentified
+        return cov if loose is None else loose.settled(cov)
+
+    # Random effects and residual.
+
+    @property
+    def sigma2(self) -> float:
+        """Residual variance, in y^2."""
+        return self.fit.sigma2
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation, in units of y."""
+        return math.sqrt(self.fit.sigma2)
+
+    @cached_property
+    def terms_of(self) -> dict[str, list[int]]:
+        """Grouping factor -> its terms, by position in theta order (formula order within a factor)."""
+        out: dict[str, list[int]] = {}
+        for position, term in enumerate(self.problem.terms):
+            out.setdefault(term.group, []).append(position)
+        return out
+
+    @property
+    def ngroups(self) -> dict[str, int]:
+        """Number of levels of each grouping factor."""
+        return {group: self.problem.terms[terms[0]].n_levels for group, terms in self.terms_of.items()}
+
+    def effects_of(self, group: str) -> list[str]:
+        """Names of the random effects of one grouping factor, its terms side by side."""
+        return [name for t in self.terms_of[group] for name in self.problem.terms[t].columns]
+
+    @cached_property
+    def term_labels(self) -> list[str]:
+        """Name of the grouping factor of each term, made unique: g, g.1, g.2, ..."""
+        labels: list[str] = []
+        taken = set(self.terms_of)
+        for t, term in enumerate(self.problem.terms):
+            label, number = term.group, 0
+            while t != self.terms_of[term.group][0] and label in taken:
+                number += 1
+                label = f"{term.group}.{number}"
+            taken.add(label)
+            labels.append(label)
+        return labels
+
+    def covariance(self, term: int) -> np.ndarray:
+        """Covariance matrix sigma^2 Lambda Lambda' (k, k) of the random effects of one term."""
+        lam = self.fit.templates[term]
+        return self.fit.sigma2 * (lam @ lam.T)
+
+    # Rows, where they are in memory.
+
+    @property
+    def X(self) -> np.ndarray:
+        """Columns of the fixed-effects design that were kept, (n, p)."""
+        return self.design.X[:, self.problem.basis.kept]
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Prior weights (n,), or None when all are 1."""
+        root = self.problem.root_weights
+        return None if root is None else root**2
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """Conditional fitted values X beta + Z b + offset (n,), in units of y."""
+        out = self.X @ self.fit.beta
+        for term, modes in zip(self.problem.terms, self.fit.modes, strict=True):
+            out += np.einsum("ij,ij->i", term.z, modes[term.codes])
+        return out if self.design.offset is None else out + self.design.offset
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Response less fitted values, (n,), in units of y."""
+        return self.design.y - self.values
+
+    @property
+    def scaled_residuals(self) -> np.ndarray:
+        """Residuals over their standard deviation sigma / sqrt(weight), (n,), no units."""
+        root = self.problem.root_weights
+        scaled = self.residuals / np.sqrt(self.sigma2)
+        return scaled if root is None else scaled * root
+
+    def once(self, name: str, make: Callable[[Fitted], Value]) -> Value:
+        """Return ``make(self)``, made when it is first asked for by `name` and kept."""
+        kept = self.__dict__
+        if name not in kept:
+            kept[name] = make(self)
+        found: Value = kept[name]
+        return found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What was kept is cheap to make again.
+        return type(self), (self.model, self.fit)

@@ -1,0 +1,96 @@
+"""A model: a design, its least-squares problem, and the engines for it. Fitting never changes a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mixedsparse.core.choose.engines import Engines
+from mixedsparse.core.problem.problem import make_problem
+from mixedsparse.data.sizes import checked_sizes
+from mixedsparse.fitted.objective import CriterionMixin
+from mixedsparse.fitted.refusals import check_estimable
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from mixedsparse.core.likelihood.interface import Engine
+    from mixedsparse.core.problem.problem import Problem
+    from mixedsparse.data.formula.design import Design
+
+__all__ = ["Model", "checked_problem", "response_of"]
+
+
+class Model(CriterionMixin):
+    """Design, problem and engines, whatever they were made from.
+
+    Attributes
+    ----------
+    design : Design
+        Response, columns, terms and names.
+    problem : Problem
+        Their cross-products.
+    """
+
+    def __init__(self, design: Design, problem: Problem, engines: Engines | None = None) -> None:
+        self.design, self.problem = design, problem
+        self._engines = Engines(problem) if engines is None else engines
+
+    @classmethod
+    def of_design(cls, design: Design, problem: Problem | None = None, engines: Engines | None = None) -> Self:
+        """Make the model of a design that is made already: the way around formula and data for every subclass.
+
+        Parameters
+        ----------
+        design : Design
+        problem : Problem, optional
+            Its cross-products where they are known, with nothing left to check; made from the rows otherwise.
+        engines : Engines, optional
+            Those of the problem that are there already.
+
+        Raises
+        ------
+        DataError
+            The rows cannot support the model.
+        """
+        model = cls.__new__(cls)  # constructors of subclasses read formulas
+        Model.__init__(model, design, checked_problem(design) if problem is None else problem, engines)
+        return model
+
+    def __getstate__(self) -> dict[str, Any]:
+        """State without the engines, which hold factors of a foreign library."""
+        return {**self.__dict__, "_engines": Engines(self.problem, self._engines.cost)}
+
+    @property
+    def formula(self) -> str:
+        """Formula as given (made up for a model from arrays)."""
+        return self.design.formula
+
+    @property
+    def dropped_columns(self) -> tuple[str, ...]:
+        """Columns of X left out because they are linear combinations of earlier ones."""
+        kept = set(self.problem.basis.kept.tolist())
+        return tuple(name for i, name in enumerate(self.design.x_names) if i not in kept)
+
+    @property
+    def engines(self) -> Engines:
+        """Engines made so far, and what a fit was foreseen to cost."""
+        return self._engines
+
+    def engine(self, backend: str = "auto", method: str = "direct") -> Engine:
+        """Return the engine of this model for `backend` and `method`, analysed once and kept."""
+        return self._engines(backend, method)
+
+
+def checked_problem(design: Design) -> Problem:
+    """Least-squares problem of a design with rows, once they are known to support the model."""
+    sizes = checked_sizes(design)
+    problem = make_problem(response_of(design), design.X, design.terms, design.weights)
+    check_estimable(problem, design, sizes)
+    return problem
+
+
+def response_of(design: Design) -> np.ndarray:
+    """Response less the offset, (n,)."""
+    return design.y if design.offset is None else design.y - design.offset

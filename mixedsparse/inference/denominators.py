@@ -1,0 +1,97 @@
+"""Methods for degrees of freedom: what one must offer, and the one place that knows them all.
+
+A new method is a class with these four members and a line in `_METHODS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from mixedsparse.ground.checks import one_of
+from mixedsparse.inference.kenward_roger import kenward_roger
+from mixedsparse.inference.priors import Prior
+from mixedsparse.inference.satterthwaite import satterthwaite
+
+if TYPE_CHECKING:
+    from mixedsparse.fitted.fitted import Fitted
+
+__all__ = ["DDF", "Denominator", "Normal", "check_ddf", "denominator"]
+
+
+class Denominator(Protocol):
+    """One method for degrees of freedom, at one fit."""
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Coefficients (p,)."""
+        ...
+
+    @property
+    def cov(self) -> np.ndarray:
+        """Covariance (p, p) of beta that the tests use."""
+        ...
+
+    @property
+    def sigma2(self) -> float:
+        """Residual variance."""
+        ...
+
+    def single(self, L: np.ndarray) -> np.ndarray:
+        """Degrees of freedom (r,) of each row of L (r, p)."""
+        ...
+
+    def total(self, L: np.ndarray, prior: Prior) -> np.ndarray:
+        """Degrees of freedom (r,) of the variance of each row of L (r, p) and that of `prior` together."""
+        ...
+
+    def joint(self, L: np.ndarray) -> tuple[float, float]:
+        """Degrees of freedom and scale of the F statistic of all rows of L (r, p), which has full row rank."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Normal:
+    """Infinitely many degrees of freedom."""
+
+    beta: np.ndarray
+    cov: np.ndarray
+    sigma2: float
+
+    def single(self, L: np.ndarray) -> np.ndarray:
+        """See `Denominator`."""
+        return np.full(len(L), np.inf)
+
+    def total(self, L: np.ndarray, prior: Prior) -> np.ndarray:
+        """See `Denominator`."""
+        return np.full(len(L), np.inf)
+
+    def joint(self, L: np.ndarray) -> tuple[float, float]:
+        """See `Denominator`."""
+        return np.inf, 1.0
+
+
+def _normal(fitted: Fitted) -> Normal:
+    return Normal(fitted.fit.beta, fitted.fit.cov_beta, fitted.sigma2)
+
+
+_METHODS: dict[str, Callable[[Fitted], Denominator]] = {
+    "satterthwaite": satterthwaite,
+    "kenward-roger": kenward_roger,
+    "normal": _normal,
+}
+DDF = tuple(_METHODS)
+
+
+def check_ddf(ddf: str) -> None:
+    """Refuse a method for degrees of freedom that is not known."""
+    one_of("ddf", ddf, DDF)
+
+
+def denominator(fitted: Fitted, ddf: str) -> Denominator:
+    """Return the method called `ddf` at `fitted`, made once and kept there."""
+    check_ddf(ddf)
+    return fitted.once(f"{ddf} denominator", _METHODS[ddf] if len(fitted.fit.beta) else _normal)
