@@ -122,7 +122,7 @@ class Deleter:
         problem = self.without(rows)
         try:
             if keeps_digits(self.engine.problem, problem):
-                found = self._estimate(self.engine.refilled(problem), self.fit.theta)
+                found = self._estimate(self.engine.with_problem(problem), self.fit.theta)
                 order: Sequence[int] = range(len(problem.terms))
             else:
                 found, order = self._from_rows(rows)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
@@ -115,7 +115,7 @@ class Engine(Protocol):
         """Z'Z times block vectors."""
         ...
 
-    def refilled(self, problem: Problem) -> Engine:
+    def with_problem(self, problem: Problem) -> Self:
         """Engine for other numbers on the same pattern."""
         ...
 

@@ -107,7 +107,7 @@ class CholmodEngine:
         """Factorise M at the block factors Lambda_b (K, K)."""
         return CholmodFactor(self, factors)
 
-    def refilled(self, problem: Problem) -> CholmodEngine:
+    def with_problem(self, problem: Problem) -> CholmodEngine:
         """Engine for other numbers on the same pattern: the analysis is shared."""
         out = copy.copy(self)
         out.problem = problem

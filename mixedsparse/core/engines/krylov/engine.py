@@ -81,7 +81,7 @@ class KrylovEngine:
         """Itself."""
         return self
 
-    def refilled(self, problem: Problem) -> KrylovEngine:
+    def with_problem(self, problem: Problem) -> KrylovEngine:
         """Engine for other numbers on the same pattern, with the same probes."""
         return KrylovEngine(problem, self.probes.seed, self.probes.batches)
 

@@ -36,6 +36,6 @@ class SplitEngine(SplitAnalysis):
         """Factorise M at the block factors Lambda_b (K, K)."""
         return SplitFactor(self, factors)
 
-    def refilled(self, problem: Problem) -> SplitEngine:
+    def with_problem(self, problem: Problem) -> SplitEngine:
         """Engine for other numbers on the same pattern."""
         return SplitEngine(problem)

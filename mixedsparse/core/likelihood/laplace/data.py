@@ -120,7 +120,7 @@ class Data:
             (s, t): replace(old, data=_weighted_sums(blocks[s], blocks[t], self.slots[s, t], len(old.indices), w))
             for (s, t), old in problem.pairs.items()
         }
-        return self.engine.refilled(replace(problem, grams=grams, pairs=pairs))
+        return self.engine.with_problem(replace(problem, grams=grams, pairs=pairs))
 
 
 def _weighted_sums(s: Block, t: Block, slots: np.ndarray, count: int, w: np.ndarray) -> np.ndarray:
