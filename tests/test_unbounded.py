@@ -16,6 +16,7 @@ import mixedsparse as ms
 from mixedsparse import LinearMixedModel, RandomTerm
 from mixedsparse.core.fitting import unbounded
 from tests.oracle import dense
+from tests.referee import exact_criterion
 
 
 def fitted(formula: str, data, **options) -> ms.MixedResults:
@@ -73,9 +74,38 @@ def test_crossed_factors_are_unbounded_by_ml_and_bounded_by_reml(cycle):
         value = dense(cycle["y"].to_numpy(), X, terms, np.array([c, c]), reml=False).criterion
         assert fit.model.objective(np.array([c, c]), reml=False) == pytest.approx(value, abs=1e-5)
     by_reml = fitted("y ~ x + (1 | g) + (1 | h)", cycle, reml=True)
-    assert not by_reml.certificate.unbounded
     assert "unbounded" not in by_reml.certificate.message
     assert slope(by_reml, [1.0, 1.0]) == pytest.approx(0, abs=1e-3)
+
+
+def test_reml_that_is_highest_without_residual_variance_is_said(cycle):
+    with pytest.warns(ms.ConvergenceWarning, match="highest where the residual variance goes to 0"):
+        fit = ms.lmer("y ~ x + (1 | g) + (1 | h)", cycle)
+    assert fit.certificate.unbounded
+    # Exact arithmetic: it falls along the whole ray, to a limit that nothing with a residual variance reaches.
+    ray = [exact_criterion(fit.model, fit.theta * c) for c in (0.01, 0.1, 1.0, 10.0, 100.0)]
+    assert (np.diff(ray) < 0).all()
+    grid = 10.0 ** np.linspace(-2, 1, 13)
+    assert min(fit.model.objective([a, b]) for a in (0.0, *grid) for b in (0.0, *grid)) > ray[-1] + 0.05
+    # With a column less [X, Z] does not span the rows: an optimum.
+    assert not fitted("y ~ 1 + (1 | g) + (1 | h)", cycle).certificate.unbounded
+
+
+def test_an_optimum_of_reml_is_kept_and_the_lower_limit_is_said():
+    rng, n = np.random.default_rng(7), 10
+    g, h = np.arange(n) // 2, (np.arange(n) + 1) // 2 % 5
+    data = pd.DataFrame({"y": rng.normal(size=n), "x": rng.normal(size=n), "g": g, "h": h}).astype({"g": str, "h": str})
+    fit = fitted("y ~ x + (x | g) + (1 | h)", data)
+    # lme4 1.1-31: bobyqa and nloptwrap end at this optimum, Nelder_Mead on its way to the limit 16.547665.
+    assert fit.criterion == pytest.approx(17.209852, abs=1e-5)
+    assert fit.sigma > 0.1
+    assert fit.converged
+    assert fit.certificate.unbounded
+    assert "highest where the residual variance goes to 0" in fit.certificate.message
+    theta = np.array([197268.7549, -4751.3926, 0.0, 117882.6352])
+    assert exact_criterion(fit.model, theta) == pytest.approx(16.547665, abs=1e-5)
+    assert exact_criterion(fit.model, 10 * theta) < exact_criterion(fit.model, theta)
+    assert "highest where the residual variance goes to 0" in " ".join(str(fit.summary()).split())
 
 
 def test_one_column_fewer_and_the_likelihood_has_a_maximum(cycle):
@@ -153,7 +183,9 @@ def test_sources_and_the_iterative_method(tmp_path: Path, cycle, method):
             fit = fitted(formula, data, reml=False, method=method)
             assert fit.certificate.unbounded is expected
             assert ("unbounded" in fit.certificate.message) is expected
-        assert not fitted(formula, str(tmp_path / "cycle.parquet"), method=method).certificate.unbounded
+        # By REML it is a limit that is highest, which the direct method finds out on its way.
+        by_reml = fitted(formula, str(tmp_path / "cycle.parquet"), method=method)
+        assert by_reml.certificate.unbounded is (expected and method == "direct")
 
 
 def test_it_is_stored_and_the_look_alike_says_so(tmp_path: Path, cycle):

@@ -30,8 +30,10 @@ class FitOptions:
         (in deviance units), or below the rounding noise of the criterion.
     restart_budget : float
         Milliseconds, by an estimate that is the same on every machine, that further starts may take after an end on the
-        boundary, or so close to it that the data hardly tell: likelihoods of such models can have several optima. 0
-        leaves them out; `certificate` says how many starts agreed. They are left out after ``start=`` too.
+        boundary, or so close to it that the data hardly tell, or anywhere if there are no more rows than fixed and
+        random effects (of weights that differ widely only the large ones count): likelihoods of such models can have
+        several optima. Four times as many if there are less than two rows per effect. 0 leaves further starts out, and
+        so does ``start=``; `certificate` says how many agreed.
     seed : int
         Of the random probes of the iterative method: the same data and seed give the same numbers.
     mc_share : float

@@ -58,8 +58,8 @@ class Certificate:
         the optimum that was found, and several starts that agree are no proof that there is none lower.
     unbounded : bool
         Whether the likelihood (REML or ML, as fitted) is known to have no maximum, so that the verdict is one on a
-        local optimum: random and fixed effects reproduce the response, and it grows without limit as these random
-        effects do beside the residuals. It occurs in small models by ML.
+        local optimum: random and fixed effects reproduce the response, and it grows as these random effects do beside
+        the residuals, by ML without limit. It occurs in small models.
     """
 
     scaled_gradient: float
@@ -144,10 +144,17 @@ def certify(
 
 def _without_maximum(reproduction: Reproduction, reml: bool) -> str:
     """Say why the likelihood has no maximum, and what to do."""
+    groups = ", ".join(reproduction.groups)
+    if reproduction.bounded:
+        return (
+            f"But the likelihood has no maximum: fixed effects and the random effects of {groups} can reproduce the "
+            "response, and it is highest where the residual variance goes to 0. Estimates, likelihood ratios, AIC and "
+            "BIC are those of a local optimum at best. Use fewer random or fixed effects."
+        )
     first = "Fit by REML (reml=True), or use" if reproduction.any_response and not reml else "Use"
     return (
         "But the likelihood is unbounded: fixed effects and the random effects of "
-        f"{', '.join(reproduction.groups)} reproduce the response exactly, and it grows without limit as these grow "
+        f"{groups} reproduce the response exactly, and it grows without limit as these grow "
         "beside the residuals. Estimates, likelihood ratios, AIC and BIC are those of a local optimum at best. "
         f"{first} fewer random or fixed effects."
     )

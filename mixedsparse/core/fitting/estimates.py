@@ -10,7 +10,7 @@ from scipy.linalg import lapack, solve_triangular
 from mixedsparse.core.fitting.certificate import Certificate, certify
 from mixedsparse.core.fitting.identification import Unidentified, unidentified
 from mixedsparse.core.fitting.outcome import Search
-from mixedsparse.core.fitting.unbounded import reproduction
+from mixedsparse.core.fitting.unbounded import Reproduction, in_the_limit, reproduction, vanishes
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.problem import Problem
@@ -120,9 +120,17 @@ def report(engine: Engine, found: Search, reml: bool) -> Fit:
         modes=_modes(problem, found.pls),
         criterion=found.pls.criterion,
         search=found,
-        certificate=certify(problem, found, loose, reproduction(engine, reml)),
+        certificate=certify(problem, found, loose, _without_maximum(engine, found)),
         unidentified=loose,
     )
+
+
+def _without_maximum(engine: Engine, found: Search) -> Reproduction | None:
+    """Say which effects reproduce the response, if the likelihood has no maximum for that reason."""
+    unbounded = reproduction(engine, found.pls.reml)
+    if unbounded is None and (found.lower_at_zero or vanishes(engine, found)):
+        return in_the_limit(engine.problem)
+    return unbounded
 
 
 def _modes(problem: Problem, pls: Pls) -> tuple[np.ndarray, ...]:

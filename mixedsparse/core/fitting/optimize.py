@@ -15,9 +15,10 @@ import numpy as np
 from scipy.optimize import minimize
 
 from mixedsparse.core.engines.criteria import make_criterion, make_orthogonal
+from mixedsparse.core.fitting.lacking import CLOSE, lacking
 from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.start import moment_start
-from mixedsparse.core.fitting.trust import Step, next_radius, secant, trust_step
+from mixedsparse.core.fitting.trust import Step, next_radius, trust_step
 from mixedsparse.core.likelihood.criterion import Criterion, Point
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.interface import Engine
@@ -39,8 +40,6 @@ _FIRST_RADIUS = 0.5
 _FURTHEST = 1e5
 _FAR = 10.0
 _FIRST_TRIES = 8
-# Scaled gradient below which the exact Hessian takes over.
-_CLOSE = 2.0
 # Scaled gradient below which theta is as good as the criterion can tell, and no closing step is taken.
 _CLOSED = 1e-7
 # The radius below which Newton cannot progress.
@@ -215,8 +214,8 @@ def _newton(walk: _Walk, theta: np.ndarray, at: Point, max_evals: int, tolerance
             radius = next_radius(radius, gain / step.predicted, length, step.limited)
             fresh = trial is not None and (gain > 0 or (step.predicted < 10 * noise and gain > -10 * noise))
             if fresh and trial is not None:
-                found = walk.criterion.differentiate(trial[1], exact=step.scaled_gradient < _CLOSE)
-                missing = _missing(missing, trial[0] - theta, derivatives, found, step)
+                found = walk.criterion.differentiate(trial[1], exact=step.scaled_gradient < CLOSE)
+                missing = lacking(walk.layout, missing, theta, derivatives, found, step)
                 (theta, at), derivatives = trial, found
                 if not derivatives.finite:
                     stop = Stop.NOT_FINITE
@@ -233,17 +232,6 @@ def _trust_step(walk: _Walk, theta: np.ndarray, derivatives: Derivatives, missin
     assert derivatives.hessian is not None
     scale = np.maximum(1.0, walk.layout.row_norms(theta))
     return trust_step(derivatives.gradient, derivatives.hessian + missing, radius, scale)
-
-
-def _missing(missing: np.ndarray, move: np.ndarray, old: Derivatives, new: Derivatives, step: Step) -> np.ndarray:
-    """Estimate what approximate Hessians lack, close to the optimum, from the gradients at both ends of `step`."""
-    if new.kind == "exact" or old.hessian is None or new.hessian is None:
-        return np.zeros_like(missing)
-    # Where a column of Lambda was turned the two gradients do not belong to one path.
-    turned = float(np.linalg.norm(move - step.move)) > 0.1 * float(np.linalg.norm(step.move))
-    if step.scaled_gradient > _CLOSE or turned or not new.finite:
-        return missing
-    return secant(missing, move, new.gradient - old.gradient, 0.5 * (old.hessian + new.hessian))
 
 
 def _try(walk: _Walk, theta: np.ndarray) -> tuple[np.ndarray, Point] | None:

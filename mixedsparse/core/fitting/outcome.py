@@ -48,6 +48,8 @@ class Search:
         Rounding error of the criterion there.
     starts, agreed : int
         Points that searches set out from, and how many of these ended at this criterion.
+    lower_at_zero : bool
+        Whether some search ended lower, or this one ended, where the residual variance goes to 0.
     """
 
     theta: np.ndarray
@@ -62,3 +64,4 @@ class Search:
     noise: float = float("nan")
     starts: int = 1
     agreed: int = 1
+    lower_at_zero: bool = False

@@ -1,12 +1,11 @@
 """Further starts after an end that may be a local optimum: one on the boundary, or where the data say little.
 
 Likelihoods of small or singular models can have several optima (Henn & Hodges 2014, Int. Stat. Rev. 82, 436-458).
-Starts are of three kinds: all standard deviations small, like sigma, or large, or those of one term large beside the
-others; the first end with every entry changed at random; and the best of some that are random altogether. Small
-models are searched from all of them in step (`batched.lockstep`), where sigma is a parameter of its own, so that
-paths differ from those of the first search; others one after the other. What any of them finds is searched again from
-there, so that the end is judged as ever. How many starts there are is decided by an estimate of their cost, not by a
-clock: the same data give the same result.
+Starts are of the kinds of `starts`. Small models are searched from nearly all of them in step (`newton_batch`), where
+sigma is a parameter of its own, so that paths differ from those of the first search; what they find is searched again
+from there, so that the end is judged as ever. For others the criterion is evaluated at all starts, which costs little
+beside a search, and searches set out from the lowest, one after the other. How many starts there are is decided by an
+estimate of their cost, not by a clock: the same data give the same result.
 """
 
 from __future__ import annotations
@@ -26,6 +25,8 @@ from mixedsparse.core.batch.newton_batch import minimise
 from mixedsparse.core.engines.criteria import make_criterion
 from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search, Stop
+from mixedsparse.core.fitting.starts import changed_copies, even_starts, random_starts
+from mixedsparse.core.fitting.unbounded import vanishes
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -37,23 +38,24 @@ __all__ = ["doubtful", "with_further_starts"]
 _FAR, _FURTHER, _HARDLY = 1.0, 2.5, 0.5
 # Milliseconds, by estimate, that looking for this may take.
 _TRIFLE = 5.0
-# Standard deviations over sigma: all terms alike; one term and the others.
-_ALIKE = (1.0, 0.1, 3.0, 10.0)
-_UNLIKE = ((3.0, 0.1), (30.0, 0.3))
 # Random starts that are evaluated for each parameter and in all, those of them that are searched from, and the seed.
 _RANDOM, _MOST_RANDOM, _BEST, _SEED = 16, 64, 6, 20141003
-# Entries of the first end: their number of changed copies, the spread of the powers of ten that they are multiplied
-# by, the share that change their sign, and what stands for a variance of 0.
-_CHANGED, _SPREAD, _FLIPPED, _LIFTED = 6, 0.5, 0.3, 0.3
+# Changed copies of the first end.
+_CHANGED = 6
 # Changed copies and best random starts that there are beside one for each parameter.
 _BESIDE = 1
 # Points at which a single parameter is scanned, whitened: a standard deviation over sigma.
 _SCAN = np.concatenate([[0.0], 10.0 ** np.linspace(-1.5, 2.5, 17)])
 # Fewer starts than these are not worth their while.
 _FEWEST = 4
-# Powers of ten between which random deviations lie, and the share of them that is at the lower end.
-_LEAST, _MOST = -2.0, 1.5
-_ABSENT = 0.15
+# Where searches are one after the other: share of an evaluation with derivatives that one without them takes, and the
+# most searches.
+_VALUE, _PROMISING = 0.3, 12
+# Evaluations after which a search that goes nowhere is given up.
+_LONGEST = 120
+# Rows that count per effect, fixed or random, up to which an optimum is doubtful wherever it is, and up to which the
+# budget is multiplied by `_PATIENCE`.
+_SATURATED, _FEW, _PATIENCE = 1.0, 2.0, 4.0
 # Milliseconds of an evaluation with derivatives: a constant, and per million multiply-adds; evaluations of a search.
 _CALL, _PER_MILLION, _EVALUATIONS = 0.4, 3.0, 12
 # Ends of searches in step that did not converge from which the ordinary search goes on.
@@ -71,6 +73,8 @@ def doubtful(engine: Engine, reml: bool, found: Search) -> bool:
         return False
     layout, hessian = engine.problem.layout, found.derivatives.hessian
     diagonal = layout.is_diagonal
+    if _rows_per_effect(engine.problem) <= _SATURATED:
+        return True
     if hessian is None or found.stop is Stop.NO_PROGRESS or (found.theta[diagonal] == 0.0).any():
         return True
     values, vectors = np.linalg.eigh(hessian)
@@ -103,31 +107,68 @@ def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float
         Of `search`.
     """
     problem = engine.problem
+    limits["max_evals"] = min(limits.get("max_evals", _LONGEST), _LONGEST)
+    if _rows_per_effect(problem) <= _FEW:
+        budget *= _PATIENCE
     if len(found.theta) == 1:
         return _of_one_parameter(engine, reml, found, int(budget / _milliseconds(engine)), limits)
-    batch, values = make_batch(engine), [found.pls.criterion]
+    batch = make_batch(engine)
     in_step = batch.together
-    evaluations = _EVALUATIONS if in_step else max(_EVALUATIONS, found.nfev)
-    starts = _starts(engine, reml, found, int(budget / (evaluations * _milliseconds(engine))))
+    if in_step:
+        starts = _starts(engine, reml, found, int(budget / (_EVALUATIONS * _milliseconds(engine))))
+    else:
+        starts = _promising(engine, reml, found, budget)
     if not starts:
         return found
+    ends = _Ends(engine, found)
     if in_step:
         thetas, converged = _in_step(batch, reml, found, starts)
         reached = np.array(_values(engine, reml, thetas))
         lower = reached < found.pls.criterion - _LOWER
-        # The lowest end, if it is lower than the first, and some of those that were on their way.
-        order = [i for i in np.argsort(reached) if lower[i] or not converged[i]][: 1 if converged.all() else _GO_ON]
-        values += [value for i, value in enumerate(reached) if i not in order]
-        starts = [thetas[i] for i in order]
-    best, count = found, len(values) + len(starts)
-    for start in starts:
-        again = _searched(engine, reml, start, limits)
-        if again is not None:
-            values.append(again.pls.criterion)
-            best = again if _is_better(problem, again, best) else best
-    same = _SAME + _RELATIVE * abs(best.pls.criterion)
-    agreed = sum(abs(value - best.pls.criterion) <= same for value in values)
-    return dataclasses.replace(best, starts=count, agreed=int(agreed))
+        # The lowest ends, if they are lower than the first, and those that were on their way.
+        order = [i for i in np.argsort(reached) if lower[i] or not converged[i]]
+        for i in order[:_GO_ON]:
+            if converged.all() and ends.best is not found:
+                break
+            ends.add(_searched(engine, reml, thetas[i], limits))
+            reached[i] = np.nan
+        ends.values += [value for value in reached if not np.isnan(value)]
+    else:
+        for start in starts:
+            ends.add(_searched(engine, reml, start, limits))
+    return ends.judged(1 + len(starts))
+
+
+class _Ends:
+    """Ends of searches: the best that is an optimum, and the lowest on its way to no residual variance."""
+
+    def __init__(self, engine: Engine, first: Search) -> None:
+        self.engine, self.best, self.values = engine, first, [first.pls.criterion]
+        self.best_vanishes = vanishes(engine, first)
+        self.limit = first.pls.criterion if self.best_vanishes else np.inf
+
+    def add(self, end: Search | None) -> None:
+        """Take note of an end; None where the criterion could not be evaluated."""
+        if end is None:
+            return
+        value = end.pls.criterion
+        self.values.append(value)
+        perfect = end.pls.pwrss <= _PERFECT * float(self.engine.problem.xy[-1, -1])
+        gone = perfect or vanishes(self.engine, end)
+        if gone and end.noise <= _SAME:
+            self.limit = min(self.limit, value)
+        # An optimum is better than a limit that is hardly lower; a limit is reported only if there is nothing else.
+        lower = value < self.best.pls.criterion + (_SAME if self.best_vanishes and not gone else -_LOWER)
+        if lower and not perfect and end.stop is Stop.CONVERGED and (self.best_vanishes or not gone):
+            self.best, self.best_vanishes = end, gone
+
+    def judged(self, starts: int) -> Search:
+        """Return the best, with the number of `starts` and of those that ended at its criterion."""
+        value = self.best.pls.criterion
+        same = _SAME + _RELATIVE * abs(value)
+        agreed = int(sum(abs(other - value) <= same for other in self.values))
+        lower = self.best_vanishes or self.limit < value - same
+        return dataclasses.replace(self.best, starts=starts, agreed=agreed, lower_at_zero=lower)
 
 
 def _of_one_parameter(engine: Engine, reml: bool, found: Search, affordable: int, limits: Any) -> Search:
@@ -161,50 +202,46 @@ def _downhill(values: np.ndarray, point: int) -> int:
 
 
 def _milliseconds(engine: Engine) -> float:
-    """Estimate what an evaluation with derivatives takes."""
-    problem = engine.problem
-    size = problem.layout.q + problem.p
-    level = sum(n * (k + problem.p) ** 3 for k, n in zip(problem.layout.widths, problem.layout.n_levels, strict=True))
-    work = min(engine.work, float(size) ** 3) + level
-    return _CALL + _PER_MILLION * 1e-6 * work
+    """Estimate what an evaluation with derivatives takes, the same for all engines: that of the split."""
+    problem, layout = engine.problem, engine.problem.layout
+    sizes = list(zip(layout.widths, layout.n_levels, strict=True))
+    rest = layout.q - max(k * n for k, n in sizes)
+    level = sum(n * (k + problem.p) ** 3 for k, n in sizes)
+    return _CALL + _PER_MILLION * 1e-6 * (float(rest) ** 3 + level)
 
 
 def _starts(engine: Engine, reml: bool, found: Search, affordable: int) -> list[np.ndarray]:
-    """Thetas (m,) of the whitened bases to start from: at most `affordable`, the best of the random ones among them."""
-    problem, layout = engine.problem, engine.problem.layout
-    terms, m = len(problem.terms), len(found.theta)
+    """Thetas (m,) of the whitened bases to search from in step, the best of random ones among them."""
+    problem, m = engine.problem, len(found.theta)
     best = min(_BEST, m + _BESIDE, affordable // 2)
-    copies = min(_CHANGED, m + _BESIDE)
     if affordable < _FEWEST:
         return []
-    sizes = [np.full(terms, alike) for alike in _ALIKE]
-    if terms > 1:
-        for large, small in _UNLIKE:
-            sizes += [np.where(np.arange(terms) == t, large, small) for t in range(terms)]
-    even = [_theta(problem, [np.full(len(w), s) for w, s in zip(layout.whiten, size, strict=True)]) for size in sizes]
     rng = np.random.default_rng(_SEED)
-    lifted = np.where(layout.is_diagonal & (found.theta == 0.0), _LIFTED, found.theta)
-    signs = np.where(rng.random((copies, m)) < _FLIPPED, -1.0, 1.0)
-    changed = [layout.positive(theta) for theta in signs * lifted * 10.0 ** (_SPREAD * rng.normal(size=(copies, m)))]
-    chosen = [start for pair in zip_longest(even, changed) for start in pair if start is not None][: affordable - best]
-    drawn = []
-    for _ in range(min(_RANDOM * m, _MOST_RANDOM)):
-        spread = [10.0 ** rng.uniform(_LEAST, _MOST, len(w)) for w in layout.whiten]
-        present = [np.where(rng.random(len(s)) < _ABSENT, 10.0**_LEAST, s) for s in spread]
-        drawn.append(_theta(problem, present, rng))
-    values = _values(engine, reml, drawn)
-    return chosen + [drawn[i] for i in np.argsort(values)[:best]]
+    changed = changed_copies(problem, found.theta, min(_CHANGED, m + _BESIDE), rng)
+    pairs = zip_longest(even_starts(problem), changed)
+    chosen = [start for pair in pairs for start in pair if start is not None][: affordable - best]
+    drawn = random_starts(problem, min(_RANDOM * m, _MOST_RANDOM), rng)
+    return chosen + _lowest(engine, reml, drawn, best)
 
 
-def _theta(problem: Problem, deviations: list[np.ndarray], rng: np.random.Generator | None = None) -> np.ndarray:
-    """Theta of effects with the given SD over sigma, per term, whitened bases: uncorrelated, or anyhow by `rng`."""
-    layout = problem.layout
-    blocks = [np.zeros((k, k)) for k in layout.widths]
-    for b, start, own in zip(layout.term_block, layout.term_start, deviations, strict=True):
-        inside = slice(start, start + len(own))
-        rows = np.eye(len(own)) if rng is None else np.tril(rng.normal(size=(len(own), len(own))))
-        blocks[b][inside, inside] = own[:, None] * rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return layout.positive(layout.gather(blocks))
+def _promising(engine: Engine, reml: bool, found: Search, budget: float) -> list[np.ndarray]:
+    """Thetas (m,) to search from one after the other: those with the lowest criterion, as many as can be afforded."""
+    problem, each = engine.problem, _milliseconds(engine)
+    drawn = even_starts(problem)
+    drawn += random_starts(problem, len(found.theta) + _BESIDE, np.random.default_rng(_SEED))
+    affordable = int((budget - _VALUE * each * len(drawn)) / (_EVALUATIONS * each))
+    return _lowest(engine, reml, drawn, min(affordable, _PROMISING)) if affordable > 0 else []
+
+
+def _lowest(engine: Engine, reml: bool, thetas: list[np.ndarray], count: int) -> list[np.ndarray]:
+    return [thetas[i] for i in np.argsort(_values(engine, reml, thetas))[:count]]
+
+
+def _rows_per_effect(problem: Problem) -> float:
+    """Rows per fixed or random effect; of weights that differ, only the large ones count."""
+    weights = problem.root_weights
+    rows = float(problem.n) if weights is None else float((weights**2).sum() ** 2 / (weights**4).sum())
+    return rows / (problem.p + problem.layout.q)
 
 
 # Absurd theta overflow, as in `optimize.search`.

@@ -9,7 +9,8 @@ falls as c^-2, and otherwise it stays above a positive number. So
 
 which have no minimum if and only if y is in that span and the rank is below n. Effects that grow at different rates do
 no better than all of them at the slowest of these. A response of continuous errors is in the span only where
-rank([X, Z L]) = n: then ML is unbounded unless rank(Z L) = n, too, and REML is bounded.
+rank([X, Z L]) = n: then ML is unbounded unless rank(Z L) = n, too, and REML is bounded. But it may well fall all
+the way to its limit, and have no minimum either: that shows where a search ends (`vanishes`), not in the ranks.
 
 L has one template per term, Lambda_t, for all of its levels. All effects of all terms together reproduce most and have
 the greatest rank; smaller sets count only where that rank is n. They are, term by term, no effect, as many combinations
@@ -26,11 +27,14 @@ from itertools import islice, product
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, lstsq, qr
 
+from mixedsparse.core.engines.criteria import criterion_at
+from mixedsparse.core.fitting.outcome import Search
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.rows import can_use_rows
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["Reproduction", "reproduction"]
+__all__ = ["Reproduction", "in_the_limit", "reproduction", "vanishes"]
 
 # Entries of [X, Z] up to which dense algebra is quick.
 _LARGEST = 200_000
@@ -48,6 +52,9 @@ _ROUNDING = 1e-13
 # Share of the residual of y on X that may be left where y is reproduced: decimals leave 1e-13.
 _REPRODUCED = 1e-9
 _SEED = 20140601
+# Largest standard deviation over sigma (whitened) from which on an end may be on its way to a limit, the step further
+# that is tried, and the rise of the criterion over it that speaks against one.
+_FAR_OUT, _FURTHER, _NO_RISE = 1e2, 10.0, 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +67,13 @@ class Reproduction:
         Grouping factors of the terms.
     any_response : bool
         Whether they reproduce every response, so that the REML criterion is bounded.
+    bounded : bool
+        Whether the likelihood is bounded, and highest in the limit.
     """
 
     groups: tuple[str, ...]
     any_response: bool
+    bounded: bool = False
 
 
 def reproduction(engine: Engine, reml: bool) -> Reproduction | None:
@@ -73,7 +83,7 @@ def reproduction(engine: Engine, reml: bool) -> Reproduction | None:
     """
     problem = engine.problem
     n, width = problem.n, problem.p + problem.layout.q
-    if n > width or n * width > _LARGEST:
+    if not _may_span(problem) or n * width > _LARGEST:
         return None
     space = _in_memory(problem) if can_use_rows(problem) else _from_sums(engine)
     if not _may_reproduce(space):
@@ -84,6 +94,27 @@ def reproduction(engine: Engine, reml: bool) -> Reproduction | None:
         if found is not None:
             return found
     return None
+
+
+def _may_span(problem: Problem) -> bool:
+    return problem.n <= problem.p + problem.layout.q
+
+
+def vanishes(engine: Engine, found: Search) -> bool:
+    """Whether the criterion falls from the end of a search on as the residual variance goes to 0."""
+    size = float(np.abs(found.theta).max(initial=0.0))
+    if not _may_span(engine.problem) or size < _FAR_OUT:
+        return False
+    try:
+        further = criterion_at(engine, found.pls.reml, _FURTHER * found.theta)[1].criterion
+    except NotPositiveDefiniteError:
+        return True
+    return bool(further <= found.pls.criterion + _NO_RISE + found.noise)
+
+
+def in_the_limit(problem: Problem) -> Reproduction:
+    """Say of a criterion that is lowest where the residual variance goes to 0 which effects reproduce the response."""
+    return Reproduction(tuple(dict.fromkeys(term.group for term in problem.terms)), True, bounded=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

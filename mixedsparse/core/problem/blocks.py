@@ -105,14 +105,17 @@ class BlockLayout:
             out[mine] = matrix[self.row[mine], self.col[mine]]
         return out
 
-    def positive(self, theta: np.ndarray) -> np.ndarray:
-        """Flip the columns of Lambda whose diagonal entry is negative: the same covariance."""
+    def signs(self, theta: np.ndarray) -> np.ndarray:
+        """Return -1 (m,) for the columns of Lambda whose diagonal entry is negative, 1 for others."""
         negative = self.is_diagonal & (theta < 0)
         if not negative.any():
-            return theta
+            return np.ones(len(theta))
         flipped = set(zip(self.block[negative], self.col[negative], strict=True))
-        sign = [-1.0 if key in flipped else 1.0 for key in zip(self.block, self.col, strict=True)]
-        return theta * np.array(sign)
+        return np.array([-1.0 if key in flipped else 1.0 for key in zip(self.block, self.col, strict=True)])
+
+    def positive(self, theta: np.ndarray) -> np.ndarray:
+        """Flip the columns of Lambda whose diagonal entry is negative: the same covariance."""
+        return theta * self.signs(theta) if (self.is_diagonal & (theta < 0)).any() else theta
 
     def row_norms(self, theta: np.ndarray) -> np.ndarray:
         """Return the SD ratio (m,) of the effect in whose row each entry of theta stands."""

@@ -1,0 +1,66 @@
+"""Thetas to start further searches from, of the whitened bases: a term's effects are in units of sigma.
+
+Even ones have all standard deviations alike, or those of one term large or small beside the others. Where a term takes
+up what belongs to the residual, or to another term, the way out leads through values at which that one is small and the
+others are large (or the other way round), and no start with all of them alike comes near. Others are the first end with
+every entry changed at random, and altogether random.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mixedsparse.core.problem.problem import Problem
+
+__all__ = ["changed_copies", "even_starts", "random_starts"]
+
+# Standard deviations over sigma: all terms alike; one term and the others, either way round.
+_ALIKE = (1.0, 0.1, 3.0, 10.0)
+_UNLIKE = ((3.0, 0.1), (30.0, 0.3), (300.0, 3.0))
+# Entries of the first end: the spread of the powers of ten that they are multiplied by, the share that change their
+# sign, and what stands for a variance of 0.
+_SPREAD, _FLIPPED, _LIFTED = 0.5, 0.3, 0.3
+# Powers of ten between which random deviations lie, and the share of them that is at the lower end.
+_LEAST, _MOST = -2.0, 1.5
+_ABSENT = 0.15
+
+
+def even_starts(problem: Problem) -> list[np.ndarray]:
+    """Make all terms alike, then one of them large or small beside the others."""
+    terms, sizes = np.arange(len(problem.terms)), [np.full(len(problem.terms), alike) for alike in _ALIKE]
+    if len(terms) > 1:
+        for large, small in _UNLIKE:
+            sizes += [np.where(terms == t, large, small) for t in terms]
+            # Of two terms, one is small where the other is large.
+            sizes += [np.where(terms == t, small, large) for t in terms if len(terms) > 2]
+    widths = [len(whiten) for whiten in problem.layout.whiten]
+    return [_theta(problem, [np.full(k, s) for k, s in zip(widths, size, strict=True)]) for size in sizes]
+
+
+def changed_copies(problem: Problem, theta: np.ndarray, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Copy `theta` (m,) `count` times, every entry multiplied by a power of ten and some signs changed."""
+    layout, shape = problem.layout, (count, len(theta))
+    lifted = np.where(layout.is_diagonal & (theta == 0.0), _LIFTED, theta)
+    signs = np.where(rng.random(shape) < _FLIPPED, -1.0, 1.0)
+    return [layout.positive(changed) for changed in signs * lifted * 10.0 ** (_SPREAD * rng.normal(size=shape))]
+
+
+def random_starts(problem: Problem, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Draw deviations, some of them absent, anyhow correlated."""
+    out = []
+    for _ in range(count):
+        spread = [10.0 ** rng.uniform(_LEAST, _MOST, len(w)) for w in problem.layout.whiten]
+        present = [np.where(rng.random(len(s)) < _ABSENT, 10.0**_LEAST, s) for s in spread]
+        out.append(_theta(problem, present, rng))
+    return out
+
+
+def _theta(problem: Problem, deviations: list[np.ndarray], rng: np.random.Generator | None = None) -> np.ndarray:
+    """Theta of effects with the given SD over sigma, per term, whitened bases: uncorrelated, or anyhow by `rng`."""
+    layout = problem.layout
+    blocks = [np.zeros((k, k)) for k in layout.widths]
+    for b, start, own in zip(layout.term_block, layout.term_start, deviations, strict=True):
+        inside = slice(start, start + len(own))
+        rows = np.eye(len(own)) if rng is None else np.tril(rng.normal(size=(len(own), len(own))))
+        blocks[b][inside, inside] = own[:, None] * rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return layout.positive(layout.gather(blocks))
