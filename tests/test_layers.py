@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,7 @@ def walk(node: ast.AST, in_function: bool = False, for_types: bool = False) -> I
         yield from walk(child, function, types)
 
 
+@cache
 def imports(path: Path) -> list[Import]:
     return list(walk(ast.parse(path.read_text(encoding="utf-8"))))
 

@@ -119,10 +119,18 @@ def fit_both(name: str, reml: bool) -> Pair:
 
 
 def best_fit(model: Any, **options: Any) -> Any:
-    """Likeliest end of statsmodels' optimisers: each stops early, or breaks down, on some of the cases."""
-    fits = []
-    for steps in ({"method": "bfgs", "gtol": 1e-6}, {"method": "lbfgs"}, {"method": "powell"}):
+    """Likeliest end of statsmodels' optimisers: each stops early, or breaks down, on some of the cases.
+
+    As soon as two of them end at one height, the others are not asked.
+    """
+    best = None
+    for steps in ({"method": "lbfgs"}, {"method": "powell"}, {"method": "bfgs", "gtol": 1e-6}):
         with contextlib.suppress(np.linalg.LinAlgError):
-            fits.append(quietly(lambda steps=steps: model.fit(**steps, **options)))
-    # An optimiser that overshot leaves NaN.
-    return max((fit for fit in fits if np.isfinite(fit.llf)), key=lambda fit: fit.llf)
+            fit = quietly(lambda steps=steps: model.fit(**steps, **options))
+            if not np.isfinite(fit.llf):  # it overshot
+                continue
+            agreed = best is not None and abs(fit.llf - best.llf) < LLF
+            best = fit if best is None or fit.llf > best.llf else best
+            if agreed:
+                break
+    return best

@@ -12,11 +12,16 @@ from mixedsparse.ground.errors import FormulaError, OptionError, SingularFitWarn
 from tests.compat.cases import LLF, PARAMETERS, best_fit, close, quietly
 
 
+GROUPS = 30
+
+
 def overlapping():
-    rng = np.random.default_rng(4)
-    g = np.repeat(np.arange(60), 8)
-    data = pd.DataFrame({name: rng.normal(size=len(g)) for name in "xvw"} | {"g": g, "c": np.tile(list("pq"), 240)})
-    effects = rng.normal(size=(60, 3))
+    rng = np.random.default_rng(8)
+    g = np.repeat(np.arange(GROUPS), 8)
+    data = pd.DataFrame(
+        {name: rng.normal(size=len(g)) for name in "xvw"} | {"g": g, "c": np.tile(list("pq"), 4 * GROUPS)}
+    )
+    effects = rng.normal(size=(GROUPS, 3))
     data["y"] = data["x"] + effects[g, 0] + 1.5 * (effects[g, 1] * data["v"] + effects[g, 2] * data["w"])
     data["y"] += rng.normal(size=len(g))
     return data
@@ -45,7 +50,7 @@ def test_formulas_beside_statsmodels(arguments, reml):
     for name in ("params", "cov_re", "vcomp", "resid", "fittedvalues"):
         close(getattr(ours, name), getattr(theirs, name), PARAMETERS)
     close(ours.bse, theirs.bse, 1e-2)
-    for group in (0, 59):
+    for group in (0, GROUPS - 1):
         assert sorted(ours.random_effects[group].index) == sorted(theirs.random_effects[group].index)
         close(ours.random_effects[group][theirs.random_effects[group].index], theirs.random_effects[group], PARAMETERS)
         cov = theirs.random_effects_cov[group]
@@ -82,7 +87,7 @@ def test_two_covariates_of_the_pigs():
 def test_arrays_are_the_same_model_as_formulas():
     data = overlapping()
     mats = [[part[["v", "w"]].to_numpy() for _, part in data.groupby("g")]]
-    spec = VCSpec(["a"], [[["v", "w"]] * 60], mats)
+    spec = VCSpec(["a"], [[["v", "w"]] * GROUPS], mats)
     X = np.column_stack([np.ones(len(data)), data["x"]])
     arrays = MixedLM(data["y"], X, data["g"], exog_re=np.ones(len(data)), exog_vc=spec).fit()
     formula = mixedlm("y ~ x", data, groups="g", re_formula="1", vc_formula={"a": "0 + v + w"}).fit()
@@ -99,7 +104,7 @@ def test_groups_may_have_different_numbers_of_columns():
     one = np.ones(len(data))
     names = [[str(j) for j in range(block.shape[1])] for block in narrow]
     few = MixedLM(data["y"], one, data["g"], exog_re=one, exog_vc=VCSpec(["a"], [names], [narrow])).fit()
-    all_ = MixedLM(data["y"], one, data["g"], exog_re=one, exog_vc=VCSpec(["a"], [[["0", "1"]] * 60], [wide])).fit()
+    all_ = MixedLM(data["y"], one, data["g"], exog_re=one, exog_vc=VCSpec(["a"], [[["0", "1"]] * GROUPS], [wide])).fit()
     np.testing.assert_allclose(few.params, all_.params, rtol=1e-8)
     assert len(few.random_effects[1]) == 2
     assert len(all_.random_effects[1]) == 3

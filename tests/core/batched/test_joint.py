@@ -59,16 +59,20 @@ def test_derivatives_match_differences(name, reml):
     problem = make(name, 1).problem()
     charts = all_charts(problem, reml)
     x, index = points(charts, problem), np.arange(len(charts))
-    for batch in batches(problem):
-        criterion = JointCriterion(batch, charts, Responses.of(problem, len(charts)), UNIT, reml)
+    criteria = [
+        JointCriterion(batch, charts, Responses.of(problem, len(charts)), UNIT, reml) for batch in batches(problem)
+    ]
+    # Differences of one: all have the same values.
+    first = criteria[0]
+    value = first(x, index).value
+    gradient, hessian = (np.empty((len(x), *shape)) for shape in (x.shape[1:], 2 * x.shape[1:]))
+    for i, step in enumerate(1e-5 * np.eye(x.shape[1])):
+        above, below = first(x + step, index), first(x - step, index)
+        gradient[:, i] = (above.value - below.value) / 2e-5
+        hessian[:, i] = (above.gradient - below.gradient) / 2e-5
+    for criterion in criteria:
         at = criterion(x, index)
-        gradient, hessian = np.empty_like(at.gradient), np.empty_like(at.hessian)
-        for i in range(x.shape[1]):
-            step = np.zeros(x.shape[1])
-            step[i] = 1e-5
-            above, below = criterion(x + step, index), criterion(x - step, index)
-            gradient[:, i] = (above.value - below.value) / 2e-5
-            hessian[:, i] = (above.gradient - below.gradient) / 2e-5
+        np.testing.assert_allclose(at.value, value, rtol=1e-10)
         assert np.abs(gradient - at.gradient).max() < 1e-7 * np.abs(gradient).max()
         assert np.abs(hessian - at.hessian).max() < 1e-7 * np.abs(hessian).max()
 
