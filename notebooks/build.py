@@ -18,7 +18,17 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 # Notebooks that take more than some seconds: `make test-fast` leaves them out.
-SLOW = frozenset({"02_crossed_psycholinguistics", "05_large_data", "08_power"})
+SLOW = frozenset(
+    {
+        "02_crossed_psycholinguistics",
+        "03_nested_and_crossed",
+        "04_longitudinal_growth",
+        "05_large_data",
+        "06_for_lme4_users",
+        "08_power",
+        "09_limitations",
+    }
+)
 CELL_SECONDS = 600
 # Where ipykernel says that a warning came from: a temporary file of the process.
 _KERNEL_FILE = re.compile(r"\S*ipykernel_\d+\S*:\d+: ")

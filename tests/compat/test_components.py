@@ -11,7 +11,6 @@ from mixedsparse.compat import MixedLM, VCSpec, mixedlm
 from mixedsparse.ground.errors import FormulaError, OptionError, SingularFitWarning
 from tests.compat.cases import LLF, PARAMETERS, best_fit, close, quietly
 
-
 GROUPS = 30
 
 

@@ -28,9 +28,10 @@ def quiet(function, *args, **options):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("reml", [True, False])
 @pytest.mark.parametrize("name", DESIGNS)
-def test_refit_is_a_fresh_fit(name, reml, backend):
+def test_refit_is_a_fresh_fit(name, backend):
+    # Every design by REML and by ML, every backend by both on half of the designs.
+    reml = list(DESIGNS).index(name) % 2 == (backend == "split")
     small = make(name, 0)
     other = make(name, 1).y
     offset = np.linspace(-1, 1, len(other))

@@ -127,7 +127,7 @@ def test_damage_anywhere_in_a_file_is_an_error_of_ours_or_none(path, tmp_path):
     whole, broken, chance = path.read_bytes(), tmp_path / "broken.parquet", random.Random(2)
     length = int.from_bytes(whole[-8:-4], "little")
     refused = 0
-    for trial in range(120):
+    for trial in range(60):
         part = bytearray(whole)
         # Half of the damage in the footer, where the schema is.
         at = len(whole) - 9 - chance.randrange(length) if trial % 2 else chance.randrange(len(whole))
@@ -140,7 +140,7 @@ def test_damage_anywhere_in_a_file_is_an_error_of_ours_or_none(path, tmp_path):
             except ms.MixedSparseError as err:
                 refused += 1
                 assert "broken.parquet" in str(err) or "column" in str(err) or "response" in str(err)  # noqa: PT017
-    assert refused > 30
+    assert refused > 15
 
 
 def test_a_closed_connection_is_named():
