@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixedsparse.core.batch.responses import rebind, with_response
 from mixedsparse.core.choose.engines import Engines
 from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.problem.edits import with_response
 from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.alignment import aligned_part
 from mixedsparse.data.sizes import checked_sizes
@@ -44,7 +44,7 @@ def fit_response(fitted: Fitted, y: np.ndarray, start: np.ndarray | None = None)
     iterative = fitted.iterative
     key = "iterative" if iterative else next((made for made in old.engines.made if made != "iterative"), "auto")
     engines = Engines(problem, old.engines.cost)
-    engines.made[key] = engine = rebind(old.engine(method=key) if iterative else old.engine(key), problem)
+    engines.made[key] = engine = (old.engine(method=key) if iterative else old.engine(key)).with_problem(problem)
     seed = 0 if fitted.fit.monte_carlo is None else fitted.fit.monte_carlo.seed
     fit = fit_problem(engine, fitted.reml, start=start, seed=seed)
     if is_perfect(fit, problem):

@@ -1,50 +1,16 @@
-"""Another response for the same design: X, Z, their cross-products and the analysis stay, sums with y are new."""
+"""Sums of many responses with one design."""
 
 from __future__ import annotations
-
-import copy
-from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedsparse.core.batch.batch import Responses
-from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.blocks import Block
 from mixedsparse.core.problem.crossproducts import level_sums
-from mixedsparse.core.problem.fixed import split_response
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["Projector", "rebind", "with_response", "with_sums"]
-
-
-def with_response(problem: Problem, y: np.ndarray) -> Problem:
-    """Return `problem` for another response y (n,), offset already subtracted."""
-    basis = problem.basis
-    shift, residual = split_response(basis.q, y, basis.has_constant, problem.root_weights)
-    Zy = [level_sums(block, residual[:, None])[:, :, 0] for block in problem.blocks]
-    rotated = basis.q.T @ residual
-    changed = with_sums(problem, Zy, float(residual @ residual), rotated)
-    return replace(changed, basis=replace(basis, shift=shift, residual=residual))
-
-
-def with_sums(problem: Problem, Zy: Sequence[np.ndarray], yy: float, Qy: np.ndarray | None = None) -> Problem:
-    """Return `problem` with the sums Z'r (levels, K) per block, r'r and Q'r of another residual r."""
-    xy = problem.xy.copy()
-    xy[-1, :-1] = xy[:-1, -1] = 0.0 if Qy is None else Qy
-    xy[-1, -1] = yy
-    Zxy = tuple(old.copy() for old in problem.Zxy)
-    for mine, new in zip(Zxy, Zy, strict=True):
-        mine[:, :, -1] = new
-    return replace(problem, Zxy=Zxy, xy=xy)
-
-
-def rebind(engine: Engine, problem: Problem) -> Engine:
-    """Return `engine` for a problem that differs in the response only: the analysis is shared."""
-    out = copy.copy(engine)
-    out.problem = problem
-    return out
+__all__ = ["Projector"]
 
 
 class Projector:

@@ -11,9 +11,9 @@ from mixedsparse.core.batch.coordinates import plain_chart
 from mixedsparse.core.batch.general import make_batch
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.batch.newton_batch import minimise
-from mixedsparse.core.batch.responses import rebind, with_sums
 from mixedsparse.core.fitting.fit import Fit, fit_problem
 from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.problem.edits import with_sums
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["Refits", "Refitter"]
@@ -100,7 +100,7 @@ class Refitter:
         """Fit one response by the search that fits models."""
         changed = with_sums(self.problem, [z[i] for z in responses.Zy], float(responses.yy[i]))
         try:
-            fit = fit_problem(rebind(self.engine, changed), self.fit.reml, start=self.fit.theta)
+            fit = fit_problem(self.engine.with_problem(changed), self.fit.reml, start=self.fit.theta)
         except NotPositiveDefiniteError as err:
             out.failures[i] = str(err)
             return

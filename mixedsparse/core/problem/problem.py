@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.blocks import Block, BlockLayout, make_blocks
 from mixedsparse.core.problem.crossproducts import Pairs, cross_pairs, level_products
 from mixedsparse.core.problem.fixed import FixedBasis, make_basis
+from mixedsparse.core.problem.reweighting import RowSums
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout, theta_order
 from mixedsparse.ground.threads import blas_threads
 
@@ -41,6 +42,10 @@ class Problem:
         [Q r]'[Q r].
     sum_log_weights : float
         Sum of log w, which enters the likelihood.
+    root_weights : ndarray, shape (n,), or None
+        Square roots of the prior weights.
+    origin : Problem or None
+        Of a problem with other weights: the one at whose weights whitening and Q were made; see `edits`.
     """
 
     n: int
@@ -55,6 +60,7 @@ class Problem:
     xy: np.ndarray
     sum_log_weights: float
     root_weights: np.ndarray | None = field(repr=False, default=None)
+    origin: Problem | None = field(repr=False, default=None)
 
     @property
     def p(self) -> int:
@@ -77,8 +83,21 @@ class Problem:
 
     @cached_property
     def blocks(self) -> list[Block]:
-        """Whitened bases of the blocks, row by row; made again when a new response asks for them."""
-        return make_blocks(self.terms, self.root_weights)[0]
+        """Whitened bases of the blocks times the root weights, row by row."""
+        if self.origin is None:
+            return make_blocks(self.terms, self.root_weights)[0]
+        change = root_change(self)
+        return [replace(b, z=b.z * change[:, None], unit=False) for b in self.origin.blocks]
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """[Q r] times the root weights, row by row, (n, p + 1)."""
+        return np.column_stack([self.basis.q, self.basis.residual])
+
+    @cached_property
+    def row_sums(self) -> RowSums:
+        """Makes sums over the rows of `blocks` with further weights."""
+        return RowSums(self.blocks, self.pairs)
 
     @cached_property
     def spreads(self) -> tuple[np.ndarray, ...]:
@@ -140,6 +159,14 @@ def _make_problem(y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], wei
         sum_log_weights=0.0 if weights is None else float(np.log(weights).sum()),
         root_weights=root_weights,
     )
+
+
+def root_change(problem: Problem) -> np.ndarray:
+    """Root weights of a problem over those of the one that it came from, (n,)."""
+    assert problem.origin is not None
+    assert problem.root_weights is not None
+    before = problem.origin.root_weights
+    return problem.root_weights if before is None else problem.root_weights / before
 
 
 def _all_pairs(blocks: Sequence[Block]) -> dict[tuple[int, int], Pairs]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +17,7 @@ from mixedsparse.core.engines.cholmod.cholmod import SparseCholesky
 from mixedsparse.core.engines.cholmod.selinv import SelectedInverse
 from mixedsparse.core.engines.level_blocks import is_safe, unrotate
 from mixedsparse.core.likelihood.interface import Pattern
+from mixedsparse.core.problem.edits import same_gram
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["CholmodEngine", "CholmodFactor"]
@@ -48,10 +50,11 @@ class CholmodEngine:
         index = (rows[self.order].astype(np.int32), pointer.astype(np.int32))
         values = self._values(problem.grams, {key: pairs.data for key, pairs in problem.pairs.items()})
         lower = sparse.csc_matrix((values[self.order], *index), shape=(q, q))
-        self.gram = (lower + sparse.tril(lower, -1).T).tocsr()
+        self.gram = _symmetric(lower)
         self.cholesky = SparseCholesky(lower)
         self.work = float("inf")
-        self._selected: tuple[SelectedInverse, np.ndarray] | None = None
+        # Engines of one pattern share this list.
+        self._selected: list[tuple[SelectedInverse, np.ndarray]] = []
 
     def _pattern(self) -> tuple[np.ndarray, np.ndarray]:
         """Row and column of every entry of the lower triangle: diagonal blocks, then pairs of blocks."""
@@ -109,14 +112,23 @@ class CholmodEngine:
 
     def with_problem(self, problem: Problem) -> CholmodEngine:
         """Engine for other numbers on the same pattern: the analysis is shared."""
+        places = None if same_gram(problem, self.problem) else self._places
         out = copy.copy(self)
         out.problem = problem
-        values = self._values(problem.grams, {key: pairs.data for key, pairs in problem.pairs.items()})
-        off = self.rows != self.columns
-        rows = np.concatenate([self.rows, self.columns[off]])
-        columns = np.concatenate([self.columns, self.rows[off]])
-        out.gram = sparse.csr_matrix((np.concatenate([values, values[off]]), (rows, columns)), shape=self.gram.shape)
+        if places is not None:
+            values = self._values(problem.grams, {key: pairs.data for key, pairs in problem.pairs.items()})[self.order]
+            out.gram = sparse.csr_matrix((values[places.data], places.indices, places.indptr), shape=places.shape)
         return out
+
+    @cached_property
+    def _places(self) -> sparse.csr_matrix:
+        """Place of each number of Z'Z among those of its lower triangle."""
+        pointer = np.concatenate([[0], np.cumsum(np.bincount(self.columns, minlength=self.gram.shape[0]))])
+        # Counted from 1, since a sum leaves zeros out.
+        numbers = np.arange(1, len(self.order) + 1), self.rows[self.order], pointer
+        places = _symmetric(sparse.csc_matrix(numbers, shape=self.gram.shape))
+        places.data -= 1
+        return places
 
     def refill(self, factors: Sequence[np.ndarray]) -> int:
         """Factorise M in place; returns the stamp of this factorisation."""
@@ -151,11 +163,11 @@ class CholmodEngine:
     def selected_inverse(self) -> tuple[list[np.ndarray], dict[tuple[int, int], np.ndarray]]:
         """Blocks of M^-1 on the pattern of Z'Z, for the factorisation in place."""
         factor = self.cholesky.lower_factor()
-        if self._selected is None:
+        if not self._selected:
             i, j = self._eliminated(self.rows), self._eliminated(self.columns)
             selected = SelectedInverse(factor.indptr, factor.indices)
-            self._selected = selected, selected.positions(np.maximum(i, j), np.minimum(i, j))
-        selected, positions = self._selected
+            self._selected.append((selected, selected.positions(np.maximum(i, j), np.minimum(i, j))))
+        selected, positions = self._selected[0]
         return self._unpack(selected.compute(factor.data)[positions])
 
 
@@ -236,3 +248,8 @@ class CholmodFactor:
 
     def scaled_projection(self, less: Vectors) -> None:
         """Nothing dense is at hand."""
+
+
+def _symmetric(lower: sparse.csc_matrix) -> sparse.csr_matrix:
+    """Matrix whose lower triangle is given."""
+    return (lower + sparse.tril(lower, -1).T).tocsr()

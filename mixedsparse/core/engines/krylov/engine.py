@@ -11,6 +11,7 @@ from mixedsparse.core.engines.krylov.factor import KrylovFactor
 from mixedsparse.core.engines.krylov.probes import Probes
 from mixedsparse.core.engines.krylov.system import System
 from mixedsparse.core.likelihood.interface import Effort
+from mixedsparse.core.problem.edits import same_gram
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["KrylovEngine"]
@@ -83,7 +84,11 @@ class KrylovEngine:
 
     def with_problem(self, problem: Problem) -> KrylovEngine:
         """Engine for other numbers on the same pattern, with the same probes."""
-        return KrylovEngine(problem, self.probes.seed, self.probes.batches)
+        if not same_gram(problem, self.problem):
+            return KrylovEngine(problem, self.probes.seed, self.probes.batches)
+        out = copy.copy(self)
+        out.problem = problem
+        return out
 
 
 def _start_space(system: System) -> np.ndarray:

@@ -19,10 +19,13 @@ _SMALL_REST = 1500
 
 
 class SplitAnalysis:
-    """Blocks of one `problem`: the one with most effects is eliminated, `first`, the others are the `rest`."""
+    """Blocks of one `problem`: the one with most effects is eliminated, `first`, the others are the `rest`.
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    An analysis `like` this one, of other numbers on the same pattern, shares what depends on the pattern only.
+    """
+
+    def __init__(self, problem: Problem, like: SplitAnalysis | None = None) -> None:
+        self.problem, self.like = problem, like
         layout = problem.layout
         self.first = int(np.argmax([k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]))
         self.gram = problem.grams[self.first]
@@ -30,12 +33,14 @@ class SplitAnalysis:
     @cached_property
     def rest(self) -> Rest:
         """Blocks that are not eliminated; made when it is needed, which a fit by `dense` does not."""
-        return Rest(self.problem, self.first)
+        return Rest(self.problem, self.first) if self.like is None else self.like.rest.refilled(self.problem)
 
     @cached_property
     def coupling(self) -> Coupling | None:
         """A_12, None when there is no rest."""
-        return make_coupling(self.rest) if self.rest.blocks else None
+        if self.like is None:
+            return make_coupling(self.rest) if self.rest.blocks else None
+        return None if self.like.coupling is None else self.like.coupling.refilled(self.rest)
 
     @property
     def work(self) -> float:

@@ -38,4 +38,4 @@ class SplitEngine(SplitAnalysis):
 
     def with_problem(self, problem: Problem) -> SplitEngine:
         """Engine for other numbers on the same pattern."""
-        return SplitEngine(problem)
+        return SplitEngine(problem, like=self if self.like is None else self.like)

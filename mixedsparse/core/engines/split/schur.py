@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
+from mixedsparse.core.problem.crossproducts import Pairs
+from mixedsparse.core.problem.edits import same_gram
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["Rest", "symmetrized"]
@@ -44,31 +48,56 @@ class Rest:
         self.rows = {b: slice(self.slabs[b, 0].start, self.slabs[b, layout.widths[b] - 1].stop) for b in self.blocks}
         self.gram = self._sparse_gram() if self.blocks else None
 
+    def refilled(self, problem: Problem) -> Rest:
+        """Return the rest of a problem with other numbers on the same pattern."""
+        if same_gram(problem, self.problem):
+            return self
+        places = None if self.gram is None else self._places
+        out = copy.copy(self)
+        out.problem = problem
+        out.pairs = {key: problem.pairs[key] for key in self.pairs}
+        if self.gram is not None:
+            values = np.concatenate([value for _, _, value in out._entries()])
+            out.gram = sparse.csr_matrix((values[places], self.gram.indices, self.gram.indptr), shape=self.gram.shape)
+        return out
+
+    def couplings(self) -> dict[int, Pairs]:
+        """Blocks of Z_1'Z_b, 1 being the eliminated block, for each block b of the rest."""
+        pairs, e = self.problem.pairs, self.first
+        return {b: pairs[e, b] if e < b else pairs[b, e].transposed() for b in self.blocks}
+
     def _sparse_gram(self) -> sparse.csr_matrix:
         """Z_2'Z_2, symmetric."""
-        identity = [np.eye(k) for k in self.problem.layout.widths]
+        return self._symmetric([value for _, _, value in self._entries()])
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """Place of each number of `gram` among those of the lower triangle, piece by piece."""
+        sizes = [len(row) for row, _, _ in self._entries()]
+        stops = np.cumsum(sizes)
+        return self._symmetric([np.arange(stop - size, stop) for size, stop in zip(sizes, stops, strict=True)]).data
+
+    def _symmetric(self, lower: list[np.ndarray]) -> sparse.csr_matrix:
+        """Matrix on the pattern of Z_2'Z_2 from the pieces of its lower triangle."""
         rows, columns, values = [], [], []
-        for row, column, value in self._entries(identity):
+        for (row, column, _), value in zip(self._entries(), lower, strict=True):
             off = row != column
             rows += [row, column[off]]
             columns += [column, row[off]]
             values += [value, value[off]]
-        if not rows:
-            return sparse.csr_matrix((self.size, self.size))
         entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
         return sparse.csr_matrix(entries, shape=(self.size, self.size))
 
-    def _entries(self, factors: Sequence[np.ndarray]):  # type: ignore[no-untyped-def]
-        """Rows, columns and values of the lower triangle of Lambda'Z_2'Z_2 Lambda, piece by piece."""
+    def _entries(self, factors: Sequence[np.ndarray] | None = None):  # type: ignore[no-untyped-def]
+        """Rows, columns and values of the lower triangle of Lambda'Z_2'Z_2 Lambda, or of Z_2'Z_2, piece by piece."""
         for b in self.blocks:
-            lam = factors[b]
-            product = lam.T @ self.problem.grams[b] @ lam
+            product = self.problem.grams[b] if factors is None else factors[b].T @ self.problem.grams[b] @ factors[b]
             index = np.arange(product.shape[0])
-            for a in range(len(lam)):
+            for a in range(product.shape[1]):
                 for c in range(a + 1):
                     yield self.slabs[b, a].start + index, self.slabs[b, c].start + index, product[:, a, c]
         for (s, t), pairs in self.pairs.items():
-            product = factors[s].T @ pairs.data @ factors[t]
+            product = pairs.data if factors is None else factors[s].T @ pairs.data @ factors[t]
             low, high = sorted((s, t), key=lambda b: self.slabs[b, 0].start)
             at = {s: pairs.rows, t: pairs.indices}
             for a in range(product.shape[1]):
@@ -96,8 +125,6 @@ class Rest:
             out = np.zeros((self.size, self.size))
         else:
             out.fill(0.0)
-        if factors is None:
-            factors = [np.eye(k) for k in self.problem.layout.widths]
         for row, column, value in self._entries(factors):
             out[row, column] = value
         return out

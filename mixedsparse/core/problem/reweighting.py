@@ -1,0 +1,98 @@
+"""Z'WZ and Z'WC for any weights: sums over rows of products that are known but for the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import sparse
+
+from mixedsparse.core.problem.blocks import Block
+from mixedsparse.core.problem.crossproducts import Pairs, row_slots
+
+__all__ = ["RowSums"]
+
+# Products that are kept, row by row, at most: beyond, they are made again, one pair of effects at a time.
+_KEPT = 4_000_000
+
+Key = tuple[int, int]
+
+
+class RowSums:
+    """Sums over the rows of `blocks`, on the pattern of `pairs`.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+    pairs : dict (s, t) -> Pairs
+    """
+
+    def __init__(self, blocks: Sequence[Block], pairs: Mapping[Key, Pairs]) -> None:
+        self.blocks, self.old = blocks, pairs
+        self._grams = [_Products(b, b, b.codes, b.n_levels) for b in blocks]
+        self._pairs = {
+            (s, t): _Products(blocks[s], blocks[t], row_slots(old, blocks[s].codes, blocks[t].codes), len(old.indices))
+            for (s, t), old in pairs.items()
+        }
+        self._designs: list[sparse.csc_matrix] = []
+
+    def grams(self, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Diagonal blocks of Z'WZ, (levels, K, K), for weights (n,) of any sign."""
+        return tuple(products.sums(weights) for products in self._grams)
+
+    def pairs(self, weights: np.ndarray) -> dict[Key, Pairs]:
+        """Off-diagonal blocks of Z'WZ."""
+        return {
+            key: Pairs(old.indptr, old.indices, self._pairs[key].sums(weights), old.n_columns)
+            for key, old in self.old.items()
+        }
+
+    def columns(self, columns: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Z'C, (levels, K, r) per block, for columns (n, r)."""
+        if not self._designs:
+            self._designs = [_design(block) for block in self.blocks]
+        return tuple(
+            (design @ columns).reshape(block.n_levels, block.width, -1)
+            for design, block in zip(self._designs, self.blocks, strict=True)
+        )
+
+
+class _Products:
+    """z_s z_t' of each row, to be summed over the rows of `count` slots."""
+
+    def __init__(self, s: Block, t: Block, slots: np.ndarray, count: int) -> None:
+        self.s, self.t, self.slots, self.count = s, t, slots, count
+        self.table: sparse.csc_matrix | None = None
+        size = s.width * t.width
+        if not (s.unit and t.unit) and len(slots) * size <= _KEPT:
+            products = s.z[:, :, None] * t.z[:, None, :]
+            self.table = _columns(products.reshape(len(slots), size), slots, count)
+
+    def sums(self, weights: np.ndarray) -> np.ndarray:
+        """Sum the products times the weights, (count, K_s, K_t)."""
+        shape = self.count, self.s.width, self.t.width
+        if self.table is not None:
+            return np.asarray(self.table @ weights).reshape(shape)
+        if self.s.unit and self.t.unit:
+            return np.bincount(self.slots, weights, minlength=self.count).reshape(shape)
+        out = np.empty(shape)
+        for a in range(shape[1]):
+            left = weights * self.s.z[:, a]
+            for b in range(a + 1 if self.s is self.t else shape[2]):
+                out[:, a, b] = np.bincount(self.slots, left * self.t.z[:, b], minlength=self.count)
+                if self.s is self.t:
+                    out[:, b, a] = out[:, a, b]
+        return out
+
+
+def _design(block: Block) -> sparse.csc_matrix:
+    """Z' of a block, (levels * K, n)."""
+    return _columns(block.z, block.codes, block.n_levels)
+
+
+def _columns(values: np.ndarray, slots: np.ndarray, count: int) -> sparse.csc_matrix:
+    """Matrix (count * k, n) whose column i has the numbers `values[i]` (k,) in the rows of slot i."""
+    n, k = values.shape
+    index = np.int32 if max(n, count) * k < np.iinfo(np.int32).max else np.int64
+    rows = slots.astype(index)[:, None] * k + np.arange(k, dtype=index)
+    return sparse.csc_matrix((values.ravel(), rows.ravel(), np.arange(n + 1, dtype=index) * k), shape=(count * k, n))
