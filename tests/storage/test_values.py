@@ -12,6 +12,7 @@ import pytest
 
 import mixedsparse as ms
 from mixedsparse.api.storage import load
+from mixedsparse.api.storage.results import packed
 
 DATA = ms.datasets.load("sleepstudy")
 N = len(DATA)
@@ -112,3 +113,19 @@ def test_values_that_are_no_data_are_refused(tmp_path):
     fit = ms.lmer("Reaction ~ Days + (1 | Subject)", data)
     with pytest.raises(ms.StorageError, match=r"fractions\.Fraction, which a file cannot"):
         fit.save(tmp_path / "fit")
+
+
+@pytest.mark.parametrize("missing", [np.nan, pd.NA])
+@pytest.mark.parametrize("storage", ["python", "pyarrow"])
+def test_a_text_of_many_rows_stands_once_in_the_file(storage, missing, tmp_path):
+    if storage == "pyarrow":
+        pytest.importorskip("pyarrow")
+    rows = np.arange(20 * N)
+    text = pd.array([f"a level called {k % 7}" if k else None for k in rows], dtype=pd.StringDtype(storage, missing))
+    data = pd.DataFrame({"y": np.random.default_rng(1).normal(size=len(rows)), "g": text})
+    with pytest.warns(ms.DroppedRowsWarning):
+        fit = ms.lmer("y ~ 1 + (1 | g)", data)
+    again = stored(fit, tmp_path)
+    assert_columns_equal(again, fit)
+    members, _ = packed(fit)
+    assert members["results.json"].count(b"a level called 3") == members["results.json"].count(b"a level called 4") < 5

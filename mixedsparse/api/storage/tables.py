@@ -58,8 +58,7 @@ def _extension(packer: Packer, values: Any) -> dict[str, Any] | None:
         codes, categories = np.asarray(values.codes), pack(values.categories)
         return {"~": "categorical", "codes": pack(codes), "categories": categories, "ordered": bool(values.ordered)}
     if isinstance(dtype, pd.StringDtype):
-        items = [None if gone else str(text) for text, gone in zip(values, values.isna(), strict=True)]
-        return {"~": "strings", "items": items, "storage": dtype.storage, "nan": dtype.na_value is not pd.NA}
+        return _strings(packer, values)
     for kind, cls in _MASKED.items():
         if isinstance(values, cls):
             known = values.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
@@ -75,6 +74,15 @@ def _extension(packer: Packer, values: Any) -> dict[str, Any] | None:
     if isinstance(dtype, pd.ArrowDtype):
         return {"~": "arrow", "stream": pack(_arrow_stream(values))}
     return None
+
+
+def _strings(packer: Packer, values: Any) -> dict[str, Any]:
+    """Each text once, and which row has which (-1: missing): columns of text are mostly levels."""
+    codes, distinct = pd.factorize(values)
+    width = np.min_scalar_type(-max(1, len(distinct)))
+    items = [str(text) for text in distinct.to_numpy(dtype=object)]
+    kind = {"storage": values.dtype.storage, "nan": values.dtype.na_value is not pd.NA}
+    return {"~": "strings", "items": items, "codes": packer.pack(codes.astype(width))} | kind
 
 
 def _arrow_stream(values: Any) -> np.ndarray:
@@ -121,7 +129,8 @@ def _make_strings(found: dict[str, Any]) -> Any:
         except ImportError:
             storage = "python"
     dtype = pd.StringDtype(storage, np.nan if found["nan"] else pd.NA)
-    return pd.array(np.array(found["items"], dtype=object), dtype=dtype)
+    distinct = np.array([*found["items"], None], dtype=object)
+    return pd.array(distinct[found["codes"]], dtype=dtype)
 
 
 def _make_times(found: dict[str, Any]) -> Any:
