@@ -11,7 +11,7 @@ import pandas as pd
 from mixedsparse.compat.arguments import check_missing, refuse_missing
 from mixedsparse.compat.components import component_terms, matrix_names, random_term, read_components
 from mixedsparse.compat.structure import FixedColumns, Structure
-from mixedsparse.data.formula.alignment import aligned, labels_of
+from mixedsparse.data.formula.alignment import aligned, is_default, labels_of
 from mixedsparse.data.formula.arrays import array_design
 from mixedsparse.data.formula.design import Design
 from mixedsparse.data.formula.grouping import factorise
@@ -34,7 +34,8 @@ def read_arrays(
     given = {name: aligned(value, index, name) for name, value in given.items()}
     n, given = _complete(given, missing)
     codes, labels = factorise(np.asarray(given["groups"]), "groups")
-    spec = read_components(exog_vc, labels)
+    counted = index is not None and is_default(index)
+    spec = read_components(exog_vc, labels, codes, labels_of(*given.values()), counted)
     has_re = exog_re is not None or spec is None
     if has_re and len(labels) == 1:
         raise DataError(

@@ -12,6 +12,7 @@ from scipy import sparse
 from mixedsparse.compat.specs import VCSpec
 from mixedsparse.compat.structure import Component, Effects, covariance_names
 from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.data.formula.alignment import aligned, aligned_part, is_default
 from mixedsparse.data.formula.arrays import number_matrix
 from mixedsparse.ground.errors import DataError, OptionError
 
@@ -21,14 +22,54 @@ __all__ = ["GROUP", "component_terms", "matrix_names", "random_term", "read_comp
 GROUP = "Group"
 
 
-def read_components(exog_vc: Any, groups: np.ndarray) -> VCSpec | None:
+def read_components(
+    exog_vc: Any, groups: np.ndarray, codes: np.ndarray, index: pd.Index | None, counted: bool
+) -> VCSpec | None:
     """Components of `exog_vc`, sorted by name when it is a dict of dicts; None for none.
+
+    Parameters
+    ----------
+    exog_vc : object
+    groups, codes : ndarray
+        Labels of the groups, and the group (n,) of each row.
+    index : pandas.Index, or None
+        Labels of the rows, which DataFrames among the matrices are put in the order of.
+    counted : bool
+        Whether the labels of all rows only count from 0.
 
     Raises
     ------
     OptionError
         It is neither a VCSpec nor a dict of dicts.
+    DataError
+        The index of a DataFrame is not that of the rows of its group.
     """
+    spec = _given_components(exog_vc, groups)
+    if spec is None or not any(isinstance(mat, pd.DataFrame | pd.Series) for row in spec.mats for mat in row):
+        return spec
+    rows = _rows_of_groups(codes, len(groups))
+    mats = [
+        [
+            _by_label(mat, at, index, counted, f"exog_vc: component {name!r} in group {group!r}")
+            for mat, at, group in zip(row, rows, groups.tolist(), strict=False)
+        ]
+        for name, row in zip(spec.names, spec.mats, strict=True)
+    ]
+    return VCSpec(spec.names, spec.colnames, mats)
+
+
+def _by_label(mat: Any, at: np.ndarray, index: pd.Index | None, counted: bool, what: str) -> Any:
+    """Rows of a matrix in the order of those of its group, `at`; by place where labels on both sides only count."""
+    if not isinstance(mat, pd.DataFrame | pd.Series):
+        return mat
+    if is_default(mat.index) and (index is None or counted) and len(mat) == len(at):
+        return mat
+    if index is None and mat.index.equals(pd.Index(at)):
+        return mat
+    return aligned_part(mat, index[at], what) if index is not None else aligned(mat, None, what)
+
+
+def _given_components(exog_vc: Any, groups: np.ndarray) -> VCSpec | None:
     if exog_vc is None:
         return None
     if isinstance(exog_vc, Mapping):
@@ -91,12 +132,17 @@ def component_terms(
     DataError
         A matrix has not the rows of its group.
     """
-    rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=len(groups)))[:-1])
+    rows = _rows_of_groups(codes, len(groups))
     found = [
         _component(name, mats, colnames, rows, codes, groups)
         for name, mats, colnames in zip(spec.names, spec.mats, spec.colnames, strict=True)
     ]
     return [term for terms, _ in found for term in terms], tuple(component for _, component in found)
+
+
+def _rows_of_groups(codes: np.ndarray, count: int) -> list[np.ndarray]:
+    """Rows of each group, in their order."""
+    return np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=count))[:-1])
 
 
 def _component(

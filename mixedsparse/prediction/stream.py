@@ -66,6 +66,7 @@ def stream_predictions(
                 "columns=, or rename it in the source."
             )
         database.check_names([*kept, *needed])
+        database.check_sorts(needed)
         chosen = database.table.select(*dict.fromkeys([*kept, *needed]))
         total = int(database.read(database.table.aggregate(n=database.table.count()))["n"][0].as_py())
         if own:

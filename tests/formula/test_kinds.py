@@ -74,6 +74,14 @@ NO_COLUMNS = {
     "a slip among fractions": (objects("1.2.3" if i == 9 else f"{i / 7:.3f}" for i in range(N)), "'0.000' and '1.2.3'"),
     "milliseconds as text": (objects(f"{300 + i}" for i in range(N)), "as text .*120 different ones in 120 rows"),
     "dates as text": (DAYS.dt.strftime("%Y-%m-%d"), r"dates as text \(e.g. '2024-01-15'.*pandas.to_datetime"),
+    "times as text": (objects(f"{i % 24}:{i % 60:02d}" for i in range(N)), r"times as text \(e.g. '0:00', 120"),
+    "durations as text": (objects(f"{i} days 01:30:00" for i in range(N)), "times as text"),
+    "bytes": (objects(b"%d,5" % k for k in K), r"numbers as text \(e.g. '0,5'\).*decimal="),
+    "fixed bytes": (np.array([b"%d.25" % i for i in range(N)]), "numbers as text .*120 different ones"),
+    "categories of a decimal comma": (pd.Categorical([f"{k},5" for k in K]), r"as text \(e.g. '0,5'\).*decimal="),
+    "categories of fractions": (pd.Categorical([f"{i}.5" for i in range(N)]), "numbers as text .*120 different ones"),
+    "categories of times": (pd.Categorical([datetime.time(i % 24, i % 60) for i in range(N)]), "120 different dates"),
+    "categories of durations": (pd.Categorical(pd.to_timedelta(np.arange(N), "min")), "120 different durations"),
     "German dates as text": (DAYS.dt.strftime("%d.%m.%Y"), r"dates as text"),
 }  # fmt: skip
 
@@ -107,7 +115,8 @@ FACTORS = {
     "sessions": objects(f"2024-01-{k + 1:02d}" for k in K),
     "bytes": objects(b"a" if k < 5 else b"b" for k in K),
     "cut": pd.cut(K, 4),
-    "categories of text that reads as numbers": pd.Categorical([f"{k / 2:.1f}".replace(".", ",") for k in K]),
+    "categories of numbers": pd.Categorical(np.arange(N) % 40 / 7),
+    "clock times": objects(f"{k + 8}:30" for k in K),
     "categories of dates": pd.Categorical(DAYS.dt.to_period("M")),
 }
 

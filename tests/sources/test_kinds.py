@@ -39,6 +39,11 @@ REFUSED = {
     "decimal comma": (pa.array([f"{k / 2:.1f}".replace(".", ",") for k in K]), r"numbers as text \(e.g. '0,0'\)"),
     "point for missing": (pa.array(["." if k == 3 else str(k) for k in K]), "'.' for a missing value"),
     "fractions": (pa.array([f"{i / 7:.3f}" for i in range(N)]), "numbers as text .*240 different ones in 240 rows"),
+    "times as text": (pa.array([f"{i // 60}:{i % 60:02d}" for i in range(N)]), "times as text .*240 different ones"),
+    "categories of text": (pa.array([f"{k},5" for k in K]).dictionary_encode(), r"numbers as text \(e.g. '0,5'\)"),
+    "durations": (pa.array(pd.to_timedelta(K, unit="min")), "holds durations: .*total_seconds"),
+    "periods": (pa.array(pd.period_range("2024-01", periods=12, freq="M")[K]), "holds periods"),
+    "intervals": (pa.array(pd.arrays.IntervalArray.from_breaks(np.arange(13))[K]), "holds intervals"),
     "dates as text": (pa.array([f"2024-01-{k + 1:02d}" for k in K]), "dates as text"),
 }
 
@@ -51,8 +56,26 @@ def test_columns_that_no_model_has_a_use_for_are_refused_as_in_memory(rows, kind
         for formula in ("y ~ odd + (1 | g)", "y ~ x + (odd | g)"):
             with pytest.raises(ms.DataError, match=f"The column 'odd' .*{words}"):
                 ms.lmer(formula, data)
-        with pytest.raises(ms.DataError, match=r"The response 'odd' (holds|is not numeric)"):
+        with pytest.raises(ms.DataError, match=r"The (response|column) 'odd' .*(holds|is not numeric)"):
             ms.lmer("odd ~ x + (1 | g)", data)
+
+
+def test_what_sql_reads_as_integers_is_refused_in_every_use(rows, tmp_path):
+    known = written(rows, pa.array(K), tmp_path)
+    fit = ms.lmer("y ~ odd + (1 | g)", known)
+    path = written(rows, REFUSED["durations"][0], tmp_path)
+    for formula in ("y ~ C(odd) + (1 | g)", "y ~ x + (1 | odd)", "y ~ I(odd / 2) + (1 | g)", "odd ~ x + (1 | g)"):
+        with pytest.raises(ms.DataError, match=r"The column 'odd' of the source .* holds durations: .*total_seconds"):
+            ms.lmer(formula, path)
+    with pytest.raises(ms.DataError, match="holds durations"):
+        fit.stream_predictions(tmp_path / "out.parquet", path)
+    assert ms.lmer("y ~ x + (1 | g)", path).nobs == N
+
+
+def test_categories_that_pandas_cannot_read_are_refused_by_name(rows):
+    table = pa.Table.from_pandas(rows.assign(odd=pd.cut(K, 4)), preserve_index=False)
+    with pytest.raises(ms.DataError, match=r"The column 'odd' is of type dictionary.*, which cannot be read"):
+        ms.lmer("y ~ odd + (1 | g)", table)
 
 
 @pytest.mark.parametrize("kind", ["date", "decimal comma"])
@@ -68,7 +91,7 @@ def test_factors_and_numbers_are_those_of_data_in_memory(rows, tmp_path):
     kinds = {
         "digits": pa.array([str(k % 3) for k in K]),
         "decimals": pa.array([Decimal(int(k)) / 4 for k in K], type=pa.decimal128(10, 2)),
-        "categories": pa.DictionaryArray.from_arrays(pa.array(K % 3), ["0,5", "1,0", "1,5"]),
+        "categories": pa.DictionaryArray.from_arrays(pa.array(K % 3), ["low", "middle", "high"]),
         "zeros and ones": pa.array((K % 2).astype("int8")),
     }
     for values in kinds.values():

@@ -122,10 +122,10 @@ def test_a_text_of_many_rows_stands_once_in_the_file(storage, missing, tmp_path)
         pytest.importorskip("pyarrow")
     rows = np.arange(20 * N)
     text = pd.array([f"a level called {k % 7}" if k else None for k in rows], dtype=pd.StringDtype(storage, missing))
-    data = pd.DataFrame({"y": np.random.default_rng(1).normal(size=len(rows)), "g": text})
+    data = pd.DataFrame({"y": np.sin(rows) + rows % 7, "g": text})
     with pytest.warns(ms.DroppedRowsWarning):
         fit = ms.lmer("y ~ 1 + (1 | g)", data)
     again = stored(fit, tmp_path)
     assert_columns_equal(again, fit)
     members, _ = packed(fit)
-    assert members["results.json"].count(b"a level called 3") == members["results.json"].count(b"a level called 4") < 5
+    assert 0 < members["results.json"].count(b"a level called 3") < 5

@@ -105,7 +105,7 @@ class Columns:
         if not is_named and not stands_for_levels(sort, what, values):
             return numbers(values, what), None
         codes, levels = factorise(values, column)
-        if not is_named and sort is Sort.TEXT:
+        if not is_named and sort in (Sort.TEXT, Sort.CATEGORIES):
             check_text(levels, self.n, what)
         if is_coerced(alias) and values.dtype.kind == "f":
             levels = levels.astype(float)  # C(x) of decimal numbers has C(x)[T.2.0], to formulaic and patsy alike

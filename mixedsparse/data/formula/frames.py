@@ -124,8 +124,18 @@ def _mapping_column(name: Any, values: Any) -> Any:
         return _narwhals_column(nw.from_native(values, series_only=True))
     if library != "pyarrow":
         return _array(pd.Series(values))
-    column = _array(values.to_pandas())
+    column = _from_arrow(name, values)
     return _from_decimals(column) if str(values.type).startswith("decimal") else column
+
+
+def _from_arrow(name: Any, values: Any) -> Any:
+    """Array of a column of pyarrow, which has types that pandas has not, such as categories that are intervals."""
+    try:
+        return _array(values.to_pandas())
+    except (TypeError, ValueError, NotImplementedError) as err:
+        raise DataError(
+            f"The column {name!r} is of type {values.type}, which cannot be read: convert it to numbers or text."
+        ) from err
 
 
 def _open_narwhals(data: Any) -> Table:
@@ -156,7 +166,7 @@ def _narwhals_column(series: Any) -> Any:
         return _from_decimals(series.to_numpy()) if isinstance(series.dtype, nw.Decimal) else series.to_numpy()
     if series.implementation.is_pyarrow():
         # narwhals 2.28 gives missing values of a dictionary column the last category in Series.to_pandas
-        return _array(series.to_native().to_pandas())
+        return _from_arrow(series.name, series.to_native())
     if not series.implementation.is_polars():
         return _array(series.to_pandas())
     text = pd.Series(series.to_list(), dtype=object).to_numpy()  # lists stay values

@@ -7,7 +7,7 @@ sources alike:
 integers, floating-point numbers, typed decimals    a number, also where there are but two of them, as 0 and 1
 truth values, plain, nullable or as objects         a factor with the levels False and True
 text, categories of anything                        a factor
-text that reads as numbers (see `check_text`)       refused
+text that reads as numbers or times (`check_text`)  refused
 dates, times, periods, durations, intervals         refused
 complex numbers, ``decimal.Decimal`` objects        refused
 values of several types, lists, other objects       refused
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.data.formula.misread import misread
+from mixedsparse.data.formula.misread import MANY, misread
 from mixedsparse.ground.errors import DataError
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "is_factor",
     "level_names",
     "numbers",
+    "refusal",
     "sort_of",
     "stands_for_levels",
     "whole",
@@ -70,6 +71,8 @@ _MENDS = {
     Sort.MIXED: "make all of them numbers, or all of them text",
     Sort.OBJECTS: "convert it to text or to numbers",
 }
+# Sorts of which a category may be one, if there are but a few of them.
+_OF_TIME = frozenset({Sort.DATES, Sort.PERIODS, Sort.DURATIONS})
 _BY_DTYPE = {"b": Sort.TRUTH, "c": Sort.COMPLEX, "M": Sort.DATES, "m": Sort.DURATIONS} | dict.fromkeys(
     "iuf", Sort.NUMBERS
 )
@@ -124,15 +127,16 @@ def stands_for_levels(sort: Sort, what: str, values: Any = ()) -> bool:
         It is neither.
     """
     if sort in _MENDS:
-        raise _refusal(sort, what, values)
+        raise refusal(sort, what, values)
     return sort in _FACTORS
 
 
 def is_factor(values: Any, what: str) -> bool:
     """Whether `values` (plain, nothing missing) are a factor (True) or numbers (False); see `stands_for_levels`."""
     sort = sort_of(values)
-    if sort is Sort.TEXT:
-        check_text(pd.unique(values), len(values), what)
+    if sort in (Sort.TEXT, Sort.CATEGORIES):
+        levels = values.categories if isinstance(values, pd.Categorical) else pd.unique(values)
+        check_text(levels, len(values), what)
     return stands_for_levels(sort, what, values)
 
 
@@ -142,7 +146,7 @@ def numbers(values: Any, what: str) -> np.ndarray:
         return values.astype(np.float64, copy=False)
     sort = sort_of(values)
     if sort in _MENDS and sort not in (Sort.MIXED, Sort.OBJECTS):
-        raise _refusal(sort, what, values)
+        raise refusal(sort, what, values)
     if sort in (Sort.NUMBERS, Sort.TRUTH):
         return np.asarray(values, dtype=np.float64)
     # Lists, for one, cannot be counted.
@@ -153,7 +157,8 @@ def numbers(values: Any, what: str) -> np.ndarray:
     raise DataError(f"{what} is not numeric (it holds {example}): convert it, e.g. with pandas.to_numeric.")
 
 
-def _refusal(sort: Sort, what: str, values: Any) -> DataError:
+def refusal(sort: Sort, what: str, values: Any = ()) -> DataError:
+    """Error about a column of a sort that is neither a number nor a factor."""
     found, example = sort.value, ""
     if sort is Sort.MIXED:
         kinds: dict[type, Any] = {}
@@ -168,7 +173,7 @@ def _refusal(sort: Sort, what: str, values: Any) -> DataError:
 
 
 def check_text(levels: Sequence[Any], n: int, what: str) -> None:
-    """Refuse a column of text, with these distinct values in `n` rows, that holds numbers or dates.
+    """Refuse text, bytes or categories, with these distinct values in `n` rows, that hold numbers, dates or times.
 
     Digits are good names of levels: a factor coded ``"1"``, ``"2"``, ``"3"``, or ``"0.5"``, ``"1.0"``, stays one. What
     is refused is text that
@@ -176,15 +181,23 @@ def check_text(levels: Sequence[Any], n: int, what: str) -> None:
     - holds nothing but numbers, some of which have a decimal comma;
     - holds nothing but numbers and marks of missing values (``"."``, ``"NA"``, an empty text), each of which would be a
       level;
-    - has more than ten distinct values, nine of ten of which are numbers with fractions among them, or dates;
-    - has more than ten distinct values, more than half as many as rows, nine of ten of which are numbers of any kind.
+    - has more than ten distinct values, nine of ten of which are numbers with fractions among them, or dates, or times;
+    - has more than ten distinct values, more than half as many as rows, nine of ten of which are numbers of any kind;
+
+    and more than ten categories that are dates, times, periods or durations themselves.
 
     Raises
     ------
     DataError
         The message shows values and says how they can be read, and how to have a factor all the same.
     """
-    if all(isinstance(level, str) for level in levels) and (found := misread([v.strip() for v in levels], n)):
+    names = [level.decode(errors="replace") if isinstance(level, bytes) else level for level in levels]
+    if all(isinstance(name, str) for name in names):
+        found = misread([name.strip() for name in names], n)
+    else:
+        sort = sort_of(np.asarray(levels)) if len(names) > MANY else Sort.CATEGORIES
+        found = f"{len(names)} different {sort.value}: {_MENDS[sort]}" if sort in _OF_TIME else ""
+    if found:
         raise DataError(f"{what} holds {found}. If each of them is the name of a level, write C(...) around it.")
 
 

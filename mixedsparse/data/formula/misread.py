@@ -1,21 +1,22 @@
-"""Text that is none: numbers and dates that a reader of files left as text."""
+"""Text that is none: numbers, dates and times that a reader of files left as text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-__all__ = ["misread"]
+__all__ = ["MANY", "misread"]
 
-# What text may hold instead: numbers, plain (also with a sign of their unit) or with commas, and dates.
+# What text may hold instead: numbers, plain (also with a unit) or with commas, dates, times and durations.
 _SIGNS = "+-\N{MINUS SIGN}$€£¥% "
 _PLAIN = re.compile(r"[+\-\N{MINUS SIGN}]?[$€£¥]? ?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? ?[%€]?")
 _WITH_COMMA = re.compile(r"[+-]?(\d{1,3}([.' ]\d{3})*|\d*),\d+([eE][+-]?\d+)?|[+-]?\d{1,3}(,\d{3})+\.\d+")
 _DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([ T]\d.*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{2}|\d{4})([ T]\d.*)?")
+_TIME = re.compile(r"([+-]?\d+ days?,? ?)?[+-]?\d{1,3}:[0-5]\d(:[0-5]\d(\.\d+)?)?( ?[AaPp]\.?[Mm]\.?)?|[+-]?\d+ days?")
 # What stands for a missing value among numbers. Words that may be a level, such as "none" or "missing", do not.
 _MARKS = frozenset(("", ".", "..", "-", "--", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "<NA>"))
 _MOST = 0.9  # share of the levels that are numbers where the others are neither numbers nor marks
-_MANY = 10  # a factor has no more levels than this that are called by fractions or dates
+MANY = 10  # a factor has no more levels than this that are called by fractions, dates or times
 
 
 def misread(levels: Sequence[str], n: int) -> str:
@@ -23,7 +24,7 @@ def misread(levels: Sequence[str], n: int) -> str:
 
     The rule is stated in `mixedsparse.data.formula.kinds.check_text`.
     """
-    marks, commas, plain, dates = [], [], [], []
+    marks, commas, plain, dates, times = [], [], [], [], []
     for level in levels:
         if level in _MARKS:
             marks.append(level)
@@ -33,6 +34,8 @@ def misread(levels: Sequence[str], n: int) -> str:
             commas.append(level)
         elif _DATE.fullmatch(level):
             dates.append(level)
+        elif _TIME.fullmatch(level):
+            times.append(level)
     found = plain + commas
     complete = bool(found) and len(found) + len(marks) == len(levels)
     missing = f", and {marks[0]!r} for a missing value" if marks else ""
@@ -47,13 +50,18 @@ def misread(levels: Sequence[str], n: int) -> str:
             "with pandas.to_numeric(..., errors='coerce')"
         )
     many = f"{len(levels)} different ones in {n} rows"
-    if len(levels) > _MANY and len(dates) >= _MOST * len(levels):
+    if len(levels) > MANY and len(dates) >= _MOST * len(levels):
         return (
             f"dates as text (e.g. {dates[0]!r}, {many}): convert it with pandas.to_datetime and then to a number, e.g. "
             "the days since the first"
         )
+    if len(levels) > MANY and len(times) >= _MOST * len(levels):
+        return (
+            f"times as text (e.g. {times[0]!r}, {many}): convert them to numbers, e.g. seconds: "
+            "pandas.to_timedelta reads '12:30:00'"
+        )
     fractions = any(not level.strip(_SIGNS).isdigit() for level in found)
-    if len(levels) > _MANY and len(found) >= _MOST * len(levels) and (fractions or 2 * len(levels) > n):
+    if len(levels) > MANY and len(found) >= _MOST * len(levels) and (fractions or 2 * len(levels) > n):
         known = set(found)
         others = [level for level in levels if level not in known]
         example = " and ".join(map(repr, [found[0], *others[:1]]))

@@ -112,6 +112,7 @@ class SourceColumns:
 
     def _check_types(self) -> None:
         self.database.check_names(self.used)
+        self.database.check_sorts(self.used)
         for name in self.used:
             dtype = self.database.table[name].type()
             if sort_of_type(dtype) is Sort.OBJECTS and not dtype.is_uuid():

@@ -7,11 +7,13 @@ import tempfile
 import uuid
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mixedsparse.data.formula.kinds import Sort, refusal
 from mixedsparse.data.sources.parquet import Stamp
 from mixedsparse.ground.errors import DataError, MixedSparseError
 
@@ -40,6 +42,8 @@ class Database:
         Whether rows come out of it as fast as they can be used.
     categories : callable
         Column to its categories in their order, a pyarrow Array, where the files keep one; None elsewhere.
+    lost : Mapping
+        Sorts of the columns that the files know to be more than the integers or fields that SQL reads.
     stamps : tuple of Stamp
         The files as they were when they were opened; they must stay so while they are read.
     """
@@ -49,6 +53,7 @@ class Database:
     stored: Collection[str] = ()
     is_local: bool = False
     categories: Callable[[str], Any] = staticmethod(lambda column: None)
+    lost: Mapping[str, Sort] = MappingProxyType({})
     stamps: tuple[Stamp, ...] = ()
     _note: Callable[[int, int], None] | None = None
     _done = _expected = 0
@@ -78,6 +83,18 @@ class Database:
                     f"The columns {', '.join(map(repr, alike))} of {inside(self.name)} have one name in SQL, which "
                     "does not tell upper case from lower: rename all but one."
                 )
+
+    def check_sorts(self, used: Collection[str]) -> None:
+        """Refuse columns that SQL would read as integers though they are none.
+
+        Raises
+        ------
+        DataError
+            One of `used` holds periods, durations or intervals.
+        """
+        for name in used:
+            if name in self.lost:
+                raise refusal(self.lost[name], f"The column {name!r} of {inside(self.name)}")
 
     def batches(self, expression: Any, rows: int = _BATCH) -> Iterator[pa.RecordBatch]:
         """Rows of an Ibis table expression, in batches of about `rows`.

@@ -7,7 +7,7 @@ import warnings
 from typing import Any
 
 from mixedsparse.data.sources.database import Database, DuckDB, IbisDatabase, embedded_duckdb, explained
-from mixedsparse.data.sources.parquet import Stamp, categories, check_file, check_types, find_files, quoted
+from mixedsparse.data.sources.parquet import Stamp, categories, check_file, check_types, find_files, quoted, sorts_lost
 from mixedsparse.ground.errors import BackendError, DataError
 
 __all__ = ["is_source", "open_source"]
@@ -113,9 +113,9 @@ def _open_files(pattern: str, ordered: bool) -> Database:
         check_types(run, listed, files)
         run(f"CREATE VIEW source AS SELECT * FROM read_parquet([{listed}], union_by_name = {len(files) > 1})", None)
         schema = ibis.Schema.from_pyarrow(_arrow_schema(run("SELECT * FROM source", None)))
-        stored = pq.read_schema(files[0]).names
+        stored = pq.read_schema(files[0])
     database = DuckDB(ibis.table(schema, name="source"), name, run)
-    database.stored, database.stamps = stored, stamps
+    database.stored, database.lost, database.stamps = stored.names, sorts_lost(stored), stamps
 
     def ordered_levels(column: str) -> Any:
         with database.guarded("could not be read", mend):

@@ -12,13 +12,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mixedsparse.data.formula.kinds import Sort
 from mixedsparse.ground.errors import DataError
 
-__all__ = ["Stamp", "categories", "check_file", "check_types", "files_of", "find_files", "quoted", "would_read"]
+__all__ = [
+    "Stamp",
+    "categories",
+    "check_file",
+    "check_types",
+    "files_of",
+    "find_files",
+    "quoted",
+    "sorts_lost",
+    "would_read",
+]
 
 # A drive of Windows has one letter, and pathlib leaves one slash of two.
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _MAGIC = b"PAR1"
+_EXTENSIONS = {"pandas.period": Sort.PERIODS, "pandas.interval": Sort.INTERVALS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +133,23 @@ def categories(files: list[str], column: str) -> Any:
                 values = opened.read_row_group(0, columns=[column]).column(column)
                 return values.unify_dictionaries().chunk(0).dictionary
     return None
+
+
+def sorts_lost(schema: Any) -> dict[str, Sort]:
+    """Columns of an Arrow schema, as pandas and polars write it beside the Parquet one, that SQL reads as others."""
+    return {field.name: sort for field in schema if (sort := _sort_lost(field)) is not None}
+
+
+def _sort_lost(field: Any) -> Sort | None:
+    """Sort of an Arrow field that is an integer, or has fields of its own, in the eyes of SQL; None of any other."""
+    import pyarrow as pa
+
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    if pa.types.is_duration(kind):
+        return Sort.DURATIONS
+    # The types of pandas are known to Arrow only where pandas has told it of them.
+    name = getattr(kind, "extension_name", None) or (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
+    return _EXTENSIONS.get(name)
 
 
 def quoted(file: str) -> str:

@@ -121,7 +121,7 @@ class SideReader:
         if not is_named and not stands_for_levels(sort, what):
             return None
         factor = self.columns.column_factor(column)
-        if not is_named and sort is Sort.TEXT and self.columns.database.categories(column) is None:
+        if not is_named and sort is Sort.TEXT:
             check_text(factor.levels, self.columns.n, what)
         floating = is_coerced(alias) and dtype.is_floating()
         levels = factor.levels.astype(float) if floating else factor.levels
