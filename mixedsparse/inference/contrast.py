@@ -17,7 +17,7 @@ from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import DataError, UndefinedTestWarning
 from mixedsparse.inference.denominators import denominator
 from mixedsparse.inference.hypotheses import FixedTerms, deciding_rows
-from mixedsparse.inference.row_space import independent_rows, uncorrelated
+from mixedsparse.inference.row_space import has_root, independent_rows, uncorrelated
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
@@ -172,6 +172,9 @@ def joint_test(
     """
     L = _checked(fitted, L)
     method = denominator(fitted, ddf)
+    if L.size and not has_root(method.cov):
+        _warn_negative(ddf)
+        return JointTest(np.nan, int(np.linalg.matrix_rank(L)), np.nan, np.nan)
     rows, targets = independent_rows(L, np.broadcast_to(np.asarray(rhs, dtype=float), len(L)), method.cov)
     rank = len(rows)
     if rank == 0:

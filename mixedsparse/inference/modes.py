@@ -13,6 +13,7 @@ from mixedsparse.core.fitting.fit import (
     conditional_covariances,
     prediction_error_covariances,
 )
+from mixedsparse.fitted.digits import known_covariances
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.labels import read_only
@@ -71,7 +72,7 @@ def _of_groups(fitted: Fitted, blocks: list[np.ndarray]) -> dict[str, np.ndarray
     out = {}
     for group, terms in fitted.terms_of.items():
         block, inside = _places_of(fitted, terms)
-        cov = blocks[block]
+        cov = known_covariances(blocks[block], f"variances of random effects of {group!r}")
         out[group] = read_only(cov if inside == list(range(cov.shape[1])) else cov[:, inside][:, :, inside])
     return out
 
@@ -96,7 +97,10 @@ def conditional_cov(fitted: Fitted, group: str, levels: Any) -> dict[Any, pd.Dat
     if len(labels) and codes.min() < 0:
         absent = labels[int(np.argmin(codes))]
         raise OptionError(f"levels: {group!r} has no level {absent!r}; see random_effects[{group!r}].index.")
-    block, inside = _places_of(fitted, terms)
-    cov = conditional_covariance_of(fitted.problem, fitted.fit, block, codes)[:, inside][:, :, inside]
+    if fitted.fit.monte_carlo is None:  # all levels come at once
+        cov = mode_covariances(fitted, "conditional")[group][codes]
+    else:
+        block, inside = _places_of(fitted, terms)
+        cov = conditional_covariance_of(fitted.problem, fitted.fit, block, codes)[:, inside][:, :, inside]
     names = fitted.effects_of(group)
     return {label: pd.DataFrame(c, index=names, columns=names) for label, c in zip(labels, cov, strict=True)}

@@ -6,7 +6,7 @@ import numpy as np
 
 from mixedsparse.ground.errors import DataError
 
-__all__ = ["independent_rows", "uncorrelated"]
+__all__ = ["has_root", "independent_rows", "uncorrelated"]
 
 # A combination of the rows of L with less than this share of variance is 0: they depend on each other (contestMD).
 _RANK_TOL = 1e-8
@@ -29,6 +29,15 @@ def independent_rows(L: np.ndarray, rhs: np.ndarray, cov: np.ndarray) -> tuple[n
     if (np.abs(rest @ rhs) > _CONTRADICTION * np.abs(rhs).max(initial=0.0)).any():
         raise DataError("Rows of L are linear combinations of each other, but their right sides contradict each other.")
     return turn @ L, turn @ rhs
+
+
+def has_root(cov: np.ndarray) -> bool:
+    """Whether a covariance is positive definite: that of Kenward and Roger need not be."""
+    try:
+        np.linalg.cholesky(cov)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def uncorrelated(half: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:

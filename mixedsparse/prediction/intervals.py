@@ -23,6 +23,7 @@ from scipy.linalg import solve_triangular
 from mixedsparse.core.likelihood.interface import Factor
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.fitted.digits import known_variances
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import BackendError, UndefinedTestWarning
 from mixedsparse.ground.threads import blas_threads
@@ -66,6 +67,7 @@ def error_variance(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.nd
         if new is not None:
             prior = np.square(new.z @ lam).sum(axis=1)
             variance += prior if term.group not in groups else np.where(new.codes < 0, prior, 0.0)
+    variance = known_variances(variance, "variances of predicted means")
     return np.where(_hanging(fitted, rows, groups), np.nan, fitted.sigma2 * variance)
 
 

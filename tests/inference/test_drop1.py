@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
+from benchmarks.fuzz.designs import random_model
 from tests.inference.test_anova import fit_pigs, random_data
 
 # drop1(m); drop1(as(m, "lmerMod"), test = "Chisq")     for the model of test_anova.py; lmerTest 3.1-3, lme4 1.1-31
@@ -75,3 +76,14 @@ def test_unknown_test():
     fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
     with pytest.raises(ms.OptionError, match="test='Wald' is not known; use one of 'Chisq', 'F'"):
         fit.drop1(test="Wald")
+
+
+@pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
+def test_the_smaller_model_may_have_no_coefficients():
+    """More effects than rows: the criterion is computed by the careful form, which had no room for zero columns."""
+    model = random_model(77, 111)
+    fit = ms.lmer(model.formula, model.data, reml=False)
+    assert list(fit.params.index) == ["x1"]
+    table = fit.drop1()
+    assert np.isfinite(table["logLik"]).all()
+    assert table["npar"].diff().iloc[1] == -1

@@ -138,3 +138,14 @@ def test_a_variance_below_zero_is_undefined_and_said(monkeypatch):
     with pytest.warns(ms.UndefinedTestWarning, match="is not positive"):
         table = fit.coef_table(ddf="kenward-roger")
     assert table[["SE", "t", "p"]].isna().all(axis=None)
+    for ask in (lambda: fit.t_test([1.0], ddf="kenward-roger"), lambda: fit.wald_test([[1.0]], ddf="kenward-roger")):
+        with pytest.warns(ms.UndefinedTestWarning, match="is not positive"):
+            ask()
+    slopes = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+    method = denominator(slopes._fitted, "kenward-roger")
+    monkeypatch.setitem(vars(slopes._fitted), "kenward-roger denominator", replace(method, cov=-method.cov))
+    for kind in (1, 2, 3):
+        with pytest.warns(ms.UndefinedTestWarning, match="is not positive"):
+            row = slopes.anova(type=kind, ddf="kenward-roger").loc["Days"]
+        assert row["NumDF"] == 1
+        assert row[["DenDF", "F", "p"]].isna().all()

@@ -85,7 +85,7 @@ class Unidentified:
 
     def moves(self, L: np.ndarray, cov: np.ndarray) -> np.ndarray:
         """Mask (r,): whether L beta (L (r, p)) or its standard error, by `cov` (p, p), moves along some direction."""
-        variance = np.einsum("rp,pq,rq->r", L, cov, L)
+        variance = np.maximum(np.einsum("rp,pq,rq->r", L, cov, L), 0.0)  # Kenward and Roger's may be negative
         spread = np.abs(np.einsum("rp,dpq,rq->dr", L, self.cov_beta, L)).max(axis=0, initial=0.0)
         shift = np.abs(self.beta @ L.T).max(axis=0, initial=0.0)
         return (spread > _MOVES * variance) | (shift > _MOVES * np.sqrt(variance))

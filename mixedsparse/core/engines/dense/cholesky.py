@@ -197,7 +197,8 @@ class DenseCriterion:
             if len(lam) == 1:
                 np.multiply(matrix[slab], lam[0, 0], out=out[slab])
             else:
-                out[slab] = (lam.T @ matrix[slab].reshape(len(lam), -1)).reshape(-1, matrix.shape[1])
+                inner = (len(lam), (slab.stop - slab.start) // len(lam) * matrix.shape[1])  # may have no columns
+                out[slab] = (lam.T @ matrix[slab].reshape(inner)).reshape(out[slab].shape)
         return out
 
     def _trace_products(self, projection: np.ndarray, factors: list[np.ndarray]) -> np.ndarray:
