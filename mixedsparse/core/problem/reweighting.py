@@ -36,6 +36,11 @@ class RowSums:
         }
         self._designs: list[sparse.csc_matrix] = []
 
+    @property
+    def slots(self) -> dict[Key, np.ndarray]:
+        """Position of each row, (n,), among the blocks of each pair."""
+        return {key: products.slots for key, products in self._pairs.items()}
+
     def grams(self, weights: np.ndarray) -> tuple[np.ndarray, ...]:
         """Diagonal blocks of Z'WZ, (levels, K, K), for weights (n,) of any sign."""
         return tuple(products.sums(weights) for products in self._grams)

@@ -7,7 +7,7 @@ X beta is Q gamma with Q orthonormal up to the scale sqrt(n), and the bases of Z
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -15,8 +15,8 @@ from scipy.linalg import lapack
 
 from mixedsparse.core.likelihood.family import Family, RowTerms
 from mixedsparse.core.likelihood.interface import Engine
-from mixedsparse.core.problem.blocks import Block
-from mixedsparse.core.problem.crossproducts import level_sums, row_slots
+from mixedsparse.core.problem.crossproducts import level_sums
+from mixedsparse.core.problem.edits import reweighted
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["Data", "Vectors", "dot"]
@@ -74,8 +74,7 @@ class Data:
     @cached_property
     def slots(self) -> dict[tuple[int, int], np.ndarray]:
         """Position of each row in the blocks of each pair, (n,)."""
-        blocks = self.problem.blocks
-        return {(s, t): row_slots(p, blocks[s].codes, blocks[t].codes) for (s, t), p in self.problem.pairs.items()}
+        return self.problem.row_sums.slots
 
     def rows(self, eta: np.ndarray, psi: float) -> RowTerms:
         """Log-likelihood of each row and its derivatives."""
@@ -114,27 +113,7 @@ class Data:
 
     def weighted(self, w: np.ndarray) -> Engine:
         """Return the engine for Z'WZ, W = diag(w) of any sign."""
-        problem, blocks = self.problem, self.problem.blocks
-        grams = tuple(_weighted_sums(b, b, b.codes, b.n_levels, w) for b in blocks)
-        pairs = {
-            (s, t): replace(old, data=_weighted_sums(blocks[s], blocks[t], self.slots[s, t], len(old.indices), w))
-            for (s, t), old in problem.pairs.items()
-        }
-        return self.engine.with_problem(replace(problem, grams=grams, pairs=pairs))
-
-
-def _weighted_sums(s: Block, t: Block, slots: np.ndarray, count: int, w: np.ndarray) -> np.ndarray:
-    """Sum w z_s z_t' over the rows of each slot, (count, K_s, K_t)."""
-    if s.unit and t.unit:
-        return np.bincount(slots, w, minlength=count)[:, None, None]
-    out = np.empty((count, s.width, t.width))
-    for a in range(s.width):
-        left = w * s.z[:, a]
-        for b in range(a + 1 if s is t else t.width):
-            out[:, a, b] = np.bincount(slots, left * t.z[:, b], minlength=count)
-            if s is t:
-                out[:, b, a] = out[:, a, b]
-    return out
+        return self.engine.with_problem(reweighted(self.problem, w, columns=False))
 
 
 def dot(one: Vectors, other: Vectors) -> float:
