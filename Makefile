@@ -3,7 +3,7 @@
 
 VENV_PYTHON := .venv/bin/python
 SET_UP := .venv/.set-up
-PYTEST := $(VENV_PYTHON) -m pytest -n auto --maxprocesses=4
+PYTEST := $(VENV_PYTHON) -m pytest -n auto --maxprocesses=4 --dist worksteal
 
 .PHONY: help demo test test-fast test-spark check format notebooks docs bench bench-quick bench-report limits agreement beyond \
 	coverage fuzz compare setup clean

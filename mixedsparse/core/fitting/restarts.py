@@ -28,6 +28,7 @@ from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.starts import changed_copies, even_starts, random_starts
 from mixedsparse.core.fitting.unbounded import vanishes
 from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
@@ -238,9 +239,14 @@ def _lowest(engine: Engine, reml: bool, thetas: list[np.ndarray], count: int) ->
 
 
 def _rows_per_effect(problem: Problem) -> float:
-    """Rows per fixed or random effect; of weights that differ, only the large ones count."""
+    """Rows per fixed or random effect; of weights that differ, only the large ones count.
+
+    Weights that stay where the source is are not at hand: there all rows count.
+    """
     weights = problem.root_weights
-    rows = float(problem.n) if weights is None else float((weights**2).sum() ** 2 / (weights**4).sum())
+    rows = float(problem.n)
+    if weights is not None and are_here(weights):
+        rows = float((weights**2).sum() ** 2 / (weights**4).sum())
     return rows / (problem.p + problem.layout.q)
 
 

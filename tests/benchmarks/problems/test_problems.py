@@ -14,7 +14,7 @@ from benchmarks.problems import PROBLEMS, Problem, select, simulate
 
 BAR = re.compile(r"\(([^|()]+)\|([^|()]+)\)")
 SOME_ROWS = 1000  # enough for every level of every factor of the fixed parts to be a category
-LARGE = 2_000_000  # rows from which on data take seconds to simulate
+LARGE = 500_000  # rows from which on data take seconds to simulate
 
 
 @cache
