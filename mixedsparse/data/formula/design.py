@@ -6,7 +6,7 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,9 +24,12 @@ from mixedsparse.data.formula.names import caller_names, candidates
 from mixedsparse.data.formula.newdata import Encoding, NewMatrices, TermEncoding, encode_new
 from mixedsparse.data.formula.numpy_names import check_attributes
 from mixedsparse.data.formula.parse import ParsedFormula, UnknownNames, parse
-from mixedsparse.data.formula.responses import Domain, bind_columns, read_response
+from mixedsparse.data.formula.responses import bind_columns, read_response
 from mixedsparse.data.formula.source import Source
 from mixedsparse.ground.errors import DataError, FormulaError
+
+if TYPE_CHECKING:
+    from mixedsparse.data.families import Domain
 
 __all__ = ["Design", "factor_columns", "make_design"]
 

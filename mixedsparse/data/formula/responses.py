@@ -14,7 +14,7 @@ Zeros and ones with more than one trial a row could be either of the last two: t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,9 +23,11 @@ from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.kinds import is_factor, numbers
 from mixedsparse.ground.errors import DataError
 
-__all__ = ["Domain", "Response", "bind_columns", "read_response"]
+if TYPE_CHECKING:
+    from mixedsparse.data.families import Domain
 
-Domain = Literal["events", "counts", "positive"]
+__all__ = ["Response", "bind_columns", "read_response"]
+
 # Proportions come from a division: times the trials they miss a whole number by rounding.
 _WHOLE = 1e-6
 

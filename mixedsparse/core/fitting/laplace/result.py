@@ -108,6 +108,16 @@ class GeneralizedFit:
         return self.covariance[inside, inside]
 
     @property
+    def monte_carlo(self) -> None:
+        """None: every number is exact."""
+        return None
+
+    @property
+    def unidentified(self) -> None:
+        """None: what is not identified has a verdict of its own."""
+        return None
+
+    @property
     def n_parameters(self) -> int:
         """Number of parameters: theta, beta and psi."""
         return len(self.theta) + len(self.beta) + int(self.has_dispersion)

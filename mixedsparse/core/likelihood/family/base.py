@@ -112,6 +112,23 @@ class Family(ABC):
         """Mean of the response."""
         return self.link.mean(eta)
 
+    @abstractmethod
+    def deviances(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        """Deviance of each row, (n,), as R's ``dev.resids``: twice what the mean y would add to the log-likelihood.
+
+        Of gamma and inverse Gaussian responses over the dispersion, as there.
+        """
+
+    @abstractmethod
+    def cumulative(
+        self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities (n,) of a response below y, and of one up to y."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        """Responses of the shape of `mu` with these means."""
+
 
 class InMean(NamedTuple):
     """Log-likelihood of each row and its first three derivatives in the mean."""

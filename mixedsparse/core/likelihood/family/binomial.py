@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import betainc, gammaln, xlogy
 
 from mixedsparse.core.likelihood.family.base import Family, RowTerms, refuse
 from mixedsparse.core.likelihood.family.links import LogProbability, ProbabilityLink
@@ -61,6 +61,21 @@ class Binomial(Family):
 
     def first_means(self, y: np.ndarray, m: np.ndarray) -> np.ndarray:
         return (m * y + 0.5) / (m + 1.0)
+
+    def deviances(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return np.asarray(2.0 * m * (xlogy(y, y / mu) + xlogy(1.0 - y, (1.0 - y) / (1.0 - mu))))
+
+    def cumulative(
+        self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        successes = np.round(m * y)
+        below = np.where(successes > 0, betainc(m - successes + 1.0, np.maximum(successes, 1.0), 1.0 - mu), 0.0)
+        upto = np.where(successes < m, betainc(np.maximum(m - successes, 1.0), successes + 1.0, 1.0 - mu), 1.0)
+        return below, upto
+
+    def draw(self, rng: np.random.Generator, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        return rng.binomial(m.astype(np.int64), mu) / m
 
 
 def _entropy(share: np.ndarray) -> np.ndarray:

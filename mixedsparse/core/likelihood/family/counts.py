@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaincc, gammaln, xlogy
 
 from mixedsparse.core.likelihood.family.base import InMean, MeanFamily, RowTerms, refuse
 
@@ -50,6 +50,17 @@ class Poisson(MeanFamily):
 
     def first_means(self, y: np.ndarray, m: np.ndarray) -> np.ndarray:
         return y + 0.1
+
+    def deviances(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        return np.asarray(2.0 * m * (xlogy(y, y / mu) - (y - mu)))
+
+    def cumulative(
+        self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return np.where(y > 0, gammaincc(np.maximum(y, 1.0), mu), 0.0), gammaincc(y + 1.0, mu)
+
+    def draw(self, rng: np.random.Generator, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        return rng.poisson(mu).astype(np.float64)
 
 
 def less_saturated(y: np.ndarray, mu: np.ndarray, log_mu: np.ndarray) -> np.ndarray:

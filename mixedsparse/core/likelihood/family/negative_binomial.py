@@ -6,8 +6,10 @@ Prior weights multiply the log-likelihood.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
-from scipy.special import expit, gammaln
+from scipy.special import betainc, expit, gammaln, xlogy
 
 from mixedsparse.core.likelihood.family.base import (
     DispersionTerms,
@@ -36,6 +38,20 @@ class _Counts(MeanFamily):
 
     def first_means(self, y: np.ndarray, m: np.ndarray) -> np.ndarray:
         return y + 0.1
+
+    @abstractmethod
+    def shape(self, mu: np.ndarray, psi: float) -> tuple[np.ndarray, np.ndarray]:
+        """Size and probability of each row's negative binomial distribution."""
+
+    def cumulative(
+        self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        size, p = self.shape(mu, psi)
+        return np.where(y > 0, betainc(size, np.maximum(y, 1.0), p), 0.0), betainc(size, y + 1.0, p)
+
+    def draw(self, rng: np.random.Generator, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        size, p = self.shape(mu, psi)
+        return rng.negative_binomial(size, p).astype(np.float64)
 
 
 class NegativeBinomial(_Counts):
@@ -95,6 +111,14 @@ class NegativeBinomial(_Counts):
     def variance(self, mu: np.ndarray, m: np.ndarray, psi: float = 0.0) -> np.ndarray:
         return (mu + mu**2 * np.exp(-psi)) / m
 
+    def deviances(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        size = np.exp(psi)
+        return np.asarray(2.0 * m * (xlogy(y, y / mu) - (y + size) * np.log((y + size) / (mu + size))))
+
+    def shape(self, mu: np.ndarray, psi: float) -> tuple[np.ndarray, np.ndarray]:
+        size = np.broadcast_to(np.exp(psi), mu.shape)
+        return size, size / (size + mu)
+
 
 class NegativeBinomial1(_Counts):
     """NB1, whose variance is mu times 1 + exp(psi), with the log or identity link."""
@@ -126,6 +150,14 @@ class NegativeBinomial1(_Counts):
 
     def variance(self, mu: np.ndarray, m: np.ndarray, psi: float = 0.0) -> np.ndarray:
         return mu * (1.0 + np.exp(psi)) / m
+
+    def deviances(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        there = self.in_mean(y, m, np.where(y > 0, y, 1.0), psi).value
+        return 2.0 * (np.where(y > 0, there, 0.0) - self.in_mean(y, m, mu, psi).value)
+
+    def shape(self, mu: np.ndarray, psi: float) -> tuple[np.ndarray, np.ndarray]:
+        phi = np.exp(psi)
+        return mu / phi, np.broadcast_to(1.0 / (1.0 + phi), mu.shape)
 
 
 def _log_ratio(y: np.ndarray, log_mu: np.ndarray) -> np.ndarray:

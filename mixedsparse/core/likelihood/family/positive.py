@@ -7,6 +7,7 @@ The shape nu and the precision lambda are exp(psi) times the prior weights.
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import gammainc, log_ndtr, ndtr
 
 from mixedsparse.core.likelihood.family.base import InMean, InMeanDispersion, MeanFamily, refuse
 from mixedsparse.core.likelihood.family.gammas import stirling
@@ -52,6 +53,21 @@ class Gamma(MeanFamily):
     def first_means(self, y: np.ndarray, m: np.ndarray) -> np.ndarray:
         return y
 
+    def deviances(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        excess = (y - mu) / mu
+        return 2.0 * m * (excess - _log_ratio(y, mu, excess))
+
+    def cumulative(
+        self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        shape = m * np.exp(psi)
+        upto = np.asarray(gammainc(shape, shape * y / mu))
+        return upto, upto
+
+    def draw(self, rng: np.random.Generator, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        shape = m * np.exp(psi)
+        return rng.gamma(shape, mu / shape)
+
 
 class InverseGaussian(MeanFamily):
     """Inverse Gaussian with the log, inverse, inverse-square or identity link."""
@@ -86,6 +102,21 @@ class InverseGaussian(MeanFamily):
 
     def first_means(self, y: np.ndarray, m: np.ndarray) -> np.ndarray:
         return y
+
+    def deviances(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        return m * _squares(y, mu)
+
+    def cumulative(
+        self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        precision = m * np.exp(psi)
+        root = np.sqrt(precision / y)
+        above = np.exp(2.0 * precision / mu + log_ndtr(-root * (y / mu + 1.0)))
+        upto = np.clip(ndtr(root * (y / mu - 1.0)) + above, 0.0, 1.0)
+        return upto, upto
+
+    def draw(self, rng: np.random.Generator, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        return rng.wald(mu, m * np.exp(psi))
 
 
 def _log_ratio(y: np.ndarray, mu: np.ndarray, excess: np.ndarray) -> np.ndarray:

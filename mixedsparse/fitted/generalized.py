@@ -1,0 +1,252 @@
+"""Generalized models: a design with a response family, and its fit as arrays and names."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mixedsparse.core.fitting.laplace import fit_generalized
+from mixedsparse.core.problem.problem import make_problem
+from mixedsparse.fitted.fitted import Fitted
+from mixedsparse.fitted.model import Model
+from mixedsparse.fitted.refusals import checked_sizes
+from mixedsparse.fitted.warnings import warn_of_data
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.checks import is_whole, shown
+from mixedsparse.ground.errors import BackendError, ConvergenceWarning, DataError, OptionError, SingularFitWarning
+from mixedsparse.ground.options import FitOptions, check_method, check_options
+from mixedsparse.ground.progress import ProgressOption, reporter
+
+if TYPE_CHECKING:
+    from mixedsparse.core.choose.engines import Engines
+    from mixedsparse.core.fitting.laplace import GeneralizedFit
+    from mixedsparse.core.likelihood.family import Family
+    from mixedsparse.core.problem.problem import Problem
+    from mixedsparse.data.formula.design import Design
+
+__all__ = ["GeneralizedFitted", "GeneralizedModel", "fit_generalized_model"]
+
+# Most nodes of the quadrature for each random effect.
+_MOST_NODES = 100
+
+
+class GeneralizedModel(Model):
+    """Design, response family, and the problem of the design with engines for it.
+
+    The problem has no response and no weights: both change from step to step of a fit.
+
+    Attributes
+    ----------
+    design : Design
+        With ``trials`` for a binomial family, whose ``y`` are numbers of successes.
+    family : Family
+    """
+
+    def __init__(
+        self, design: Design, family: Family, problem: Problem | None = None, engines: Engines | None = None
+    ) -> None:
+        super().__init__(design, _problem_of(design) if problem is None else problem, engines)
+        self.family = family
+
+    @property
+    def response(self) -> np.ndarray:
+        """Response (n,) as the family has it: proportions of successes, counts, or positive numbers."""
+        design = self.design
+        return design.y if design.trials is None else design.y / design.trials
+
+    @property
+    def prior(self) -> np.ndarray | None:
+        """Trials of a binomial family, prior weights of the others, (n,); None where all are 1."""
+        return self.design.weights if self.design.trials is None else self.design.trials
+
+
+def _problem_of(design: Design) -> Problem:
+    checked_sizes(design)
+    problem = make_problem(np.zeros(len(design.y)), design.X, design.terms, None)
+    if problem.n <= problem.p:
+        raise DataError(f"{problem.n} rows cannot estimate {problem.p} fixed effects; use fewer terms or more data.")
+    return problem
+
+
+@dataclass(frozen=True, eq=False)
+class GeneralizedFitted(Fitted):
+    """A fit of a generalized model without labels.
+
+    The residual variance of a linear model has no counterpart: `sigma2` is 1, which makes Lambda Lambda' the covariance
+    of the random effects.
+    """
+
+    model: GeneralizedModel
+    fit: GeneralizedFit
+
+    @property
+    def family(self) -> Family:
+        """Response family, with its link."""
+        return self.model.family
+
+    @property
+    def title(self) -> str:
+        """What was fitted, and how."""
+        how = {0: "penalised least squares (approximate)", 1: "Laplace's approximation"}
+        approximation = how.get(self.fit.nodes, f"quadrature with {self.fit.nodes} nodes")
+        return (
+            f"Generalized linear mixed model, {self.family.name.replace('_', ' ')} with {self.family.link.name} link, "
+            f"fitted by ML, {approximation}"
+        )
+
+    @property
+    def reml(self) -> bool:
+        """False: there is no error contrast."""
+        return False
+
+    @property
+    def method(self) -> str:
+        """``"ML"``."""
+        return "ML"
+
+    @property
+    def iterative(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def converged(self) -> bool:
+        """Whether the search ended at an optimum."""
+        return self.fit.certificate.converged
+
+    @property
+    def message(self) -> str:
+        """Verdict in words, with the names of what has no estimate."""
+        certificate = self.fit.certificate
+        if not certificate.columns:
+            return certificate.message
+        names = ", ".join(self.x_names[i] for i in certificate.columns)
+        cell = _cell(self.design, certificate.rows[0]) if certificate.rows else ""
+        return f"{certificate.message} Columns: {names}{cell}."
+
+    @property
+    def npar(self) -> int:
+        """Number of parameters: fixed effects, covariance parameters, dispersion."""
+        return self.problem.p + self.problem.n_theta + int(self.family.has_dispersion)
+
+    @cached_property
+    def cov_beta(self) -> np.ndarray:
+        """Covariance (p, p) of the coefficients, that of theta and the dispersion estimated too; see `conditional`."""
+        return self.fit.cov_beta
+
+    @property
+    def conditional(self) -> bool:
+        """Whether `cov_beta` takes theta and the dispersion as known, for want of a positive definite Hessian."""
+        return self.fit.covariance is None
+
+    @property
+    def sigma2(self) -> float:
+        """1; see the class."""
+        return 1.0
+
+    @property
+    def sigma(self) -> float:
+        """1; see the class."""
+        return 1.0
+
+    @property
+    def dispersion(self) -> float:
+        """exp(psi): shape (gamma), precision (inverse Gaussian), size (NB2), or variance over mean less 1 (NB1)."""
+        return self.fit.dispersion
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Trials or prior weights (n,), None where all are 1."""
+        return self.model.prior
+
+    @property
+    def linear_predictor(self) -> np.ndarray:
+        """X beta + Z b + offset, (n,)."""
+        return self.fit.eta
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """Conditional means of the response as the family has it, (n,): probabilities for a binomial one."""
+        return self.family.mean(self.fit.eta)
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Response less conditional mean, (n,)."""
+        return self.model.response - self.values
+
+    @property
+    def scaled_residuals(self) -> np.ndarray:
+        """Residuals over their standard deviation given the modes, (n,), no units (Pearson's)."""
+        prior = np.ones(self.nobs) if self.weights is None else self.weights
+        psi = self.fit.psi if self.family.has_dispersion else 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.residuals / np.sqrt(self.family.variance(self.values, prior, psi))
+
+
+def _cell(design: Design, row: int) -> str:
+    """Values of the columns of the formula in `row`, for a message."""
+    source = design.source
+    if source is None:
+        return f"; first row concerned: {design.index[row]!r}"
+    groups = {term.group for term in design.terms}
+    values = {name: column[row] for name, column in source.columns.items() if name not in groups}
+    shown_values = ", ".join(f"{name} = {value}" for name, value in values.items())
+    return f"; a row concerned: {shown_values}"
+
+
+def fit_generalized_model(
+    model: GeneralizedModel,
+    nodes: int = 1,
+    *,
+    start: Any = None,
+    method: str = "auto",
+    options: FitOptions | None = None,
+    progress: ProgressOption = None,
+) -> GeneralizedFitted:
+    """Fit `model`; see `mixedsparse.GeneralizedLinearMixedModel.fit`."""
+    options = check_options(options)
+    check_method(method, options)
+    if method == "iterative":
+        raise BackendError("A generalized model is fitted by direct engines only: use method='auto' or 'direct'.")
+    if not is_whole(nodes) or not 0 <= nodes <= _MOST_NODES:
+        raise OptionError(f"nAGQ={shown(nodes)} must be a whole number from 0 to {_MOST_NODES}.")
+    start = None if start is None else _checked_start(model, start)
+    engine = model.engine(options.backend, "direct")
+    with reporter(progress, *model.engines.expectations(engine)) as note:
+        fit = fit_generalized(
+            engine,
+            model.family,
+            model.response,
+            model.prior,
+            model.design.offset,
+            nodes=int(nodes),
+            start=start,
+            options=options,
+            progress=note,
+        )
+    fitted = GeneralizedFitted(model, fit)
+    warn_of_data(model.design, model.problem, model.dropped_columns)
+    _warn_of_search(fitted)
+    return fitted
+
+
+def _checked_start(model: GeneralizedModel, start: Any) -> np.ndarray:
+    values = np.asarray(start, dtype=float)
+    size = model.problem.n_theta + model.problem.p + int(model.family.has_dispersion)
+    if values.shape != (size,) or not np.isfinite(values).all():
+        parts = f"{model.problem.n_theta} of theta, {model.problem.p} coefficients"
+        more = ", log dispersion" if model.family.has_dispersion else ""
+        raise DataError(f"start has shape {values.shape}: give {size} finite numbers ({parts}{more}).")
+    return values
+
+
+def _warn_of_search(fitted: GeneralizedFitted) -> None:
+    level = user_level()
+    if not fitted.converged:
+        warnings.warn(fitted.message, ConvergenceWarning, stacklevel=level)
+    elif fitted.singular:
+        warnings.warn(fitted.message, SingularFitWarning, stacklevel=level)
