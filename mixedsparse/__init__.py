@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING
 
 from mixedsparse import datasets
+from mixedsparse.api import families
 from mixedsparse.api.anova import anova
 from mixedsparse.api.compare import compare
+from mixedsparse.api.generalized import GeneralizedLinearMixedModel, GeneralizedResults, glmer
 from mixedsparse.api.model import LinearMixedModel, lmer
 from mixedsparse.api.parsimony import parsimony
 from mixedsparse.api.results import MixedResults
@@ -56,6 +58,8 @@ __all__ = [
     "FarFromZeroWarning",
     "FitOptions",
     "FormulaError",
+    "GeneralizedLinearMixedModel",
+    "GeneralizedResults",
     "LinearMixedModel",
     "MixedLM",
     "MixedLMResults",
@@ -79,6 +83,8 @@ __all__ = [
     "compare",
     "datasets",
     "design",
+    "families",
+    "glmer",
     "lmer",
     "load",
     "mixedlm",

@@ -11,7 +11,7 @@ import mixedsparse as ms
 FORMULA = "Reaction ~ Days + (1 | Subject)"
 
 ARGUMENTS = [
-    ({"family": "binomial"}, r"has no argument 'family': responses are normal here.*glmer.*bambi"),
+    ({"family": "binomial"}, r"has no argument 'family': responses are normal here.*mixedsparse.glmer"),
     ({"correlation": "AR1"}, r"has no argument 'correlation': residuals are independent here.*nlme"),
     ({"REML": False}, r"has no argument 'REML': write reml=True or reml=False"),
     ({"control": {}}, r"has no argument 'control': write options=mixedsparse.FitOptions"),
@@ -19,7 +19,7 @@ ARGUMENTS = [
     ({"zz": 1}, r"has no argument 'zz': use one of contrasts, data,"),
 ]
 NAMES = [
-    ("glmer", "mixedsparse has no 'glmer': responses are normal here.*bambi"),
+    ("glmm", "mixedsparse has no 'glmm': write mixedsparse.glmer"),
     ("glm", "mixedsparse has no 'glm': responses are normal here"),
     ("nlmer", "mixedsparse has no 'nlmer': models are linear in their parameters here.*nlme"),
     ("lme", "mixedsparse has no 'lme': write mixedsparse.lmer"),

@@ -38,7 +38,7 @@ def residuals(fitted: GeneralizedFitted, kind: str = "deviance", seed: Any = Non
 
 
 def _quantile_residuals(fitted: GeneralizedFitted, seed: Any) -> np.ndarray:
-    """Normal quantiles of the distribution function at y, uniform between its two sides where it jumps."""
+    """Return normal quantiles of the distribution function at y, uniform between its two sides where it jumps."""
     rng = np.random.default_rng(seed)
     y, prior, mu, psi = fitted.model.response, _prior(fitted), fitted.values, _psi(fitted)
     below, upto = fitted.family.cumulative(y, prior, mu, psi)
@@ -67,4 +67,5 @@ def overdispersion(fitted: GeneralizedFitted) -> pd.Series:
     chisq = float(np.square(fitted.scaled_residuals).sum())
     df = fitted.nobs - fitted.npar
     p = float(gammaincc(df / 2.0, chisq / 2.0)) if df > 0 else float("nan")
-    return pd.Series({"chisq": chisq, "df": df, "ratio": chisq / df if df > 0 else np.nan, "p": p}, name="overdispersion")
+    ratio = chisq / df if df > 0 else np.nan
+    return pd.Series({"chisq": chisq, "df": df, "ratio": ratio, "p": p}, name="overdispersion")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from mixedsparse.core.fitting.estimates import conditional_covariances, prediction_error_covariances
 from mixedsparse.ground.errors import BackendError
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class Fitted:
         return self.model.design
 
     # How the fit was made, and how it ended.
+
+    @property
+    def has_residual(self) -> bool:
+        """Whether there is a residual variance beside those of the random effects."""
+        return True
 
     @property
     def reml(self) -> bool:
@@ -177,10 +183,18 @@ class Fitted:
             labels.append(label)
         return labels
 
+    def mode_covariances(self, errors: str) -> list[np.ndarray]:
+        """Covariances (levels, K, K) of the errors of the modes per block, in the user's basis.
+
+        ``"conditional"``: given y and the coefficients; ``"prediction"``: coefficients estimated.
+        """
+        compute = conditional_covariances if errors == "conditional" else prediction_error_covariances
+        return compute(self.problem, self.fit)
+
     def covariance(self, term: int) -> np.ndarray:
         """Covariance matrix sigma^2 Lambda Lambda' (k, k) of the random effects of one term."""
         lam = self.fit.templates[term]
-        return self.fit.sigma2 * (lam @ lam.T)
+        return self.sigma2 * (lam @ lam.T)
 
     # Rows, where they are in memory.
 

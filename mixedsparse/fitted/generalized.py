@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixedsparse.core.fitting.laplace import fit_generalized
+from mixedsparse.core.fitting.laplace.modes import conditional_blocks, error_blocks
 from mixedsparse.core.problem.problem import make_problem
+from mixedsparse.data.sizes import checked_sizes
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.model import Model
-from mixedsparse.fitted.refusals import checked_sizes
 from mixedsparse.fitted.warnings import warn_of_data
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import is_whole, shown
@@ -99,6 +100,11 @@ class GeneralizedFitted(Fitted):
         )
 
     @property
+    def has_residual(self) -> bool:
+        """False."""
+        return False
+
+    @property
     def reml(self) -> bool:
         """False: there is no error contrast."""
         return False
@@ -157,6 +163,10 @@ class GeneralizedFitted(Fitted):
     def dispersion(self) -> float:
         """exp(psi): shape (gamma), precision (inverse Gaussian), size (NB2), or variance over mean less 1 (NB1)."""
         return self.fit.dispersion
+
+    def mode_covariances(self, errors: str) -> list[np.ndarray]:
+        """Covariances (levels, K, K) of the modes' errors per block; ``"prediction"``: all parameters estimated."""
+        return conditional_blocks(self.fit) if errors == "conditional" else error_blocks(self.fit)
 
     @property
     def weights(self) -> np.ndarray | None:

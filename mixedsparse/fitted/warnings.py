@@ -83,7 +83,7 @@ def warn_of_binary(design: Design) -> None:
         warnings.warn(
             f"The response {design.response!r} is 0 or 1 in all rows, and a linear model was fitted to it: its "
             "coefficients are differences in probability, and predictions may leave the range from 0 to 1. For a "
-            "logistic model use e.g. lme4's glmer or bambi; if this is what you want: "
+            "logistic model write mixedsparse.glmer(formula, data); if this is what you want: "
             "warnings.simplefilter('ignore', mixedsparse.BinaryResponseWarning).",
             BinaryResponseWarning,
             stacklevel=user_level(),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 __all__ = ["ARGUMENTS", "ATTRIBUTES", "NAMES"]
 
-_GENERALIZED = (
-    "responses are normal here. For binary data, counts and ordered categories use lme4's glmer or glmmTMB in R; in "
-    "Python bambi, gpboost, or BinomialBayesMixedGLM and PoissonBayesMixedGLM of statsmodels"
-)
+_GENERALIZED = "responses are normal here: for binary data, counts and positive numbers write mixedsparse.glmer"
+_ORDINAL = "ordered categories are not modelled here: use clmm of R's ordinal, or bambi in Python"
+_INFLATED = "there is no zero inflation here: use glmmTMB in R, or family='negative_binomial' for the spread alone"
 _RESIDUALS = (
     "residuals are independent here, of one variance but for known weights. Use nlme's lme or glmmTMB in R; weights= "
     "and random slopes, '(x | g)', may do as well"
@@ -114,7 +113,8 @@ ARGUMENTS = {
     "subset": "select the rows of the data before the call",
     "na_action": "rows with missing values are left out, with a warning; drop or fill them before the call",
     "ddf": "give it to summary, anova and the other methods of the results",
-    **dict.fromkeys(("family", "link", "nAGQ", "ziformula", "trials"), _GENERALIZED),
+    **dict.fromkeys(("family", "link", "nAGQ", "trials"), _GENERALIZED),
+    "ziformula": _INFLATED,
     **dict.fromkeys(("correlation", "cov_struct", "dispformula", "varfunc"), _RESIDUALS),
     **dict.fromkeys(("groups", "random", "re_formula", "vc_formula"), _BARS),
     "re_form": _RE_FORM,
@@ -137,7 +137,9 @@ ARGUMENTS = {
     "scaleData": "standardise columns in the formula, scale(x)",
 }
 NAMES = {
-    **dict.fromkeys(("glmer", "glmer_nb", "glm", "glmm", "glmmTMB", "gee", "clmm"), _GENERALIZED),
+    **dict.fromkeys(("glmm", "glmmTMB", "glm", "gee"), "write mixedsparse.glmer(formula, data, family)"),
+    "glmer_nb": "write mixedsparse.glmer(formula, data, 'negative_binomial')",
+    "clmm": _ORDINAL,
     **dict.fromkeys(("nlmer", "nlme"), _NONLINEAR),
     "gls": _RESIDUALS,
     **dict.fromkeys(("lme", "lmm", "Lmer", "lmerTest"), _LINEAR),

@@ -21,7 +21,8 @@ __all__ = ["cov_re", "varcorr", "vcomp"]
 def varcorr(fitted: Fitted) -> pd.DataFrame:
     """Variances and covariances, one row each; see `MixedResults.varcorr`."""
     rows = [row for t, label in enumerate(fitted.term_labels) for row in _rows(fitted, t, label)]
-    rows.append(("Residual", None, None, fitted.sigma2, fitted.sigma))
+    if fitted.has_residual:
+        rows.append(("Residual", None, None, fitted.sigma2, fitted.sigma))
     table = pd.DataFrame(rows, columns=["grp", "var1", "var2", "vcov", "sdcor"], dtype=object)
     return table.astype({"vcov": float, "sdcor": float})
 

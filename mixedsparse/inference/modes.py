@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.fitting.fit import (
-    conditional_covariance_of,
-    conditional_covariances,
-    prediction_error_covariances,
-)
+from mixedsparse.core.fitting.estimates import conditional_covariance_of
 from mixedsparse.fitted.digits import known_covariances
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.errors import OptionError
@@ -23,16 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["conditional_cov", "mode_covariances", "mode_errors", "random_effects"]
 
-# What the errors of modes allow for -> how the covariances are computed, what is refused after an iterative fit, and
-# what there is instead.
+# What the errors of modes allow for -> what is refused after an iterative fit, and what there is instead.
 _ERRORS = {
     "conditional": (
-        conditional_covariances,
         "The conditional covariance of all random effects",
         "Ask conditional_cov(group, levels) for chosen levels",
     ),
     "prediction": (
-        prediction_error_covariances,
         "The covariance of the errors of all random effects",
         "Ask conditional_cov(group, levels) for chosen levels, with the coefficients taken as known",
     ),
@@ -56,9 +49,8 @@ def mode_covariances(fitted: Fitted, errors: str) -> dict[str, np.ndarray]:
     estimated, `MixedResults.random_effects_error_cov`.
     """
     one_of("errors", errors, ("prediction", "conditional"))
-    compute, what, instead = _ERRORS[errors]
-    fitted.needs_factor(what, instead)
-    return fitted.once(f"{errors} covariances", lambda own: _of_groups(own, compute(own.problem, own.fit)))
+    fitted.needs_factor(*_ERRORS[errors])
+    return fitted.once(f"{errors} covariances", lambda own: _of_groups(own, own.mode_covariances(errors)))
 
 
 def mode_errors(fitted: Fitted, errors: str) -> dict[str, np.ndarray]:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from mixedsparse.ground.checks import one_of
+from mixedsparse.core.fitting.laplace.modes import mode_motion, parameter_covariance
+from mixedsparse.ground.checks import check_level, one_of
+from mixedsparse.inference.adjust import t_quantile
+from mixedsparse.prediction.intervals import modes_variance, random_parts, unknown_variance
 from mixedsparse.prediction.predict import check_new_levels
-from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows
+from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
 
-__all__ = ["SCALES", "predict_generalized"]
+__all__ = ["INTERVALS", "SCALES", "link_variance", "predict_generalized"]
 
 SCALES = ("response", "link")
+INTERVALS = (None, "confidence")
 _MEND = "Leave them out, or use new_levels='zero' to predict with random effects of 0."
 
 
@@ -25,16 +30,46 @@ def predict_generalized(
     newdata: Any = None,
     random: str | Sequence[str] = "conditional",
     new_levels: str = "error",
+    interval: str | None = None,
+    level: float = 0.95,
     *,
     type: str = "response",
     offset: Any = None,
-) -> pd.Series:
+) -> pd.Series | pd.DataFrame:
     """Predict rows; see `GeneralizedResults.predict`."""
     one_of("type", type, SCALES)
+    one_of("interval", interval, INTERVALS)
+    check_level(level)
     check_new_levels(new_levels)
     groups = chosen_groups(fitted, random)
     rows = read_rows(fitted, newdata, groups, set(), offset)
     if new_levels == "error":
         check_known(fitted, rows, groups, _MEND)
     eta = rows.means(fitted, groups)
-    return pd.Series(eta if type == "link" else fitted.family.mean(eta), index=rows.index, name="predicted")
+    scale = np.asarray if type == "link" else fitted.family.mean
+    if interval is None:
+        return pd.Series(scale(eta), index=rows.index, name="predicted")
+    half = t_quantile(np.inf, level) * np.sqrt(link_variance(fitted, rows, groups))
+    ends = np.sort([scale(eta - half), scale(eta + half)], axis=0)  # some links fall
+    return pd.DataFrame({"predicted": scale(eta), "lower": ends[0], "upper": ends[1]}, index=rows.index)
+
+
+def link_variance(fitted: GeneralizedFitted, rows: Rows, groups: Collection[str]) -> np.ndarray:
+    """Variance (r,) of the error of the linear predictor of `rows` over the random effects of `groups`.
+
+    By the delta method, as in TMB: that of the random effects given y, how their modes and x'beta move with the
+    estimates of all parameters, and the prior variance of levels that the fit has not seen.
+    """
+    m, p = len(fitted.fit.theta), len(fitted.fit.beta)
+    parts = random_parts(fitted, rows, groups)
+    cov = parameter_covariance(fitted.fit)
+    slopes = np.zeros((rows.n, len(cov)))
+    slopes[:, m : m + p] = rows.X
+    motion = fitted.once("motion of the modes", lambda own: mode_motion(own.fit)) if parts else []
+    for part in parts:
+        slopes += np.einsum("rk,rks->rs", part.z, motion[part.block][part.codes])
+    variance = np.einsum("rs,st,rt->r", slopes, cov, slopes)
+    if parts:
+        assert fitted.fit.point is not None
+        variance += modes_variance(fitted.problem.layout, fitted.fit.point.mode.factor, parts)
+    return np.asarray(variance + unknown_variance(fitted, rows, groups))

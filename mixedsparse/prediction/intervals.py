@@ -32,7 +32,7 @@ from mixedsparse.prediction.rows import Rows
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["error_variance"]
+__all__ = ["RandomPart", "error_variance", "modes_variance", "random_parts", "unknown_variance"]
 
 # Numbers of the right-hand sides that are solved for together.
 _NUMBERS = 4_000_000
@@ -41,7 +41,7 @@ _MOST_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class RandomPart:
     """Random part of the rows in one grouping factor: codes (r,), whitened z (r, K), 0 where the level is unknown."""
 
     block: int
@@ -58,17 +58,23 @@ def error_variance(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.nd
     """
     problem, pls, exact = fitted.problem, fitted.fit.search.pls, not fitted.iterative
     with blas_threads(fitted.model.engine().work if exact else 0.0):
-        parts = _parts(fitted, rows, groups)
+        parts = random_parts(fitted, rows, groups)
         a = _fixed_part(rows.X, problem.basis.root, pls, parts)
         variance = np.einsum("rp,pq,rq->r", a, pls.K, a)
         if parts:
-            variance += (_modes_variance if exact else _variance_by_row)(problem.layout, pls.factor, parts)
-    for term, new, lam in zip(problem.terms, rows.terms, fitted.fit.templates, strict=True):
+            variance += (modes_variance if exact else _variance_by_row)(problem.layout, pls.factor, parts)
+    variance = known_variances(variance + unknown_variance(fitted, rows, groups), "variances of predicted means")
+    return np.where(_hanging(fitted, rows, groups), np.nan, fitted.sigma2 * variance)
+
+
+def unknown_variance(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.ndarray:
+    """Prior variance (r,), over sigma^2, of the random effects of `rows` that are predicted as 0."""
+    out = np.zeros(rows.n)
+    for term, new, lam in zip(fitted.problem.terms, rows.terms, fitted.fit.templates, strict=True):
         if new is not None:
             prior = np.square(new.z @ lam).sum(axis=1)
-            variance += prior if term.group not in groups else np.where(new.codes < 0, prior, 0.0)
-    variance = known_variances(variance, "variances of predicted means")
-    return np.where(_hanging(fitted, rows, groups), np.nan, fitted.sigma2 * variance)
+            out += prior if term.group not in groups else np.where(new.codes < 0, prior, 0.0)
+    return out
 
 
 def _hanging(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.ndarray:
@@ -93,7 +99,7 @@ def _hanging(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.ndarray:
     return loose
 
 
-def _parts(fitted: Fitted, rows: Rows, groups: Collection[str]) -> list[_Part]:
+def random_parts(fitted: Fitted, rows: Rows, groups: Collection[str]) -> list[RandomPart]:
     """One part per grouping factor of `groups`, by decreasing number of levels that occur."""
     problem = fitted.problem
     layout = problem.layout
@@ -107,12 +113,13 @@ def _parts(fitted: Fitted, rows: Rows, groups: Collection[str]) -> list[_Part]:
         known = np.where((codes < 0)[:, None], 0.0, np.nan_to_num(new.z))
         z[:, start : start + term.k] = solve_triangular(layout.whiten[t], known.T, lower=True, trans="T").T
     parts = [
-        _Part(block, np.maximum(codes, 0), z, np.unique(codes[codes >= 0])) for (block, _), (codes, z) in made.items()
+        RandomPart(block, np.maximum(codes, 0), z, np.unique(codes[codes >= 0]))
+        for (block, _), (codes, z) in made.items()
     ]
     return sorted(parts, key=lambda part: -part.z.shape[1] * len(part.levels))
 
 
-def _fixed_part(X: np.ndarray, root: np.ndarray, pls: Pls, parts: list[_Part]) -> np.ndarray:
+def _fixed_part(X: np.ndarray, root: np.ndarray, pls: Pls, parts: list[RandomPart]) -> np.ndarray:
     """Return a (r, p) in the orthonormal basis of X."""
     known = np.nan_to_num(X)
     a = solve_triangular(root, known.T, trans="T").T if len(root) else known
@@ -122,7 +129,7 @@ def _fixed_part(X: np.ndarray, root: np.ndarray, pls: Pls, parts: list[_Part]) -
     return a
 
 
-def _modes_variance(layout: BlockLayout, factor: Factor, parts: list[_Part]) -> np.ndarray:
+def modes_variance(layout: BlockLayout, factor: Factor, parts: list[RandomPart]) -> np.ndarray:
     """Return z'Lambda M^-1 Lambda'z of each row (r,).
 
     Only the blocks of Lambda M^-1 Lambda' that belong to pairs of levels of one row are wanted: those on the diagonal
@@ -137,7 +144,7 @@ def _modes_variance(layout: BlockLayout, factor: Factor, parts: list[_Part]) -> 
     return out
 
 
-def _variance_by_row(layout: BlockLayout, factor: Factor, parts: list[_Part]) -> np.ndarray:
+def _variance_by_row(layout: BlockLayout, factor: Factor, parts: list[RandomPart]) -> np.ndarray:
     """Return the same from a solution for each row, where nothing is factorised."""
     count = len(parts[0].z)
     if count > _MOST_ROWS:
@@ -160,7 +167,7 @@ def _variance_by_row(layout: BlockLayout, factor: Factor, parts: list[_Part]) ->
     return out
 
 
-def _covariances_with(layout: BlockLayout, factor: Factor, part: _Part, others: list[_Part]) -> np.ndarray:
+def _covariances_with(layout: BlockLayout, factor: Factor, part: RandomPart, others: list[RandomPart]) -> np.ndarray:
     """Sum over `others` of z_other'(Lambda M^-1 Lambda')z_part, (r,)."""
     out = np.zeros(len(part.z))
     width = part.z.shape[1]

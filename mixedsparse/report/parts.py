@@ -61,6 +61,8 @@ def quantile_table(quantiles: pd.Series) -> Table:
 
 def fixed_table(coefficients: pd.DataFrame) -> Table:
     """Lay out the fixed effects, a row per coefficient."""
+    if "z" in coefficients:
+        return _normal_table(coefficients)
     rows = []
     for row in coefficients.itertuples():
         value, error = numbers.estimate(row.Estimate, row.SE)
@@ -70,6 +72,14 @@ def fixed_table(coefficients: pd.DataFrame) -> Table:
         header.insert(3, _MC)
         rows = [(*row[:3], f"{mc:.1g}", *row[3:]) for row, mc in zip(rows, coefficients[_MC], strict=True)]
     return Table.of("Fixed effects", header, rows)
+
+
+def _normal_table(coefficients: pd.DataFrame) -> Table:
+    rows = []
+    for row in coefficients.itertuples():
+        value, error = numbers.estimate(row.Estimate, row.SE)
+        rows.append((str(row.Index), value, error, f"{row.z:.3f}", numbers.p_value(row.p)))
+    return Table.of("Fixed effects", ["Name", "Estimate", "Std. Error", "z", "p"], rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +100,9 @@ class Term:
 def terms_of(varcorr: pd.DataFrame) -> list[Term]:
     """Terms of the table that `MixedResults.varcorr` returns, the residual last."""
     terms = []
-    # The last row is the residual, even if a grouping factor has that name.
-    for group, part in varcorr.iloc[:-1].groupby("grp", sort=False):
+    # The residual, which stands last, has no effect, even if a grouping factor has that name.
+    residual = varcorr[varcorr["var1"].isna()]
+    for group, part in varcorr[varcorr["var1"].notna()].groupby("grp", sort=False):
         own = part["var2"].isna()
         names = part.loc[own, "var1"]
         below = zip(*np.triu_indices(len(names), 1), strict=True)
@@ -104,8 +115,8 @@ def terms_of(varcorr: pd.DataFrame) -> list[Term]:
                 correlations={(row, col): r for (col, row), r in zip(below, part.loc[~own, "sdcor"], strict=True)},
             )
         )
-    residual = varcorr.iloc[-1]
-    terms.append(Term(str(residual["grp"]), ("",), (residual["vcov"],), (residual["sdcor"],), {}))
+    for row in residual.itertuples():
+        terms.append(Term(str(row.grp), ("",), (row.vcov,), (row.sdcor,), {}))
     return terms
 
 

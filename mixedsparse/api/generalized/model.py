@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-
 from mixedsparse.api.generalized.results import GeneralizedResults
 from mixedsparse.data.families import DOMAINS, read_family
 from mixedsparse.data.formula.design import make_design
@@ -68,7 +67,7 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
     ...     "cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp")
     ... )
     >>> round(model.fit().criterion, 4)
-    184.0531
+    184.0526
     """
 
     @explains_arguments

@@ -112,8 +112,7 @@ class NegativeBinomial(_Counts):
         return (mu + mu**2 * np.exp(-psi)) / m
 
     def deviances(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
-        size = np.exp(psi)
-        return np.asarray(2.0 * m * (xlogy(y, y / mu) - (y + size) * np.log((y + size) / (mu + size))))
+        return _deviances(y, m, mu, np.exp(psi))
 
     def shape(self, mu: np.ndarray, psi: float) -> tuple[np.ndarray, np.ndarray]:
         size = np.broadcast_to(np.exp(psi), mu.shape)
@@ -152,12 +151,16 @@ class NegativeBinomial1(_Counts):
         return mu * (1.0 + np.exp(psi)) / m
 
     def deviances(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
-        there = self.in_mean(y, m, np.where(y > 0, y, 1.0), psi).value
-        return 2.0 * (np.where(y > 0, there, 0.0) - self.in_mean(y, m, mu, psi).value)
+        return _deviances(y, m, mu, mu / np.exp(psi))  # the size as it is: the mean y is not the likeliest otherwise
 
     def shape(self, mu: np.ndarray, psi: float) -> tuple[np.ndarray, np.ndarray]:
         phi = np.exp(psi)
         return mu / phi, np.broadcast_to(1.0 / (1.0 + phi), mu.shape)
+
+
+def _deviances(y: np.ndarray, m: np.ndarray, mu: np.ndarray, size: np.ndarray | float) -> np.ndarray:
+    """Return the deviances of a negative binomial distribution of known size."""
+    return np.asarray(2.0 * m * (xlogy(y, y / mu) - (y + size) * np.log((y + size) / (mu + size))))
 
 
 def _log_ratio(y: np.ndarray, log_mu: np.ndarray) -> np.ndarray:

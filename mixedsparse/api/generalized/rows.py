@@ -1,0 +1,121 @@
+"""Row by row: means, residuals and predictions of `GeneralizedResults`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mixedsparse.api.results.base import ResultsBase, table_property
+from mixedsparse.inference.labels import per_row
+
+if TYPE_CHECKING:
+    from mixedsparse.fitted.generalized import GeneralizedFitted
+
+__all__ = ["RowsMixin"]
+
+
+class RowsMixin(ResultsBase):
+    """Observations' side of `GeneralizedResults`; every Series is on the index of the data, dropped rows left out."""
+
+    _fitted: GeneralizedFitted  # type: ignore[assignment]
+
+    @table_property
+    def fittedvalues(self) -> pd.Series:
+        """Conditional means of the response: probabilities of a binomial one, means of counts and other numbers."""
+        return per_row(self._fitted, self._fitted.values, "fittedvalues")
+
+    @table_property
+    def linear_predictor(self) -> pd.Series:
+        """X beta + Z b + offset."""
+        return per_row(self._fitted, self._fitted.linear_predictor, "linear_predictor")
+
+    @table_property
+    def resid(self) -> pd.Series:
+        """Deviance residuals, as ``residuals()``."""
+        return self.residuals()
+
+    def residuals(self, kind: str = "deviance", *, seed: int | None = None) -> pd.Series:
+        """Residuals of one kind, given the conditional modes.
+
+        Parameters
+        ----------
+        kind : {"deviance", "pearson", "response", "working", "quantile"}
+            ``"deviance"``: signed root of the row's deviance; ``"pearson"``: response less mean, over its standard
+            deviation; ``"response"``: response less mean (of a binomial response the proportion less the probability);
+            ``"working"``: the same over d mu / d eta; ``"quantile"``: normal quantiles of the distribution function at
+            the response, at random between its two sides where that is discrete (Dunn & Smyth 1996): normal if the
+            model is right.
+        seed : int, optional
+            Of ``"quantile"``.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
+        >>> fit.residuals("pearson").round(3).head(3).tolist()
+        [-1.34, 1.075, 2.88]
+        """
+        from mixedsparse.diagnostics.generalized import residuals
+
+        return residuals(self._fitted, kind, seed)
+
+    def overdispersion(self) -> pd.Series:
+        """Pearson's chi squared over its degrees of freedom, for Poisson counts and binomial rows of several trials.
+
+        Returns
+        -------
+        Series
+            ``chisq``, ``df`` (rows less parameters), ``ratio``, ``p`` of the chi squared distribution, which is rough
+            where means are small.
+
+        Raises
+        ------
+        OptionError
+            Rows of one trial tell nothing of it; or the family has a dispersion of its own.
+        """
+        from mixedsparse.diagnostics.generalized import overdispersion
+
+        return overdispersion(self._fitted)
+
+    def predict(
+        self,
+        newdata: Any = None,
+        random: str | Sequence[str] = "conditional",
+        new_levels: str = "error",
+        interval: str | None = None,
+        level: float = 0.95,
+        *,
+        type: str = "response",
+        offset: Any = None,
+    ) -> pd.Series | pd.DataFrame:
+        """Predict rows, those of the fit or new ones.
+
+        Parameters
+        ----------
+        newdata, random, new_levels, offset
+            See `MixedResults.predict`.
+        type : {"response", "link"}
+            The mean of the response, or the linear predictor. Without random effects (``random="population"``) the
+            mean is that of a level whose effects are all 0, which is not the mean over levels.
+        interval : {"confidence"}, optional
+            Limits around the mean: those of the linear predictor, from the joint covariance of the estimates of all
+            parameters and of the random effects, taken to the scale of the response.
+        level : float
+
+        Returns
+        -------
+        Series ``predicted`` or, with an interval, DataFrame ``predicted, lower, upper``
+            On the index of `newdata`; a row in which a variable is missing is NaN.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
+        >>> fit.predict({"period": ["1", "4"], "herd": ["1", "1"]}).round(3).tolist()
+        [0.308, 0.084]
+        """
+        from mixedsparse.prediction.generalized import predict_generalized
+
+        return predict_generalized(self._fitted, newdata, random, new_levels, interval, level, type=type, offset=offset)

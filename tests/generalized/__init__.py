@@ -1,0 +1,1 @@
+"""Generalized models as users call them."""
