@@ -20,7 +20,7 @@ ARGUMENTS = [
 ]
 NAMES = [
     ("glmm", "mixedsparse has no 'glmm': write mixedsparse.glmer"),
-    ("glm", "mixedsparse has no 'glm': responses are normal here"),
+    ("glm", "mixedsparse has no 'glm': write mixedsparse.glmer"),
     ("nlmer", "mixedsparse has no 'nlmer': models are linear in their parameters here.*nlme"),
     ("lme", "mixedsparse has no 'lme': write mixedsparse.lmer"),
     ("anovas", r"mixedsparse has no 'anovas'. Did you mean 'anova'\?"),

@@ -107,7 +107,7 @@ def contrast_tests(
     --------
     >>> import numpy as np, mixedsparse as ms
     >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
-    >>> contrast_tests(fit, np.array([[0.0, 1.0]])).df.round(3).tolist()
+    >>> contrast_tests(fit._fitted, np.array([[0.0, 1.0]])).df.round(3).tolist()
     [17.0]
     """
     L = _checked(fitted, L)
@@ -166,7 +166,7 @@ def joint_test(
     --------
     >>> import numpy as np, mixedsparse as ms
     >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
-    >>> test = joint_test(fit, np.eye(2))
+    >>> test = joint_test(fit._fitted, np.eye(2))
     >>> round(test.F, 2), test.num_df, round(test.den_df, 2)
     (749.96, 2, 17.0)
     """
