@@ -190,7 +190,8 @@ class LinearMixedModel(Model):
         Notes
         -----
         Ctrl-C ends the search once it has a point, and returns results for that with a ConvergenceWarning; give their
-        `theta` as `start` to go on. Threads may share a model, and processes be forked before or after a fit.
+        `theta` as `start` to go on. Before its first evaluation is done, and while data are read, there is nothing to
+        return: KeyboardInterrupt is raised. Threads may share a model, and processes be forked before or after a fit.
         """
         return MixedResults.of(fit_model(self, reml, start=start, method=method, options=options, progress=progress))
 

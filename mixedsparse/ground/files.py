@@ -1,12 +1,19 @@
-"""Files that are written beside their place first, so that what is there changes in one step or not at all."""
+"""Files that are written beside their place first, and folders for what does not fit into memory.
+
+What is at a place changes in one step or not at all. What a killed process has left is removed by the next one: parts
+and folders are locked as long as their process lives.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 try:
@@ -14,9 +21,10 @@ try:
 except ImportError:  # Windows, where a file that someone writes cannot be removed anyway
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["replacing"]
+__all__ = ["replacing", "scratch_folder"]
 
 _BEGIN, _END = ".mixedsparse-", ".part"
+_FOLDER = re.compile(r"mixedsparse-[0-9a-f]{32}")
 
 
 @contextlib.contextmanager
@@ -42,6 +50,39 @@ def replacing(target: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         part.unlink(missing_ok=True)
         if held is not None:
+            os.close(held)
+
+
+def scratch_folder(parent: str | os.PathLike[str]) -> tuple[Path, Callable[[], None]]:
+    """Make an empty folder in `parent`; return its path, and what removes it. Folders of killed processes go."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):
+            for entry in list(os.scandir(parent)):
+                if _FOLDER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+                    _remove_folder_if_left(entry.path)
+    while True:
+        folder = Path(parent) / f"mixedsparse-{uuid.uuid4().hex}"
+        folder.mkdir(mode=0o700)
+        if fcntl is None:
+            return folder, partial(shutil.rmtree, folder, ignore_errors=True)
+        held = os.open(folder, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        _lock(held)
+        if folder.exists():
+            return folder, partial(_remove_folder, folder, held)
+        os.close(held)  # someone took it for a leftover before it was locked
+
+
+def _remove_folder(folder: str | os.PathLike[str], held: int) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    os.close(held)
+
+
+def _remove_folder_if_left(path: str) -> None:
+    with contextlib.suppress(OSError):
+        held = os.open(path, os.O_RDONLY)
+        if _lock(held):
+            _remove_folder(path, held)
+        else:
             os.close(held)
 
 

