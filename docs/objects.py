@@ -3,7 +3,6 @@
 Nobody makes them by hand, so they are not in the top-level namespace. Here are their attributes and methods.
 """
 
-from mixedsparse.api.parsimony import Parsimony
 from mixedsparse.api.results import OptimResult
 from mixedsparse.core.fitting.certificate import Certificate
 from mixedsparse.core.fitting.fit import MonteCarlo
@@ -12,6 +11,7 @@ from mixedsparse.diagnostics.influence import Influence
 from mixedsparse.diagnostics.scaled import ScaledResiduals
 from mixedsparse.inference.bootstrap import Bootstrap
 from mixedsparse.inference.means import Contrasts, MarginalMeans
+from mixedsparse.inference.parsimony import Parsimony
 from mixedsparse.inference.pca import GroupPCA, RandomPCA
 from mixedsparse.inference.profile import Profile
 from mixedsparse.plotting import Plots

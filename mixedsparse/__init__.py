@@ -7,10 +7,10 @@ from mixedsparse.api import families
 from mixedsparse.api.anova import anova
 from mixedsparse.api.compare import compare
 from mixedsparse.api.generalized import GeneralizedLinearMixedModel, GeneralizedResults, glmer
+from mixedsparse.api.loading import load
 from mixedsparse.api.model import LinearMixedModel, lmer
 from mixedsparse.api.parsimony import parsimony
 from mixedsparse.api.results import MixedResults
-from mixedsparse.api.storage import StorageError, load
 from mixedsparse.compat import MixedLM, MixedLMResults, mixedlm
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.ground.errors import (
@@ -35,6 +35,7 @@ from mixedsparse.ground.errors import (
     RefitWarning,
     RowsElsewhereError,
     SingularFitWarning,
+    StorageError,
     UndefinedTestWarning,
     UnusedOptionWarning,
 )

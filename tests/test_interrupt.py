@@ -15,6 +15,7 @@ import pytest
 import mixedsparse as ms
 from mixedsparse.api.parsimony import parsimony
 from mixedsparse.core.fitting.outcome import Stop
+from mixedsparse.inference import random_search
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
 
@@ -147,8 +148,8 @@ def test_power_rests_on_what_is_done():
 
 
 def test_parsimony_builds_on_no_interrupted_fit(fit, monkeypatch):
-    original = ms.LinearMixedModel.fit
-    monkeypatch.setattr(ms.LinearMixedModel, "fit", lambda self, reml: original(self, reml, progress=interrupt_at(0)))
+    original = random_search.fit_model
+    monkeypatch.setattr(random_search, "fit_model", lambda *model: original(*model, progress=interrupt_at(0)))
     with pytest.raises(KeyboardInterrupt):
         parsimony(fit)
 

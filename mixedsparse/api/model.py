@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.results import MixedResults
 from mixedsparse.core.problem.terms import RandomTerm
-from mixedsparse.data.sources.opening import is_source
 from mixedsparse.fitted.fit import fit_model
-from mixedsparse.fitted.model import Model, checked_problem
-from mixedsparse.fitted.refusals import check_estimable
+from mixedsparse.fitted.model import Model, read
 from mixedsparse.ground.caller import CallerNames
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.options import FitOptions
@@ -74,19 +72,9 @@ class LinearMixedModel(Model):
         progress: CountOption = None,
     ) -> None:
         env = CallerNames(2) if env is None else env  # the caller is past the frame of the decorator
-        if is_source(data):
-            from mixedsparse.data.sources.design import aggregate
-
-            found = aggregate(
-                formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env, progress=progress
-            )
-            check_estimable(found.problem, found.design, found.sizes)
-            super().__init__(found.design, found.problem)
-        else:
-            from mixedsparse.data.formula.design import make_design
-
-            design = make_design(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env)
-            super().__init__(design, checked_problem(design))
+        super().__init__(
+            *read(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env, progress=progress)
+        )
 
     @classmethod
     def from_arrays(
@@ -193,7 +181,7 @@ class LinearMixedModel(Model):
         `theta` as `start` to go on. Before its first evaluation is done, and while data are read, there is nothing to
         return: KeyboardInterrupt is raised. Threads may share a model, and processes be forked before or after a fit.
         """
-        return MixedResults.of(fit_model(self, reml, start=start, method=method, options=options, progress=progress))
+        return MixedResults._of(fit_model(self, reml, start=start, method=method, options=options, progress=progress))
 
     def __repr__(self) -> str:
         """Show formula and sizes."""

@@ -7,69 +7,13 @@ that of Matuschek, Kliegl, Vasishth, Baayen & Bates (2017), Journal of Memory an
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from mixedsparse.api.random_search import Row, Trail, likelihood_ratio
-from mixedsparse.ground.errors import DataError, OptionError
+from mixedsparse.api.results import MixedResults
 from mixedsparse.ground.foreign import explains_arguments
-from mixedsparse.inference.p_values import p_value
-from mixedsparse.inference.refit import check_exact
+from mixedsparse.inference.parsimony import Parsimony
+from mixedsparse.inference.random_search import Row
 
-if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
-
-__all__ = ["Parsimony", "parsimony"]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Parsimony:
-    """What `parsimony` tried, and where it ended.
-
-    Attributes
-    ----------
-    table : DataFrame
-        One row per model in the order tried: ``step``, ``change``, ``formula``, ``parent`` (row it is tested against),
-        ``npar``, ``deviance`` (REML criterion or -2 log-likelihood), ``AIC``, ``BIC``, ``LRT``, ``Df``, ``p``,
-        ``dimensions`` (components of `rePCA` that are supported, of those in the model), ``singular``, ``converged``,
-        ``verdict``, ``chosen`` (whether the search went on from it; the last one chosen is `final`).
-    start, final : MixedResults
-        The maximal model and the parsimonious one.
-    alpha : float
-    """
-
-    table: pd.DataFrame
-    start: MixedResults
-    final: MixedResults
-    alpha: float
-
-    @property
-    def comparison(self) -> pd.Series:
-        """Likelihood-ratio test of the final model against the maximal one: ``LRT``, ``Df``, ``p``."""
-        return pd.Series(likelihood_ratio(self.final, self.start), name="final against maximal")
-
-    def __repr__(self) -> str:
-        columns = ["step", "change", "parent", "npar", "deviance", "LRT", "Df", "p", "dimensions", "verdict", "chosen"]
-        test = self.comparison
-        p = p_value(test["p"])
-        against = (
-            f"LRT {test['LRT']:.2f} on {test['Df']:.0f} df, p {p if p.startswith('<') else '= ' + p}"
-            if test["Df"]
-            else "the same model"
-        )
-        return (
-            f"{self._printed()[columns].to_string()}\n\nFinal: {self.final.formula}\n"
-            f"Against the maximal model: {against} ({self.final.method}, alpha = {self.alpha:g})"
-        )
-
-    def _repr_html_(self) -> str:
-        return f"{self._printed().to_html()}<p>Final: <code>{self.final.formula}</code></p>"
-
-    def _printed(self) -> pd.DataFrame:
-        """`table` with p-values as text, so that none is printed as 0."""
-        return self.table.assign(p=["" if pd.isna(p) else p_value(p) for p in self.table["p"]])
+__all__ = ["parsimony"]
 
 
 @explains_arguments
@@ -137,18 +81,4 @@ def parsimony(
     >>> steps.table["formula"][1], steps.final.formula
     ('Reaction ~ Days + (1 + center(Days) || Subject)', 'Reaction ~ Days + (Days | Subject)')
     """
-    if not 0.0 < alpha < 1.0:
-        raise OptionError(f"alpha={alpha!r} must lie between 0 and 1; 0.2 is the default, 0.05 keeps fewer effects.")
-    design = results.model.design
-    if design.encoding is None or design.source is None:
-        raise DataError("The model was made from arrays, so its random part has no formula to reduce: fit it from one.")
-    check_exact(results._fitted)
-    trail = Trail(results, alpha, progress)
-    start = trail.start_parts()
-    trail.begin(start)
-    current = trail.zero_correlations(start)
-    current = trail.drop_variances(current, keep_intercepts)
-    current = trail.enlarge(current, start)
-    current = trail.return_until_kept(current, start)
-    table = pd.DataFrame(trail.rows).astype({"parent": "Int64", "Df": "Int64"})
-    return Parsimony(table, results, trail.fit(current), alpha)
+    return results.parsimony(alpha=alpha, keep_intercepts=keep_intercepts, progress=progress)

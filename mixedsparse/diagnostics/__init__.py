@@ -1,4 +1,4 @@
-"""Diagnostics of a fit: functions on results; `mixedsparse.api.results.diagnostics` calls them.
+"""Diagnostics of a fit: functions of a `mixedsparse.fitted.fitted.Fitted`.
 
 ==============  ======================================================================================================
 ``residuals``   residuals of all kinds

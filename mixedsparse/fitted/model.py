@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,8 +10,10 @@ import numpy as np
 from mixedsparse.core.choose.engines import Engines
 from mixedsparse.core.problem.problem import make_problem
 from mixedsparse.data.sizes import checked_sizes
+from mixedsparse.data.sources.opening import is_source
 from mixedsparse.fitted.objective import CriterionMixin
 from mixedsparse.fitted.refusals import check_estimable
+from mixedsparse.ground.progress import CountOption
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from mixedsparse.core.problem.problem import Problem
     from mixedsparse.data.formula.design import Design
 
-__all__ = ["Model", "checked_problem", "response_of"]
+__all__ = ["Model", "read", "response_of"]
 
 
 class Model(CriterionMixin):
@@ -81,6 +84,31 @@ class Model(CriterionMixin):
     def engine(self, backend: str = "auto", method: str = "direct") -> Engine:
         """Return the engine of this model for `backend` and `method`, analysed once and kept."""
         return self._engines(backend, method)
+
+
+def read(
+    formula: str,
+    data: Any,
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    env: Mapping[str, Any],
+    progress: CountOption = None,
+) -> tuple[Design, Problem]:
+    """Design and problem of a formula and its data, in memory or in a source; see `mixedsparse.LinearMixedModel`."""
+    if is_source(data):
+        from mixedsparse.data.sources.design import aggregate
+
+        found = aggregate(
+            formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env, progress=progress
+        )
+        check_estimable(found.problem, found.design, found.sizes)
+        return found.design, found.problem
+    from mixedsparse.data.formula.design import make_design
+
+    design = make_design(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env)
+    return design, checked_problem(design)
 
 
 def checked_problem(design: Design) -> Problem:

@@ -1,7 +1,10 @@
-"""Inference on a fit: functions on results and arrays; the mixins of `mixedsparse.api.results` call them.
+"""Inference on a fit: functions of a `mixedsparse.fitted.fitted.Fitted` that return tables and small frozen results.
 
 ==================  ====================================================================================================
+``coefficients``    table of the fixed effects; ``components``: of variances; ``modes``: of random effects
+``labels``          arrays to Series; ``matrices``, ``implied``: the model's matrices, the covariance of observations
 ``contrast``        tests of linear functions of the fixed effects, shared by everything that tests them
+``denominators``    the methods for degrees of freedom, by name
 ``satterthwaite``   denominator degrees of freedom from exact derivatives (``curvature``: the Hessian)
 ``kenward_roger``   adjusted covariance and degrees of freedom, in q-space
 ``linear``          what a user means by L: arrays, weights by coefficient, text
@@ -16,13 +19,14 @@
 ``means``           their tables and contrasts (``contrasts_of_means``: coefficients, ``adjust``: multiplicity)
 ``joint``           joint tests
 ``pca``, ``r2``     principal components of random effects; R2 and ICC
-``caic``            conditional AIC; ``compare``: information criteria side by side
-``parsimony``       from a maximal to a parsimonious random part
+``caic``            conditional AIC
+``parsimony``       from a maximal to a parsimonious random part (``random_search``: the models and steps)
 ``parameters``      all parameters by name; ``coordinates``: the chart of each
 ``profile``         likelihood profiles; ``curves``: one parameter's, and its limits
 ``bootstrap``       replicates and their intervals; ``replicates``, ``cases``: how they are made
 ``intervals``       confidence intervals by three methods
-``responses``       the same model for another response
+``responses``       the same model for another response; ``deletions``: without some of its rows
+``drawing``         how profiles and bootstraps draw themselves
 ``workers``         tasks here, or by joblib
 ==================  ====================================================================================================
 """

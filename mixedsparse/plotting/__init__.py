@@ -1,4 +1,4 @@
-"""Plots of a fit: functions of the results that draw into Axes. matplotlib is imported when one is called.
+"""Plots of a fit: functions of a `Fitted` that draw into Axes. matplotlib is imported when one is called.
 
 ==================  ==========================================================================================
 ``accessor``        `Plots`, which is ``results.plot``: one method per plot, with its documentation

@@ -1,4 +1,4 @@
-"""What a fit says of rows, its own or new ones; the mixin `mixedsparse.api.results.prediction` calls these functions.
+"""What a fit says of rows, its own or new ones: functions of a `mixedsparse.fitted.fitted.Fitted`.
 
 ==============  ==================================================================
 ``rows``        rows in the encoding of the fit, with offset and weights

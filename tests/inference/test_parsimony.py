@@ -11,8 +11,8 @@ from scipy.stats import chi2
 
 import mixedsparse as ms
 from mixedsparse.api.parsimony import parsimony
-from mixedsparse.api.random_search import Trail
 from mixedsparse.data.formula.random_part import random_parts, with_random
+from mixedsparse.inference.random_search import Trail
 
 COLUMNS = "step change formula parent npar deviance AIC BIC LRT Df p dimensions singular converged verdict chosen"
 
@@ -226,7 +226,7 @@ def test_columns_are_centred_where_correlations_are_taken_out(effects, apart):
     z = rng.standard_normal(len(time)) + 2.0
     data |= {"z": z, "f": np.where(np.arange(len(time)) % 3 == 0, "a", "b"), "centred": time - time.mean()}
     model = ms.LinearMixedModel(f"y ~ time + ({effects} | subj)", data)
-    trail = Trail(model.fit(), 0.2, None)
+    trail = Trail(model.fit()._fitted, 0.2, None)
     parts = tuple(replace(part, correlated=False) for part in trail.start_parts())
     expected = {"centred": "(1 + centred || subj)", "0 + time": "(0 + time | subj)"}.get(effects)
     assert parts[0].text == (expected or f"({apart} || subj)")

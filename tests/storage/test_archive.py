@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.api.storage import StorageError, load
+from mixedsparse import StorageError, load
 from mixedsparse.ground.files import replacing
 
 DATA = ms.datasets.load("sleepstudy")

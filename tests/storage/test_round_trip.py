@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.api.storage import StorageError, load
+from mixedsparse import StorageError, load
 from tests.storage.cases import CASES as KINDS
 from tests.storage.cases import new_rows
 from tests.storage.cases import shift as _shift

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.api.storage import load
+from mixedsparse import load
 from mixedsparse.api.storage.results import packed
 
 DATA = ms.datasets.load("sleepstudy")
@@ -127,5 +127,5 @@ def test_a_text_of_many_rows_stands_once_in_the_file(storage, missing, tmp_path)
         fit = ms.lmer("y ~ 1 + (1 | g)", data)
     again = stored(fit, tmp_path)
     assert_columns_equal(again, fit)
-    members, _ = packed(fit)
+    members, _ = packed(fit._fitted)
     assert 0 < members["results.json"].count(b"a level called 3") < 5

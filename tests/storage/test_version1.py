@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.api.storage import StorageError, load
+from mixedsparse import StorageError, load
 from tests.storage.cases import shift
 from tests.storage.make_version1 import FOLDER, numbers
 

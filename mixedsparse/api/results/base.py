@@ -13,8 +13,8 @@ from mixedsparse.ground.foreign import Answers
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from mixedsparse.api.model import LinearMixedModel
     from mixedsparse.core.fitting.fit import Fit
+    from mixedsparse.fitted.model import Model
 
 __all__ = ["ResultsBase", "table_property"]
 
@@ -44,7 +44,7 @@ def _shallow_copy(value: Any) -> Any:
 class ResultsBase(Answers):
     """Fields of `MixedResults`, and the `Fitted` behind them, which the functions of this package take."""
 
-    model: LinearMixedModel
+    model: Model
     fit: Fit
 
     @cached_property
@@ -52,8 +52,12 @@ class ResultsBase(Answers):
         return Fitted(self.model, self.fit)
 
     @classmethod
-    def of(cls, fitted: Fitted) -> Self:
+    def _of(cls, fitted: Fitted) -> Self:
         """Label a fit."""
         results = cls(fitted.model, fitted.fit)  # type: ignore[call-arg]
         results.__dict__["_fitted"] = fitted
         return results
+
+    def _wrap(self, fitted: Fitted) -> Self:
+        """Label a fit that a function of ours made on the way: these results if it is their own."""
+        return self if fitted is self._fitted else self._of(fitted)

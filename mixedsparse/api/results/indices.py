@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from mixedsparse.api.results.base import ResultsBase
 
 if TYPE_CHECKING:
-    from mixedsparse.api.parsimony import Parsimony
+    from mixedsparse.inference.parsimony import Parsimony
     from mixedsparse.inference.pca import RandomPCA
 
 __all__ = ["IndicesMixin"]
@@ -142,8 +143,14 @@ class IndicesMixin(ResultsBase):
 
         return caic(self._fitted, method)
 
-    def parsimony(self, **options: Any) -> Parsimony:
+    def parsimony(
+        self,
+        *,
+        alpha: float = 0.2,
+        keep_intercepts: bool = True,
+        progress: bool | Callable[[dict[str, Any]], None] | None = None,
+    ) -> Parsimony:
         """Search for a parsimonious random part from this model on: see `mixedsparse.parsimony`."""
-        from mixedsparse.api.parsimony import parsimony
+        from mixedsparse.inference.parsimony import search
 
-        return parsimony(self, **options)
+        return search(self._fitted, alpha, keep_intercepts, progress, self._wrap)

@@ -10,7 +10,8 @@ import pandas as pd
 from mixedsparse.api.results.base import ResultsBase
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results.results import MixedResults
+    from typing_extensions import Self
+
     from mixedsparse.ground.progress import CountOption
     from mixedsparse.inference.bootstrap import Bootstrap
     from mixedsparse.inference.profile import Profile
@@ -159,7 +160,7 @@ class IntervalsMixin(ResultsBase):
         seed: int | None = None,
         *,
         n_jobs: int = 1,
-        statistic: Callable[[MixedResults], Any] | None = None,
+        statistic: Callable[[Self], Any] | None = None,
         kind: str = "parametric",
         group: str | None = None,
         progress: CountOption = None,
@@ -218,10 +219,10 @@ class IntervalsMixin(ResultsBase):
             kind=kind,
             group=group,
             progress=progress,
-            wrap=type(self).of,
+            wrap=self._wrap,
         )
 
-    def refit(self, y: Any) -> MixedResults:
+    def refit(self, y: Any) -> Self:
         """Fit the same model to another response; designs, cross-products and analysis are shared.
 
         Parameters
@@ -258,4 +259,4 @@ class IntervalsMixin(ResultsBase):
         """
         from mixedsparse.inference.responses import refit_response
 
-        return type(self).of(refit_response(self._fitted, y))  # type: ignore[return-value]
+        return self._wrap(refit_response(self._fitted, y))

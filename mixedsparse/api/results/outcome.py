@@ -77,7 +77,9 @@ class OutcomeMixin(ResultsBase):
     @property
     def cost(self) -> CostReport:
         """What a fit of the model costs, and the method that ``method="auto"`` takes; see `LinearMixedModel.cost`."""
-        return self.model.cost()
+        from mixedsparse.report.cost import CostReport
+
+        return CostReport.of(self.model.engines.foresee())
 
     @property
     def solver(self) -> str:

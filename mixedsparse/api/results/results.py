@@ -23,8 +23,8 @@ from mixedsparse.api.results.tables import TablesMixin
 from mixedsparse.api.results.testing import TestingMixin
 
 if TYPE_CHECKING:
-    from mixedsparse.api.model import LinearMixedModel
     from mixedsparse.core.fitting.fit import Fit
+    from mixedsparse.fitted.model import Model
     from mixedsparse.report import Summary
 
 __all__ = ["MixedResults"]
@@ -71,7 +71,7 @@ class MixedResults(
     <MixedResults: Reaction ~ Days + (Days | Subject), REML, 180 observations, converged>
     """
 
-    model: LinearMixedModel
+    model: Model
     fit: Fit
 
     def summary(self, ddf: str = "satterthwaite") -> Summary:
@@ -98,6 +98,6 @@ class MixedResults(
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
 
-    def __reduce__(self) -> tuple[type, tuple[LinearMixedModel, Fit]]:
+    def __reduce__(self) -> tuple[type, tuple[Model, Fit]]:
         # Tables are cheap to make again, and pickles stay readable when their form changes.
         return type(self), (self.model, self.fit)

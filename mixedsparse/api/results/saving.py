@@ -48,4 +48,4 @@ class SavingMixin(ResultsBase):
         """
         from mixedsparse.api.storage import save
 
-        save(self, path, data=data)  # type: ignore[arg-type]
+        save(self._fitted, path, data)

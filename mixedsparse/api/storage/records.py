@@ -140,7 +140,7 @@ RECORDS: Mapping[str, Record] = {
     "plain sums": _record(PlainSums, "x_root z_moments quantiles"),
     "design": _record(
         Design,
-        "formula response y X x_names x_terms terms weights offset index nmissing missing encoding source plain",
+        "formula response y X x_names x_terms terms weights offset index nmissing missing encoding source plain trials",
     ),
     # The problem.
     "fixed basis": _record(FixedBasis, "kept q residual root shift log_det has_constant alias"),

@@ -1,4 +1,4 @@
-"""Results to records, and back."""
+"""Fits to records, and back."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixedsparse.api.model import LinearMixedModel
 from mixedsparse.api.storage.records import RECORDS
 from mixedsparse.api.storage.tables import pack_table, unpack_table
 from mixedsparse.api.storage.values import Packer, Unpacker
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.data.formula.patsy import PATSY
+from mixedsparse.fitted.fitted import Fitted
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
     from mixedsparse.core.fitting.fit import Fit
     from mixedsparse.core.likelihood.interface import Engine, Factor
+    from mixedsparse.fitted.model import Model
 
-__all__ = ["packed", "put_together", "results_of", "results_with", "unpacked"]
+__all__ = ["fit_of", "packed", "put_together", "unpacked"]
 
 _TREE, _ARRAYS = "results.json", "arrays.bin"
 # Before the names of functions that `mixedsparse.mixedlm` gives to formulas: they are not of the session.
@@ -31,7 +31,7 @@ _PATSY = "patsy."
 _TAGS = {record.cls: tag for tag, record in RECORDS.items()}
 
 
-def packed(results: MixedResults) -> tuple[dict[str, bytes], list[str]]:
+def packed(fitted: Fitted) -> tuple[dict[str, bytes], list[str]]:
     """Members of the archive, and the names of the session that the formula uses.
 
     Raises
@@ -52,9 +52,8 @@ def packed(results: MixedResults) -> tuple[dict[str, bytes], list[str]]:
             records.append({"is": tag, **fields})
         return {"~": "record", "at": known[id(value)][1]}
 
-    packer = Packer(_outside_names(results), one)
-    model = results.model
-    root = {name: packer.pack(value) for name, value in _root(model.design, model.problem, results.fit).items()}
+    packer = Packer(_outside_names(fitted), one)
+    root = {name: packer.pack(value) for name, value in _root(fitted.design, fitted.problem, fitted.fit).items()}
     tree = {"root": root, "records": records, "arrays": packer.directory}
     return {_TREE: json.dumps(tree).encode(), _ARRAYS: bytes(packer.data)}, sorted(
         n for n in packer.used if not n.startswith(_PATSY)
@@ -65,8 +64,8 @@ def _root(design: Any, problem: Any, fit: Any) -> dict[str, Any]:
     return {"design": design, "problem": problem, "fit": fit}
 
 
-def unpacked(members: Mapping[str, bytes], session: Mapping[str, Any]) -> MixedResults:
-    """Results of the members of an archive."""
+def unpacked(members: Mapping[str, bytes], session: Mapping[str, Any], model: type[Model]) -> Fitted:
+    """Fit of the members of an archive."""
     tree = json.loads(members[_TREE])
     made: list[Any] = []
 
@@ -83,7 +82,7 @@ def unpacked(members: Mapping[str, bytes], session: Mapping[str, Any]) -> MixedR
     for record in tree["records"]:
         fields = {name: unpacker.unpack(field) for name, field in record.items() if name != "is"}
         made.append(put_together(record["is"], fields))
-    return results_of(**{name: unpacker.unpack(value) for name, value in tree["root"].items()})
+    return fit_of(model, **{name: unpacker.unpack(value) for name, value in tree["root"].items()})
 
 
 def put_together(tag: str, fields: dict[str, Any]) -> Any:
@@ -94,38 +93,25 @@ def put_together(tag: str, fields: dict[str, Any]) -> Any:
     return Pls(**fields, engine=engine)  # type: ignore[arg-type]
 
 
-def results_with(results: MixedResults, design: Any, problem: Any) -> MixedResults:
-    """Results with another form of the same design and problem."""
-    from mixedsparse.api.results import MixedResults
-
-    return MixedResults(_model(design, problem), results.fit)
-
-
-def results_of(design: Any, problem: Any, fit: Fit) -> MixedResults:
-    """Put results together."""
-    from mixedsparse.api.results import MixedResults
-
-    model = _model(design, problem)
+def fit_of(model: type[Model], design: Any, problem: Any, fit: Fit) -> Fitted:
+    """Put a fit together."""
+    made = model.of_design(design, problem)
     engine = fit.search.pls.engine
     assert isinstance(engine, _Deferred)
-    pls = replace(fit.search.pls, engine=engine.of(model))
-    return MixedResults(model, replace(fit, search=replace(fit.search, pls=pls)))
-
-
-def _model(design: Any, problem: Any) -> LinearMixedModel:
-    return LinearMixedModel.of_design(design, problem)
+    pls = replace(fit.search.pls, engine=engine.of(made))
+    return Fitted(made, replace(fit, search=replace(fit.search, pls=pls)))
 
 
 class _Deferred:
     """Stands for the engine of a fit until a factor is needed: reading a file analyses nothing."""
 
-    def __init__(self, name: str, drawn: Mapping[str, int] | None, model: LinearMixedModel | None = None) -> None:
+    def __init__(self, name: str, drawn: Mapping[str, int] | None, model: Model | None = None) -> None:
         if name not in ("split", "cholmod", "iterative"):
             raise ValueError(f"an engine called {name!r}")
         self.name, self.drawn, self._model = name, drawn, model
         self._engine: Engine | None = None
 
-    def of(self, model: LinearMixedModel) -> Engine:
+    def of(self, model: Model) -> Engine:
         """Return the one of `model`."""
         return _Deferred(self.name, self.drawn, model)  # type: ignore[return-value]
 
@@ -136,7 +122,7 @@ class _Deferred:
             self._engine = self._made(self._model)
         return self._engine.factorize(factors)
 
-    def _made(self, model: LinearMixedModel) -> Engine:
+    def _made(self, model: Model) -> Engine:
         if self.name != "iterative":
             return model.engine(self.name)
         engine: Any = model.engine(method="iterative")
@@ -145,9 +131,9 @@ class _Deferred:
         return engine  # type: ignore[no-any-return]
 
 
-def _outside_names(results: MixedResults) -> dict[int, str]:
+def _outside_names(fitted: Fitted) -> dict[int, str]:
     """Functions and modules of the user's session that the formula uses: id -> name there."""
-    design = results.model.design
+    design = fitted.design
     sessions = [part.env for part in (design.encoding, design.source) if part is not None]
     return {
         id(value): f"{_PATSY}{name}" if value is PATSY.get(name) else name

@@ -1,4 +1,4 @@
-"""Results without the rows of the data: what prediction, tests and the summary need, and no observation."""
+"""Fits without the rows of the data: what prediction, tests and the summary need, and no observation."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula.source import Source
 from mixedsparse.data.formula.translate import aliases_in
 from mixedsparse.data.sources.remote import RemoteSource
+from mixedsparse.fitted.fitted import Fitted
+from mixedsparse.inference.labels import residual_quantiles
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
     from mixedsparse.core.problem.problem import Problem
     from mixedsparse.data.formula.design import Design
 
 __all__ = ["without_rows"]
 
 
-def without_rows(results: MixedResults) -> MixedResults:
-    """Results like those of a fit to a source: sums over levels are there, rows are not."""
-    from mixedsparse.api.storage.results import results_with
-
-    model = results.model
-    if not model.problem.has_rows:
-        return results
-    terms = tuple(RandomTerm.without_rows(t.group, t.columns, t.levels) for t in model.design.terms)
-    quantiles = results.resid_quantiles().to_numpy()
-    return results_with(results, _design(model.design, terms, quantiles), _problem(model.problem, terms))
+def without_rows(fitted: Fitted) -> Fitted:
+    """Fit like one to a source: sums over levels are there, rows are not."""
+    design, problem = fitted.design, fitted.problem
+    if not problem.has_rows:
+        return fitted
+    terms = tuple(RandomTerm.without_rows(t.group, t.columns, t.levels) for t in design.terms)
+    quantiles = residual_quantiles(fitted).to_numpy()
+    model = type(fitted.model).of_design(_design(design, terms, quantiles), _problem(problem, terms))
+    return Fitted(model, fitted.fit)
 
 
 def _problem(problem: Problem, terms: tuple[RandomTerm, ...]) -> Problem:
@@ -53,6 +53,7 @@ def _design(design: Design, terms: tuple[RandomTerm, ...], quantiles: np.ndarray
         terms=terms,
         weights=None if design.weights is None else ELSEWHERE,
         offset=None if design.offset is None else ELSEWHERE,
+        trials=None if design.trials is None else ELSEWHERE,
         index=ELSEWHERE,
         source=None if design.source is None else _source(design, design.source),
         plain=plain,

@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.storage.records import RECORDS
-from mixedsparse.api.storage.results import put_together, results_of
+from mixedsparse.api.storage.results import fit_of, put_together
 from mixedsparse.api.storage.values import find
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.ground.errors import StorageError
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+    from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.fitted.model import Model
 
 __all__ = ["read_pickle"]
 
@@ -195,18 +196,18 @@ class _Reader(pickle.Unpickler):
         return getattr(importlib.import_module(module), name)
 
 
-def read_pickle(members: Mapping[str, bytes], session: Mapping[str, Any]) -> MixedResults:
-    """Results of a file of version 1."""
+def read_pickle(members: Mapping[str, bytes], session: Mapping[str, Any], model: type[Model]) -> Fitted:
+    """Fit of a file of version 1."""
     try:
         root = _Reader(members["results.pickle"], session).load()
     except (pickle.UnpicklingError, EOFError) as err:
         raise ValueError(str(err)) from err
     if getattr(root, "kind", "") != "MixedResults":
         raise ValueError("it holds no results")
-    model, fit = root.arguments
+    old, fit = root.arguments
     convert = _Converter()
-    parts = {"design": model.fields["design"], "problem": model.fields["problem"], "fit": fit}
-    return results_of(**{name: convert(value) for name, value in parts.items()})
+    parts = {"design": old.fields["design"], "problem": old.fields["problem"], "fit": fit}
+    return fit_of(model, **{name: convert(value) for name, value in parts.items()})
 
 
 class _Converter:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtrc
 
-from mixedsparse.api.model import LinearMixedModel
-from mixedsparse.api.results import MixedResults
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.data.formula.centring import centred_parts, same_span
 from mixedsparse.data.formula.design import factor_columns
 from mixedsparse.data.formula.random_part import RandomPart, enlargements, random_parts, reductions, with_random
 from mixedsparse.data.formula.source import Source
+from mixedsparse.fitted.fit import fit_model
+from mixedsparse.fitted.fitted import Fitted
+from mixedsparse.fitted.model import Model, read
 from mixedsparse.ground.errors import MixedSparseWarning
 from mixedsparse.inference.pca import random_pca
 
@@ -31,17 +32,17 @@ Row = dict[str, Any]
 class Trail:
     """Models fitted so far, and their rows."""
 
-    start: MixedResults
+    start: Fitted
     alpha: float
     progress: bool | Callable[[Row], None] | None
     rows: list[Row] = field(default_factory=list)
     at: int = 0
     _parts: list[Parts] = field(default_factory=list)
-    _fits: dict[str, MixedResults] = field(default_factory=dict)
+    _fits: dict[str, Fitted] = field(default_factory=dict)
 
     def start_parts(self) -> Parts:
         """Random part of the maximal model; its numeric variables are centred where correlations are left out."""
-        design = self.start.model.design
+        design = self.start.design
         assert design.encoding is not None
         plain = random_parts(design.encoding)
         columns = [term.z for term in design.terms]
@@ -53,33 +54,37 @@ class Trail:
 
     def _span_what_they_did(self, centred: Parts, columns: Sequence[np.ndarray]) -> bool:
         """Whether the effects of every term, written `centred`, span the same as `columns` of the maximal model."""
-        model = self._model(with_random(self.start.formula, [replace(part, correlated=False) for part in centred]))
+        model = self._model(
+            with_random(self.start.model.formula, [replace(part, correlated=False) for part in centred])
+        )
         ends = np.cumsum([part.width for part in centred])[:-1]
         both = [np.split(np.hstack(z), ends, axis=1) for z in (columns, [term.z for term in model.design.terms])]
         return all(same_span(one, other) for one, other in zip(*both, strict=True))
 
-    def _model(self, formula: str) -> LinearMixedModel:
+    def _model(self, formula: str) -> Model:
         """Model of `formula` for the rows, weights, offset and contrasts of the maximal one."""
-        source = self.start.model.design.source
+        source = self.start.design.source
         assert source is not None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MixedSparseWarning)  # the maximal model has given them
-            return LinearMixedModel(
-                formula,
-                source.table,
-                weights=source.weights,
-                offset=source.offset,
-                contrasts=_used(source, formula),
-                env=source.env,
+            return type(self.start.model).of_design(
+                *read(
+                    formula,
+                    source.table,
+                    weights=source.weights,
+                    offset=source.offset,
+                    contrasts=_used(source, formula),
+                    env=source.env,
+                )
             )
 
-    def fit(self, parts: Parts) -> MixedResults:
+    def fit(self, parts: Parts) -> Fitted:
         """Fit the model with the random part `parts`, or take it from those fitted."""
-        formula = with_random(self.start.formula, parts)
+        formula = with_random(self.start.model.formula, parts)
         if formula not in self._fits:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", MixedSparseWarning)  # the table has it
-                fit = self._model(formula).fit(self.start.reml)
+                fit = fit_model(self._model(formula), self.start.reml)
             if fit.fit.search.stop is Stop.INTERRUPTED:
                 raise KeyboardInterrupt  # no step may rest on it
             self._fits[formula] = fit
@@ -87,7 +92,7 @@ class Trail:
 
     def begin(self, parts: Parts) -> None:
         """Enter the maximal model."""
-        self._fits[with_random(self.start.formula, parts)] = self.start
+        self._fits[with_random(self.start.model.formula, parts)] = self.start
         self._add("maximal", "", parts, None)
         self.choose(0, "start")
 
@@ -170,23 +175,23 @@ class Trail:
         row: Row = {
             "step": step,
             "change": change,
-            "formula": fit.formula,
+            "formula": fit.model.formula,
             "parent": None if parent is None else self.at,
-            "npar": fit.df_model,
+            "npar": fit.npar,
             "deviance": fit.criterion,
             "AIC": fit.aic,
             "BIC": fit.bic,
             "LRT": float("nan"),
             "Df": None,
             "p": float("nan"),
-            "dimensions": ", ".join(f"{g} {r}/{k}" for g, (r, k) in random_pca(fit._fitted).dimensions.items()),
+            "dimensions": ", ".join(f"{g} {r}/{k}" for g, (r, k) in random_pca(fit).dimensions.items()),
             "singular": fit.singular,
             "converged": fit.converged,
             "verdict": "",
             "chosen": False,
         }
         if parent is not None:
-            small, large = sorted((fit, self.fit(parent)), key=lambda m: m.df_model)
+            small, large = sorted((fit, self.fit(parent)), key=lambda m: m.npar)
             row |= likelihood_ratio(small, large)
         self.rows.append(row)
         self._parts.append(parts)
@@ -197,9 +202,9 @@ class Trail:
         return len(self.rows) - 1
 
 
-def likelihood_ratio(small: MixedResults, large: MixedResults) -> dict[str, float]:
+def likelihood_ratio(small: Fitted, large: Fitted) -> dict[str, float]:
     """Likelihood-ratio test of two fits with the same fixed part."""
-    df = large.df_model - small.df_model
+    df = large.npar - small.npar
     statistic = max(small.criterion - large.criterion, 0.0)
     return {"LRT": statistic, "Df": df, "p": float(chdtrc(df, statistic)) if df else 1.0}
 
