@@ -163,7 +163,9 @@ RECORDS: Mapping[str, Record] = {
         more=_engine_facts,
         rebuilt=("made", "engine"),
     ),
-    "search": _record(Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed"),
+    "search": _record(
+        Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed lower_at_zero"
+    ),
     "certificate": _record(
         Certificate,
         "scaled_gradient smallest_eigenvalue hessian boundary verdict message unidentified noise starts agreed "
