@@ -142,7 +142,7 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         SingularFitWarning, DroppedRowsWarning, DroppedColumnsWarning, FarFromZeroWarning
         """
         fitted = fit_generalized_model(self, nAGQ, start=start, method=method, options=options, progress=progress)
-        return GeneralizedResults.of(fitted)
+        return GeneralizedResults._of(fitted)
 
     def __repr__(self) -> str:
         """Show formula, family and sizes."""

@@ -15,12 +15,11 @@ from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.api.results.criteria import CriteriaMixin
 from mixedsparse.api.results.effects import EffectsMixin
 from mixedsparse.api.results.outcome import OptimResult
-from mixedsparse.fitted.generalized import GeneralizedFitted
+from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
 from mixedsparse.inference.components import cov_re, varcorr, vcomp
 from mixedsparse.inference.labels import per_coefficient, read_only
 
 if TYPE_CHECKING:
-    from mixedsparse.api.generalized.model import GeneralizedLinearMixedModel
     from mixedsparse.core.fitting.laplace import GeneralizedCertificate, GeneralizedFit
     from mixedsparse.core.likelihood.family import Family
     from mixedsparse.inference.means import MarginalMeans
@@ -52,7 +51,7 @@ class GeneralizedResults(RowsMixin, EffectsMixin, CriteriaMixin, ResultsBase):
     <GeneralizedResults: cbind(incidence, size - incidence) ~ period + (1 | herd), binomial(logit), 56 rows, converged>
     """
 
-    model: GeneralizedLinearMixedModel  # type: ignore[assignment]
+    model: GeneralizedModel  # type: ignore[assignment]
     fit: GeneralizedFit  # type: ignore[assignment]
 
     @cached_property
