@@ -5,14 +5,19 @@ Right values come from rational arithmetic (`referee`), where nothing is rounded
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import mixedsparse as ms
+from benchmarks.fuzz.designs import random_model
+from mixedsparse.core.batch.batch import Responses
 from mixedsparse.core.engines.criteria import make_criterion
 from mixedsparse.core.engines.dense.orthogonal import OrthogonalCriterion
 from mixedsparse.core.engines.level_blocks import eliminate
+from mixedsparse.core.fitting.replicate import Refitter
 from mixedsparse.core.likelihood.criterion import EngineCriterion
 from tests.referee import exact_criterion
 
@@ -131,3 +136,60 @@ def test_without_rows_lost_digits_are_a_word(tmp_path):
     rows = ms.LinearMixedModel("y ~ 0 + x + (1 | g)", d).fit()
     assert rows.certificate.noise < 1e-7
     assert rows.certificate.verdict == "converged"
+
+
+def drawn(number):
+    """Random model of the seed of `make fuzz`, with its fit."""
+    random = random_model(2026, number)
+    model = ms.LinearMixedModel(random.formula, random.data, **random.arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ms.MixedSparseWarning)
+        return random, model.fit()
+
+
+def test_deletions_keep_the_digits_of_the_fit():
+    # Residuals are a millionth of the effects: sums of the rows that are left had failed at every level.
+    random, fit = drawn(105)
+    for theta in ("refit", "fixed"):
+        assert fit.influence("g", theta=theta).failures.empty
+    found = fit.influence("g").params
+    for level in found.index[:3]:
+        rest = random.data[random.data["g"] != level]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ms.MixedSparseWarning)
+            alone = ms.lmer(random.formula, rest, **random.arguments)
+        np.testing.assert_allclose(found.loc[level], alone.params, rtol=1e-6)
+
+
+@pytest.mark.parametrize("number", [46, 105])
+def test_replicates_are_searched_alone_where_those_in_step_lose_digits(number):
+    _, fit = drawn(number)
+    refitter = Refitter(fit.model.engine(), fit.fit)
+    assert refitter.error > 1e-4
+    assert not refitter.together
+    again = refitter(Responses.of(fit.model.problem, 1))
+    assert not again.failures
+    assert again.criterion[0] == pytest.approx(fit.criterion, abs=1e-6)
+
+
+def test_profile_and_wald_limits_say_what_sums_have_lost():
+    _, fit = drawn(46)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit.profile("sigma")
+        fit.conf_int(which="all")
+    said = [str(w.message) for w in caught if w.category is ms.RoundingWarning]
+    assert any("profile goes by sums over levels" in text for text in said)
+    assert any("interval of a variance goes by sums over levels" in text for text in said)
+
+
+def test_kenward_roger_says_what_sums_have_lost():
+    with pytest.warns(ms.RoundingWarning, match="Kenward-Roger's method goes by sums .* an error of about"):
+        drawn(105)[1].coef_table(ddf="kenward-roger")
+
+
+def test_digits_of_usual_fits_are_not_in_doubt():
+    fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+    refitter = Refitter(fit.model.engine(), fit.fit)
+    assert refitter.error < 1e-9
+    assert refitter.together

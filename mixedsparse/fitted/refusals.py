@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mixedsparse.core.fitting.fit import Fit
-from mixedsparse.core.likelihood.rows import can_use_rows
+from mixedsparse.core.likelihood.rows import perfect_share
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.data.sizes import Sizes
 from mixedsparse.ground.errors import DataError
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_estimable", "is_perfect", "perfect_fit"]
 
-# A residual sum of squares below this share of that of y is rounding noise: cross-products keep 16 digits, from which
-# it is a difference, and rows give it as a sum of squares.
-_PERFECT, _PERFECT_OF_ROWS = 1e-12, 1e-20
-# The same when the search could not end.
+# A residual sum of squares below this share of that of y is rounding noise when the search could not end.
 _PERFECT_IF_STUCK = 1e-11
 # Least squares leave this share of the sum of squares of y behind as rounding.
 _ROUNDING = 1e-28
@@ -54,7 +51,5 @@ def perfect_fit(design: Design, fit: Fit | None = None) -> DataError:
 
 def is_perfect(fit: Fit, problem: Problem) -> bool:
     """Whether the residual variance vanished beside the variation that X leaves."""
-    limit = _PERFECT_OF_ROWS if can_use_rows(problem) else _PERFECT
-    if not fit.certificate.converged:
-        limit = _PERFECT_IF_STUCK
+    limit = perfect_share(problem) if fit.certificate.converged else _PERFECT_IF_STUCK
     return fit.sigma2 * problem.n <= limit * float(problem.xy[-1, -1])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixedsparse.core.batch.accuracy import LOST
 from mixedsparse.core.fitting.fit import Fit
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.problem.problem import Problem
@@ -19,13 +20,14 @@ from mixedsparse.ground.errors import (
     DroppedRowsWarning,
     FarFromZeroWarning,
     NotIdentifiedWarning,
+    RoundingWarning,
     SingularFitWarning,
 )
 
 if TYPE_CHECKING:
     from mixedsparse.data.formula.design import Design
 
-__all__ = ["warn_of_binary", "warn_of_data", "warn_of_search"]
+__all__ = ["warn_of_binary", "warn_of_data", "warn_of_rounding", "warn_of_search"]
 
 # Standard deviation over mean of a covariate below which it is far from 0; the same where dependent columns were left
 # out, which its products may be.
@@ -99,6 +101,19 @@ def _is_binary(design: Design) -> bool:
 
 def _are_binary(values: np.ndarray) -> bool:
     return bool(((values == 0) | (values == 1)).all())
+
+
+def warn_of_rounding(error: float, what: str) -> None:
+    """Warn where `what` goes by sums over levels whose rounding leaves too large an `error` in the criterion."""
+    if error > LOST:
+        amount = f"of about {error:.1g}" if np.isfinite(error) else "without bound"
+        warnings.warn(
+            f"{what} goes by sums over levels, in which rounding leaves an error {amount} in the criterion: the random "
+            "effects reproduce the response, or a column of X, almost exactly, or weights are decades apart. Numbers "
+            "are in doubt: leave out terms that fit so closely, or subtract a constant from a response far from 0.",
+            RoundingWarning,
+            stacklevel=user_level(),
+        )
 
 
 def warn_of_search(fit: Fit) -> None:

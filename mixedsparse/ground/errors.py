@@ -25,6 +25,7 @@
     ├── EmptyTableWarning                what was asked for gives a table without rows
     ├── UnusedOptionWarning              an option of the call changes nothing in this model
     ├── FarFromZeroWarning               a covariate is so far from 0 that rounding costs digits: centre it
+    ├── RoundingWarning                  rounding leaves fewer digits than a result should have
     ├── DroppedRowsWarning               rows with missing values were left out
     └── DroppedColumnsWarning            columns of X were linear combinations of others
 """
@@ -52,6 +53,7 @@ __all__ = [
     "NotPositiveDefiniteError",
     "OptionError",
     "RefitWarning",
+    "RoundingWarning",
     "RowsElsewhereError",
     "SingularFitWarning",
     "StorageError",
@@ -161,6 +163,10 @@ class DroppedRowsWarning(MixedSparseWarning):
 
 class FarFromZeroWarning(MixedSparseWarning):
     """A covariate is millions of its standard deviations away from 0, and rounding costs it digits: centre it."""
+
+
+class RoundingWarning(MixedSparseWarning):
+    """Rounding leaves fewer digits than a result should have: it goes by sums, where the fit went by rows."""
 
 
 class DroppedColumnsWarning(MixedSparseWarning):

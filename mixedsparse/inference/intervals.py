@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
-from mixedsparse.core.batch.general import make_batch
+from mixedsparse.core.batch.accuracy import batch_at
 from mixedsparse.core.batch.profile_paths import curvatures
+from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.progress import CountOption
@@ -90,7 +91,9 @@ def _wald_covariance(fitted: Fitted, alpha: float, chosen: Sequence[Parameter]) 
     if fit.monte_carlo is None:
         engine = fitted.model.engine()
         with blas_threads(engine.work):
-            curvature = curvatures(make_batch(engine), charts, x, unit, fit.reml)
+            batch, error = batch_at(engine, fit.templates, unit, fit.criterion, fit.reml)
+            curvature = curvatures(batch, charts, x, unit, fit.reml)
+        warn_of_rounding(error, "The interval of a variance")
     else:
         curvature = information_curvatures(problem, fit, charts)
     half = float(ndtri(1.0 - 0.5 * alpha))

@@ -27,8 +27,9 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedsparse.core.fitting.fit import Fit, fit_problem
-from mixedsparse.core.likelihood.pls import solve_pls
+from mixedsparse.core.likelihood.pls import rounding, solve_pls
 from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import RefitWarning
 from mixedsparse.ground.threads import blas_threads
@@ -136,9 +137,11 @@ def kenward_roger(fitted: Fitted) -> KenwardRoger:
     m = problem.n_theta
     with blas_threads(engine.work):
         pls = solve_pls(problem, engine.factorize(problem.layout.factors(fit.search.theta)), reml=True)
+        lost = rounding(problem, pls.factor.loss(), pls.losses, True)
         traces, sums = pattern_traces(engine, pls.factor)
         F = _patterned(problem.layout, pls.Hx)
         WF = _flat(pls.factor.project(engine.times(_blocks(problem.layout, F))), F.shape)
+    warn_of_rounding(lost, "Kenward-Roger's method")
     H, K = _flat(pls.Hx, (len(F), problem.p)), pls.K
     A = np.tensordot(H, F, axes=(0, 0)).swapaxes(0, 1)
     KA = K @ A

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from mixedsparse.core.batch.accuracy import batch_at
 from mixedsparse.core.batch.batch import Batch, Responses
 from mixedsparse.core.batch.coordinates import Chart
-from mixedsparse.core.batch.general import make_batch
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.batch.profile_paths import Path, march
 from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import check_level
 from mixedsparse.ground.errors import ConvergenceWarning, OptionError
@@ -130,7 +131,8 @@ def profile(
     problem, unit = fitted.problem, float(np.sqrt(fit.sigma2))
     engine = fitted.model.engine()
     with blas_threads(engine.work), counter(progress, "profile") as tell:
-        batch = make_batch(engine)
+        batch, error = batch_at(engine, fit.templates, unit, fit.criterion, reml=False)
+        warn_of_rounding(error, "The profile")
         charts = [chart_of(problem, fit, p, unit) for p in chosen]
         x = [chart.coordinates(fit.templates) for chart in charts]
         sound = identified(fitted, chosen)

@@ -15,17 +15,15 @@ import numpy as np
 
 from mixedsparse.core.deletion.downdate import Downdater, keeps_digits
 from mixedsparse.core.deletion.leverage import Hat
+from mixedsparse.core.engines.criteria import criterion_at, make_criterion
 from mixedsparse.core.fitting.fit import Fit, fit_problem
 from mixedsparse.core.likelihood.interface import Engine
-from mixedsparse.core.likelihood.pls import solve_pls
+from mixedsparse.core.likelihood.rows import perfect_share
 from mixedsparse.core.problem.problem import Problem, make_problem
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.ground.errors import DataError, NotPositiveDefiniteError
 
 __all__ = ["Deleter", "Deletions", "delete_each"]
-
-# Share of the sum of squares of y below which a residual is rounding noise.
-_PERFECT = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,12 +114,13 @@ class Deleter:
         self.engine, self.fit, self.refit, self.make_engine = engine, fit, refit, make_engine
         self.y, self.X, self.weights = y, X, weights
         self.without = Downdater(engine.problem)
+        self.needs_rows = _needs_rows(engine, fit)
 
     def __call__(self, rows: np.ndarray, out: Deletions, i: int) -> None:
         """Fit without `rows` (r,) and put the estimates into place `i` of `out`."""
         problem = self.without(rows)
         try:
-            if keeps_digits(self.engine.problem, problem):
+            if not self.needs_rows and keeps_digits(self.engine.problem, problem):
                 found = self._estimate(self.engine.with_problem(problem), self.fit.theta)
                 order: Sequence[int] = range(len(problem.terms))
             else:
@@ -154,14 +153,23 @@ class Deleter:
                 raise NotPositiveDefiniteError(fit.certificate.message)
             found = _Found(problem.basis.kept, fit.beta, fit.cov_beta, fit.sigma2, fit.templates)
         else:
-            factor = engine.factorize(problem.layout.factors(problem.layout.to_block @ theta))
-            pls = solve_pls(problem, factor, reml)
+            criterion, point = criterion_at(engine, reml, problem.layout.to_block @ theta)
+            pls = criterion.pls(point)
             sigma2 = pls.pwrss / problem.degrees(reml)
             beta, cov = problem.basis.beta(pls.gamma), sigma2 * problem.basis.covariance(pls.K)
             found = _Found(problem.basis.kept, beta, cov, sigma2, problem.theta_layout.templates(theta))
-        if found.sigma2 * problem.n <= _PERFECT * float(problem.xy[-1, -1]):
+        if found.sigma2 * problem.n <= perfect_share(problem) * float(problem.xy[-1, -1]):
             raise DataError("the model fits the rows that are left perfectly.")
         return replace(found, columns=np.arange(problem.p)) if problem.p == self.engine.problem.p else found
+
+
+def _needs_rows(engine: Engine, fit: Fit) -> bool:
+    """Whether sums over levels lose digits at the optimum of all rows, as they will without some of them."""
+    criterion = make_criterion(engine, fit.reml)
+    try:
+        return criterion.needs_digits(criterion.evaluate(fit.search.theta))
+    except NotPositiveDefiniteError:
+        return True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.batch.batch import Batch, Responses
+from mixedsparse.core.batch.accuracy import LOST, batch_at
+from mixedsparse.core.batch.batch import Responses
 from mixedsparse.core.batch.coordinates import plain_chart
-from mixedsparse.core.batch.general import make_batch
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.batch.newton_batch import minimise
 from mixedsparse.core.fitting.fit import Fit, fit_problem
@@ -52,12 +52,14 @@ class Refitter:
 
     def __init__(self, engine: Engine, fit: Fit) -> None:
         self.engine, self.fit, self.problem = engine, fit, engine.problem
-        self.batch: Batch = make_batch(engine)
+        # Where problems in step lose digits each response is searched alone, which states its noise.
+        unit = float(np.sqrt(fit.sigma2))
+        self.batch, self.error = batch_at(engine, fit.templates, unit, fit.criterion, fit.reml)
 
     @property
     def together(self) -> bool:
         """Whether many responses are fitted in step, which is quickest for small designs."""
-        return self.batch.together
+        return self.batch.together and self.error <= LOST
 
     def __call__(self, responses: Responses) -> Refits:
         """Fit all of `responses`."""

@@ -18,9 +18,12 @@ from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.crossproducts import level_sums
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["can_use_rows", "root_from_rows"]
+__all__ = ["can_use_rows", "perfect_share", "root_from_rows"]
 
 Vectors = list[np.ndarray]
+# A residual sum of squares below this share of that of y is rounding noise: cross-products keep 16 digits, from which
+# it is a difference, and rows give it as a sum of squares.
+_PERFECT, _PERFECT_OF_ROWS = 1e-12, 1e-20
 
 
 def can_use_rows(problem: Problem) -> bool:
@@ -30,6 +33,11 @@ def can_use_rows(problem: Problem) -> bool:
     """
     here = problem.has_rows and are_here(problem.basis.residual)
     return here and len(problem.basis.residual) == problem.n
+
+
+def perfect_share(problem: Problem) -> float:
+    """Return the share of the sum of squares of y below which a residual sum of squares is rounding noise."""
+    return _PERFECT_OF_ROWS if can_use_rows(problem) else _PERFECT
 
 
 def root_from_rows(problem: Problem, factor: Factor, projected: Vectors) -> np.ndarray:
