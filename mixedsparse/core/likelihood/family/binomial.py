@@ -11,6 +11,8 @@ from mixedsparse.core.likelihood.family.links import LogProbability, Probability
 
 __all__ = ["Binomial"]
 
+# Trials from which on the log-likelihood must not be a difference of large numbers.
+_MANY = 1e3
 # Relative distances of means from proportions below which their log is taken of 1 + the distance.
 _NEAR = 0.5
 # Successes further than this from a whole number are no successes.
@@ -36,10 +38,18 @@ class Binomial(Family):
         return self.link.name == "logit"
 
     def rows(self, y: np.ndarray, m: np.ndarray, eta: np.ndarray, psi: float = 0.0) -> RowTerms:
-        yes, no = self.link.success(eta), self.link.failure(eta)
+        happened = y == 1.0
+        if not ((y > 0.0) ^ happened).any():
+            log = self.link.outcome(happened, eta)
+            return RowTerms(m * log.value, m * log.d1, -m * log.d2, -m * log.d3)
+        yes, no = self.link.both(eta)
         rest = 1.0 - y
+        if m.max() < _MANY:
+            value = y * yes.value + rest * no.value - (_entropy(y) + _entropy(rest))
+        else:
+            value = _against(y, yes, no) + _against(rest, no, yes)
         return RowTerms(
-            m * (_against(y, yes, no) + _against(rest, no, yes)),
+            m * value,
             m * (y * yes.d1 + rest * no.d1),
             -m * (y * yes.d2 + rest * no.d2),
             -m * (y * yes.d3 + rest * no.d3),

@@ -157,13 +157,34 @@ class ProbabilityLink(Link):
     def failure(self, eta: np.ndarray) -> LogProbability:
         """Return log(1 - mu) and its derivatives."""
 
+    def outcome(self, happened: np.ndarray, eta: np.ndarray) -> LogProbability:
+        """Return the log probability of what happened in each row (bool, (n,)), and its derivatives."""
+        yes, no = self.success(eta), self.failure(eta)
+        return LogProbability(*(np.where(happened, a, b) for a, b in zip(yes, no, strict=True)))
+
+    def both(self, eta: np.ndarray) -> tuple[LogProbability, LogProbability]:
+        """Return the log probabilities of success and of failure."""
+        return self.success(eta), self.failure(eta)
+
     def means(self, eta: np.ndarray) -> Means:
         log, d1, d2, d3 = self.success(eta)
         mu = np.exp(log)
         return Means(mu, mu * d1, mu * (d2 + d1**2), mu * (d3 + 3.0 * d1 * d2 + d1**3))
 
 
-class Logit(ProbabilityLink):
+class SymmetricLink(ProbabilityLink):
+    """A link with mu(-eta) = 1 - mu(eta)."""
+
+    def failure(self, eta: np.ndarray) -> LogProbability:
+        return _mirrored(self.success(-eta))
+
+    def outcome(self, happened: np.ndarray, eta: np.ndarray) -> LogProbability:
+        sign = np.where(happened, 1.0, -1.0)
+        log = self.success(sign * eta)
+        return LogProbability(log.value, sign * log.d1, log.d2, sign * log.d3)
+
+
+class Logit(SymmetricLink):
     """eta = log(mu / (1 - mu))."""
 
     name = "logit"
@@ -175,15 +196,20 @@ class Logit(ProbabilityLink):
         return np.asarray(special.expit(eta))
 
     def success(self, eta: np.ndarray) -> LogProbability:
-        mu, rest = special.expit(eta), special.expit(-eta)
-        spread = mu * rest
-        return LogProbability(-np.logaddexp(0.0, -eta), rest, -spread, -spread * (rest - mu))
+        small = np.exp(-np.abs(eta))
+        more = 1.0 / (1.0 + small)
+        spread = -small * more * more
+        rest = np.where(eta < 0, more, small * more)
+        return LogProbability(np.minimum(eta, 0.0) - np.log1p(small), rest, spread, spread * (2.0 * rest - 1.0))
 
-    def failure(self, eta: np.ndarray) -> LogProbability:
-        return _mirrored(self.success(-eta))
+    def both(self, eta: np.ndarray) -> tuple[LogProbability, LogProbability]:
+        yes = self.success(eta)
+        small = np.exp(-np.abs(eta))
+        less = np.where(eta < 0, small, 1.0) / (1.0 + small)
+        return yes, LogProbability(yes.value - eta, -less, yes.d2, yes.d3)
 
 
-class Probit(ProbabilityLink):
+class Probit(SymmetricLink):
     """eta = Phi^-1(mu)."""
 
     name = "probit"
@@ -199,9 +225,6 @@ class Probit(ProbabilityLink):
         ratio = _ROOT_2_OVER_PI / special.erfcx(-eta / np.sqrt(2.0))
         gap = eta + ratio
         return LogProbability(special.log_ndtr(eta), ratio, -ratio * gap, ratio * (gap * (gap + ratio) - 1.0))
-
-    def failure(self, eta: np.ndarray) -> LogProbability:
-        return _mirrored(self.success(-eta))
 
 
 class Cloglog(ProbabilityLink):
