@@ -9,6 +9,8 @@
                               lower triangle
 ``dense()``                   A_12 as an array (levels, K, q_rest)
 ``refilled(rest)``            A_12 of a problem with other numbers on the same pattern
+``products(N, factors)``      A_12 Lambda_2 N where levels meet, and the quadratic forms that follow; None from forms
+                              for which products with all of N cost no more
 
 Where the dense algebra of the rest is cheap, Lambda_2 is multiplied on there, and A_12 never changes; where it is not,
 Lambda_2 goes into the entries of A_12.
@@ -21,7 +23,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from mixedsparse.core.engines.level_blocks import Eliminated
-from mixedsparse.core.engines.split.listed import Factors, ListedCoupling, PairedCoupling, SparseCoupling
+from mixedsparse.core.engines.split.listed import Factors, ListedCoupling, PairedCoupling, Products, SparseCoupling
 from mixedsparse.core.engines.split.schur import Rest, symmetrized
 from mixedsparse.core.problem.crossproducts import Pairs
 
@@ -30,6 +32,7 @@ __all__ = [
     "DenseCoupling",
     "ListedCoupling",
     "PairedCoupling",
+    "Products",
     "SparseCoupling",
     "choose_form",
     "make_coupling",
@@ -68,6 +71,7 @@ class Coupling(Protocol):
     def quadratic(self, lower: np.ndarray, factors: Factors = None) -> np.ndarray: ...
     def dense(self) -> np.ndarray: ...
     def refilled(self, rest: Rest) -> Self: ...
+    def products(self, lower: np.ndarray, factors: Factors = None) -> Products | None: ...
 
 
 def make_coupling(rest: Rest, form: type[DenseCoupling] | type[ListedCoupling] | None = None) -> Coupling:
@@ -139,3 +143,6 @@ class DenseCoupling:
 
     def refilled(self, rest: Rest) -> Self:
         return self if rest is self.rest else type(self)(rest, rest.couplings())
+
+    def products(self, lower: np.ndarray, factors: Factors = None) -> None:
+        return None

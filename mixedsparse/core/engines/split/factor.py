@@ -18,7 +18,7 @@ from scipy.linalg import blas, lapack
 
 from mixedsparse.core.engines.level_blocks import apply_blocks, eliminate, is_safe, unrotate
 from mixedsparse.core.engines.split.analysis import SplitAnalysis
-from mixedsparse.core.engines.split.coupling import Coupling
+from mixedsparse.core.engines.split.coupling import Coupling, Products
 from mixedsparse.core.engines.split.pattern import pair_covariances
 from mixedsparse.core.engines.split.schur import symmetrized
 from mixedsparse.core.likelihood.interface import Pattern, Written
@@ -42,6 +42,7 @@ class SplitFactor:
         self._factor: np.ndarray | None = None
         self._inverse: np.ndarray | None = None
         self._whitened: np.ndarray | None = None
+        self._products: Products | None = None
         self._pivots = np.empty(0)
         self.eliminated = eliminate(engine.gram, factors[engine.first])
         self.shrink, self.cov, self.logdet = self.eliminated.shrink, self.eliminated.cov, self.eliminated.logdet
@@ -82,7 +83,7 @@ class SplitFactor:
             return [self.eliminated.times_cov(first)], [apply_blocks(self.shrink, first)]
         stacked = rest.stack(vectors)
         reduced = stacked - engine.coupling.to_rest(self.eliminated.times_cov(first))
-        solved, _ = lapack.dpotrs(self.cholesky(), rest.times_factor_t(self.factors, reduced), lower=0)
+        solved = self._solve_rest(rest.times_factor_t(self.factors, reduced))
         modes = rest.times_factor(self.factors, solved)
         left = first - engine.coupling.to_first(modes)
         mine = self.eliminated.times_cov(left)
@@ -98,6 +99,12 @@ class SplitFactor:
             for b, (lam, r, v) in enumerate(zip(self.factors, rotated, plain, strict=True))
         ]
         return rest.unstack(mine, modes), projected
+
+    def _solve_rest(self, right: np.ndarray) -> np.ndarray:
+        """M_2^-1 times (q_rest, r): by the inverse where it has taken the place of the factor."""
+        if self._factor is None and self._inverse is not None:
+            return np.asarray(self._inverse @ right)
+        return np.asarray(lapack.dpotrs(self.cholesky(), right, lower=0)[0])
 
     def project(self, vectors: Vectors) -> Vectors:
         """Z'V_0^-1 Y from Z'Y."""
@@ -140,11 +147,13 @@ class SplitFactor:
         if self.engine.is_dense:
             half = self.whitened()
             return half @ half.swapaxes(1, 2)
+        if self._products is not None:
+            return self._products.quadratic
         return coupling.quadratic(self.inverse(), self.factors)
 
     def release(self) -> None:
         """Free the dense arrays; they are computed again when they are needed."""
-        self._factor = self._inverse = self._schur = self._whitened = None
+        self._factor = self._inverse = self._schur = self._whitened = self._products = None
 
     def traces(self) -> list[np.ndarray]:
         """Return T_b = sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, one (K, K) array per block.
@@ -208,9 +217,17 @@ class SplitFactor:
 
     def pattern_covariances(self) -> Pattern:
         """Return the blocks of Lambda M^-1 Lambda' on the pattern of Z'Z."""
+        engine = self.engine
+        if engine.coupling is None:
+            return self.conditional_covariances(), {}
+        if self._products is None:
+            self._products = engine.coupling.products(self.inverse(), self.factors)
         diagonal = self.conditional_covariances()
-        pairs = pair_covariances(self.engine, self.cov, self.covariance()) if self.engine.problem.pairs else {}
-        return diagonal, pairs
+        if self._products is None:
+            return diagonal, pair_covariances(engine, self.cov, self.covariance())
+        beside = {b: own @ self.factors[b].T for b, own in self._products.beside.items()}
+        dense = self.covariance() if engine.rest.pairs else self.inverse()
+        return diagonal, pair_covariances(engine, self.cov, dense, beside)
 
     def projection(self) -> Written:
         """W = Z'V_0^-1 Z, the eliminated block first.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from scipy import sparse
@@ -15,11 +15,26 @@ from mixedsparse.core.engines.level_blocks import Eliminated
 from mixedsparse.core.engines.split.schur import Rest, symmetrized
 from mixedsparse.core.problem.crossproducts import Pairs, stable_order
 
-__all__ = ["Factors", "ListedCoupling", "PairedCoupling", "SparseCoupling"]
+__all__ = ["Factors", "ListedCoupling", "PairedCoupling", "Products", "SparseCoupling"]
 
 Factors = Sequence[np.ndarray] | None
 # Pairs of entries that are multiplied at a time.
 _TOGETHER = 16384
+
+
+class Products(NamedTuple):
+    """A_12 Lambda_2 N where levels meet.
+
+    Attributes
+    ----------
+    beside : dict b -> ndarray (nnz, K, K_b)
+        In the order of the pairs Z_1'Z_b.
+    quadratic : ndarray, shape (levels, K, K)
+        Diagonal blocks of A_12 Lambda_2 N Lambda_2'A_21.
+    """
+
+    beside: dict[int, np.ndarray]
+    quadratic: np.ndarray
 
 
 class ListedCoupling:
@@ -105,6 +120,9 @@ class ListedCoupling:
 
     def dense(self) -> np.ndarray:
         return self.matrix.toarray().reshape(self.shape)
+
+    def products(self, lower: np.ndarray, factors: Factors = None) -> Products | None:
+        return None
 
 
 class PairedCoupling(ListedCoupling):
@@ -202,3 +220,23 @@ class SparseCoupling(ListedCoupling):
 
         by_column = kernels.ByColumn(self.columns, self.by_column, self.level)
         return kernels.quadratic(lower, self.indptr, self.indices, self.scaled(factors), by_column)
+
+    def products(self, lower: np.ndarray, factors: Factors = None) -> Products:
+        from mixedsparse.core.engines.kernels import direct, pairs
+
+        by_column = direct.ByColumn(self.columns, self.by_column, self.level)
+        values = self.scaled(factors)
+        found = pairs.products(lower, self.indptr, self.indices, values, by_column)
+        quadratic = np.empty((len(self.indptr) - 1, values.shape[1], values.shape[1]))
+        for a, b in np.ndindex(quadratic.shape[1:]):
+            quadratic[:, a, b] = np.bincount(self.level, found[:, a] * values[:, b], minlength=len(quadratic))
+        if self.order is not None:
+            back = np.empty_like(found)
+            back[self.order] = found
+            found = back
+        out, start = {}, 0
+        for b, own in self.pieces.items():
+            count, k, width = own.data.shape
+            out[b] = found[start : start + count * width].reshape(width, count, k).transpose(1, 2, 0)
+            start += count * width
+        return Products(out, quadratic)

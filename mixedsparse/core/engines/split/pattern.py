@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixedsparse.core.engines.split.analysis import SplitAnalysis
-from mixedsparse.core.problem.crossproducts import Pairs
+from mixedsparse.core.problem.crossproducts import Pairs, stable_order
 
 __all__ = ["pair_covariances"]
 
@@ -17,7 +17,9 @@ __all__ = ["pair_covariances"]
 _BATCH = 4_000_000
 
 
-def pair_covariances(analysis: SplitAnalysis, cov: np.ndarray, dense: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
+def pair_covariances(
+    analysis: SplitAnalysis, cov: np.ndarray, dense: np.ndarray, beside: dict[int, np.ndarray] | None = None
+) -> dict[tuple[int, int], np.ndarray]:
     """Gather the blocks (nnz, K_s, K_t) of all pairs: N among the rest, -C A_12 N beside the eliminated block.
 
     Parameters
@@ -27,16 +29,30 @@ def pair_covariances(analysis: SplitAnalysis, cov: np.ndarray, dense: np.ndarray
         C of the eliminated block.
     dense : ndarray, shape (q_rest, q_rest)
         N = Lambda_2 M_2^-1 Lambda_2'.
+    beside : dict b -> ndarray (nnz, K, K_b), optional
+        A_12 N at the pairs Z_1'Z_b, where it is known.
     """
     pairs, first = analysis.problem.pairs, analysis.first
     out = {}
     for (s, t), block in pairs.items():
-        if first == s:
+        if beside is not None and first in (s, t):
+            out[s, t] = _from_products(cov, block, beside[t if first == s else s], turned=first == t)
+        elif first == s:
             out[s, t] = _beside_first(analysis, cov, dense, t, block.rows, block.indices)
         elif first == t:
             out[s, t] = _beside_first(analysis, cov, dense, s, block.indices, block.rows).swapaxes(1, 2)
         else:
             out[s, t] = _among_rest(analysis, dense, (s, t), block)
+    return out
+
+
+def _from_products(cov: np.ndarray, pairs: Pairs, beside: np.ndarray, turned: bool) -> np.ndarray:
+    """Blocks -C A_12 N in the order of `pairs`, whose rows are the levels of the other block if it is `turned`."""
+    if not turned:
+        return -(cov[pairs.rows] @ beside)
+    order = stable_order(pairs.indices, pairs.n_columns)
+    out = np.empty(pairs.data.shape)
+    out[order] = -(cov[pairs.indices[order]] @ beside).swapaxes(1, 2)
     return out
 
 

@@ -30,6 +30,10 @@ _EXACT = 1e-21
 _CLOSE = 1e-13
 # Decrement from which on the same factor serves for further steps.
 _SHARP = 1e-5
+# Multiply-adds per row from which on a factorisation costs several steps; the factor then serves while each step lowers
+# the decrement at least by `_KEPT`.
+_DEAR = 100.0
+_KEPT = 0.1
 _MOST_STEPS = 200
 _MOST_HALVINGS = 40
 # Rise of h, relative, that is rounding.
@@ -81,6 +85,7 @@ def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: fl
     """
     state = _State.at(data, lams, fixed, psi, zeta)
     last, factorisations = np.inf, 0
+    dear = data.engine.work > _DEAR * data.problem.n
     made: _Made | None = None
     for _ in range(_MOST_STEPS):
         fresh = made is None
@@ -100,8 +105,9 @@ def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: fl
             if not made.observed or not (done or decrement < _SHARP):
                 break
             return state.ended(made, decrement, factorisations)
+        sharp = decrement < (_KEPT * last if dear and not fresh else _SHARP) or (dear and fresh)
         state, last = stepped, decrement
-        if decrement > _SHARP:
+        if not sharp:
             made = None
     raise NotPositiveDefiniteError("The penalised log-likelihood has no maximum at these parameters.")
 
