@@ -55,7 +55,9 @@ ALLOWED_LIBRARIES = {
 }
 ONLY_IMPORTERS = {
     "sksparse": {"core/engines/cholmod/cholmod.py"},
-    "numba": {f"core/engines/kernels/{name}.py" for name in ("__init__", "direct", "krylov", "columns", "loops", "pairs")},
+    "numba": {
+        f"core/engines/kernels/{name}.py" for name in ("__init__", "direct", "krylov", "columns", "loops", "pairs")
+    },
     "threadpoolctl": {"ground/threads.py"},
 }
 

@@ -12,10 +12,11 @@ from mixedsparse import RandomTerm, datasets
 from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.fitting.laplace import GeneralizedFit, conditional_covariances_of, fit_generalized
 from mixedsparse.core.likelihood.family import FAMILIES
+from mixedsparse.core.likelihood.laplace.fast import FastCriterion
 from mixedsparse.core.problem.problem import make_problem
 from mixedsparse.ground.errors import DataError
 from mixedsparse.ground.options import FitOptions
-from tests.core.laplace.oracle import Dense
+from tests.core.laplace.oracle import Dense, gradient
 
 
 def fit(
@@ -187,3 +188,30 @@ def test_one_binary_outcome_per_level_is_told() -> None:
     found = fit("binomial", "logit", y, X, [group, alone])
     assert any("row" in hint for hint in found.certificate.hints)
     assert found.theta[0] == 0.0
+
+
+def test_without_nodes_coefficients_are_those_of_penalised_least_squares() -> None:
+    """glmer(..., nAGQ = 0), lme4 1.1-31."""
+    found = cbpp("logit", nodes=0)
+    assert found.criterion == pytest.approx(184.10859094564, abs=1e-8)
+    assert found.theta == pytest.approx([0.64181506953], abs=1e-6)
+    assert found.beta == pytest.approx([-1.36047175523, -0.97617747108, -1.11107689344, -1.55968051580], abs=1e-6)
+    assert found.criterion > cbpp("logit").criterion
+    assert any("nAGQ=1" in hint for hint in found.certificate.hints)
+    assert found.covariance is None
+
+
+def test_without_nodes_the_gradient_is_that_of_the_profile() -> None:
+    found = grouse("negative_binomial", "BROOD", "LOCATION", nodes=0)
+    criterion = FastCriterion(found.data)
+    assert found.point is not None
+    at = np.concatenate([found.point.vector[:2] + 0.1, found.point.vector[2:-1], [found.point.vector[-1] - 0.2]])
+    point = criterion.evaluate(at, criterion.at_rest())
+    got = criterion.gradient(point)[[0, 1, -1]]
+
+    def value(free: np.ndarray) -> float:
+        vector = at.copy()
+        vector[[0, 1, -1]] = free
+        return criterion.evaluate(vector, point.mode.zeta).criterion
+
+    assert got == pytest.approx(gradient(value, at[[0, 1, -1]]), rel=1e-6, abs=1e-6)

@@ -27,6 +27,7 @@ from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
 from mixedsparse.core.likelihood.laplace.data import Data
+from mixedsparse.core.likelihood.laplace.fast import FastCriterion
 from mixedsparse.core.likelihood.laplace.quadrature import MOST_EFFECTS, QuadratureCriterion, takes_quadrature
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import DataError, OptionError
@@ -91,7 +92,8 @@ def fit_generalized(
     engine, family, y, weights, offset
         See `make_data`.
     nodes : int
-        Of the quadrature, per effect; 1 for Laplace's approximation.
+        Of the quadrature, per effect; 1 for Laplace's approximation; 0 for coefficients by penalised least squares,
+        which is fast and approximate.
     start : ndarray, shape (m + p + 1 or m + p,), optional
         Theta, beta and, where the family has one, psi to start from, as in `GeneralizedFit`.
     options : FitOptions, optional
@@ -118,12 +120,7 @@ def fit_generalized(
     constant = constant_levels(data)
     if constant:
         return _without_optimum(data, not_estimable(_names(data.problem, constant)), began)
-    if nodes > 1 and not takes_quadrature(data):
-        raise OptionError(
-            f"Quadrature with {nodes} nodes needs one grouping factor with up to {MOST_EFFECTS} effects per level: "
-            "use nAGQ=1."
-        )
-    criterion = LaplaceCriterion(data) if nodes == 1 else QuadratureCriterion(data, nodes)
+    criterion = _criterion(data, nodes)
     vector, suspect = _start(data, start)
     apart = separation(data) if suspect else None
     found = None
@@ -139,12 +136,24 @@ def fit_generalized(
         return _without_optimum(data, separated(apart), began)
     certificate = certify_generalized(data, found, _hints(data, nodes))
     curvature = found.curvature
-    if found.point.vector is not vector:
-        curvature = criterion.differentiate(found.point)
-    known = covariances(criterion, found.point, curvature) if errors else None
+    known = covariances(criterion, found.point, curvature) if errors and nodes > 0 else None
     if known is None:
         known = Covariances(None, np.linalg.inv(curvature.information), curvature.hessian)
     return _report(data, found, known, certificate, began, nodes)
+
+
+def _criterion(data: Data, nodes: int) -> LaplaceCriterion:
+    """Criterion by a number of nodes."""
+    if nodes == 0:
+        return FastCriterion(data)
+    if nodes == 1:
+        return LaplaceCriterion(data)
+    if not takes_quadrature(data):
+        raise OptionError(
+            f"Quadrature with {nodes} nodes needs one grouping factor with up to {MOST_EFFECTS} effects per level: "
+            "use nAGQ=1."
+        )
+    return QuadratureCriterion(data, nodes)
 
 
 def _start(data: Data, start: np.ndarray | None) -> tuple[np.ndarray, bool]:
@@ -168,6 +177,8 @@ def _names(problem: Problem, blocks: list[int]) -> tuple[str, ...]:
 def _hints(data: Data, nodes: int) -> tuple[str, ...]:
     """Advice that the design calls for."""
     layout, hints = data.problem.layout, []
+    if nodes == 0:
+        hints.append("Coefficients are those of penalised least squares, not of the maximum: nAGQ=1 has it.")
     alone = single_trials(data)
     if alone:
         names = ", ".join(_names(data.problem, alone))

@@ -38,7 +38,7 @@ class Found:
     ----------
     point : Point
     curvature : Curvature
-        There (with entries of theta that were set to 0 not yet 0).
+        There.
     step : Step
         The last Newton step, too short for the criterion to show.
     stop : Stop
@@ -141,7 +141,9 @@ def search(
             missing = _learn(missing, step.move, curvature, found)
             at, curvature = trial, found
     if stop is Stop.CONVERGED:
-        at = _snap(walk, at)
+        snapped = _snap(walk, at)
+        if snapped is not at:
+            at, curvature = snapped, criterion.differentiate(snapped)
     counts = walk.nfev, walk.factorisations, tuple(walk.path)
     return Found(at, curvature, step, stop or Stop.NO_PROGRESS, *counts, faded)
 
