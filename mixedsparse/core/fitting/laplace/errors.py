@@ -64,7 +64,8 @@ def exact_hessian(criterion: LaplaceCriterion, point: Point, curvature: Curvatur
         vector[i] += _STEP
         zeta = [z + _STEP * d[:, :, i] for z, d in zip(point.mode.zeta, curvature.motion, strict=True)]
         try:
-            there = criterion.gradient(criterion.evaluate(vector, zeta))
+            # The predicted mode is off by the square of the step, which the differences would blow up.
+            there = criterion.gradient(criterion.evaluate(vector, criterion.refined(point, vector, zeta)))
         except NotPositiveDefiniteError:
             there = np.full(size, np.nan)
         hessian[free, i] = (there - curvature.gradient)[free] / _STEP

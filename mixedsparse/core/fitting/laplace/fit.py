@@ -21,6 +21,7 @@ from mixedsparse.core.fitting.laplace.verdict import (
     GeneralizedCertificate,
     certify_generalized,
     not_estimable,
+    runaway,
     separated,
 )
 from mixedsparse.core.likelihood.family import Family
@@ -134,6 +135,8 @@ def fit_generalized(
     if apart is not None or found is None:
         assert apart is not None
         return _without_optimum(data, separated(apart), began)
+    if len(found.runaway):
+        return _without_optimum(data, runaway(_names(data.problem, found.runaway.tolist())), began)
     certificate = certify_generalized(data, found, _hints(data, nodes))
     curvature = found.curvature
     known = covariances(criterion, found.point, curvature) if errors and nodes > 0 else None

@@ -7,10 +7,11 @@ the model for good.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from mixedsparse.core.fitting.laplace.errors import exact_hessian
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.fitting.trust import Step, next_radius, secant, trust_step
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
@@ -24,8 +25,18 @@ _CLIP = (-0.9, 1.0)
 _NOISE = 1e-13
 _SMALLEST_RADIUS = 1e-7
 _FIRST_TRIES = 8
+# Length of a step up to which the predicted mode is the best start.
+_NEAR = 0.1
 # Diagonal entries of Lambda below this are tried at exactly 0.
 _ZERO = 1e-5
+# Steps that failed until the exact Hessian is computed, and parameters up to which that is worth its while.
+_MOST_REFUSALS = 3
+_FEW = 12
+# Scaled gradient below which the model is that of an optimum.
+_CLOSE = 1.0
+# Standard deviations on the scale of these links that are infinite for all that outcomes can tell.
+_UNITLESS = ("logit", "probit", "cloglog", "log")
+_ABSURD = 20.0
 # Share of the first information on gamma below which some coefficient may have no estimate.
 _FADED = 1e-6
 
@@ -47,6 +58,8 @@ class Found:
     path : tuple of Iteration
     faded : bool
         Whether the search was left because the information on the fixed part fell to nothing.
+    runaway : ndarray of int
+        Blocks whose variance grew beyond all bounds, which ended the search.
     """
 
     point: Point
@@ -57,6 +70,7 @@ class Found:
     factorisations: int
     path: tuple[Iteration, ...]
     faded: bool = False
+    runaway: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
 
 
 class _Walk:
@@ -67,11 +81,11 @@ class _Walk:
         self.nfev = self.factorisations = 0
         self.path: list[Iteration] = []
 
-    def evaluate(self, vector: np.ndarray, zeta: list[np.ndarray]) -> Point | None:
+    def evaluate(self, vector: np.ndarray, *starts: list[np.ndarray]) -> Point | None:
         """Return the point, None where there is none."""
         self.nfev += 1
         try:
-            point = self.criterion.evaluate(vector, zeta)
+            point = self.criterion.evaluate(vector, *starts)
         except NotPositiveDefiniteError:
             return None
         self.factorisations += point.mode.factorisations
@@ -114,22 +128,35 @@ def search(
     walk = _Walk(criterion, progress)
     at = _first_point(walk, start)
     curvature = criterion.differentiate(at)
-    missing = np.zeros((criterion.size, criterion.size))
+    known, missing = np.zeros((2, criterion.size, criterion.size))
+    refused = 0
     radius, length = 0.5 * float(np.sqrt(criterion.size)), 0.0
     first = _weakest(curvature)
     fresh = True
     while True:
-        step = trust_step(curvature.gradient, curvature.hessian + missing, radius)
+        step = trust_step(curvature.gradient, curvature.hessian + known + missing, radius)
         if fresh:
             walk.note(at, step.scaled_gradient, length)
         noise = _NOISE * abs(at.criterion)
         faded = watch and _weakest(curvature) < _FADED * first
+        runaway = _runaway(criterion, at)
         stop = _reason(step, radius, max(tolerance, noise), walk.nfev >= max_evals)
-        if stop is not None or faded:
+        doubtful = stop is Stop.CONVERGED and step.lowest < 0 and refused >= 0
+        if (doubtful or refused >= _MOST_REFUSALS) and criterion.size <= _FEW:
+            # The model misleads: the exact Hessian once costs less than the steps that it saves.
+            known, missing = exact_hessian(criterion, at, curvature) - curvature.hessian, np.zeros_like(missing)
+            walk.nfev += criterion.size
+            refused, fresh = -1 if doubtful else 0, False
+            if np.isfinite(known).all():
+                continue
+            known = np.zeros_like(missing)
+        if stop is not None or faded or len(runaway):
             break
         length = step.length
         motion = [z + d @ step.move for z, d in zip(at.mode.zeta, curvature.motion, strict=True)]
-        trial = walk.evaluate(at.vector + step.move, motion)
+        # Over a long way the prediction may be worse than none.
+        starts = [motion] if length < _NEAR else [motion, at.mode.zeta, criterion.at_rest()]
+        trial = walk.evaluate(at.vector + step.move, *starts)
         gain = -np.inf if trial is None else at.criterion - trial.criterion
         radius = next_radius(radius, gain / step.predicted, length, step.limited)
         fresh = trial is not None and (gain > 0 or (step.predicted < 10 * noise and gain > -10 * noise))
@@ -138,14 +165,16 @@ def search(
             if not (np.isfinite(found.gradient).all() and np.isfinite(found.hessian).all()):
                 stop = Stop.NOT_FINITE
                 break
-            missing = _learn(missing, step.move, curvature, found)
+            missing = _learn(known, missing, step.move, curvature, found)
             at, curvature = trial, found
+        else:
+            refused += step.scaled_gradient < _CLOSE
     if stop is Stop.CONVERGED:
         snapped = _snap(walk, at)
         if snapped is not at:
             at, curvature = snapped, criterion.differentiate(snapped)
     counts = walk.nfev, walk.factorisations, tuple(walk.path)
-    return Found(at, curvature, step, stop or Stop.NO_PROGRESS, *counts, faded)
+    return Found(at, curvature, step, stop or Stop.NO_PROGRESS, *counts, faded, runaway)
 
 
 def _reason(step: Step, radius: float, enough: float, spent: bool) -> Stop | None:
@@ -173,10 +202,18 @@ def _weakest(curvature: Curvature) -> float:
     return float(np.linalg.eigvalsh(curvature.information)[0]) if len(curvature.information) else 1.0
 
 
-def _learn(missing: np.ndarray, move: np.ndarray, old: Curvature, new: Curvature) -> np.ndarray:
-    """Update what the Hessian lacks, and clip it in units of the Hessian."""
-    updated = secant(missing, move, new.gradient - old.gradient, 0.5 * (old.hessian + new.hessian))
-    values, vectors = np.linalg.eigh(new.hessian)
+def _runaway(criterion: LaplaceCriterion, at: Point) -> np.ndarray:
+    """Blocks with a standard deviation that no outcome can tell from an infinite one."""
+    if criterion.data.family.link.name not in _UNITLESS:
+        return np.empty(0, dtype=int)
+    return np.unique(criterion.layout.block[np.abs(at.parameters.theta) > _ABSURD])
+
+
+def _learn(known: np.ndarray, missing: np.ndarray, move: np.ndarray, old: Curvature, new: Curvature) -> np.ndarray:
+    """Update what the Hessian lacks beyond what is `known` of that, and clip it in units of the Hessian."""
+    mean = 0.5 * (old.hessian + new.hessian) + known
+    updated = secant(missing, move, new.gradient - old.gradient, mean)
+    values, vectors = np.linalg.eigh(new.hessian + known)
     size = np.abs(values)
     root = np.sqrt(np.maximum(size, 1e-10 * size.max()))
     scaled = (vectors / root).T @ updated @ (vectors / root)

@@ -12,7 +12,7 @@ from mixedsparse.core.fitting.laplace.separation import Separation
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.likelihood.laplace.data import Data
 
-__all__ = ["GeneralizedCertificate", "certify_generalized", "not_estimable", "separated"]
+__all__ = ["GeneralizedCertificate", "certify_generalized", "not_estimable", "runaway", "separated"]
 
 # Negative curvature of the scaled Hessian that counts.
 _NEGATIVE = 1e-5
@@ -81,6 +81,16 @@ def not_estimable(groups: tuple[str, ...]) -> GeneralizedCertificate:
     message = (
         f"Variance not estimable: every level of {names} has only successes or only failures, so that the likelihood "
         "rises as its variance grows without limit. Leave the term out, or use a coarser factor."
+    )
+    return GeneralizedCertificate("variance not estimable", message, groups=groups)
+
+
+def runaway(groups: tuple[str, ...]) -> GeneralizedCertificate:
+    """Return the certificate of a search in which a variance grew beyond all bounds."""
+    names = ", ".join(groups)
+    message = (
+        f"Variance not estimable: the criterion falls as the variance of {names} grows without limit, since nearly all "
+        "outcomes of a level are equal. Leave the term out, use a coarser factor, or compare with nAGQ=7."
     )
     return GeneralizedCertificate("variance not estimable", message, groups=groups)
 

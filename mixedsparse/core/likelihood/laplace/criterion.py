@@ -105,8 +105,8 @@ class LaplaceCriterion:
         return [np.zeros((n, k)) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-    def evaluate(self, vector: np.ndarray, zeta: Vectors) -> Point:
-        """Criterion at `vector`, the mode searched from `zeta`.
+    def evaluate(self, vector: np.ndarray, *starts: Vectors) -> Point:
+        """Criterion at `vector`, the mode searched from the best of the `starts` of zeta.
 
         Raises
         ------
@@ -116,15 +116,27 @@ class LaplaceCriterion:
         if not np.isfinite(vector).all():
             raise NotPositiveDefiniteError("A parameter is not finite.")
         at = self.parameters(vector)
-        theta = np.where(
-            self.layout.is_diagonal & (np.abs(at.theta) < _OFF_ZERO), np.copysign(_OFF_ZERO, at.theta), at.theta
-        )
-        lams = self.layout.factors(theta)
-        mode = find_mode(self.data, lams, self.data.fixed(at.gamma), at.psi, zeta)
+        lams = self._factors(at)
+        mode = find_mode(self.data, lams, self.data.fixed(at.gamma), at.psi, starts)
         criterion = self.value(mode, lams, at.psi) - 2.0 * self.data.constant
         if not np.isfinite(criterion):
             raise NotPositiveDefiniteError("The criterion is not finite at these parameters.")
         return Point(vector, at, lams, mode, criterion)
+
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    def refined(self, point: Point, vector: np.ndarray, zeta: Vectors) -> Vectors:
+        """Take one step towards the mode at a `vector` close to `point`, by the factor that is at hand there."""
+        at = self.parameters(vector)
+        lams = self._factors(at)
+        b = [(z @ lam) @ lam.T for z, lam in zip(zeta, lams, strict=True)]
+        s = self.data.rows(self.data.fixed(at.gamma) + self.data.spread(b), at.psi).s
+        left = [sums - z[:, :, None] for sums, z in zip(self.data.sums(s[:, None]), zeta, strict=True)]
+        return [z + d[:, :, 0] for z, d in zip(zeta, point.mode.factor.project(left), strict=True)]
+
+    def _factors(self, at: Parameters) -> list[np.ndarray]:
+        """Lambda of each block, its diagonal kept off 0."""
+        small = self.layout.is_diagonal & (np.abs(at.theta) < _OFF_ZERO)
+        return self.layout.factors(np.where(small, np.copysign(_OFF_ZERO, at.theta), at.theta))
 
     def value(self, mode: Mode, lams: list[np.ndarray], psi: float) -> float:
         """-2 log-likelihood without the constant, at an evaluated mode."""

@@ -27,9 +27,9 @@ class FastCriterion(LaplaceCriterion):
     """-2 log-likelihood at the gamma that belongs to theta and psi; that of a vector is where its search starts."""
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-    def evaluate(self, vector: np.ndarray, zeta: Vectors) -> Point:
+    def evaluate(self, vector: np.ndarray, *starts: Vectors) -> Point:
         """Criterion at theta and psi of `vector`; the point has the gamma that was found."""
-        at = super().evaluate(vector, zeta)
+        at = super().evaluate(vector, *starts)
         for _ in range(_MOST_STEPS):
             score = self.data.Q.T @ at.mode.terms.s
             information, projected = self._information(at)

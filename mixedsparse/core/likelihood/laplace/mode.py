@@ -75,15 +75,15 @@ class Mode:
     factorisations: int
 
 
-def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: float, zeta: Vectors) -> Mode:
-    """Search the mode at Lambda and the fixed part (n,), from `zeta`.
+def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: float, starts: Sequence[Vectors]) -> Mode:
+    """Search the mode at Lambda and the fixed part (n,), from the best of the `starts` of zeta.
 
     Raises
     ------
     NotPositiveDefiniteError
         The likelihood has no value at the start, or M is not positive definite at the mode.
     """
-    state = _State.at(data, lams, fixed, psi, zeta)
+    state = _State.best(data, lams, fixed, psi, starts)
     last, factorisations = np.inf, 0
     dear = data.engine.work > _DEAR * data.problem.n
     made: _Made | None = None
@@ -131,16 +131,25 @@ class _State:
     h: float
 
     @classmethod
+    def best(
+        cls, data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: float, starts: Sequence[Vectors]
+    ) -> _State:
+        """Return the best of the starts, or the point at 0 where none has a likelihood."""
+        found = [cls.at(data, lams, fixed, psi, start) for start in starts]
+        if not any(np.isfinite(state.h) for state in found):
+            found.append(cls.at(data, lams, fixed, psi, [np.zeros_like(z) for z in starts[0]]))
+        best = min(found, key=lambda state: state.h if np.isfinite(state.h) else np.inf)
+        if not np.isfinite(best.h):
+            raise NotPositiveDefiniteError("The likelihood has no value at these parameters.")
+        return best
+
+    @classmethod
     def at(cls, data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: float, zeta: Vectors) -> _State:
-        """Return the point at `zeta`, or at 0 where that one has no likelihood."""
-        for start in (zeta, [np.zeros_like(z) for z in zeta]):
-            b = [(z @ lam) @ lam.T for z, lam in zip(start, lams, strict=True)]
-            eta = fixed + data.spread(b)
-            terms = data.rows(eta, psi)
-            h = dot(start, b) - 2.0 * float(terms.value.sum())
-            if np.isfinite(h):
-                return cls(start, b, eta, terms, h)
-        raise NotPositiveDefiniteError("The likelihood has no value at these parameters.")
+        """Return the point at `zeta`."""
+        b = [(z @ lam) @ lam.T for z, lam in zip(zeta, lams, strict=True)]
+        eta = fixed + data.spread(b)
+        terms = data.rows(eta, psi)
+        return cls(zeta, b, eta, terms, dot(zeta, b) - 2.0 * float(terms.value.sum()))
 
     def residual(self, data: Data) -> Vectors:
         """Z's - zeta."""
