@@ -14,7 +14,7 @@ import pandas as pd
 from mixedsparse.data.formula.alignment import named_columns
 from mixedsparse.ground.errors import OptionError
 
-__all__ = ["METHODS", "Coefficients", "coefficients", "labels"]
+__all__ = ["METHODS", "Coefficients", "by_groups", "coefficients", "labels"]
 
 # Signs in a label that would read as arithmetic, and labels that are bare numbers.
 _ARITHMETIC = re.compile(r"[-+*/]")
@@ -50,6 +50,14 @@ def labels(frame: pd.DataFrame) -> list[str]:
         columns.append([f"{name}{text}" for text in texts] if all(map(_is_number, texts)) else texts)
     joined = [" ".join(parts) for parts in zip(*columns, strict=True)] if columns else ["overall"] * len(frame)
     return [f"({text})" if _ARITHMETIC.search(text) else text for text in joined]
+
+
+def by_groups(frame: pd.DataFrame, by: Sequence[str]) -> list[np.ndarray]:
+    """Positions of the rows of each combination of the columns `by`, in the order they come."""
+    if not by or not len(frame):
+        return [np.arange(len(frame))] if len(frame) else []
+    codes = frame.groupby(list(by), sort=False, observed=True).ngroup().to_numpy()
+    return [np.flatnonzero(codes == group) for group in range(codes.max() + 1)]
 
 
 def _is_number(text: str) -> bool:

@@ -18,6 +18,7 @@ from mixedsparse.inference.nesting import add_groups, existing, nest_shares
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.inference.response_scale import ResponseScale
 
 __all__ = ["WEIGHTS", "emmeans", "emtrends", "marginal"]
 
@@ -35,12 +36,13 @@ def emmeans(
     weights: str = "equal",
     ddf: str = "satterthwaite",
     level: float = 0.95,
+    scale: ResponseScale | None = None,
 ) -> MarginalMeans:
-    """Estimate marginal means; see `MixedResults.emmeans`."""
+    """Estimate marginal means; see `MixedResults.emmeans`. Those of `scale` are averages before they go there."""
     factors, by = read_specs(specs, by)
     check_level(level)
     grid = make_grid(fitted, at)
-    return _means(grid, grid.X, grid.offset, factors, by, weights, ddf, level, "emmean")
+    return _means(grid, grid.X, grid.offset, factors, by, weights, ddf, level, "emmean", scale)
 
 
 def emtrends(
@@ -80,6 +82,7 @@ def _means(
     ddf: str,
     level: float,
     estimand: str,
+    scale: ResponseScale | None = None,
 ) -> MarginalMeans:
     """Average the `functions` (g, P) of the rows of the grid, and their `offset`, over what is not asked for."""
     check_known([*factors, *by], grid.levels, "specs")
@@ -101,6 +104,7 @@ def _means(
         estimand=estimand,
         remarks=remarks,
         fixed=tuple(name for name, values in grid.levels.items() if len(values) == 1 and name in (*factors, *by)),
+        scale=scale,
     )
     means._warn()
     return means

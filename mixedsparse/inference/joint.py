@@ -13,11 +13,11 @@ import pandas as pd
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import EmptyTableWarning, OptionError
 from mixedsparse.inference.contrast import joint_test
+from mixedsparse.inference.contrasts_of_means import by_groups
 from mixedsparse.inference.emmeans import marginal, read_specs
 from mixedsparse.inference.estimability import estimable_part, null_space
 from mixedsparse.inference.grid import Grid, check_known, make_grid, predictors, term_variables
 from mixedsparse.inference.hypotheses import known_terms
-from mixedsparse.inference.means import by_groups
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted

@@ -16,14 +16,15 @@ from mixedsparse.ground.errors import DroppedColumnsWarning, EmptyTableWarning, 
 from mixedsparse.ground.foreign import Answers
 from mixedsparse.inference import adjust as adjustment
 from mixedsparse.inference.contrast import contrast_tests
-from mixedsparse.inference.contrasts_of_means import coefficients, labels
+from mixedsparse.inference.contrasts_of_means import by_groups, coefficients, labels
 from mixedsparse.inference.denominators import denominator
 from mixedsparse.inference.estimability import estimable, null_space
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.inference.response_scale import ResponseScale
 
-__all__ = ["Contrasts", "MarginalMeans", "by_groups"]
+__all__ = ["Contrasts", "MarginalMeans"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,6 +45,8 @@ class _Estimates(Answers):
     ddf : str
     level : float
         Of the intervals.
+    scale : ResponseScale or None
+        Of the table, where it is not that of the linear functions.
     """
 
     fitted: Fitted
@@ -54,6 +57,7 @@ class _Estimates(Answers):
     ddf: str
     level: float
     remarks: tuple[str, ...] = field(default=(), kw_only=True)
+    scale: ResponseScale | None = field(default=None, kw_only=True)
 
     @cached_property
     def _tests(self) -> pd.DataFrame:
@@ -138,11 +142,12 @@ class MarginalMeans(_Estimates):
         """Factor columns, then the estimate (``emmean`` or ``trend``), ``SE``, ``df``, ``lower``, ``upper``."""
         tests = self._tests
         half = _width(tests["SE"], adjustment.t_quantile(tests["df"].to_numpy(), self.level))
-        return self.frame.assign(
+        table = self.frame.assign(
             **{self.estimand: tests["estimate"], "SE": tests["SE"], "df": tests["df"]},
             lower=tests["estimate"] - half,
             upper=tests["estimate"] + half,
         )
+        return table if self.scale is None else self.scale.means(table, self.estimand)
 
     def contrast(
         self,
@@ -199,7 +204,7 @@ class MarginalMeans(_Estimates):
         frames, L, offset, compared, last = [], [], [], [], None
         for rows in by_groups(self.frame, by):
             last = coefficients(method, labels(self.frame.loc[self.frame.index[rows], inside]), ref)
-            frame = pd.DataFrame({"contrast": last.names})
+            frame = pd.DataFrame({"contrast": self._named(last.names, method)})
             for name in by:
                 frame[name] = self.frame[name].iloc[rows[0]]
             frames.append(frame)
@@ -220,11 +225,18 @@ class MarginalMeans(_Estimates):
             self.level,
             adjust="sidak" if adjust == "tukey" and not last.pairwise else adjust,
             compared=tuple(compared),
+            remarks=(self.scale.note,) if self.scale is not None and self.scale.note else (),
+            scale=self.scale,
         )
         contrasts._warn()
         if not compared:
             self._warn_empty(by)
         return contrasts
+
+    def _named(self, names: Sequence[str], method: Any) -> list[str]:
+        """Names of contrasts: differences that are shown as ratios have the sign of a ratio."""
+        ratios = self.scale is not None and self.scale.ratio and isinstance(method, str)
+        return [name.replace(" - ", " / ") if ratios else name for name in names]
 
     def _warn_empty(self, by: Sequence[str]) -> None:
         single = [name for name in (*self.factors, *self.by) if name in self.fixed and name not in by]
@@ -259,7 +271,7 @@ class Contrasts(_Estimates):
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """Columns ``contrast``, `by` factors, ``estimate``, ``SE``, ``df``, ``lower``, ``upper``, ``t``, ``p``."""
+        """Columns ``contrast``, `by` factors, ``estimate, SE, df, lower, upper, t, p``; ``z`` of generalized fits."""
         tests = self._tests
         t, df = tests["t"].to_numpy(), tests["df"].to_numpy()
         p, half = np.full(len(t), np.nan), np.zeros(len(t))
@@ -272,19 +284,12 @@ class Contrasts(_Estimates):
                 df[rows], self.level, self.adjust, family=family, correlation=correlation
             )
         estimate, width = tests["estimate"], _width(tests["SE"], half)
-        return self.frame.assign(
-            estimate=estimate, SE=tests["SE"], df=df, lower=estimate - width, upper=estimate + width, t=t, p=p
-        )
+        table = self.frame.assign(
+            estimate=estimate, SE=tests["SE"], df=df, lower=estimate - width, upper=estimate + width
+        ).assign(**{"t" if self.fitted.has_residual else "z": t, "p": p})
+        return table if self.scale is None else self.scale.contrasts(table)
 
 
 def _width(se: pd.Series, half: np.ndarray) -> pd.Series:
     """Half-width of the intervals; what is known exactly has none, whatever its degrees of freedom."""
     return (se * half).where(se != 0.0, 0.0)
-
-
-def by_groups(frame: pd.DataFrame, by: Sequence[str]) -> list[np.ndarray]:
-    """Positions of the rows of each combination of the columns `by`, in the order they come."""
-    if not by or not len(frame):
-        return [np.arange(len(frame))] if len(frame) else []
-    codes = frame.groupby(list(by), sort=False, observed=True).ngroup().to_numpy()
-    return [np.flatnonzero(codes == group) for group in range(codes.max() + 1)]

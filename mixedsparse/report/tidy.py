@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ from mixedsparse.inference.modes import mode_errors, random_effects
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["glance", "tidy"]
+__all__ = ["assembled", "glance", "modes_table", "tidy", "with_limits"]
 
 # In broom's order.
 _COLUMNS = ["effect", "group", "level", "term", "estimate", "std.error", "statistic", "df", "p.value"]
@@ -36,13 +35,24 @@ def tidy(
     errors: str,
 ) -> pd.DataFrame:
     """See `MixedResults.tidy`."""
+    level = conf_level if conf_int else None
+    return assembled(
+        effects,
+        {
+            "fixed": lambda: _fixed(fitted, level, conf_method, ddf),
+            "ran_pars": lambda: _ran_pars(fitted, level, conf_method),
+            "ran_vals": lambda: modes_table(fitted, level, errors),
+        },
+    )
+
+
+def assembled(effects: str | Iterable[str], makers: Mapping[str, Callable[[], pd.DataFrame]]) -> pd.DataFrame:
+    """Tables of the kinds of `effects` below each other, in broom's columns."""
     wanted = [effects] if isinstance(effects, str) else list(effects)
-    makers = {"fixed": _fixed, "ran_pars": _ran_pars, "ran_vals": partial(_ran_vals, errors=errors)}
     for name in wanted:
         if name not in makers:
             raise OptionError(f"effects={name!r} is not known; use one or more of {', '.join(map(repr, makers))}.")
-    level = conf_level if conf_int else None
-    tables = [makers[name](fitted, level, conf_method, ddf) for name in dict.fromkeys(wanted)]
+    tables = [makers[name]() for name in dict.fromkeys(wanted)]
     if not tables:
         raise OptionError(f"effects={effects!r} is empty; use one or more of {', '.join(map(repr, makers))}.")
     columns = [column for column in [*_COLUMNS, *_LIMITS] if any(column in table for table in tables)]
@@ -50,7 +60,8 @@ def tidy(
     return pd.concat(filled or tables, ignore_index=True).reindex(columns=columns)
 
 
-def _with_limits(table: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:
+def with_limits(table: pd.DataFrame, limits: pd.DataFrame) -> pd.DataFrame:
+    """Add the columns of limits."""
     return table.assign(**dict(zip(_LIMITS, limits.to_numpy().T, strict=True)))
 
 
@@ -70,10 +81,10 @@ def _fixed(fitted: Fitted, level: float | None, method: str, ddf: str) -> pd.Dat
     if level is None:
         return table
     reference = {"ddf": ddf} if method == "wald" else {}
-    return _with_limits(table, conf_int(fitted, 1.0 - level, method, "fixed", **reference))
+    return with_limits(table, conf_int(fitted, 1.0 - level, method, "fixed", **reference))
 
 
-def _ran_pars(fitted: Fitted, level: float | None, method: str, ddf: str) -> pd.DataFrame:
+def _ran_pars(fitted: Fitted, level: float | None, method: str) -> pd.DataFrame:
     found = varcorr(fitted)
     pairs = zip(found["var1"].iloc[:-1], found["var2"].iloc[:-1], strict=True)
     terms = [f"sd__{first}" if pd.isna(second) else f"cor__{first}.{second}" for first, second in pairs]
@@ -86,10 +97,11 @@ def _ran_pars(fitted: Fitted, level: float | None, method: str, ddf: str) -> pd.
         }
     )
     # The rows of conf_int come in the order of varcorr: per term standard deviations, then correlations; sigma last.
-    return table if level is None else _with_limits(table, conf_int(fitted, 1.0 - level, method, "random"))
+    return table if level is None else with_limits(table, conf_int(fitted, 1.0 - level, method, "random"))
 
 
-def _ran_vals(fitted: Fitted, level: float | None, method: str, ddf: str, *, errors: str) -> pd.DataFrame:
+def modes_table(fitted: Fitted, level: float | None, errors: str) -> pd.DataFrame:
+    """Conditional modes with standard errors, and normal limits on request."""
     deviations = mode_errors(fitted, errors)
     tables = []
     for group, modes in random_effects(fitted).items():
@@ -110,7 +122,7 @@ def _ran_vals(fitted: Fitted, level: float | None, method: str, ddf: str, *, err
     if level is None:
         return table
     half = float(ndtri(0.5 + 0.5 * level)) * table["std.error"]
-    return _with_limits(table, pd.concat([table["estimate"] - half, table["estimate"] + half], axis=1))
+    return with_limits(table, pd.concat([table["estimate"] - half, table["estimate"] + half], axis=1))
 
 
 def glance(fitted: Fitted) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.api.generalized.means import MeansMixin
 from mixedsparse.api.generalized.rows import RowsMixin
+from mixedsparse.api.generalized.tables import TablesMixin
 from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.api.results.criteria import CriteriaMixin
 from mixedsparse.api.results.effects import EffectsMixin
@@ -22,7 +23,6 @@ from mixedsparse.inference.labels import per_coefficient, read_only
 if TYPE_CHECKING:
     from mixedsparse.core.fitting.laplace import GeneralizedCertificate, GeneralizedFit
     from mixedsparse.core.likelihood.family import Family
-    from mixedsparse.inference.means import MarginalMeans
     from mixedsparse.report import Summary
 
 __all__ = ["GeneralizedResults"]
@@ -31,7 +31,7 @@ _LONG = 80
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GeneralizedResults(RowsMixin, EffectsMixin, CriteriaMixin, ResultsBase):
+class GeneralizedResults(RowsMixin, MeansMixin, TablesMixin, EffectsMixin, CriteriaMixin, ResultsBase):
     """Results of a fit of a generalized linear mixed model: immutable, made by `glmer` only.
 
     Everything is on the scale of the linear predictor unless it says otherwise: coefficients, random effects and their
@@ -211,21 +211,7 @@ class GeneralizedResults(RowsMixin, EffectsMixin, CriteriaMixin, ResultsBase):
             path=fit.path,
         )
 
-    # Means and shares of variance.
-
-    def emmeans(
-        self,
-        specs: Any,
-        by: str | Sequence[str] | None = None,
-        *,
-        at: Any = None,
-        weights: str = "equal",
-        level: float = 0.95,
-    ) -> MarginalMeans:
-        """Estimated marginal means of the linear predictor; see `MixedResults.emmeans`."""
-        from mixedsparse.inference.emmeans import emmeans
-
-        return emmeans(self._fitted, specs, by, at=at, weights=weights, ddf="normal", level=level)
+    # Shares of variance.
 
     def icc(self, by_group: bool = False) -> pd.Series:
         """Intraclass correlation of the linear predictor: the share of the random effects in its variance.
