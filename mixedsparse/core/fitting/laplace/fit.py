@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from scipy.linalg import block_diag, lapack
@@ -26,6 +27,7 @@ from mixedsparse.core.fitting.laplace.verdict import (
 )
 from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.likelihood.laplace.collapse import collapsed
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
 from mixedsparse.core.likelihood.laplace.data import Data
 from mixedsparse.core.likelihood.laplace.fast import FastCriterion
@@ -121,8 +123,9 @@ def fit_generalized(
     constant = constant_levels(data)
     if constant:
         return _without_optimum(data, not_estimable(_names(data.problem, constant)), began)
-    criterion = _criterion(data, nodes)
-    vector, suspect = _start(data, start)
+    fewer = collapsed(data)
+    criterion = _criterion(data if fewer is None else fewer[0], nodes)
+    vector, suspect = _start(criterion.data, start)
     apart = separation(data) if suspect else None
     found = None
     if apart is None:
@@ -142,7 +145,8 @@ def fit_generalized(
     known = covariances(criterion, found.point, curvature) if errors and nodes > 0 else None
     if known is None:
         known = Covariances(None, np.linalg.inv(curvature.information), curvature.hessian)
-    return _report(data, found, known, certificate, began, nodes)
+    fit = _report(criterion.data, found, known, certificate, began, nodes)
+    return fit if fewer is None else replace(fit, eta=fit.eta[fewer[1]], saturated=-2.0 * data.constant)
 
 
 def _criterion(data: Data, nodes: int) -> LaplaceCriterion:

@@ -63,7 +63,7 @@ class GeneralizedFit:
     seconds : float
     path : tuple of Iteration
     data : Data
-        What was fitted.
+        What was fitted; rows that agree in all but the response are one (see `likelihood.laplace.collapse`).
     point : Point or None
         The end of the search in whitened bases, with M factorised there; None where there was none.
     """

@@ -100,7 +100,7 @@ def constant_levels(data: Data) -> list[int]:
     if data.family.name != "binomial":
         return []
     found = []
-    for b, block in enumerate(data.problem.blocks):
+    for b, block in enumerate(data.blocks):
         trials = np.bincount(block.codes, data.m, minlength=block.n_levels)
         successes = np.bincount(block.codes, data.m * data.y, minlength=block.n_levels)
         constant = (successes <= 0) | (successes >= trials)
@@ -115,6 +115,6 @@ def single_trials(data: Data) -> list[int]:
         return []
     return [
         b
-        for b, block in enumerate(data.problem.blocks)
+        for b, block in enumerate(data.blocks)
         if np.bincount(block.codes, data.m, minlength=block.n_levels).max() <= 1
     ]

@@ -91,7 +91,7 @@ def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np
     working = np.where(w > 0, eta - data.offset + (data.y - means.mu) / means.d1, 0.0)
     gamma = np.linalg.lstsq(information, data.Q.T @ (w * working), rcond=None)[0]
     level = float((w * (eta - data.offset)).sum() / w.sum())
-    flat = data.Q.T @ np.full(data.problem.n, level) / data.problem.n
+    flat = np.linalg.lstsq(data.Q.T @ data.Q, data.Q.T @ np.full(data.n, level), rcond=None)[0]
     share = 1.0
     for _ in range(_MOST_HALVINGS):
         trial = flat + share * (gamma - flat)
@@ -148,7 +148,7 @@ def first_vector(data: Data, plain: PlainFit) -> np.ndarray:
     s = data.rows(plain.eta, plain.psi).s
     _, w = _information(data, plain.eta, plain.psi)
     lams = []
-    for block, sums in zip(data.problem.blocks, data.sums(s[:, None]), strict=True):
+    for block, sums in zip(data.blocks, data.sums(s[:, None]), strict=True):
         lam = np.zeros((block.width, block.width))
         for k in range(block.width):
             information = np.bincount(block.codes, w * np.square(block.z[:, k]), minlength=block.n_levels)

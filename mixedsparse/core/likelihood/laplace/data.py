@@ -7,7 +7,7 @@ X beta is Q gamma with Q orthonormal up to the scale sqrt(n), and the bases of Z
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,9 +15,11 @@ from scipy.linalg import lapack
 
 from mixedsparse.core.likelihood.family import Family, RowTerms
 from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.problem.blocks import Block
 from mixedsparse.core.problem.crossproducts import level_sums
 from mixedsparse.core.problem.edits import reweighted
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.reweighting import RowSums
 
 __all__ = ["Data", "Vectors", "dot"]
 
@@ -37,6 +39,8 @@ class Data:
     family : Family
     y, m, offset : ndarray, shape (n,)
         Response (proportions for a binomial one), prior weights (its trials) and offset.
+    kept : tuple (ndarray (n, p), list of Block), optional
+        Q and blocks of the rows, where these are not those of the problem (see `collapse`).
     constant : float
         Part of the log-likelihood that the rows leave out.
     """
@@ -47,10 +51,27 @@ class Data:
     y: np.ndarray
     m: np.ndarray
     offset: np.ndarray
-    constant: float = field(init=False)
+    kept: tuple[np.ndarray, list[Block]] | None = None
+    constant: float = float("nan")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "constant", self.family.constant(self.y, self.m))
+        if np.isnan(self.constant):
+            object.__setattr__(self, "constant", self.family.constant(self.y, self.m))
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.y)
+
+    @property
+    def blocks(self) -> list[Block]:
+        """Whitened bases of the rows."""
+        return self.problem.blocks if self.kept is None else self.kept[1]
+
+    @cached_property
+    def row_sums(self) -> RowSums:
+        """Makes sums over the rows."""
+        return self.problem.row_sums if self.kept is None else RowSums(self.blocks, self.problem.pairs)
 
     @property
     def p(self) -> int:
@@ -60,7 +81,7 @@ class Data:
     @cached_property
     def Q(self) -> np.ndarray:
         """Basis of X, (n, p), with Q'Q = n I."""
-        return self.problem.basis.q * np.sqrt(self.problem.n)
+        return self.problem.basis.q * np.sqrt(self.problem.n) if self.kept is None else self.kept[0]
 
     @cached_property
     def root(self) -> np.ndarray:
@@ -74,7 +95,7 @@ class Data:
     @cached_property
     def slots(self) -> dict[tuple[int, int], np.ndarray]:
         """Position of each row in the blocks of each pair, (n,)."""
-        return self.problem.row_sums.slots
+        return self.row_sums.slots
 
     def rows(self, eta: np.ndarray, psi: float) -> RowTerms:
         """Log-likelihood of each row and its derivatives."""
@@ -86,20 +107,20 @@ class Data:
 
     def spread(self, modes: Vectors) -> np.ndarray:
         """Z b, (n,), for b (levels, K) per block."""
-        out = np.zeros(self.problem.n)
-        for block, b in zip(self.problem.blocks, modes, strict=True):
+        out = np.zeros(self.n)
+        for block, b in zip(self.blocks, modes, strict=True):
             own = b[block.codes]
             out += own[:, 0] if block.unit else np.einsum("ij,ij->i", block.z, own)
         return out
 
     def sums(self, columns: np.ndarray) -> Vectors:
         """Z'C, (levels, K, r) per block, for columns C (n, r)."""
-        return [level_sums(block, columns) for block in self.problem.blocks]
+        return [level_sums(block, columns) for block in self.blocks]
 
     def quadratic_forms(self, diagonal: Vectors, pairs: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
         """z_i'C z_i of each row, (n,), for C given by its blocks on the pattern of Z'Z."""
-        blocks = self.problem.blocks
-        out = np.zeros(self.problem.n)
+        blocks = self.blocks
+        out = np.zeros(self.n)
         for block, own in zip(blocks, diagonal, strict=True):
             at = own[block.codes]
             out += at[:, 0, 0] if block.unit else np.einsum("ni,nij,nj->n", block.z, at, block.z, optimize=True)
@@ -113,7 +134,10 @@ class Data:
 
     def weighted(self, w: np.ndarray) -> Engine:
         """Return the engine for Z'WZ, W = diag(w) of any sign."""
-        return self.engine.with_problem(reweighted(self.problem, w, columns=False))
+        if self.kept is None:
+            return self.engine.with_problem(reweighted(self.problem, w, columns=False))
+        sums = self.row_sums
+        return self.engine.with_problem(replace(self.problem, grams=sums.grams(w), pairs=sums.pairs(w)))
 
 
 def dot(one: Vectors, other: Vectors) -> float:

@@ -85,7 +85,7 @@ def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: fl
     """
     state = _State.best(data, lams, fixed, psi, starts)
     last, factorisations = np.inf, 0
-    dear = data.engine.work > _DEAR * data.problem.n
+    dear = data.engine.work > _DEAR * data.n
     made: _Made | None = None
     for _ in range(_MOST_STEPS):
         fresh = made is None

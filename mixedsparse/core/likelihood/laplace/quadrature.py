@@ -70,7 +70,7 @@ class QuadratureCriterion(LaplaceCriterion):
     @cached_property
     def _levels(self) -> sparse.csr_matrix:
         """Rows to levels, (levels, n)."""
-        (block,) = self.data.problem.blocks
+        (block,) = self.data.blocks
         n = len(block.codes)
         onehot = sparse.csr_matrix((np.ones(n), block.codes, np.arange(n + 1)), shape=(n, block.n_levels))
         return onehot.T.tocsr()
@@ -92,7 +92,7 @@ class QuadratureCriterion(LaplaceCriterion):
 
     def _nodes(self, mode: Mode, lams: list[np.ndarray], scale: np.ndarray) -> Iterator[_Some]:
         """Nodes, some at a time."""
-        (block,), (lam,) = self.data.problem.blocks, lams
+        (block,), (lam,) = self.data.blocks, lams
         centre = mode.zeta[0] @ lam
         rows = np.einsum("nk,nkl->nl", block.z, (lam @ scale)[block.codes])
         step = max(1, _BATCH // len(rows))
@@ -117,13 +117,13 @@ class QuadratureCriterion(LaplaceCriterion):
     def _gradient(self, point: Point) -> tuple[np.ndarray, Vectors]:
         """Exact gradient, and the traces of Laplace's approximation for its curvature."""
         data, mode, lam, psi = self.data, point.mode, point.lams[0], point.parameters.psi
-        (block,), (gram,) = data.problem.blocks, mode.engine.problem.grams
+        (block,), (gram,) = data.blocks, mode.engine.problem.grams
         scale, _ = self._scales(mode, point.lams)
         logs = self._logs(mode, point.lams, psi, scale)
         posterior = np.exp(logs - logsumexp(logs, axis=1, keepdims=True))
         levels, k = len(scale), len(lam)
         mean_f, cross = np.zeros((levels, k)), np.zeros((levels, k, k))
-        outer, mean_s, slope = np.zeros((k, k)), np.zeros(data.problem.n), 0.0
+        outer, mean_s, slope = np.zeros((k, k)), np.zeros(data.n), 0.0
         for inside, eta, u in self._nodes(mode, point.lams, scale):
             y, m = self._columns(eta.shape)
             p = posterior[:, inside]

@@ -1,0 +1,57 @@
+"""Rows that agree in everything but the response become one: a binomial row of all their trials, or a weighted count.
+
+The log-likelihood of a binomial or a Poisson row is linear in the response, so the sum over rows with the same linear
+predictor is that of one row with the summed weights and the weighted mean response, but for a constant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mixedsparse.core.likelihood.laplace.data import Data
+from mixedsparse.core.problem.blocks import Block
+
+__all__ = ["collapsed"]
+
+# Rows from which on it is tried, and share of them that may be left for it to be worth its while.
+_LEAST = 1000
+_SHARE = 0.5
+_LINEAR = ("binomial", "poisson")
+
+
+def collapsed(data: Data) -> tuple[Data, np.ndarray] | None:
+    """Return `data` with one row for all that agree, and the new row of each old one; None where few agree."""
+    n = data.n
+    if n < _LEAST or data.family.name not in _LINEAR:
+        return None
+    # Pairs of levels that occur are rows that differ at least.
+    if max((len(pairs.indices) for pairs in data.problem.pairs.values()), default=0) > _SHARE * n:
+        return None
+    columns = [data.Q.T, data.offset[None], *(b.codes[None] for b in data.blocks), *(b.z.T for b in data.blocks)]
+    inverse, first = _agreeing(columns, n)
+    if len(first) > _SHARE * n or not all((row == row[first][inverse]).all() for own in columns for row in own):
+        return None
+    m = np.bincount(inverse, data.m)
+    y = np.bincount(inverse, data.m * data.y) / m
+    if data.family.name == "binomial":
+        # Exactly 0 and 1 where all outcomes are.
+        y = np.where(y > 1.0 - 1e-15, 1.0, y)
+    blocks = [Block(b.codes[first], b.z[first], b.n_levels, b.unit) for b in data.blocks]
+    new = replace(data, y=y, m=m, offset=data.offset[first], kept=(data.Q[first], blocks), constant=0.0)
+    # Both log-likelihoods at any one linear predictor give the constant.
+    eta = data.family.link.of(np.full(len(first), float(np.clip(data.m @ data.y / data.m.sum(), 1e-6, None))))
+    shift = data.rows(eta[inverse], 0.0).value.sum() - new.rows(eta, 0.0).value.sum()
+    return replace(new, constant=data.constant + float(shift)), inverse
+
+
+def _agreeing(columns: list[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row number among those that differ, (n,), and the first row of each, by a random combination of the columns."""
+    rng = np.random.default_rng(0)
+    key = np.zeros(n)
+    for own in columns:
+        for row in own:
+            key += rng.normal() * row
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    return inverse, first
