@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from mixedsparse.core.fitting.estimates import conditional_covariances, prediction_error_covariances
+from mixedsparse.fitted.parameters import Parameters
 from mixedsparse.ground.errors import BackendError
 
 if TYPE_CHECKING:
     from mixedsparse.core.fitting.fit import Fit
-    from mixedsparse.core.problem.problem import Problem
-    from mixedsparse.data.formula.design import Design
     from mixedsparse.fitted.model import Model
 
 __all__ = ["Fitted"]
@@ -25,7 +24,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class Fitted(Parameters):
     """A fit without labels: numbers, arrays, and the names that labels are made of.
 
     Attributes
@@ -40,21 +39,31 @@ class Fitted:
     fit: Fit
 
     @property
-    def problem(self) -> Problem:
-        """Cross-products of the model."""
-        return self.model.problem
+    def beta(self) -> np.ndarray:
+        """Coefficients (p,) of the columns of X that were kept."""
+        return self.fit.beta
 
     @property
-    def design(self) -> Design:
-        """Response, columns and terms of the model."""
-        return self.model.design
+    def theta(self) -> np.ndarray:
+        """Relative covariance parameters (m,)."""
+        return self.fit.theta
+
+    @property
+    def templates(self) -> tuple[np.ndarray, ...]:
+        """Lambda_t (k, k) of each term, theta order."""
+        return self.fit.templates
+
+    @property
+    def sigma2(self) -> float:
+        """Residual variance, in y^2."""
+        return self.fit.sigma2
+
+    @property
+    def modes(self) -> tuple[np.ndarray, ...]:
+        """Conditional modes (levels, k) of the random effects of each term, theta order."""
+        return self.fit.modes
 
     # How the fit was made, and how it ended.
-
-    @property
-    def has_residual(self) -> bool:
-        """Whether there is a residual variance beside those of the random effects."""
-        return True
 
     @property
     def reml(self) -> bool:
@@ -70,6 +79,11 @@ class Fitted:
     def iterative(self) -> bool:
         """Whether the fit did without a factor, so that its numbers have Monte-Carlo errors."""
         return self.fit.monte_carlo is not None
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of the probes of an iterative fit; None where nothing is drawn."""
+        return None if self.fit.monte_carlo is None else self.fit.monte_carlo.seed
 
     @property
     def converged(self) -> bool:
@@ -112,27 +126,7 @@ class Fitted:
         """Bayesian information criterion."""
         return self.fit.criterion + math.log(self.nobs) * self.npar
 
-    @property
-    def nobs(self) -> int:
-        """Number of observations."""
-        return self.problem.n
-
-    @property
-    def npar(self) -> int:
-        """Number of parameters: fixed effects, covariance parameters, sigma."""
-        return self.problem.p + self.problem.n_theta + 1
-
     # Fixed effects.
-
-    @cached_property
-    def x_names(self) -> list[str]:
-        """Names of the columns of X that were kept, (p,)."""
-        return [self.design.x_names[i] for i in self.problem.basis.kept]
-
-    @cached_property
-    def dropped_columns(self) -> list[str]:
-        """Columns of X left out because they are linear combinations of earlier ones, in formula order."""
-        return list(self.model.dropped_columns)
 
     @cached_property
     def cov_beta(self) -> np.ndarray:
@@ -142,47 +136,6 @@ class Fitted:
 
     # Random effects and residual.
 
-    @property
-    def sigma2(self) -> float:
-        """Residual variance, in y^2."""
-        return self.fit.sigma2
-
-    @property
-    def sigma(self) -> float:
-        """Residual standard deviation, in units of y."""
-        return math.sqrt(self.fit.sigma2)
-
-    @cached_property
-    def terms_of(self) -> dict[str, list[int]]:
-        """Grouping factor -> its terms, by position in theta order (formula order within a factor)."""
-        out: dict[str, list[int]] = {}
-        for position, term in enumerate(self.problem.terms):
-            out.setdefault(term.group, []).append(position)
-        return out
-
-    @property
-    def ngroups(self) -> dict[str, int]:
-        """Number of levels of each grouping factor."""
-        return {group: self.problem.terms[terms[0]].n_levels for group, terms in self.terms_of.items()}
-
-    def effects_of(self, group: str) -> list[str]:
-        """Names of the random effects of one grouping factor, its terms side by side."""
-        return [name for t in self.terms_of[group] for name in self.problem.terms[t].columns]
-
-    @cached_property
-    def term_labels(self) -> list[str]:
-        """Name of the grouping factor of each term, made unique: g, g.1, g.2, ..."""
-        labels: list[str] = []
-        taken = set(self.terms_of)
-        for t, term in enumerate(self.problem.terms):
-            label, number = term.group, 0
-            while t != self.terms_of[term.group][0] and label in taken:
-                number += 1
-                label = f"{term.group}.{number}"
-            taken.add(label)
-            labels.append(label)
-        return labels
-
     def mode_covariances(self, errors: str) -> list[np.ndarray]:
         """Covariances (levels, K, K) of the errors of the modes per block, in the user's basis.
 
@@ -191,23 +144,7 @@ class Fitted:
         compute = conditional_covariances if errors == "conditional" else prediction_error_covariances
         return compute(self.problem, self.fit)
 
-    def covariance(self, term: int) -> np.ndarray:
-        """Covariance matrix sigma^2 Lambda Lambda' (k, k) of the random effects of one term."""
-        lam = self.fit.templates[term]
-        return self.sigma2 * (lam @ lam.T)
-
     # Rows, where they are in memory.
-
-    @property
-    def X(self) -> np.ndarray:
-        """Columns of the fixed-effects design that were kept, (n, p)."""
-        return self.design.X[:, self.problem.basis.kept]
-
-    @property
-    def weights(self) -> np.ndarray | None:
-        """Prior weights (n,), or None when all are 1."""
-        root = self.problem.root_weights
-        return None if root is None else root**2
 
     @cached_property
     def values(self) -> np.ndarray:

@@ -13,23 +13,23 @@ from scipy.linalg import block_diag
 from mixedsparse.inference.labels import read_only
 
 if TYPE_CHECKING:
-    from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.fitted.parameters import Parameters
 
 __all__ = ["cov_re", "varcorr", "vcomp"]
 
 
-def varcorr(fitted: Fitted) -> pd.DataFrame:
+def varcorr(parameters: Parameters) -> pd.DataFrame:
     """Variances and covariances, one row each; see `MixedResults.varcorr`."""
-    rows = [row for t, label in enumerate(fitted.term_labels) for row in _rows(fitted, t, label)]
-    if fitted.has_residual:
-        rows.append(("Residual", None, None, fitted.sigma2, fitted.sigma))
+    rows = [row for t, label in enumerate(parameters.term_labels) for row in _rows(parameters, t, label)]
+    if parameters.has_residual:
+        rows.append(("Residual", None, None, parameters.sigma2, parameters.sigma))
     table = pd.DataFrame(rows, columns=["grp", "var1", "var2", "vcov", "sdcor"], dtype=object)
     return table.astype({"vcov": float, "sdcor": float})
 
 
-def _rows(fitted: Fitted, t: int, label: str) -> Iterator[tuple[str, str, str | None, float, float]]:
-    names = fitted.problem.terms[t].columns
-    cov = fitted.covariance(t)
+def _rows(parameters: Parameters, t: int, label: str) -> Iterator[tuple[str, str, str | None, float, float]]:
+    names = parameters.problem.terms[t].columns
+    cov = parameters.covariance(t)
     sd = np.sqrt(np.diagonal(cov))
     for name, variance, deviation in zip(names, np.diagonal(cov), sd, strict=True):
         yield label, name, None, variance, deviation
@@ -39,21 +39,21 @@ def _rows(fitted: Fitted, t: int, label: str) -> Iterator[tuple[str, str, str | 
         yield label, names[col], names[row], cov[row, col], correlation
 
 
-def cov_re(fitted: Fitted) -> dict[str, pd.DataFrame]:
+def cov_re(parameters: Parameters) -> dict[str, pd.DataFrame]:
     """Covariance of the random effects by grouping factor; see `MixedResults.cov_re`."""
     out = {}
-    for group, terms in fitted.terms_of.items():
-        names = fitted.effects_of(group)
-        cov = read_only(block_diag(*[fitted.covariance(t) for t in terms]))
+    for group, terms in parameters.terms_of.items():
+        names = parameters.effects_of(group)
+        cov = read_only(block_diag(*[parameters.covariance(t) for t in terms]))
         out[group] = pd.DataFrame(cov, index=names, columns=names)
     return out
 
 
-def vcomp(fitted: Fitted) -> pd.Series:
+def vcomp(parameters: Parameters) -> pd.Series:
     """Variances of the random effects; see `MixedResults.vcomp`."""
-    terms = fitted.problem.terms
+    terms = parameters.problem.terms
     labels = [(term.group, name) for term in terms for name in term.columns]
-    values = np.concatenate([np.diagonal(fitted.covariance(t)) for t in range(len(terms))])
+    values = np.concatenate([np.diagonal(parameters.covariance(t)) for t in range(len(terms))])
     return pd.Series(
         read_only(values), index=pd.MultiIndex.from_tuples(labels, names=["group", "effect"]), name="vcomp"
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.fitted.parameters import Parameters
 
 __all__ = ["estimable", "estimable_part", "null_space"]
 
@@ -15,9 +15,9 @@ __all__ = ["estimable", "estimable_part", "null_space"]
 _ESTIMABLE = 1e-8
 
 
-def null_space(fitted: Fitted) -> np.ndarray:
+def null_space(parameters: Parameters) -> np.ndarray:
     """Orthonormal basis (P, d) of the linear dependencies of the columns of X; d = 0 at full rank."""
-    design, problem = fitted.design, fitted.problem
+    design, problem = parameters.design, parameters.problem
     kept = problem.basis.kept
     dropped = np.setdiff1d(np.arange(len(design.x_names)), kept)
     basis = np.zeros((len(design.x_names), len(dropped)))

@@ -24,7 +24,7 @@ from mixedsparse.data.formula.structure import Structure, read_structure, separa
 from mixedsparse.ground.errors import FormulaError
 
 if TYPE_CHECKING:
-    from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.fitted.parameters import Parameters
 
 __all__ = ["FixedTerms", "deciding_rows", "fixed_terms", "known_terms", "notes", "type1", "type2", "type3"]
 
@@ -64,7 +64,7 @@ class FixedTerms:
         return self.map[:, self.structure.owner != term]
 
 
-def fixed_terms(fitted: Fitted) -> FixedTerms:
+def fixed_terms(parameters: Parameters) -> FixedTerms:
     """Read the terms of the fixed part of a fit.
 
     Raises
@@ -72,24 +72,24 @@ def fixed_terms(fitted: Fitted) -> FixedTerms:
     FormulaError
         A term multiplies two transforms of several columns each that stand nowhere alone.
     """
-    encoding = fitted.design.encoding
+    encoding = parameters.design.encoding
     if encoding is None:
-        return _on_kept_columns(fitted, separate_columns(fitted.design.x_terms))
-    return _on_kept_columns(fitted, read_structure(encoding.fixed))
+        return _on_kept_columns(parameters, separate_columns(parameters.design.x_terms))
+    return _on_kept_columns(parameters, read_structure(encoding.fixed))
 
 
-def known_terms(fitted: Fitted) -> FixedTerms:
+def known_terms(parameters: Parameters) -> FixedTerms:
     """Read the terms of the fixed part; where they cannot be told apart, each column is one."""
     try:
-        return fixed_terms(fitted)
+        return fixed_terms(parameters)
     except FormulaError:
-        names = fitted.design.x_names
+        names = parameters.design.x_names
         columns = separate_columns({name: slice(j, j + 1) for j, name in enumerate(names)})
-        return _on_kept_columns(fitted, columns)
+        return _on_kept_columns(parameters, columns)
 
 
-def _on_kept_columns(fitted: Fitted, structure: Structure) -> FixedTerms:
-    design, problem = fitted.design, fitted.problem
+def _on_kept_columns(parameters: Parameters, structure: Structure) -> FixedTerms:
+    design, problem = parameters.design, parameters.problem
     kept = problem.basis.kept
     # X = X[:, kept] @ alias: dropped columns are combinations of the kept ones.
     alias = np.zeros((len(kept), len(design.x_names)))

@@ -13,24 +13,24 @@ from mixedsparse.data.formula.alignment import aligned
 from mixedsparse.ground.errors import DataError
 
 if TYPE_CHECKING:
-    from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.fitted.parameters import Parameters
 
 __all__ = ["marginal_cov"]
 
 
-def marginal_cov(fitted: Fitted, rows: Any) -> pd.DataFrame:
+def marginal_cov(parameters: Parameters, rows: Any) -> pd.DataFrame:
     """Covariance of chosen rows; see `MixedResults.marginal_cov`."""
-    index = fitted.design.index
+    index = parameters.design.index
     at = _positions(index, rows)
     # The matrix, and the products of two terms.
     check_memory(24.0 * len(at) ** 2, f"The covariance of {len(at):,} rows", "choose fewer rows")
-    weights = fitted.weights
+    weights = parameters.weights
     cov = np.diag(np.ones(len(at)) if weights is None else 1.0 / weights[at])
-    for term, lam in zip(fitted.problem.terms, fitted.fit.templates, strict=True):
+    for term, lam in zip(parameters.problem.terms, parameters.templates, strict=True):
         half = term.z[at] @ lam
         codes = term.codes[at]
         cov += np.where(codes[:, None] == codes, half @ half.T, 0.0)
-    return pd.DataFrame(fitted.sigma2 * cov, index=index[at], columns=index[at])
+    return pd.DataFrame(parameters.sigma2 * cov, index=index[at], columns=index[at])
 
 
 def _positions(index: pd.Index, rows: Any) -> np.ndarray:

@@ -9,6 +9,7 @@ import pandas as pd
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.fitted.parameters import Parameters
 
 __all__ = ["per_coefficient", "per_row", "read_only", "residual_quantiles"]
 
@@ -20,15 +21,15 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
-def per_row(fitted: Fitted, values: np.ndarray, name: str) -> pd.Series:
+def per_row(parameters: Parameters, values: np.ndarray, name: str) -> pd.Series:
     """Label `values` (n,) by the index of the data, dropped rows left out."""
-    return pd.Series(read_only(values), index=fitted.design.index, name=name)
+    return pd.Series(read_only(values), index=parameters.design.index, name=name)
 
 
-def per_coefficient(fitted: Fitted, values: np.ndarray, name: str) -> pd.Series:
+def per_coefficient(parameters: Parameters, values: np.ndarray, name: str) -> pd.Series:
     """Label `values` (p,) by the names of the coefficients."""
     # An object index: inferring a text type from a handful of names takes longer than everything else here.
-    return pd.Series(read_only(values), index=pd.Index(fitted.x_names, dtype=object), name=name)
+    return pd.Series(read_only(values), index=pd.Index(parameters.x_names, dtype=object), name=name)
 
 
 def residual_quantiles(fitted: Fitted) -> pd.Series:

@@ -16,6 +16,7 @@ from mixedsparse.data.formula.alignment import aligned_part
 from mixedsparse.data.sizes import checked_sizes
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.model import response_of
+from mixedsparse.fitted.parameters import Parameters
 from mixedsparse.fitted.refusals import check_estimable, is_perfect, perfect_fit
 from mixedsparse.fitted.warnings import warn_of_search
 from mixedsparse.ground.checks import as_array
@@ -27,35 +28,39 @@ if TYPE_CHECKING:
 __all__ = ["fit_response", "refit_response", "response_from"]
 
 
-def refit_response(fitted: Fitted, y: Any) -> Fitted:
-    """Fit the model of `fitted` to another response; see `MixedResults.refit`."""
-    out = fit_response(fitted, _response(fitted.design, y))
+def refit_response(parameters: Parameters, y: Any, seed: int | None = None) -> Fitted:
+    """Fit the model of `parameters` to another response; see `MixedResults.refit`. With a `seed` it is iterative."""
+    out = fit_response(parameters, _response(parameters.design, y), seed=seed)
     warn_of_search(out.fit)
     return out
 
 
-def fit_response(fitted: Fitted, y: np.ndarray, start: np.ndarray | None = None) -> Fitted:
-    """Fit y (n,), already checked, from theta `start`; the analysis and all cross-products without y are shared."""
-    old = fitted.model
+def fit_response(
+    parameters: Parameters, y: np.ndarray, start: np.ndarray | None = None, seed: int | None = None
+) -> Fitted:
+    """Fit y (n,), already checked, from theta `start`; the analysis and all cross-products without y are shared.
+
+    With a `seed` the fit is iterative.
+    """
+    old = parameters.model
     design = replace(old.design, y=y)
     problem = with_response(old.problem, response_of(design))
     check_estimable(problem, design, checked_sizes(design))
     # The engine that is there already, which the user may have asked for; the one for "auto" after unpickling.
-    iterative = fitted.iterative
+    iterative = seed is not None
     key = "iterative" if iterative else next((made for made in old.engines.made if made != "iterative"), "auto")
     engines = Engines(problem, old.engines.cost)
     engines.made[key] = engine = (old.engine(method=key) if iterative else old.engine(key)).with_problem(problem)
-    seed = 0 if fitted.fit.monte_carlo is None else fitted.fit.monte_carlo.seed
-    fit = fit_problem(engine, fitted.reml, start=start, seed=seed)
+    fit = fit_problem(engine, parameters.reml, start=start, seed=seed or 0)
     if is_perfect(fit, problem):
         raise perfect_fit(design, fit)
     return Fitted(type(old).of_design(design, problem, engines), fit)
 
 
-def response_from(fitted: Fitted, moved: np.ndarray) -> np.ndarray:
+def response_from(parameters: Parameters, moved: np.ndarray) -> np.ndarray:
     """Response (n,) whose distance from the population means of the fit is `moved`."""
-    design = fitted.design
-    y = fitted.X @ fitted.fit.beta + moved
+    design = parameters.design
+    y = parameters.X @ parameters.beta + moved
     return y if design.offset is None else y + design.offset
 
 

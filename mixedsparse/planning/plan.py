@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.api.model import LinearMixedModel
-from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.api.results import MixedResults
+from mixedsparse.fitted.parameters import Hypothesis
 from mixedsparse.ground.caller import CallerNames
 from mixedsparse.ground.errors import FormulaError, OptionError
 from mixedsparse.ground.foreign import Answers, explains_arguments
+from mixedsparse.inference.responses import refit_response
 from mixedsparse.planning.components import is_number, named_values, relative_factors
 from mixedsparse.planning.sizes import resize
-
-if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
+from mixedsparse.planning.truth import Truth
 
 __all__ = ["Plan", "as_frame", "plan"]
 
@@ -32,13 +32,12 @@ class Plan(Answers):
     ----------
     data : DataFrame
         The design.
-    truth : MixedResults
-        The model with the hypothesised parameters in place of estimates. Only these are meant: `params`, `varcorr()`,
-        `sigma`; nothing was observed, so standard errors and modes say nothing.
+    truth : Truth
+        The hypothesised parameters, under the names that results have for estimates: `params`, `varcorr()`, `sigma`.
     """
 
     data: pd.DataFrame
-    truth: MixedResults
+    truth: Truth
 
     def simulate(self, nsim: int = 1, seed: int | None = None) -> pd.DataFrame:
         """Draw responses (rows, nsim), random effects anew for each; see `MixedResults.simulate`."""
@@ -46,7 +45,7 @@ class Plan(Answers):
 
     def fit(self, y: Any) -> MixedResults:
         """Fit the model to a response, simulated or real; see `MixedResults.refit`."""
-        return self.truth.refit(y)
+        return MixedResults._of(refit_response(self.truth._fitted, y))
 
     def resized(self, sizes: Mapping[str, int]) -> Plan:
         """Return the same plan with other numbers of levels of grouping factors; see `mixedsparse.power`.
@@ -76,8 +75,8 @@ class Plan(Answers):
                 f"With {dict(sizes)} the model has other coefficients: {', '.join(model.design.x_names)}."
             )
         beta = self.truth.params.reindex(design.x_names, fill_value=0.0).to_numpy()
-        order = self.truth.model.problem.order
-        factors = [self.truth.fit.templates[order.index(i)] for i in range(len(order))]
+        order, templates = self.truth.model.problem.order, self.truth._fitted.templates
+        factors = [templates[order.index(i)] for i in range(len(order))]
         return Plan(data, _hypothesised(model, beta, factors, self.truth.sigma, self.truth.reml))
 
     def __repr__(self) -> str:
@@ -180,10 +179,8 @@ def _model(data: pd.DataFrame, formula: str, weights: Any, contrasts: Any, env: 
 
 def _hypothesised(
     model: LinearMixedModel, beta: np.ndarray, factors: Sequence[np.ndarray], sigma: float, reml: bool
-) -> MixedResults:
-    """Results with the parameters hypothesised: beta (P,), and relative factors in the order of the formula."""
-    from mixedsparse.api.results import MixedResults
-
+) -> Truth:
+    """Take beta (P,), and relative factors in the order of the formula, for the truth."""
     problem, names = model.problem, model.design.x_names
     kept = problem.basis.kept
     lost = [names[i] for i in np.flatnonzero(beta) if i not in kept]
@@ -194,8 +191,7 @@ def _hypothesised(
         )
     templates = tuple(factors[i] for i in problem.order)
     theta = problem.theta_layout.flatten(templates)
-    evaluated = fit_problem(model.engine(), reml, start=theta, max_evals=1)
-    return MixedResults(model, replace(evaluated, beta=beta[kept], sigma2=sigma**2, theta=theta, templates=templates))
+    return Truth(Hypothesis(model, beta[kept], theta, sigma**2, reml))
 
 
 def _response(formula: str) -> str:

@@ -18,11 +18,12 @@ from mixedsparse.inference.responses import fit_response
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.fitted.parameters import Parameters
 
 __all__ = ["Tested", "read_tests"]
 
 
-def read_tests(truth: Fitted, given: Any) -> dict[str, Linear]:
+def read_tests(truth: Parameters, given: Any) -> dict[str, Linear]:
     """Hypotheses by label, of what a user names: terms, coefficients, or linear functions of these."""
     known = fixed_terms(truth)
     terms = type3(known)
@@ -61,7 +62,7 @@ class Tested:
     Called with seeds, it returns p values (b, tests), followed by a column that says which fits are singular.
     """
 
-    truth: Fitted
+    truth: Parameters
     tests: Mapping[str, Linear]
     ddf: str
 
@@ -69,13 +70,13 @@ class Tested:
         """One response per seed."""
         truth = self.truth
         design, problem = truth.design, truth.problem
-        mean = truth.X @ truth.fit.beta
+        mean = truth.X @ truth.beta
         mean = mean if design.offset is None else mean + design.offset
         # From theta itself, unless it is singular: there the criterion is stationary.
-        start = truth.fit.theta if truth.fit.theta[problem.theta_layout.is_diagonal].all() else None
+        start = truth.theta if truth.theta[problem.theta_layout.is_diagonal].all() else None
         values = np.full((len(seeds), len(self.tests) + 1), np.nan)
         failures: dict[int, str] = {}
-        for i, moved in enumerate(parametric_sampler(problem, truth.fit)(seeds)):
+        for i, moved in enumerate(parametric_sampler(problem, truth)(seeds)):
             evaluate(lambda y=mean + moved: fit_response(truth, y, start=start), self._p_values, values, i, failures)
         return Block(values, failures)
 

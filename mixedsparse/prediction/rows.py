@@ -22,7 +22,7 @@ from mixedsparse.ground.errors import DataError, DroppedColumnsWarning, OptionEr
 from mixedsparse.inference.estimability import estimable, null_space
 
 if TYPE_CHECKING:
-    from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.fitted.parameters import Parameters
 
 __all__ = ["Rows", "check_known", "chosen_groups", "read_rows", "row_weights"]
 
@@ -54,10 +54,10 @@ class Rows:
         """Number of rows."""
         return len(self.X)
 
-    def means(self, fitted: Fitted, groups: Collection[str]) -> np.ndarray:
+    def means(self, parameters: Parameters, groups: Collection[str]) -> np.ndarray:
         """X beta + offset + Z b (r,) over the random effects of `groups`, in units of y; an unseen level adds 0."""
-        out = self.X @ fitted.fit.beta
-        for term, new, modes in zip(fitted.problem.terms, self.terms, fitted.fit.modes, strict=True):
+        out = self.X @ parameters.beta
+        for term, new, modes in zip(parameters.problem.terms, self.terms, parameters.modes, strict=True):
             if term.group in groups:
                 assert new is not None
                 part = np.einsum("ij,ij->i", new.z, modes[np.maximum(new.codes, 0)])
@@ -65,9 +65,9 @@ class Rows:
         return out if self.offset is None else out + self.offset
 
 
-def chosen_groups(fitted: Fitted, random: str | Sequence[str]) -> tuple[str, ...]:
+def chosen_groups(parameters: Parameters, random: str | Sequence[str]) -> tuple[str, ...]:
     """Return the grouping factors whose random effects `random` keeps: all, none ("population"), or those named."""
-    known = tuple(fitted.ngroups)
+    known = tuple(parameters.ngroups)
     if isinstance(random, str) and random in ("conditional", "population"):
         return known if random == "conditional" else ()
     names = (random,) if isinstance(random, str) else tuple(random)
@@ -80,7 +80,9 @@ def chosen_groups(fitted: Fitted, random: str | Sequence[str]) -> tuple[str, ...
     return names
 
 
-def read_rows(fitted: Fitted, newdata: Any, needed: Collection[str], wanted: Collection[str], offset: Any) -> Rows:
+def read_rows(
+    parameters: Parameters, newdata: Any, needed: Collection[str], wanted: Collection[str], offset: Any
+) -> Rows:
     """Encode `newdata`; None means the rows of the fit.
 
     Parameters
@@ -102,15 +104,15 @@ def read_rows(fitted: Fitted, newdata: Any, needed: Collection[str], wanted: Col
     if newdata is None:
         if offset is not None:
             raise OptionError("offset= belongs to newdata: the rows of the fit have their own.")
-        return _own_rows(fitted, {*needed, *wanted})
-    design, problem = fitted.design, fitted.problem
+        return _own_rows(parameters, {*needed, *wanted})
+    design, problem = parameters.design, parameters.problem
     table = open_table(newdata)
     if design.encoding is not None:
         table = _with_absent_groups(table, design.encoding, set(wanted) - set(needed))
         # An offset given to the fit as an argument belongs to its rows, as in lme4 and statsmodels.
         design = replace(design, encoding=replace(design.encoding, offset_column=None))
     new = design.matrices(table, groups=[*needed, *wanted])
-    _warn_not_estimable(fitted, new.X)
+    _warn_not_estimable(parameters, new.X)
     return Rows(
         X=new.X[:, problem.basis.kept],
         terms=tuple(new.terms[i] for i in problem.order),
@@ -120,9 +122,9 @@ def read_rows(fitted: Fitted, newdata: Any, needed: Collection[str], wanted: Col
     )
 
 
-def check_known(fitted: Fitted, rows: Rows, groups: Collection[str], mend: str) -> None:
+def check_known(parameters: Parameters, rows: Rows, groups: Collection[str], mend: str) -> None:
     """Refuse levels of `groups` that the fit has not seen; `mend` says what else can be done."""
-    for term, new in zip(fitted.problem.terms, rows.terms, strict=True):
+    for term, new in zip(parameters.problem.terms, rows.terms, strict=True):
         if term.group in groups and new is not None and new.unseen:
             shown = ", ".join(map(repr, new.unseen[:8])) + (", ..." if len(new.unseen) > 8 else "")
             raise DataError(
@@ -131,7 +133,7 @@ def check_known(fitted: Fitted, rows: Rows, groups: Collection[str], mend: str) 
             )
 
 
-def row_weights(fitted: Fitted, rows: Rows, weights: Any) -> np.ndarray | None:
+def row_weights(parameters: Parameters, rows: Rows, weights: Any) -> np.ndarray | None:
     """Prior weights (r,) of `rows`, None when all are 1: `weights` if given, else as the fit was given them.
 
     Raises
@@ -139,9 +141,9 @@ def row_weights(fitted: Fitted, rows: Rows, weights: Any) -> np.ndarray | None:
     DataError
         The fit got its weights as an array, which says nothing of new rows.
     """
-    design = fitted.design
+    design = parameters.design
     if weights is None and rows.table is None:
-        return fitted.weights
+        return parameters.weights
     if weights is None and design.weights is not None:
         weights = None if design.source is None else design.source.weights
         if not isinstance(weights, str):
@@ -152,9 +154,9 @@ def row_weights(fitted: Fitted, rows: Rows, weights: Any) -> np.ndarray | None:
     return None if weights is None else _per_row(weights, rows.table, rows.index, "weights")
 
 
-def _own_rows(fitted: Fitted, groups: Collection[str]) -> Rows:
+def _own_rows(parameters: Parameters, groups: Collection[str]) -> Rows:
     """Return the rows of the fit itself, with the terms of `groups`."""
-    design, problem = fitted.design, fitted.problem
+    design, problem = parameters.design, parameters.problem
     present = np.zeros(problem.n, dtype=bool)
     terms = tuple(NewTerm(t.z, t.codes, present, ()) if t.group in groups else None for t in problem.terms)
     return Rows(design.X[:, problem.basis.kept], terms, design.offset, design.index, None)
@@ -212,16 +214,16 @@ def _per_row(given: Any, table: Table | None, index: pd.Index, what: str) -> np.
     return out
 
 
-def _warn_not_estimable(fitted: Fitted, X: np.ndarray) -> None:
+def _warn_not_estimable(parameters: Parameters, X: np.ndarray) -> None:
     """Warn of rows of X (r, P) in which the columns that were left out do not depend on the others as in the fit."""
-    if not fitted.dropped_columns:
+    if not parameters.dropped_columns:
         return
     complete = np.isfinite(X).all(axis=1)
-    broken = int((~estimable(X[complete], null_space(fitted))).sum())
+    broken = int((~estimable(X[complete], null_space(parameters))).sum())
     if broken:
         warnings.warn(
             f"{broken} of {len(X)} new rows are not estimable: they break the linear dependency for which "
-            f"{', '.join(fitted.dropped_columns)} was left out of X. Its coefficient is taken as 0 there.",
+            f"{', '.join(parameters.dropped_columns)} was left out of X. Its coefficient is taken as 0 there.",
             DroppedColumnsWarning,
             stacklevel=user_level(),
         )

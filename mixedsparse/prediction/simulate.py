@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +19,13 @@ from mixedsparse.ground.errors import DataError
 from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows, row_weights
 
 if TYPE_CHECKING:
-    from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.fitted.parameters import Parameters
 
 __all__ = ["simulate"]
 
 
 def simulate(
-    fitted: Fitted,
+    parameters: Parameters,
     nsim: int = 1,
     seed: int | None = None,
     newdata: Any = None,
@@ -36,18 +36,18 @@ def simulate(
 ) -> pd.DataFrame:
     """Draw responses; see `MixedResults.simulate`."""
     check_draws(nsim, seed)
-    kept = chosen_groups(fitted, "population" if isinstance(random, str) and random == "redraw" else random)
-    rows = read_rows(fitted, newdata, tuple(fitted.ngroups), (), offset)
-    check_known(fitted, rows, kept, "Their random effects cannot be kept: use random='redraw' to draw new ones.")
+    kept = chosen_groups(parameters, "population" if isinstance(random, str) and random == "redraw" else random)
+    rows = read_rows(parameters, newdata, tuple(parameters.ngroups), (), offset)
+    check_known(parameters, rows, kept, "Their random effects cannot be kept: use random='redraw' to draw new ones.")
     # Draws, and the responses made of them.
     check_memory(24.0 * rows.n * nsim, f"{nsim:,} responses of {rows.n:,} rows", "ask for fewer at a time")
-    noise = row_weights(fitted, rows, weights)
-    mean = rows.means(fitted, kept)
+    noise = row_weights(parameters, rows, weights)
+    mean = rows.means(parameters, kept)
     complete = np.isfinite(mean) & ~np.any([_incomplete(new) for new in rows.terms], axis=0)
     complete &= True if noise is None else np.isfinite(noise)
     out = np.full((rows.n, nsim), np.nan)
     if complete.any():
-        draws = _sampled(fitted, rows, complete, kept, noise)(np.random.SeedSequence(seed).spawn(nsim))
+        draws = _sampled(parameters, rows, complete, kept, noise)(np.random.SeedSequence(seed).spawn(nsim))
         out[complete] = mean[complete, None] + draws.T
     return pd.DataFrame(out, index=rows.index)
 
@@ -58,45 +58,55 @@ def _incomplete(new: NewTerm | None) -> np.ndarray:
     return new.missing | np.isnan(new.z).any(axis=1)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spread:
+    """What draws need: sigma^2, and Lambda_t of each term; modes are not drawn from."""
+
+    sigma2: float
+    templates: tuple[np.ndarray, ...]
+    modes: tuple[np.ndarray, ...]
+
+
 def _sampled(
-    fitted: Fitted, rows: Rows, complete: np.ndarray, kept: Collection[str], weights: np.ndarray | None
+    parameters: Parameters, rows: Rows, complete: np.ndarray, kept: Collection[str], weights: np.ndarray | None
 ) -> Any:
     """Sampler of Z b + e for the `complete` rows; factors of `kept` draw effects of 0, so that all else is the same."""
-    problem, fit = fitted.problem, fitted.fit
+    problem = parameters.problem
     templates = tuple(
         np.zeros_like(lam) if term.group in kept else lam
-        for term, lam in zip(problem.terms, fit.templates, strict=True)
+        for term, lam in zip(problem.terms, parameters.templates, strict=True)
     )
     drawn = tuple(
         RandomTerm(term.group, codes, new.z[complete], term.columns)
-        for term, new, codes in zip(problem.terms, rows.terms, _codes(fitted, rows, complete), strict=True)
+        for term, new, codes in zip(problem.terms, rows.terms, _codes(parameters, rows, complete), strict=True)
         if new is not None
     )
     root = None if weights is None else np.sqrt(weights[complete])
     return parametric_sampler(
-        replace(problem, n=int(complete.sum()), terms=drawn, root_weights=root), replace(fit, templates=templates)
+        replace(problem, n=int(complete.sum()), terms=drawn, root_weights=root),
+        _Spread(parameters.sigma2, templates, ()),
     )
 
 
-def _codes(fitted: Fitted, rows: Rows, complete: np.ndarray) -> list[np.ndarray]:
+def _codes(parameters: Parameters, rows: Rows, complete: np.ndarray) -> list[np.ndarray]:
     """Codes of the `complete` rows per term, theta order, without gaps; each unseen level has one of its own."""
     out = []
-    for t, (term, new) in enumerate(zip(fitted.problem.terms, rows.terms, strict=True)):
+    for t, (term, new) in enumerate(zip(parameters.problem.terms, rows.terms, strict=True)):
         assert new is not None
         codes = new.codes.copy()
         if new.unseen:
-            codes[codes < 0] = term.n_levels + _unseen_codes(fitted, rows, t)
+            codes[codes < 0] = term.n_levels + _unseen_codes(parameters, rows, t)
         out.append(np.unique(codes[complete], return_inverse=True)[1])
     return out
 
 
-def _unseen_codes(fitted: Fitted, rows: Rows, t: int) -> np.ndarray:
+def _unseen_codes(parameters: Parameters, rows: Rows, t: int) -> np.ndarray:
     """Tell the unseen levels of term `t` apart: a code for each row with code -1."""
-    design, new = fitted.design, rows.terms[t]
+    design, new = parameters.design, rows.terms[t]
     assert design.encoding is not None
     assert new is not None
     assert rows.table is not None
-    grouping = design.encoding.terms[fitted.problem.order[t]].grouping
+    grouping = design.encoding.terms[parameters.problem.order[t]].grouping
     names = {design.encoding.parsed.names[alias] for atom in grouping.atoms for alias in aliases_in(atom.code)}
     at = new.codes < 0
     columns = [pd.factorize(values[at])[0] for values in rows.table.read(sorted(names), grouping.name).values()]

@@ -18,12 +18,12 @@ class CovarianceMixin(ResultsBase):
     @property
     def theta(self) -> np.ndarray:
         """Relative covariance parameters (m,), no units: lower triangles column by column, terms in theta order."""
-        return read_only(self.fit.theta)
+        return read_only(self._fitted.theta)
 
     @property
     def scale(self) -> float:
         """Residual variance sigma^2, in y^2."""
-        return self.fit.sigma2
+        return self._fitted.sigma2
 
     @property
     def sigma(self) -> float:

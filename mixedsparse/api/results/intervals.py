@@ -259,4 +259,4 @@ class IntervalsMixin(ResultsBase):
         """
         from mixedsparse.inference.responses import refit_response
 
-        return self._wrap(refit_response(self._fitted, y))
+        return self._wrap(refit_response(self._fitted, y, self._fitted.seed))

@@ -148,7 +148,7 @@ RECORDS: Mapping[str, Record] = {
     "pairs": _record(Pairs, "indptr indices data n_columns"),
     "problem": _record(
         Problem,
-        "n terms order basis layout grams pairs Zxy xy sum_log_weights root_weights",
+        "n terms order basis layout grams pairs Zxy xy sum_log_weights root_weights origin",
         build=_problem,
         rebuilt=("theta_layout",),
     ),
