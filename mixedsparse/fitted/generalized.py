@@ -164,6 +164,16 @@ class GeneralizedFitted(Fitted):
         """exp(psi): shape (gamma), precision (inverse Gaussian), size (NB2), or variance over mean less 1 (NB1)."""
         return self.fit.dispersion
 
+    @property
+    def scale_parameter(self) -> tuple[str, float] | None:
+        """The dispersion, of families that have one."""
+        return ("dispersion", self.dispersion) if self.family.has_dispersion else None
+
+    def needs_optimum(self, what: str) -> None:
+        """Refuse `what` where there are no estimates."""
+        if self.fit.point is None:
+            raise DataError(f"{what} needs estimates, and this fit has none. {self.message}")
+
     def mode_covariances(self, errors: str) -> list[np.ndarray]:
         """Covariances (levels, K, K) of the modes' errors per block; ``"prediction"``: all parameters estimated."""
         return conditional_blocks(self.fit) if errors == "conditional" else error_blocks(self.fit)

@@ -89,6 +89,11 @@ class Parameters:
         """Residual standard deviation, in units of y."""
         return math.sqrt(self.sigma2)
 
+    @property
+    def scale_parameter(self) -> tuple[str, float] | None:
+        """Name and value of the parameter that says how responses vary around their means; None without one."""
+        return "sigma", self.sigma
+
     @cached_property
     def terms_of(self) -> dict[str, list[int]]:
         """Grouping factor -> its terms, by position in theta order (formula order within a factor)."""

@@ -18,7 +18,7 @@ from mixedsparse.inference.linear import Linear, read_linear
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["anova_table", "f_table", "t_rows", "t_table", "wald_row", "wald_table"]
+__all__ = ["anova_table", "f_table", "t_rows", "t_table", "term_hypotheses", "wald_row", "wald_table"]
 
 _TYPES: dict[int, Callable[[FixedTerms], dict[str, np.ndarray]]] = {1: type1, 2: type2, 3: type3}
 _ROMAN = {"I": 1, "II": 2, "III": 3}
@@ -26,11 +26,17 @@ _ROMAN = {"I": 1, "II": 2, "III": 3}
 
 def anova_table(fitted: Fitted, type: int | str = 3, ddf: str = "satterthwaite") -> pd.DataFrame:
     """F test of each term; see `MixedResults.anova`."""
+    terms, hypotheses = term_hypotheses(fitted, type)
+    return f_table(fitted, terms, hypotheses, ddf)
+
+
+def term_hypotheses(fitted: Fitted, type: int | str) -> tuple[FixedTerms, dict[str, np.ndarray]]:
+    """Terms of the fixed part, and what a table of `type` tests of each of them, L (r, p)."""
     kind = _ROMAN.get(str(type), type)
     if not isinstance(kind, int) or kind not in _TYPES:
         raise OptionError(f"type={shown(type)} is not known; use 1, 2 or 3 (or 'I', 'II', 'III').")
     terms = fixed_terms(fitted)
-    return f_table(fitted, terms, _TYPES[kind](terms), ddf)
+    return terms, _TYPES[kind](terms)
 
 
 def f_table(fitted: Fitted, terms: FixedTerms, hypotheses: Mapping[str, np.ndarray], ddf: str) -> pd.DataFrame:

@@ -15,6 +15,7 @@ Transform = Callable[[np.ndarray], np.ndarray]
 _SCALES: dict[str, tuple[Transform, Transform, tuple[float, float]]] = {
     "sd": (np.log, np.exp, (0.0, np.inf)),
     "sigma": (np.log, np.exp, (0.0, np.inf)),
+    "dispersion": (np.log, np.exp, (0.0, np.inf)),
     "cor": (np.arctanh, np.tanh, (-1.0, 1.0)),
 }
 
@@ -30,7 +31,7 @@ def limits(
     values : ndarray, shape (B,)
         Replicates; those that are NaN do not count.
     estimate, level : float
-    parameter : {"sd", "sigma", "cor", "fixed"}
+    parameter : {"sd", "sigma", "dispersion", "cor", "fixed"}
         What it is, which says the scale of basic and normal limits.
     acceleration : float
         For ``"bca"``.

@@ -172,6 +172,8 @@ def joint_test(
     """
     L = _checked(fitted, L)
     method = denominator(fitted, ddf)
+    if not np.isfinite(method.cov).all():  # a fit without estimates, which has said so
+        return JointTest(np.nan, int(np.linalg.matrix_rank(L)), np.nan, np.nan)
     if L.size and not has_root(method.cov):
         _warn_negative(ddf)
         return JointTest(np.nan, int(np.linalg.matrix_rank(L)), np.nan, np.nan)

@@ -14,7 +14,13 @@ from mixedsparse.inference.parameters import Parameter
 
 __all__ = ["ProfileCurve"]
 
-_RANGES = {"sd": (0.0, np.inf), "cor": (-1.0, 1.0), "sigma": (0.0, np.inf), "fixed": (-np.inf, np.inf)}
+_RANGES = {
+    "sd": (0.0, np.inf),
+    "cor": (-1.0, 1.0),
+    "sigma": (0.0, np.inf),
+    "dispersion": (0.0, np.inf),
+    "fixed": (-np.inf, np.inf),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.kenward_roger import kenward_roger
 from mixedsparse.inference.priors import Prior
 from mixedsparse.inference.satterthwaite import satterthwaite
@@ -92,6 +93,18 @@ def check_ddf(ddf: str) -> None:
 
 
 def denominator(fitted: Fitted, ddf: str) -> Denominator:
-    """Return the method called `ddf` at `fitted`, made once and kept there."""
+    """Return the method called `ddf` at `fitted`, made once and kept there.
+
+    Raises
+    ------
+    OptionError
+        `ddf` is not known, or has no meaning for a generalized model.
+    """
     check_ddf(ddf)
+    if not fitted.has_residual and ddf != "normal":
+        raise OptionError(
+            f"ddf={ddf!r} estimates degrees of freedom of a residual variance, which a generalized model does not "
+            "have: its tests are normal (ddf='normal'). In small samples compare fits by their likelihoods, or by a "
+            "bootstrap."
+        )
     return fitted.once(f"{ddf} denominator", _METHODS[ddf] if len(fitted.fit.beta) else _normal)

@@ -1,4 +1,4 @@
-"""The parameters that users ask for, by name: coefficients, standard deviations and correlations, sigma."""
+"""The parameters that users ask for, by name: coefficients, standard deviations, correlations, sigma or dispersion."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Parameter:
     Attributes
     ----------
     name : str
-        ``Days``, ``sd(Days|Subject)``, ``cor(Intercept,Days|Subject)`` or ``sigma``.
-    kind : {"fixed", "sd", "cor", "sigma"}
+        ``Days``, ``sd(Days|Subject)``, ``cor(Intercept,Days|Subject)``, ``sigma`` or ``dispersion``.
+    kind : {"fixed", "sd", "cor", "sigma", "dispersion"}
     term : int
-        Position of the term in theta order; -1 for coefficients and sigma.
+        Position of the term in theta order; -1 for coefficients, sigma and dispersion.
     places : tuple of int
         The coefficient, or the one or two effects of the term.
     """
@@ -44,7 +44,7 @@ class Parameter:
 
 
 def parameters(fitted: Fitted) -> tuple[Parameter, ...]:
-    """Return all parameters: coefficients; per term standard deviations, then correlations; sigma.
+    """Return all parameters: coefficients; per term standard deviations, then correlations; sigma, or the dispersion.
 
     Terms come in theta order. Two terms of a factor that have an effect of one name are told apart as in `varcorr`.
     """
@@ -55,7 +55,8 @@ def parameters(fitted: Fitted) -> tuple[Parameter, ...]:
         for i, j in zip(*np.triu_indices(term.k, 1), strict=True):
             name = f"cor({term.columns[i]},{term.columns[j]}|{group})"
             out.append(Parameter(name, "cor", t, (int(i), int(j))))
-    return (*out, Parameter("sigma", "sigma"))
+    scale = fitted.scale_parameter
+    return tuple(out) if scale is None else (*out, Parameter(scale[0], scale[0]))
 
 
 def identified(fitted: Fitted, known: Sequence[Parameter]) -> np.ndarray:
@@ -119,7 +120,7 @@ def select_parameters(known: Sequence[Parameter], which: str | Iterable[str]) ->
 def parameter_values(
     known: Sequence[Parameter], beta: np.ndarray, covariances: Sequence[np.ndarray], sigma: np.ndarray
 ) -> np.ndarray:
-    """Return the values (B, len(known)) of B fits: beta (B, p), covariances (B, k, k) per term, sigma (B,).
+    """Values (B, len(known)) of B fits: beta (B, p), covariances (B, k, k) per term, sigma or dispersion (B,).
 
     The correlation of an effect without variance is NaN.
     """
@@ -127,7 +128,7 @@ def parameter_values(
     for j, parameter in enumerate(known):
         if parameter.kind == "fixed":
             out[:, j] = beta[:, parameter.places[0]]
-        elif parameter.kind == "sigma":
+        elif parameter.kind in ("sigma", "dispersion"):
             out[:, j] = sigma
         else:
             first, second = parameter.places[0], parameter.places[-1]

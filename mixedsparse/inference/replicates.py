@@ -110,9 +110,10 @@ class Statistic:
 
 def estimates_of(fitted: Fitted) -> np.ndarray:
     """Values of all parameters at the estimates of one fit."""
-    fit = fitted.fit
-    covariances = [fit.sigma2 * (lam @ lam.T)[None] for lam in fit.templates]
-    return parameter_values(parameters(fitted), fit.beta[None], covariances, np.sqrt([fit.sigma2]))[0]
+    covariances = [fitted.covariance(t)[None] for t in range(len(fitted.problem.terms))]
+    scale = fitted.scale_parameter
+    sigma = np.array([1.0 if scale is None else scale[1]])
+    return parameter_values(parameters(fitted), fitted.fit.beta[None], covariances, sigma)[0]
 
 
 class NewResponses:

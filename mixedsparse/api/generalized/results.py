@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.api.generalized.intervals import IntervalsMixin
 from mixedsparse.api.generalized.means import MeansMixin
 from mixedsparse.api.generalized.rows import RowsMixin
 from mixedsparse.api.generalized.tables import TablesMixin
+from mixedsparse.api.generalized.testing import TestingMixin
 from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.api.results.criteria import CriteriaMixin
 from mixedsparse.api.results.effects import EffectsMixin
@@ -31,7 +33,9 @@ _LONG = 80
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GeneralizedResults(RowsMixin, MeansMixin, TablesMixin, EffectsMixin, CriteriaMixin, ResultsBase):
+class GeneralizedResults(
+    TestingMixin, IntervalsMixin, RowsMixin, MeansMixin, TablesMixin, EffectsMixin, CriteriaMixin, ResultsBase
+):
     """Results of a fit of a generalized linear mixed model: immutable, made by `glmer` only.
 
     Everything is on the scale of the linear predictor unless it says otherwise: coefficients, random effects and their

@@ -13,7 +13,7 @@ class CriteriaMixin(ResultsBase):
     @property
     def reml(self) -> bool:
         """Whether the fit is by restricted maximum likelihood."""
-        return self.fit.reml
+        return self._fitted.reml
 
     @property
     def method(self) -> str:
