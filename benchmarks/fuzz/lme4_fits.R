@@ -1,4 +1,4 @@
-# Fits random models by lme4's three optimisers and writes the criterion of each: see lme4_fits.py.
+# Fits random models by lme4's three optimisers and writes what they reach: see lme4_fits.py.
 # Argument: folder with jobs.csv and one CSV file per model; fits.csv is written there.
 
 suppressPackageStartupMessages(library(lme4))
@@ -23,8 +23,8 @@ criterion <- function(job, data, reml, control) {
   quiet <- function(call) suppressWarnings(suppressMessages(call))
   tryCatch({
     model <- quiet(do.call(lmer, arguments))
-    -2 * as.numeric(logLik(model))
-  }, error = function(err) NA)
+    list(value = -2 * as.numeric(logLik(model)), theta = getME(model, "theta"))
+  }, error = function(err) list(value = NA, theta = NULL))
 }
 
 folder <- commandArgs(trailingOnly = TRUE)[1]
@@ -35,11 +35,14 @@ for (row in seq_len(nrow(jobs))) {
   data <- read.csv(file.path(folder, paste0(job$number, ".csv")))
   for (name in intersect(names(data), c("f", "g", "h", "j", "k"))) data[[name]] <- factor(data[[name]])
   for (reml in c(TRUE, FALSE)) {
-    each <- sapply(optimizers, function(control) criterion(job, data, reml, control))
+    fits <- lapply(optimizers, function(control) criterion(job, data, reml, control))
+    each <- sapply(fits, function(fit) fit$value)
+    best <- if (all(is.na(each))) NULL else fits[[which.min(each)]]$theta
     found[[length(found) + 1]] <- data.frame(
       number = job$number, checksum = job$checksum, reml = if (reml) "True" else "False",
       lowest = sprintf("%.12g", suppressWarnings(min(each, na.rm = TRUE))),
-      highest = sprintf("%.12g", suppressWarnings(max(each, na.rm = TRUE)))
+      highest = sprintf("%.12g", suppressWarnings(max(each, na.rm = TRUE))),
+      theta = paste(sprintf("%.17g", best), collapse = " ")
     )
   }
   if (row %% 20 == 0) cat(row, "models\n")

@@ -29,6 +29,8 @@ class Lme4Criterion:
     reml : bool
     lowest, highest : float
         Of lme4's optimisers; not finite where all of them failed.
+    theta : str
+        Where the lowest was reached, in the order of both packages; empty where it was not recorded.
     """
 
     number: int
@@ -36,6 +38,7 @@ class Lme4Criterion:
     reml: bool
     lowest: float
     highest: float
+    theta: str = ""
 
 
 def stored(path: Path = STORED) -> dict[tuple[int, bool], Lme4Criterion]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,7 @@ from benchmarks.fuzz.models import check_models
 from benchmarks.fuzz.report import BEGIN, END, OUT, FuzzRow, count, render
 from benchmarks.shared.records import read_rows
 from benchmarks.shared.workers import REPOSITORY
+from tests.referee import exact_criterion
 
 FEW = range(12)
 
@@ -48,6 +50,20 @@ def test_a_fit_above_lme4_is_found(monkeypatch):
     monkeypatch.setattr(models, "RESTARTS", 1)
     found = list(check_models([model], {(0, True): low}))
     assert [f.check for f in found if f.fault] == ["lme4"]
+
+
+def test_digits_that_lme4_lost_are_not_a_lower_optimum(monkeypatch):
+    # Weights over twelve decades: lme4 1.1-31 says 155.776605924 at this theta, and exact arithmetic does not.
+    model, theta = random_model(7, 42), "23.644907759095524 1849.9342968710466"
+    there = ms.LinearMixedModel(model.formula, model.data, **model.arguments)
+    values = [float(value) for value in theta.split()]
+    assert exact_criterion(there, values) == pytest.approx(155.776841161, abs=1e-8)
+    assert there.objective(values) == pytest.approx(155.776841161, abs=1e-8)
+    low = lme4_fits.Lme4Criterion(42, model.checksum, True, lowest=155.776605924, highest=157.488764513, theta=theta)
+    monkeypatch.setattr(models, "RESTARTS", 1)
+    assert not [f.fault for f in check_models([model], {(42, True): low}) if f.check == "lme4" and f.fault]
+    unchecked = replace(low, theta="")
+    assert [f.fault for f in check_models([model], {(42, True): unchecked}) if f.check == "lme4" and f.fault]
 
 
 def test_data_that_r_was_not_given_are_not_compared(monkeypatch):
