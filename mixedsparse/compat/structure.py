@@ -11,6 +11,7 @@ import numpy as np
 from mixedsparse.api.model import LinearMixedModel
 from mixedsparse.core.choose.engines import Engines
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
+from mixedsparse.core.problem.edits import sums_only
 from mixedsparse.core.problem.sums import PlainSums
 from mixedsparse.core.problem.terms import RandomTerm
 
@@ -178,7 +179,7 @@ def remove_rows(model: LinearMixedModel) -> None:
     root = np.linalg.qr(np.column_stack([np.ones(len(design.X)), design.X]), mode="r")[:, 1:]
     plain = PlainSums(root, tuple(term.z.T @ term.z / len(term.z) for term in design.terms))
     model.design = replace(design, y=ELSEWHERE, X=ELSEWHERE, source=None, plain=plain)
-    model.problem = replace(model.problem, basis=replace(model.problem.basis, q=ELSEWHERE, residual=ELSEWHERE))
+    model.problem = sums_only(model.problem)
     model._engines = Engines(model.problem)
 
 

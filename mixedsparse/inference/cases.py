@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.problem.edits import on_rows
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.ground.errors import DataError, OptionError
@@ -63,7 +64,7 @@ class NewRows:
         rows = np.concatenate([self.rows[level] for level in drawn])
         copy = np.repeat(np.arange(len(drawn)), [len(self.rows[level]) for level in drawn])
         terms = [
-            _resampled(term, rows, copy if nested else None)
+            on_rows(term, rows, copy if nested else None)
             for term, nested in zip(problem.terms, self.nested, strict=True)
         ]
         model = type(old).of_design(
@@ -113,10 +114,3 @@ def is_nested(inner: RandomTerm, outer: RandomTerm) -> bool:
     """Whether each level of `inner` occurs with one level of `outer` only."""
     pairs = np.unique(inner.codes * outer.n_levels + outer.codes)
     return len(pairs) == len(np.unique(inner.codes))
-
-
-def _resampled(term: RandomTerm, rows: np.ndarray, copy: np.ndarray | None) -> RandomTerm:
-    """Return the term on `rows`; with `copy` (n,), the copies of a level are levels of their own."""
-    codes = term.codes[rows] if copy is None else copy * term.n_levels + term.codes[rows]
-    _, codes = np.unique(codes, return_inverse=True)
-    return RandomTerm(term.group, codes, term.z[rows], term.columns)

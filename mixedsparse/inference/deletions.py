@@ -8,6 +8,7 @@ import numpy as np
 
 from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.deletion.deletion import Deleter, Deletions
+from mixedsparse.core.problem.edits import Rows
 from mixedsparse.fitted.model import response_of
 from mixedsparse.ground.progress import CountOption, counter
 from mixedsparse.ground.threads import blas_threads
@@ -25,7 +26,7 @@ def delete_groups(
     """Delete the rows of each of `count` codes in turn; `refit` says whether theta is estimated anew."""
     fitted.needs_factor("Influence")
     design, engine = fitted.design, fitted.model.engine()
-    deleter = Deleter(engine, fitted.fit, response_of(design), fitted.X, design.weights, refit, make_engine)
+    deleter = Deleter(engine, fitted.fit, Rows(response_of(design), fitted.X, design.weights), refit, make_engine)
     out = Deletions.empty(fitted.problem, count)
     parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=count))[:-1])
     with blas_threads(engine.work), counter(progress, "influence") as tell:

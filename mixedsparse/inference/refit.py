@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +12,8 @@ from scipy.linalg import solve_triangular
 
 from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.fitting.fit import Fit, fit_problem
-from mixedsparse.core.problem.problem import make_problem
-from mixedsparse.core.problem.sums import aggregated_problem, part_of
-from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.core.problem.edits import Rows, combined
+from mixedsparse.fitted.model import response_of
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
 
@@ -70,13 +69,9 @@ def fit_columns(fitted: Fitted, columns: np.ndarray, reml: bool, start: np.ndarr
 
     `columns` (p, r) says how the fixed part combines the columns of X that were kept.
     """
-    design, full = fitted.design, fitted.problem
-    if full.has_rows:
-        X = design.X[:, full.basis.kept] @ columns
-        problem = make_problem(_response(fitted), X, design.terms, design.weights)
-    else:
-        terms = [(full.order.index(i), np.eye(term.k)) for i, term in enumerate(design.terms)]
-        problem = aggregated_problem(part_of(full, columns, terms))
+    full = fitted.problem
+    effects = [(full.order.index(i), np.eye(term.k)) for i, term in enumerate(fitted.design.terms)]
+    problem = combined(full, columns, effects, _rows(fitted))
     fit = _checked(fit_problem(make_engine(problem), reml, start=start), what)
     return Likelihood(fit.criterion, problem.p + problem.n_theta + 1)
 
@@ -96,15 +91,11 @@ def fit_terms(
     what : str
         Name of the model in warnings.
     """
-    design, full = fitted.design, fitted.problem
+    full = fitted.problem
     if not effects:
         return Likelihood(fitted.model.objective(np.zeros(full.n_theta), fitted.reml), full.p + 1)
-    if full.has_rows:
-        terms = [_reduced(design.terms[i], columns) for i, columns in effects]
-        problem = make_problem(_response(fitted), design.X, terms, design.weights)
-    else:
-        places = [(full.order.index(i), columns) for i, columns in effects]
-        problem = aggregated_problem(part_of(full, np.eye(full.p), places))
+    places = [(full.order.index(i), columns) for i, columns in effects]
+    problem = combined(full, None, places, _rows(fitted))
     templates = [_root(covariances[i], T) for i, T in zip(problem.order, problem.layout.whiten, strict=True)]
     start = problem.theta_layout.flatten(templates)
     fit = _checked(fit_problem(make_engine(problem), fitted.reml, start=start), what)
@@ -124,16 +115,10 @@ def independent_columns(columns: np.ndarray) -> np.ndarray:
     return columns[:, kept]
 
 
-def _reduced(term: RandomTerm, columns: np.ndarray) -> RandomTerm:
-    """Return `term` with the effects z @ columns, for columns (k, r)."""
-    if len(columns) == columns.shape[1] and (columns == np.eye(len(columns))).all():
-        return term
-    return replace(term, z=term.z @ columns, columns=tuple(f"effect {j}" for j in range(columns.shape[1])))
-
-
-def _response(fitted: Fitted) -> np.ndarray:
+def _rows(fitted: Fitted) -> Rows | None:
+    """Observations, where they are in memory."""
     design = fitted.design
-    return design.y if design.offset is None else design.y - design.offset
+    return Rows(response_of(design), design.X, design.weights) if fitted.problem.has_rows else None
 
 
 def _root(covariance: np.ndarray, whiten: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.criteria import make_criterion
 from mixedsparse.core.likelihood.pls import Pls, solve_pls
 from mixedsparse.core.problem import reweighting
-from mixedsparse.core.problem.edits import reweighted, with_response
+from mixedsparse.core.problem.edits import Rows, combined, on_rows, reweighted, with_response, without
 from mixedsparse.core.problem.problem import Problem, make_problem
 from tests.core.engines import ENGINES, engine_for
 from tests.models import DESIGNS, make, random_theta
@@ -169,3 +169,45 @@ def test_a_small_problem_takes_other_weights_by_its_rows_too():
     assert found.lossy
     assert want.lossy
     assert found.criterion == pytest.approx(want.criterion, rel=1e-9)
+
+
+@pytest.mark.parametrize("first", [None, "reweighted"])
+@pytest.mark.parametrize("name", DESIGNS)
+def test_without_rows(name, first):
+    # Also at other weights than those that the bases were made at, and without a whole level of a factor.
+    small = make(name, seed=18)
+    problem, theta, n = small.problem(), random_theta(small, seed=19), len(small.y)
+    weights = small.weights
+    if first == "reweighted":
+        weights = new_weights(n)
+        problem = reweighted(problem, weights)
+    gone = np.flatnonzero(problem.terms[0].codes == 1)
+    new = without(problem, gone)
+    left = np.delete(np.arange(n), gone)
+    terms = [on_rows(term, left) for term in small.terms]
+    X = small.X_kept[left]
+    # Lambda of a term does not depend on its levels: theta stays, in the order of the terms that are left.
+    order = sorted(range(len(terms)), key=lambda i: -terms[i].n_levels)
+    pieces = [theta[problem.theta_layout.term == problem.order.index(i)] for i in order]
+    own = None if weights is None else weights[left]
+    want = dense(small.y[left], X, terms, np.concatenate(pieces), reml=True, weights=own)
+    assert_same(new, pls_at(make_engine(problem).with_problem(new), theta), want, True)
+    with pytest.raises(ValueError, match="edited again"):
+        reweighted(new, np.ones(n))
+
+
+@pytest.mark.parametrize("from_rows", [False, True], ids=["sums", "rows"])
+@pytest.mark.parametrize("name", ["slopes", "crossed_slopes", "two_terms_per_factor", "weighted"])
+def test_fewer_columns_and_effects(name, from_rows):
+    small = make(name, seed=20)
+    problem = small.problem()
+    effects = []
+    for i, term in enumerate(small.terms):
+        effects.append((problem.order.index(i), np.eye(term.k)[:, : max(1, term.k - 1)]))
+    columns = np.ones((problem.p, 1)) if problem.p > 1 else np.eye(problem.p)
+    data = Rows(small.y, small.X, small.weights) if from_rows else None
+    new = combined(problem, columns, effects, data)
+    terms = [RandomTerm(t.group, t.codes, t.z[:, : max(1, t.k - 1)]) for t in small.terms]
+    theta = np.random.default_rng(21).normal(size=new.n_theta)
+    want = dense(small.y, small.X_kept @ columns, terms, theta, reml=True, weights=small.weights)
+    assert_same(new, pls_at(make_engine(new), theta), want, True)

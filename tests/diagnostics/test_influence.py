@@ -11,6 +11,7 @@ from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.deletion.deletion import Deleter, Deletions
 from mixedsparse.core.engines.cholmod.cholmod import available
 from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.problem.edits import Rows
 from mixedsparse.ground.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError
 from tests.diagnostics.dense import without
 from tests.diagnostics.test_leverage import WANTED, fitted
@@ -60,7 +61,7 @@ def test_groups_match_by_cholmod(name):
     small = make(name, 0)
     engine = make_engine(small.problem(), "cholmod")
     fit = fit_problem(engine, True)
-    deleter = Deleter(engine, fit, small.y, small.X_kept, small.weights, refit=True, make_engine=make_engine)
+    deleter = Deleter(engine, fit, Rows(small.y, small.X_kept, small.weights), refit=True, make_engine=make_engine)
     out = Deletions.empty(engine.problem, 2)
     codes = small.terms[0].codes
     for level in range(2):

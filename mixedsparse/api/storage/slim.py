@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
+from mixedsparse.core.problem.edits import sums_only
 from mixedsparse.core.problem.sums import PlainSums
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula.source import Source
@@ -17,7 +18,6 @@ from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.inference.labels import residual_quantiles
 
 if TYPE_CHECKING:
-    from mixedsparse.core.problem.problem import Problem
     from mixedsparse.data.formula.design import Design
 
 __all__ = ["without_rows"]
@@ -30,17 +30,10 @@ def without_rows(fitted: Fitted) -> Fitted:
         return fitted
     terms = tuple(RandomTerm.without_rows(t.group, t.columns, t.levels) for t in design.terms)
     quantiles = residual_quantiles(fitted).to_numpy()
-    model = type(fitted.model).of_design(_design(design, terms, quantiles), _problem(problem, terms))
-    return Fitted(model, fitted.fit)
-
-
-def _problem(problem: Problem, terms: tuple[RandomTerm, ...]) -> Problem:
-    return replace(
-        problem,
-        terms=tuple(terms[i] for i in problem.order),
-        basis=replace(problem.basis, q=ELSEWHERE, residual=ELSEWHERE),
-        root_weights=None if problem.root_weights is None else ELSEWHERE,
+    model = type(fitted.model).of_design(
+        _design(design, terms, quantiles), sums_only(problem, [terms[i] for i in problem.order])
     )
+    return Fitted(model, fitted.fit)
 
 
 def _design(design: Design, terms: tuple[RandomTerm, ...], quantiles: np.ndarray) -> Design:

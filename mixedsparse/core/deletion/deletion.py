@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mixedsparse.core.deletion.downdate import Downdater, keeps_digits
 from mixedsparse.core.deletion.leverage import Hat
 from mixedsparse.core.engines.criteria import criterion_at, make_criterion
 from mixedsparse.core.fitting.fit import Fit, fit_problem
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.rows import perfect_share
-from mixedsparse.core.problem.problem import Problem, make_problem
-from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.core.problem.edits import Rows, keeps_digits, rows, without
+from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import DataError, NotPositiveDefiniteError
 
 __all__ = ["Deleter", "Deletions", "delete_each"]
@@ -91,10 +90,8 @@ class Deleter:
         Of the whole problem.
     fit : Fit
         Its optimum.
-    y, X : ndarray, shapes (n,) and (n, p)
-        Response less offset, and the columns of the fixed-effects design that are kept: for rows without which
-        subtraction would lose digits, or a column.
-    weights : ndarray, shape (n,), or None
+    data : Rows
+        Observations, X of the columns that are kept: for rows without which subtraction would lose digits, or a column.
     refit : bool
         Whether theta is estimated anew, or kept.
     make_engine : callable
@@ -105,26 +102,23 @@ class Deleter:
         self,
         engine: Engine,
         fit: Fit,
-        y: np.ndarray,
-        X: np.ndarray,
-        weights: np.ndarray | None,
+        data: Rows,
         refit: bool,
         make_engine: Callable[[Problem], Engine],
     ) -> None:
         self.engine, self.fit, self.refit, self.make_engine = engine, fit, refit, make_engine
-        self.y, self.X, self.weights = y, X, weights
-        self.without = Downdater(engine.problem)
+        self.data = data
         self.needs_rows = _needs_rows(engine, fit)
 
-    def __call__(self, rows: np.ndarray, out: Deletions, i: int) -> None:
-        """Fit without `rows` (r,) and put the estimates into place `i` of `out`."""
-        problem = self.without(rows)
+    def __call__(self, gone: np.ndarray, out: Deletions, i: int) -> None:
+        """Fit without the rows `gone` (r,) and put the estimates into place `i` of `out`."""
+        problem = without(self.engine.problem, gone)
         try:
             if not self.needs_rows and keeps_digits(self.engine.problem, problem):
                 found = self._estimate(self.engine.with_problem(problem), self.fit.theta)
                 order: Sequence[int] = range(len(problem.terms))
             else:
-                found, order = self._from_rows(rows)
+                found, order = self._from_rows(gone)
         except (DataError, NotPositiveDefiniteError) as err:
             out.failures[i] = str(err)
             return
@@ -133,14 +127,12 @@ class Deleter:
         for t, lam in zip(order, found.templates, strict=True):
             out.templates[t][i] = lam
 
-    def _from_rows(self, rows: np.ndarray) -> tuple[_Found, Sequence[int]]:
+    def _from_rows(self, gone: np.ndarray) -> tuple[_Found, Sequence[int]]:
         """Estimate from the other rows themselves; also the place of each term among those of the whole."""
-        left = np.delete(np.arange(len(self.y)), rows)
-        if len(left) <= self.X.shape[1]:
-            raise DataError(f"{len(left)} rows are left, too few for {self.X.shape[1]} fixed effects.")
-        terms = [_on_rows(term, left) for term in self.engine.problem.terms]
-        weights = None if self.weights is None else self.weights[left]
-        problem = make_problem(self.y[left], self.X[left], terms, weights)
+        left = np.delete(np.arange(len(self.data.y)), gone)
+        if len(left) <= self.data.X.shape[1]:
+            raise DataError(f"{len(left)} rows are left, too few for {self.data.X.shape[1]} fixed effects.")
+        problem = rows(self.engine.problem, self.data, left)
         theta = problem.theta_layout.flatten([self.fit.templates[t] for t in problem.order])
         return self._estimate(self.make_engine(problem), theta), problem.order
 
@@ -181,9 +173,3 @@ class _Found:
     cov_beta: np.ndarray
     sigma2: float
     templates: Sequence[np.ndarray]
-
-
-def _on_rows(term: RandomTerm, rows: np.ndarray) -> RandomTerm:
-    """Return `term` on `rows`, levels that are left numbered without gaps."""
-    _, codes = np.unique(term.codes[rows], return_inverse=True)
-    return RandomTerm(term.group, codes, term.z[rows], term.columns)

@@ -16,7 +16,6 @@ import numpy as np
 
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
-from mixedsparse.core.problem.blocks import make_blocks
 from mixedsparse.core.problem.crossproducts import level_sums, row_slots
 from mixedsparse.ground.threads import blas_threads
 
@@ -56,12 +55,12 @@ class Hat:
 def hat(engine: Engine, pls: Pls) -> Hat:
     """Return leverages and their ingredients at the end of a fit, `pls`; cost O(n) after one selected inverse."""
     problem, p = engine.problem, engine.problem.p
-    blocks, _ = make_blocks(problem.terms, problem.root_weights)
+    blocks = problem.blocks
     with blas_threads(engine.work):
         modes, _ = pls.factor.solve(list(problem.Zxy))
         diagonal, pairs = pls.factor.pattern_covariances()
         pls.factor.release()
-    columns = np.column_stack([problem.basis.q, problem.basis.residual])
+    columns = problem.columns.copy()
     form = np.zeros(problem.n)
     step = max(1, _BATCH // (max(b.width for b in blocks) * (p + 1)))
     for start in range(0, problem.n, step):
@@ -93,7 +92,7 @@ def residuals_of(engine: Engine, pls: Pls, rows: np.ndarray, responses: np.ndarr
         P_0 y, or y less the part of X only: V_0 P_0 y.
     """
     problem, p = engine.problem, engine.problem.p
-    blocks, _ = make_blocks(problem.terms, problem.root_weights)
+    blocks = problem.blocks
     out = responses.T - problem.basis.q @ (problem.basis.q.T @ responses.T)
     with blas_threads(engine.work):
         modes, _ = pls.factor.solve([level_sums(block, out) for block in blocks])

@@ -1,22 +1,50 @@
-"""Other numbers on the pattern of a problem: another response, other weights.
+"""Problems made from another: with another response or weights, without some rows, with fewer columns or effects.
 
-Whitening and the basis Q of X are linear maps that stay as they were made; so do the numbers of levels and the pattern
-of Z'Z. An engine takes the new numbers on by `Engine.with_problem`, without a new analysis.
+``with_response``, ``reweighted`` and ``without`` stay on the pattern: whitening and the basis Q of X are linear maps
+that stay as they were made, and so do the levels and the pattern of Z'Z. An engine takes the new numbers on by
+`Engine.with_problem`, without a new analysis. ``rows`` and ``combined`` have a pattern of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import lapack
 
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.core.problem.crossproducts import level_sums
 from mixedsparse.core.problem.fixed import split_response
-from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.problem import Problem, make_problem
+from mixedsparse.core.problem.sums import Aggregates, aggregated_problem, constant_column
+from mixedsparse.core.problem.terms import RandomTerm, theta_order
 
-__all__ = ["reweighted", "same_gram", "with_response", "with_sums"]
+__all__ = [
+    "Rows",
+    "combined",
+    "keeps_digits",
+    "on_rows",
+    "reweighted",
+    "rows",
+    "same_gram",
+    "sums_only",
+    "with_response",
+    "with_sums",
+    "without",
+]
+
+# Share of the sums of squares of Q and of the residual that must be left: subtraction takes its root in digits.
+_LEFT = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """The observations of a problem as they came: y less offset (n,), X (n, P), weights (n,) or None."""
+
+    y: np.ndarray
+    X: np.ndarray
+    weights: np.ndarray | None
 
 
 def with_response(problem: Problem, y: np.ndarray) -> Problem:
@@ -26,6 +54,7 @@ def with_response(problem: Problem, y: np.ndarray) -> Problem:
         moved = with_response(problem.origin, y)
         assert problem.root_weights is not None
         return reweighted(moved, np.square(problem.root_weights))
+    _check_rows(problem)
     basis = problem.basis
     shift, residual = split_response(basis.q, y, basis.has_constant, problem.root_weights)
     Zy = [level_sums(block, residual[:, None])[:, :, 0] for block in problem.blocks]
@@ -58,6 +87,7 @@ def reweighted(problem: Problem, weights: np.ndarray, columns: bool = True) -> P
         Whether sums with [Q r] are made too. Without them the result serves factorisations of M only: `Zxy` and `xy`
         are empty, and whatever uses them stops.
     """
+    _check_rows(problem)
     origin = problem if problem.origin is None else problem.origin
     change = weights if origin.root_weights is None else weights / np.square(origin.root_weights)
     sums = origin.row_sums
@@ -84,6 +114,162 @@ def reweighted(problem: Problem, weights: np.ndarray, columns: bool = True) -> P
     )
 
 
+def _check_rows(problem: Problem) -> None:
+    """Refuse a problem whose rows in memory are more than it counts."""
+    if len(problem.basis.residual) != problem.n:
+        raise ValueError("A problem without some of its rows cannot be edited again: edit the whole one first.")
+
+
 def same_gram(one: Problem, other: Problem) -> bool:
     """Whether two problems share Z'Z itself, as those do that differ in the response only."""
     return one.grams is other.grams and one.pairs is other.pairs
+
+
+def without(problem: Problem, at: np.ndarray) -> Problem:
+    """Return `problem` without the rows `at` (r,), by subtraction of their products.
+
+    Levels that lose all of their rows keep their place with sums of exactly 0; M is the identity there, so that they
+    add nothing to the criterion or its derivatives. Rows are not to be had of the result.
+    """
+    _check_rows(problem)
+    columns = problem.columns[at]
+    z = [block.z[at] for block in problem.blocks]
+    codes = [block.codes[at] for block in problem.blocks]
+    gone = [
+        (count > 0) & (np.bincount(code, minlength=len(count)) == count)
+        for code, count in zip(codes, problem.level_sizes, strict=True)
+    ]
+    weights = None if problem.root_weights is None else problem.root_weights[at]
+    sums = zip(problem.Zxy, codes, z, gone, strict=True)
+    pairs = {
+        (s, t): replace(
+            old,
+            data=_subtracted(old.data, problem.slots[s, t][at], z[s], z[t], gone[s][old.rows] | gone[t][old.indices]),
+        )
+        for (s, t), old in problem.pairs.items()
+    }
+    return replace(
+        problem,
+        n=problem.n - len(at),
+        grams=tuple(map(_subtracted, problem.grams, codes, z, z, gone)),
+        pairs=pairs,
+        Zxy=tuple(_subtracted(own, code, left, columns, lost) for own, code, left, lost in sums),
+        xy=problem.xy - columns.T @ columns,
+        sum_log_weights=problem.sum_log_weights - (0.0 if weights is None else 2.0 * float(np.log(weights).sum())),
+    )
+
+
+def _subtracted(whole: np.ndarray, at: np.ndarray, left: np.ndarray, right: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """Subtract from whole[at] the products of rows of left (r, K) and right (r, c); 0 where `gone`."""
+    out = whole.copy()
+    np.subtract.at(out, at, left[:, :, None] * right[:, None, :])
+    out[gone] = 0.0
+    return out
+
+
+def keeps_digits(whole: Problem, part: Problem) -> bool:
+    """Whether `part` is far from losing a column of X, or nearly all variation of y, with the rows that went."""
+    if part.n <= part.p:
+        return False
+    root, info = lapack.dpotrf(part.xy, lower=0)
+    if info != 0:
+        return False
+    left = np.square(np.diagonal(root))
+    return bool((left > _LEFT * np.diagonal(whole.xy)).all())
+
+
+def rows(problem: Problem, data: Rows, at: np.ndarray) -> Problem:
+    """Make the problem of the rows `at` (r,) alone, from the observations: where subtraction would lose digits."""
+    terms = [on_rows(term, at) for term in problem.terms]
+    return make_problem(data.y[at], data.X[at], terms, None if data.weights is None else data.weights[at])
+
+
+def on_rows(term: RandomTerm, at: np.ndarray, copy: np.ndarray | None = None) -> RandomTerm:
+    """Return `term` on the rows `at` (r,), which may be there several times; levels are numbered without gaps.
+
+    With `copy` (r,), the number of a copy of each row, the copies of a level are levels of their own.
+    """
+    codes = term.codes[at] if copy is None else copy * term.n_levels + term.codes[at]
+    _, codes = np.unique(codes, return_inverse=True)
+    return RandomTerm(term.group, codes, term.z[at], term.columns)
+
+
+def combined(
+    problem: Problem,
+    columns: np.ndarray | None,
+    effects: Sequence[tuple[int, np.ndarray]],
+    data: Rows | None = None,
+) -> Problem:
+    """Make the problem of a smaller model.
+
+    Parameters
+    ----------
+    problem : Problem
+    columns : ndarray, shape (p, r), or None
+        Columns of X as combinations of those that were kept; None for X as it is.
+    effects : sequence of (int, ndarray of shape (k, j))
+        Terms in formula order: position among `problem.terms`, and effects as combinations of the term's own.
+    data : Rows, optional
+        The observations; without them the cross-products serve.
+    """
+    if data is None:
+        return aggregated_problem(_part_of(problem, np.eye(problem.p) if columns is None else columns, effects))
+    X = data.X if columns is None else data.X[:, problem.basis.kept] @ columns
+    return make_problem(data.y, X, [_reduced(problem.terms[at], kept) for at, kept in effects], data.weights)
+
+
+def _reduced(term: RandomTerm, kept: np.ndarray) -> RandomTerm:
+    """Return `term` with the effects z @ kept, for `kept` (k, j)."""
+    if len(kept) == kept.shape[1] and (kept == np.eye(len(kept))).all():
+        return term
+    return replace(term, z=term.z @ kept, columns=tuple(f"effect {j}" for j in range(kept.shape[1])))
+
+
+def _part_of(problem: Problem, columns: np.ndarray, effects: Sequence[tuple[int, np.ndarray]]) -> Aggregates:
+    """Make the sums of a smaller model from the cross-products of a problem; see `combined`."""
+    layout, p = problem.layout, problem.p
+    made = [
+        RandomTerm.without_rows(
+            problem.terms[at].group, tuple(map(str, range(kept.shape[1]))), problem.terms[at].levels
+        )
+        for at, kept in effects
+    ]
+    order = theta_order(made)
+    blocks = list(dict.fromkeys(layout.term_block[effects[i][0]] for i in order))
+    maps = []
+    for at, kept in (effects[i] for i in order):
+        place = np.zeros((layout.widths[layout.term_block[at]], problem.terms[at].k))
+        place[layout.term_start[at] : layout.term_start[at] + problem.terms[at].k] = layout.whiten[at]
+        maps.append(place @ kept)
+    B = np.zeros((p + 1, columns.shape[1] + 1))
+    B[:p, :-1], B[:p, -1], B[p, -1] = problem.basis.root @ columns, problem.basis.shift, 1.0
+    return Aggregates(
+        n=problem.n,
+        terms=tuple(made[i] for i in order),
+        order=tuple(order),
+        owner=tuple(blocks.index(layout.term_block[effects[i][0]]) for i in order),
+        maps=tuple(maps),
+        products=problem.xy,
+        columns=B,
+        intercept=constant_column(B) if problem.basis.has_constant else -1,
+        grams=tuple(problem.grams[b] for b in blocks),
+        sums=tuple(problem.Zxy[b] for b in blocks),
+        pairs={
+            (s, t): problem.pairs[b, c] if (b, c) in problem.pairs else problem.pairs[c, b].transposed()
+            for s, b in enumerate(blocks)
+            for t, c in enumerate(blocks)
+            if s < t
+        },
+        sum_log_weights=None if problem.root_weights is None else problem.sum_log_weights,
+    )
+
+
+def sums_only(problem: Problem, terms: Sequence[RandomTerm] | None = None) -> Problem:
+    """Return `problem` without its rows; `terms`, in theta order, take the place of its own."""
+    return replace(
+        problem,
+        terms=problem.terms if terms is None else tuple(terms),
+        basis=replace(problem.basis, q=ELSEWHERE, residual=ELSEWHERE),
+        root_weights=None if problem.root_weights is None else ELSEWHERE,
+        origin=None,
+    )

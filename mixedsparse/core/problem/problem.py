@@ -13,7 +13,7 @@ from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.blocks import Block, BlockLayout, make_blocks
 from mixedsparse.core.problem.crossproducts import Pairs, cross_pairs, level_products
 from mixedsparse.core.problem.fixed import FixedBasis, make_basis
-from mixedsparse.core.problem.reweighting import RowSums
+from mixedsparse.core.problem.reweighting import RowSums, slots_of
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout, theta_order
 from mixedsparse.ground.threads import blas_threads
 
@@ -95,9 +95,19 @@ class Problem:
         return np.column_stack([self.basis.q, self.basis.residual])
 
     @cached_property
+    def slots(self) -> dict[tuple[int, int], np.ndarray]:
+        """Position of each row, (n,), among the blocks of each pair."""
+        return slots_of(self.blocks, self.pairs)
+
+    @cached_property
+    def level_sizes(self) -> list[np.ndarray]:
+        """Number of rows of each level, (levels,) per block."""
+        return [np.bincount(block.codes, minlength=block.n_levels) for block in self.blocks]
+
+    @cached_property
     def row_sums(self) -> RowSums:
         """Makes sums over the rows of `blocks` with further weights."""
-        return RowSums(self.blocks, self.pairs)
+        return RowSums(self.blocks, self.pairs, self.slots)
 
     @cached_property
     def spreads(self) -> tuple[np.ndarray, ...]:

@@ -10,7 +10,7 @@ from scipy import sparse
 from mixedsparse.core.problem.blocks import Block
 from mixedsparse.core.problem.crossproducts import Pairs, row_slots
 
-__all__ = ["RowSums"]
+__all__ = ["RowSums", "slots_of"]
 
 # Products that are kept, row by row, at most: beyond, they are made again, one pair of effects at a time.
 _KEPT = 4_000_000
@@ -25,21 +25,20 @@ class RowSums:
     ----------
     blocks : sequence of Block
     pairs : dict (s, t) -> Pairs
+    slots : dict (s, t) -> ndarray (n,), optional
+        Position of each row among the blocks of the pair.
     """
 
-    def __init__(self, blocks: Sequence[Block], pairs: Mapping[Key, Pairs]) -> None:
+    def __init__(
+        self, blocks: Sequence[Block], pairs: Mapping[Key, Pairs], slots: Mapping[Key, np.ndarray] | None = None
+    ) -> None:
         self.blocks, self.old = blocks, pairs
+        self.slots = slots_of(blocks, pairs) if slots is None else slots
         self._grams = [_Products(b, b, b.codes, b.n_levels) for b in blocks]
         self._pairs = {
-            (s, t): _Products(blocks[s], blocks[t], row_slots(old, blocks[s].codes, blocks[t].codes), len(old.indices))
-            for (s, t), old in pairs.items()
+            (s, t): _Products(blocks[s], blocks[t], self.slots[s, t], len(old.indices)) for (s, t), old in pairs.items()
         }
         self._designs: list[sparse.csc_matrix] = []
-
-    @property
-    def slots(self) -> dict[Key, np.ndarray]:
-        """Position of each row, (n,), among the blocks of each pair."""
-        return {key: products.slots for key, products in self._pairs.items()}
 
     def grams(self, weights: np.ndarray) -> tuple[np.ndarray, ...]:
         """Diagonal blocks of Z'WZ, (levels, K, K), for weights (n,) of any sign."""
@@ -60,6 +59,11 @@ class RowSums:
             (design @ columns).reshape(block.n_levels, block.width, -1)
             for design, block in zip(self._designs, self.blocks, strict=True)
         )
+
+
+def slots_of(blocks: Sequence[Block], pairs: Mapping[Key, Pairs]) -> dict[Key, np.ndarray]:
+    """Position of each row, (n,), among the blocks of each pair."""
+    return {(s, t): row_slots(old, blocks[s].codes, blocks[t].codes) for (s, t), old in pairs.items()}
 
 
 class _Products:

@@ -7,7 +7,7 @@ only, so that y + 1e8 or a covariate far from zero lose no digits, as in `mixeds
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,10 @@ from mixedsparse.core.problem.blocks import BlockLayout, make_layout
 from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.fixed import FixedBasis, independent_columns, is_noise, log_det_of
 from mixedsparse.core.problem.problem import Problem
-from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout, theta_order
+from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout
 from mixedsparse.core.problem.whitening import factor_columns, is_doubtful, whitening
 
-__all__ = ["Aggregates", "PlainSums", "aggregated_problem", "constant_column", "part_of", "root_of"]
+__all__ = ["Aggregates", "PlainSums", "aggregated_problem", "constant_column", "root_of"]
 
 # Sums of up to 1e8 products leave about this share of them behind as rounding: a smaller pivot counts as none.
 _ROUNDING = 1e-11
@@ -110,54 +110,6 @@ def aggregated_problem(found: Aggregates) -> Problem:
         xy=xy,
         sum_log_weights=found.sum_log_weights or 0.0,
         root_weights=None if found.sum_log_weights is None else ELSEWHERE,
-    )
-
-
-def part_of(problem: Problem, columns: np.ndarray, effects: Sequence[tuple[int, np.ndarray]]) -> Aggregates:
-    """Make the sums of a smaller model from the cross-products of a problem.
-
-    Parameters
-    ----------
-    problem : Problem
-    columns : ndarray, shape (p, r)
-        Columns of X as combinations of those that were kept.
-    effects : sequence of (int, ndarray of shape (k, j))
-        Terms in formula order: position among `problem.terms`, and effects as combinations of the term's own.
-    """
-    layout, p = problem.layout, problem.p
-    made = [
-        RandomTerm.without_rows(
-            problem.terms[at].group, tuple(map(str, range(kept.shape[1]))), problem.terms[at].levels
-        )
-        for at, kept in effects
-    ]
-    order = theta_order(made)
-    blocks = list(dict.fromkeys(layout.term_block[effects[i][0]] for i in order))
-    maps = []
-    for at, kept in (effects[i] for i in order):
-        place = np.zeros((layout.widths[layout.term_block[at]], problem.terms[at].k))
-        place[layout.term_start[at] : layout.term_start[at] + problem.terms[at].k] = layout.whiten[at]
-        maps.append(place @ kept)
-    B = np.zeros((p + 1, columns.shape[1] + 1))
-    B[:p, :-1], B[:p, -1], B[p, -1] = problem.basis.root @ columns, problem.basis.shift, 1.0
-    return Aggregates(
-        n=problem.n,
-        terms=tuple(made[i] for i in order),
-        order=tuple(order),
-        owner=tuple(blocks.index(layout.term_block[effects[i][0]]) for i in order),
-        maps=tuple(maps),
-        products=problem.xy,
-        columns=B,
-        intercept=constant_column(B) if problem.basis.has_constant else -1,
-        grams=tuple(problem.grams[b] for b in blocks),
-        sums=tuple(problem.Zxy[b] for b in blocks),
-        pairs={
-            (s, t): problem.pairs[b, c] if (b, c) in problem.pairs else problem.pairs[c, b].transposed()
-            for s, b in enumerate(blocks)
-            for t, c in enumerate(blocks)
-            if s < t
-        },
-        sum_log_weights=None if problem.root_weights is None else problem.sum_log_weights,
     )
 
 

@@ -7,6 +7,7 @@ X beta is Q gamma with Q orthonormal up to the scale sqrt(n), and the bases of Z
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -93,7 +94,7 @@ class Data:
         return np.asarray(lapack.dtrtrs(self.root, gamma)[0]) if self.p else gamma
 
     @cached_property
-    def slots(self) -> dict[tuple[int, int], np.ndarray]:
+    def slots(self) -> Mapping[tuple[int, int], np.ndarray]:
         """Position of each row in the blocks of each pair, (n,)."""
         return self.row_sums.slots
 
