@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import block_diag, lapack
 
 from mixedsparse.core.fitting.laplace.errors import Covariances, covariances
+from mixedsparse.core.fitting.laplace.restarts import search_again
 from mixedsparse.core.fitting.laplace.result import GeneralizedFit, Pieces
 from mixedsparse.core.fitting.laplace.search import Found, search
 from mixedsparse.core.fitting.laplace.separation import (
@@ -140,6 +141,8 @@ def fit_generalized(
         return _without_optimum(data, separated(apart), began)
     if len(found.runaway):
         return _without_optimum(data, runaway(_names(data.problem, found.runaway.tolist())), began)
+    if start is None:
+        found = search_again(criterion, found, vector, options)
     certificate = certify_generalized(data, found, _hints(data, nodes))
     curvature = found.curvature
     known = covariances(criterion, found.point, curvature) if errors and nodes > 0 else None

@@ -29,8 +29,9 @@ _FIRST_TRIES = 8
 _NEAR = 0.1
 # Diagonal entries of Lambda below this are tried at exactly 0.
 _ZERO = 1e-5
-# Steps that failed until the exact Hessian is computed, and parameters up to which that is worth its while.
+# Steps that failed, and evaluations, until the exact Hessian is computed, and parameters up to which that pays.
 _MOST_REFUSALS = 3
+_PATIENCE = 25
 _FEW = 12
 # Scaled gradient below which the model is that of an optimum.
 _CLOSE = 1.0
@@ -38,7 +39,7 @@ _CLOSE = 1.0
 _UNITLESS = ("logit", "probit", "cloglog", "log")
 _ABSURD = 20.0
 # Share of the first information on gamma below which some coefficient may have no estimate.
-_FADED = 1e-6
+_FADED = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,10 +127,9 @@ def search(
         The criterion cannot be evaluated anywhere near the start.
     """
     walk = _Walk(criterion, progress)
-    at = _first_point(walk, start)
-    curvature = criterion.differentiate(at)
+    at, curvature = _first_point(walk, start)
     known, missing = np.zeros((2, criterion.size, criterion.size))
-    refused = 0
+    refused = refreshed = 0
     radius, length = 0.5 * float(np.sqrt(criterion.size)), 0.0
     first = _weakest(curvature)
     fresh = True
@@ -142,10 +142,12 @@ def search(
         runaway = _runaway(criterion, at)
         stop = _reason(step, radius, max(tolerance, noise), walk.nfev >= max_evals)
         doubtful = stop is Stop.CONVERGED and step.lowest < 0 and refused >= 0
-        if (doubtful or refused >= _MOST_REFUSALS) and criterion.size <= _FEW:
+        slow = walk.nfev - refreshed >= _PATIENCE and stop is None
+        if (doubtful or slow or refused >= _MOST_REFUSALS) and criterion.size <= _FEW:
             # The model misleads: the exact Hessian once costs less than the steps that it saves.
             known, missing = exact_hessian(criterion, at, curvature) - curvature.hessian, np.zeros_like(missing)
             walk.nfev += criterion.size
+            refreshed = walk.nfev
             refused, fresh = -1 if doubtful else 0, False
             if np.isfinite(known).all():
                 continue
@@ -162,7 +164,7 @@ def search(
         fresh = trial is not None and (gain > 0 or (step.predicted < 10 * noise and gain > -10 * noise))
         if fresh and trial is not None:
             found = criterion.differentiate(trial)
-            if not (np.isfinite(found.gradient).all() and np.isfinite(found.hessian).all()):
+            if not found.finite:
                 stop = Stop.NOT_FINITE
                 break
             missing = _learn(known, missing, step.move, curvature, found)
@@ -186,13 +188,15 @@ def _reason(step: Step, radius: float, enough: float, spent: bool) -> Stop | Non
     return Stop.MAX_EVALS if spent else None
 
 
-def _first_point(walk: _Walk, start: np.ndarray) -> Point:
+def _first_point(walk: _Walk, start: np.ndarray) -> tuple[Point, Curvature]:
     """Evaluate the start, theta scaled down while it has no likelihood."""
     vector = start.copy()
     for _ in range(_FIRST_TRIES):
         point = walk.evaluate(vector, walk.criterion.at_rest())
         if point is not None:
-            return point
+            curvature = walk.criterion.differentiate(point)
+            if curvature.finite:
+                return point, curvature
         vector[: walk.criterion.m] *= 0.3
     raise NotPositiveDefiniteError("The criterion cannot be evaluated anywhere near the start.")
 

@@ -84,6 +84,11 @@ class Curvature:
     information: np.ndarray
     motion: Vectors
 
+    @property
+    def finite(self) -> bool:
+        """Whether every derivative is."""
+        return bool(np.isfinite(self.gradient).all() and np.isfinite(self.hessian).all())
+
 
 class LaplaceCriterion:
     """-2 log-likelihood of a generalized model as a function of theta, gamma and psi together."""
