@@ -16,6 +16,8 @@ _MOST_STEPS = 25
 _MOST_HALVINGS = 30
 # Decrement of the deviance from which on the fit without random effects is close enough to start from.
 _CLOSE = 1e-3
+# Longest step of a linear predictor.
+_LONGEST = 5.0
 # Range of the first standard deviations, per standard deviation of the basis.
 _LEAST, _MOST = 0.1, 1.5
 # Range of the first log dispersions.
@@ -109,8 +111,8 @@ def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np
 def _stepped(
     data: Data, gamma: np.ndarray, step: np.ndarray, psi: float, value: float
 ) -> tuple[np.ndarray, np.ndarray, float] | None:
-    """Take a step, halved until the log-likelihood does not fall."""
-    share = 1.0
+    """Take a step, cut where a link would leave its range, then halved until the log-likelihood does not fall."""
+    share = min(1.0, _LONGEST / max(float(np.abs(data.Q @ step).max()), 1e-300))
     for _ in range(_MOST_HALVINGS):
         trial = gamma + share * step
         eta = data.fixed(trial)

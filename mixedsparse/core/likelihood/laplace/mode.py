@@ -24,8 +24,8 @@ from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["Mode", "find_mode"]
 
-# Decrement, relative to h, from which on the mode is exact.
-_EXACT = 1e-21
+# Decrement per effect from which on the mode is exact.
+_EXACT = 1e-22
 # Decrement from which on it may be as exact as rounding lets it be.
 _CLOSE = 1e-13
 # Decrement from which on the same factor serves for further steps.
@@ -85,6 +85,7 @@ def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: fl
     """
     state = _State.best(data, lams, fixed, psi, starts)
     last, factorisations = np.inf, 0
+    q = data.problem.layout.q
     dear = data.engine.work > _DEAR * data.n
     made: _Made | None = None
     for _ in range(_MOST_STEPS):
@@ -95,7 +96,7 @@ def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: fl
         residual = state.residual(data)
         move_b, move_zeta = _solve(made.factor, residual)
         decrement = dot(residual, move_b)
-        done = decrement <= _EXACT * max(1.0, abs(state.h)) or (decrement <= _CLOSE and decrement > 0.25 * last)
+        done = decrement <= _EXACT * q or (decrement <= _CLOSE and decrement > 0.25 * last)
         stepped = None if done else state.stepped(data, psi, move_b, move_zeta)
         if stepped is None:
             if not fresh:
