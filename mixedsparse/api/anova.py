@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from mixedsparse.api.results import MixedResults
+from mixedsparse.ground.choices import LrtTest
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.progress import CountOption
@@ -20,7 +21,7 @@ def anova(
     *models: MixedResults,
     refit: bool = True,
     names: Sequence[str] | None = None,
-    test: str = "Chisq",
+    test: LrtTest = "Chisq",
     nsim: int = 1000,
     seed: int | None = None,
     n_jobs: int = 1,

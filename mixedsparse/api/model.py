@@ -10,6 +10,7 @@ from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.fitted.fit import fit_model
 from mixedsparse.fitted.model import Model, read
 from mixedsparse.ground.caller import CallerNames
+from mixedsparse.ground.choices import Method
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.progress import CountOption, ProgressOption
@@ -139,7 +140,7 @@ class LinearMixedModel(Model):
         reml: bool = True,
         *,
         start: Any = None,
-        method: str = "auto",
+        method: Method = "auto",
         options: FitOptions | None = None,
         progress: ProgressOption = None,
     ) -> MixedResults:
@@ -198,7 +199,7 @@ def lmer(
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     start: Any = None,
-    method: str = "auto",
+    method: Method = "auto",
     options: FitOptions | None = None,
     progress: ProgressOption = None,
 ) -> MixedResults:

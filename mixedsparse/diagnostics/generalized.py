@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 from scipy.special import gammaincc, ndtri
 
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.choices import GeneralizedResidual
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.labels import per_row
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "overdispersion", "residuals"]
 
-KINDS = ("deviance", "pearson", "response", "working", "quantile")
+KINDS = get_args(GeneralizedResidual)
 
 
 def residuals(fitted: GeneralizedFitted, kind: str = "deviance", seed: Any = None) -> pd.Series:

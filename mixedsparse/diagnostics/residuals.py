@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.diagnostics.leverage import hat_of
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.choices import Residual
 from mixedsparse.inference.labels import per_row
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "residual_values", "residuals"]
 
-KINDS = ("response", "conditional", "marginal", "pearson", "scaled", "standardized", "studentized")
+KINDS = get_args(Residual)
 
 
 def residuals(fitted: Fitted, kind: str = "response") -> pd.Series:

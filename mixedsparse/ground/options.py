@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 from mixedsparse.ground.checks import check_draws, one_of
+from mixedsparse.ground.choices import Backend, Method
 from mixedsparse.ground.errors import OptionError
 
 __all__ = ["BACKENDS", "METHODS", "FitOptions", "check_draws", "check_method", "check_options"]
 
-BACKENDS = ("auto", "cholmod", "split")
-METHODS = ("auto", "direct", "iterative")
+BACKENDS = get_args(Backend)
+METHODS = get_args(Method)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class FitOptions:
     500
     """
 
-    backend: str = "auto"
+    backend: Backend = "auto"
     max_evals: int = 500
     tolerance: float = 1e-10
     restart_budget: float = 150.0

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import get_args
 
 import numpy as np
 from scipy.special import chdtri, fdtrc, gammaincinv, gammaln, ndtr, ndtri, stdtr, stdtrit
 
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.choices import Adjust
 
 __all__ = ["METHODS", "adjusted_p", "check_method", "critical_values", "range_quantile", "range_sf"]
 
-METHODS = ("none", "tukey", "dunnettx", "mvt", "sidak", "bonferroni", "holm", "fdr")
+METHODS = get_args(Adjust)
 
 # Gauss-Legendre nodes of the two integrals of the studentized range (relative error below 1e-9), and the tails of s
 # that are cut off. The density of s is wide for few degrees of freedom only.

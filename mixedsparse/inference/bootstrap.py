@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import check_draws, check_level, one_of
+from mixedsparse.ground.choices import BootstrapKind
 from mixedsparse.ground.errors import ConvergenceWarning, OptionError
 from mixedsparse.ground.foreign import Answers
 from mixedsparse.ground.progress import CountOption
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bootstrap", "bootstrap"]
 
-_DRAWS = ("parametric", "residual", "cases")
+_DRAWS = get_args(BootstrapKind)
 _NEVER_ZERO = (
     "Limits of standard deviations of correlated effects never reach 0: ask conf_int(method='profile'), or ranova(), "
     "whether a variance is 0."

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from mixedsparse.ground.choices import BootstrapLimits
+
 __all__ = ["KINDS", "limits", "skewness"]
 
-KINDS = ("perc", "basic", "norm", "bca")
+KINDS = get_args(BootstrapLimits)
 Transform = Callable[[np.ndarray], np.ndarray]
 # Kind of parameter -> scale without bounds, the way back, and the range.
 _SCALES: dict[str, tuple[Transform, Transform, tuple[float, float]]] = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from scipy import sparse
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.choices import CaicMethod
 from mixedsparse.inference.matrices import indicator
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "caic", "effective_df"]
 
-METHODS = ("greven-kneib", "cAIC4", "vaida-blanchard")
+METHODS = get_args(CaicMethod)
 # A direction of theta that moves the mean by less than this share of the residuals does not move it (a variance at 0).
 _MOVES = 1e-8
 # Eigenvalues of the Hessian below this share of the largest belong to directions that theta does not identify.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.choices import Drop1Test
 from mixedsparse.inference.anova import f_table
 from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, type3
 from mixedsparse.inference.refit import Likelihood, fit_columns, of_fit, refit
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SMALL_SAMPLES", "deletions", "likelihood_table"]
 
-_TESTS = ("Chisq", "F")
+_TESTS = get_args(Drop1Test)
 SMALL_SAMPLES = (
     "Chi-square p-values of fixed effects are too small in small designs: F tests of one fit, as drop1(test='F') and "
     "anova(ddf='kenward-roger'), and ms.anova(smaller, larger, test='bootstrap') hold their level."

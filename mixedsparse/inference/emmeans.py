@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.ground.checks import check_level, one_of
+from mixedsparse.ground.choices import Weighting
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.grid import Grid, check_known, encode, make_grid, predictors
 from mixedsparse.inference.means import MarginalMeans
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WEIGHTS", "emmeans", "emtrends", "marginal"]
 
-WEIGHTS = ("equal", "proportional", "outer", "cells")
+WEIGHTS = get_args(Weighting)
 # Step of a difference quotient, in ranges of the variable (emmeans' delta.var).
 _STEP = 1e-3
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from mixedsparse.core.batch.accuracy import batch_at
 from mixedsparse.core.batch.profile_paths import curvatures
 from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.choices import IntervalMethod
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.progress import CountOption
 from mixedsparse.ground.threads import blas_threads
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["conf_int"]
 
-_METHODS = ("wald", "profile", "boot")
+_METHODS = get_args(IntervalMethod)
 # A standard deviation below this share of sigma, or a correlation this close to 1, is on the boundary.
 _BOUNDARY = 1e-6
 

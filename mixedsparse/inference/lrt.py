@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from mixedsparse.core.fitting.fit import Fit
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import check_draws, one_of
+from mixedsparse.ground.choices import LrtTest
 from mixedsparse.ground.errors import DataError, OptionError, RefitWarning
 from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.comparable import check_same_data, same_fixed_part
@@ -23,7 +25,7 @@ from mixedsparse.inference.refit import refit as refit_by
 
 __all__ = ["likelihood_ratios"]
 
-_TESTS = ("Chisq", "bootstrap")
+_TESTS = get_args(LrtTest)
 
 
 def likelihood_ratios(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.choices import Adjust
 from mixedsparse.ground.errors import DroppedColumnsWarning, EmptyTableWarning, OptionError
 from mixedsparse.ground.foreign import Answers
 from mixedsparse.inference import adjust as adjustment
@@ -152,7 +153,7 @@ class MarginalMeans(_Estimates):
     def contrast(
         self,
         method: Any = "pairwise",
-        adjust: str | None = None,
+        adjust: Adjust | None = None,
         by: str | Sequence[str] | None = None,
         ref: Hashable | None = None,
     ) -> Contrasts:

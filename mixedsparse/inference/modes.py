@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from mixedsparse.core.fitting.estimates import conditional_covariance_of
 from mixedsparse.fitted.digits import known_covariances
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.choices import Errors
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.labels import read_only
 
@@ -48,7 +49,7 @@ def mode_covariances(fitted: Fitted, errors: str) -> dict[str, np.ndarray]:
     ``"conditional"``: given y and the coefficients, `MixedResults.random_effects_cov`; ``"prediction"``: coefficients
     estimated, `MixedResults.random_effects_error_cov`.
     """
-    one_of("errors", errors, ("prediction", "conditional"))
+    one_of("errors", errors, get_args(Errors))
     fitted.needs_factor(*_ERRORS[errors])
     return fitted.once(f"{errors} covariances", lambda own: _of_groups(own, own.mode_covariances(errors)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from scipy.special import chdtrc
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula.structure import Structure, read_structure, separate_columns
 from mixedsparse.ground.checks import check_draws, one_of
+from mixedsparse.ground.choices import RanovaTest
 from mixedsparse.ground.errors import BackendError, OptionError
 from mixedsparse.inference.drop1 import likelihood_table
 from mixedsparse.inference.refit import check_exact, fit_terms, independent_columns, of_fit
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["random_deletions"]
 
 
-_TESTS = ("Chisq", "exact")
+_TESTS = get_args(RanovaTest)
 # Likelihood ratios that differ by less are equal.
 _EQUAL = 1e-8
 # Levels up to which the eigenvalues that the exact distribution rests on are found in seconds.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.choices import Scale
 
 if TYPE_CHECKING:
     from mixedsparse.core.likelihood.family import Family
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCALES", "ResponseScale", "scale_of"]
 
-SCALES = ("link", "response")
+SCALES = get_args(Scale)
 # Links whose differences are logarithms of ratios, and the column of these.
 _RATIOS = {"logit": "odds_ratio", "log": "ratio"}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.ground.checks import check_level, one_of
+from mixedsparse.ground.choices import CovarianceKind
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.adjust import t_quantile
 from mixedsparse.inference.contrast import contrast_tests
@@ -41,6 +42,6 @@ def z_table(fitted: GeneralizedFitted, exp: bool = False, level: float = 0.95) -
 
 def cov_params(fitted: GeneralizedFitted, kind: str = "joint") -> pd.DataFrame:
     """Covariance of the coefficients; see `GeneralizedResults.cov_params`."""
-    one_of("kind", kind, ("joint", "conditional"))
+    one_of("kind", kind, get_args(CovarianceKind))
     cov = fitted.cov_beta if kind == "joint" else fitted.fit.conditional
     return pd.DataFrame(cov.copy(), index=fitted.x_names, columns=fitted.x_names)

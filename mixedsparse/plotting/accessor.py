@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 from mixedsparse.plotting.random_accessor import RandomPlots
 
 if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+
     from mixedsparse.fitted.fitted import Fitted
     from mixedsparse.inference.bootstrap import Bootstrap
     from mixedsparse.inference.profile import Profile
+    from mixedsparse.plotting.axes import AxesOption
 
 __all__ = ["Plots"]
 
@@ -36,7 +40,7 @@ class Plots(RandomPlots):
         names = ", ".join(name for name in dir(Plots) if not name.startswith("_"))
         return f"<Plots of {self._fitted.model.formula}: {names}>"
 
-    def residuals(self, against: str | None = None, *, kind: str = "scaled", ax: Any = None) -> Any:
+    def residuals(self, against: str | None = None, *, kind: str = "scaled", ax: Axes | None = None) -> Axes:
         """Residuals against fitted values, or against a column of the data, with a smooth trend.
 
         Parameters
@@ -55,7 +59,7 @@ class Plots(RandomPlots):
 
         return residuals(self._fitted, against, kind, ax)
 
-    def scale_location(self, *, ax: Any = None) -> Any:
+    def scale_location(self, *, ax: Axes | None = None) -> Axes:
         """Square root of the absolute scaled residuals against fitted values: a trend means unequal variances.
 
         Parameters
@@ -70,7 +74,7 @@ class Plots(RandomPlots):
 
         return scale_location(self._fitted, ax)
 
-    def qq(self, *, level: float = 0.95, ax: Any = None) -> Any:
+    def qq(self, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
         """Scaled residuals against normal quantiles, on the line where the two are equal.
 
         Parameters
@@ -95,8 +99,8 @@ class Plots(RandomPlots):
         at: Mapping[str, Any] | None = None,
         level: float = 0.95,
         ddf: str = "satterthwaite",
-        ax: Any = None,
-    ) -> Any:
+        ax: AxesOption = None,
+    ) -> Axes | np.ndarray:
         """Draw the population mean along each predictor, with bands; the same means as `emmeans`.
 
         Parameters
@@ -135,8 +139,8 @@ class Plots(RandomPlots):
         *,
         kind: str = "zeta",
         level: float = 0.95,
-        ax: Any = None,
-    ) -> Any:
+        ax: AxesOption = None,
+    ) -> Axes | np.ndarray:
         """Likelihood profiles, a panel per parameter: a straight line is a quadratic likelihood.
 
         Parameters
@@ -165,8 +169,13 @@ class Plots(RandomPlots):
         return alone(draw_profile(profile, kind, which, level, ax))
 
     def bootstrap(
-        self, boot: Bootstrap, which: str | Iterable[str] = "all", *, level: float = 0.95, ax: Any = None
-    ) -> Any:
+        self,
+        boot: Bootstrap,
+        which: str | Iterable[str] = "all",
+        *,
+        level: float = 0.95,
+        ax: AxesOption = None,
+    ) -> Axes | np.ndarray:
         """Densities of bootstrap replicates, a panel per parameter, with estimate and percentile interval marked.
 
         Parameters
@@ -187,7 +196,7 @@ class Plots(RandomPlots):
 
         return alone(draw_bootstrap(boot, which, level, ax))
 
-    def sparsity(self, *, ax: Any = None) -> Any:
+    def sparsity(self, *, ax: AxesOption = None) -> np.ndarray:
         """Pattern of Z'Z, and of the Cholesky factor L as the engine keeps it.
 
         Cells of large matrices are shaded by the share of entries in them. CHOLMOD orders the rows of L so that little

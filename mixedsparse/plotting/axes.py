@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
 from mixedsparse.ground.errors import BackendError, OptionError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    AxesOption = Axes | np.ndarray | None
 
 __all__ = ["COLUMNS", "LINE", "MARK", "QUIET", "alone", "cloud", "grid", "normal_order", "one", "panels", "smooth"]
 

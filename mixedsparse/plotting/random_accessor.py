@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mixedsparse.ground.foreign import Answers
 
 if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+
     from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.plotting.axes import AxesOption
 
 __all__ = ["RandomPlots"]
 
@@ -26,8 +30,8 @@ class RandomPlots(Answers):
         level: float = 0.95,
         sort: str | None = "first",
         errors: str = "prediction",
-        ax: Any = None,
-    ) -> Any:
+        ax: AxesOption = None,
+    ) -> Axes | np.ndarray:
         """Conditional modes of the random effects with intervals, a panel per effect and a row per level.
 
         Parameters
@@ -66,8 +70,8 @@ class RandomPlots(Answers):
         *,
         level: float = 0.95,
         errors: str = "prediction",
-        ax: Any = None,
-    ) -> Any:
+        ax: AxesOption = None,
+    ) -> Axes | np.ndarray:
         """Conditional modes with intervals against normal quantiles, a panel per effect.
 
         The line has the mean and the standard deviation of the modes, which are shrunken: it is flatter than the
@@ -88,8 +92,12 @@ class RandomPlots(Answers):
         return random_qq(self._fitted, group, effects, level, errors, ax)
 
     def random_pairs(
-        self, group: str | None = None, effects: str | Iterable[str] | None = None, *, ax: Any = None
-    ) -> Any:
+        self,
+        group: str | None = None,
+        effects: str | Iterable[str] | None = None,
+        *,
+        ax: AxesOption = None,
+    ) -> np.ndarray:
         """Conditional modes of one grouping factor, effect by effect.
 
         Below the diagonal the modes, with the ellipse that holds 95 % of the normal distribution fitted to the effects;
@@ -109,7 +117,13 @@ class RandomPlots(Answers):
 
         return random_pairs(self._fitted, group, effects, ax)
 
-    def shrinkage(self, group: str | None = None, effects: str | Iterable[str] | None = None, *, ax: Any = None) -> Any:
+    def shrinkage(
+        self,
+        group: str | None = None,
+        effects: str | Iterable[str] | None = None,
+        *,
+        ax: AxesOption = None,
+    ) -> Axes | np.ndarray:
         """How far the model pulls each level from its own least-squares estimates towards the population.
 
         The estimates within a level take all other parts of the model as fitted; levels whose rows do not determine

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.core.fitting.laplace.modes import mode_motion, parameter_covariance
 from mixedsparse.ground.checks import check_level, one_of
+from mixedsparse.ground.choices import Scale
 from mixedsparse.inference.adjust import t_quantile
 from mixedsparse.prediction.intervals import modes_variance, random_parts, unknown_variance
 from mixedsparse.prediction.predict import check_new_levels
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INTERVALS", "SCALES", "link_variance", "predict_generalized"]
 
-SCALES = ("response", "link")
+SCALES = get_args(Scale)
 INTERVALS = (None, "confidence")
 _MEND = "Leave them out, or use new_levels='zero' to predict with random effects of 0."
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.ground.checks import check_level, shown
+from mixedsparse.ground.choices import NewLevels
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.adjust import t_quantile
 from mixedsparse.inference.denominators import check_ddf, denominator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["check_new_levels", "predict"]
 
 _INTERVALS = (None, "confidence", "prediction")
-_NEW_LEVELS = ("error", "zero")
+_NEW_LEVELS = get_args(NewLevels)
 
 
 def predict(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import Scale, Weighting
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
@@ -25,8 +26,8 @@ class MeansMixin(ResultsBase):
         by: str | Sequence[str] | None = None,
         *,
         at: Mapping[str, Any] | None = None,
-        weights: str = "equal",
-        type: str = "link",
+        weights: Weighting = "equal",
+        type: Scale = "link",
         level: float = 0.95,
     ) -> MarginalMeans:
         """Estimated marginal means: linear predictors at the combinations of some factors, averaged over the others.
@@ -75,7 +76,7 @@ class MeansMixin(ResultsBase):
         by: str | Sequence[str] | None = None,
         *,
         at: Mapping[str, Any] | None = None,
-        weights: str = "equal",
+        weights: Weighting = "equal",
         level: float = 0.95,
     ) -> MarginalMeans:
         """Slopes of the linear predictor in the covariate `var`; see `MixedResults.emtrends`."""

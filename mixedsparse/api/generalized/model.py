@@ -11,6 +11,7 @@ from mixedsparse.data.formula.design import make_design
 from mixedsparse.data.sources.opening import is_source
 from mixedsparse.fitted.generalized import GeneralizedModel, fit_generalized_model
 from mixedsparse.ground.caller import CallerNames
+from mixedsparse.ground.choices import Method
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.options import FitOptions
@@ -112,7 +113,7 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         nAGQ: int = 1,
         *,
         start: Any = None,
-        method: str = "auto",
+        method: Method = "auto",
         options: FitOptions | None = None,
         progress: ProgressOption = None,
     ) -> GeneralizedResults:
@@ -163,7 +164,7 @@ def glmer(
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     start: Any = None,
-    method: str = "auto",
+    method: Method = "auto",
     options: FitOptions | None = None,
     progress: ProgressOption = None,
 ) -> GeneralizedResults:

@@ -19,6 +19,7 @@ from mixedsparse.api.results.criteria import CriteriaMixin
 from mixedsparse.api.results.effects import EffectsMixin
 from mixedsparse.api.results.outcome import OptimResult
 from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
+from mixedsparse.ground.choices import CovarianceKind
 from mixedsparse.inference.components import cov_re, varcorr, vcomp
 from mixedsparse.inference.labels import per_coefficient, read_only
 
@@ -108,7 +109,7 @@ class GeneralizedResults(
         """Two-sided normal p-values of ``params == 0``."""
         return self.coef_table()["p"].rename("pvalues")
 
-    def cov_params(self, kind: str = "joint") -> pd.DataFrame:
+    def cov_params(self, kind: CovarianceKind = "joint") -> pd.DataFrame:
         """Covariance of `params`, (p, p).
 
         Parameters

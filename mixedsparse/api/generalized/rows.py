@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase, table_property
+from mixedsparse.ground.choices import GeneralizedResidual, NewLevels, Scale
 from mixedsparse.inference.labels import per_row
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class RowsMixin(ResultsBase):
         """Deviance residuals, as ``residuals()``."""
         return self.residuals()
 
-    def residuals(self, kind: str = "deviance", *, seed: int | None = None) -> pd.Series:
+    def residuals(self, kind: GeneralizedResidual = "deviance", *, seed: int | None = None) -> pd.Series:
         """Residuals of one kind, given the conditional modes.
 
         Parameters
@@ -79,15 +80,41 @@ class RowsMixin(ResultsBase):
 
         return overdispersion(self._fitted)
 
+    @overload
     def predict(
         self,
         newdata: Any = None,
         random: str | Sequence[str] = "conditional",
-        new_levels: str = "error",
-        interval: str | None = None,
+        new_levels: NewLevels = "error",
+        interval: None = None,
         level: float = 0.95,
         *,
-        type: str = "response",
+        type: Scale = "response",
+        offset: Any = None,
+    ) -> pd.Series: ...
+
+    @overload
+    def predict(
+        self,
+        newdata: Any = None,
+        random: str | Sequence[str] = "conditional",
+        new_levels: NewLevels = "error",
+        *,
+        interval: Literal["confidence"],
+        level: float = 0.95,
+        type: Scale = "response",
+        offset: Any = None,
+    ) -> pd.DataFrame: ...
+
+    def predict(
+        self,
+        newdata: Any = None,
+        random: str | Sequence[str] = "conditional",
+        new_levels: NewLevels = "error",
+        interval: Literal["confidence"] | None = None,
+        level: float = 0.95,
+        *,
+        type: Scale = "response",
         offset: Any = None,
     ) -> pd.Series | pd.DataFrame:
         """Predict rows, those of the fit or new ones.

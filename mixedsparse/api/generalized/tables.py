@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import Errors
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
@@ -27,7 +28,7 @@ class TablesMixin(ResultsBase):
         conf_level: float = 0.95,
         *,
         exponentiate: bool = False,
-        errors: str = "prediction",
+        errors: Errors = "prediction",
     ) -> pd.DataFrame:
         """Estimates, one row each, under the names of R's broom.mixed.
 

@@ -19,19 +19,24 @@ if TYPE_CHECKING:
 __all__ = ["ResultsBase", "table_property"]
 
 
-class table_property(property):
-    """Property that is computed once; every access gets its own shallow copy, so that the results stay as they are."""
+if TYPE_CHECKING:
+    table_property = property
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.slot = f"_{name}"
+else:
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
-            return self
-        if self.slot not in instance.__dict__:
-            assert self.fget is not None
-            instance.__dict__[self.slot] = self.fget(instance)
-        return _shallow_copy(instance.__dict__[self.slot])
+    class table_property(property):
+        """Property that is computed once; every access gets a shallow copy, so that the results stay as they are."""
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self.slot = f"_{name}"
+
+        def __get__(self, instance: Any, owner: type | None = None) -> Any:
+            if instance is None:
+                return self
+            if self.slot not in instance.__dict__:
+                assert self.fget is not None
+                instance.__dict__[self.slot] = self.fget(instance)
+            return _shallow_copy(instance.__dict__[self.slot])
 
 
 def _shallow_copy(value: Any) -> Any:

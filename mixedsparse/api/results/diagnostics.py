@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import Residual
 
 if TYPE_CHECKING:
     from mixedsparse.diagnostics.influence import Influence
@@ -19,7 +20,7 @@ __all__ = ["DiagnosticsMixin"]
 class DiagnosticsMixin(ResultsBase):
     """Diagnostics of `MixedResults`."""
 
-    def residuals(self, kind: str = "response") -> pd.Series:
+    def residuals(self, kind: Residual = "response") -> pd.Series:
         """Residuals of one kind.
 
         Parameters

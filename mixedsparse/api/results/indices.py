@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import CaicMethod
 
 if TYPE_CHECKING:
     from mixedsparse.inference.parsimony import Parsimony
@@ -107,7 +108,7 @@ class IndicesMixin(ResultsBase):
 
         return r2(self._fitted)
 
-    def caic(self, method: str = "greven-kneib") -> pd.Series:
+    def caic(self, method: CaicMethod = "greven-kneib") -> pd.Series:
         """Conditional AIC: the criterion when the question is about these levels, not about new ones.
 
         Parameters

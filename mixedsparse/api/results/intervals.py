@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import BootstrapKind, BootstrapLimits, Ddf, IntervalMethod
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,14 +26,14 @@ class IntervalsMixin(ResultsBase):
     def conf_int(
         self,
         alpha: float = 0.05,
-        method: str = "wald",
+        method: IntervalMethod = "wald",
         which: str | Iterable[str] = "fixed",
         *,
-        ddf: str | None = None,
+        ddf: Ddf | None = None,
         nsim: int = 1000,
         seed: int | None = None,
         n_jobs: int = 1,
-        kind: str = "perc",
+        kind: BootstrapLimits = "perc",
         progress: CountOption = None,
     ) -> pd.DataFrame:
         """Confidence intervals.
@@ -161,7 +162,7 @@ class IntervalsMixin(ResultsBase):
         *,
         n_jobs: int = 1,
         statistic: Callable[[Self], Any] | None = None,
-        kind: str = "parametric",
+        kind: BootstrapKind = "parametric",
         group: str | None = None,
         progress: CountOption = None,
     ) -> Bootstrap:

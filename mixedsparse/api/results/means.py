@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import Ddf, Weighting
 
 if TYPE_CHECKING:
     from mixedsparse.inference.means import MarginalMeans
@@ -24,8 +25,8 @@ class MeansMixin(ResultsBase):
         by: str | Sequence[str] | None = None,
         *,
         at: Mapping[str, Any] | None = None,
-        weights: str = "equal",
-        ddf: str = "satterthwaite",
+        weights: Weighting = "equal",
+        ddf: Ddf = "satterthwaite",
         level: float = 0.95,
     ) -> MarginalMeans:
         """Estimated marginal means: predictions at the combinations of some factors, averaged over the others.
@@ -94,8 +95,8 @@ class MeansMixin(ResultsBase):
         by: str | Sequence[str] | None = None,
         *,
         at: Mapping[str, Any] | None = None,
-        weights: str = "equal",
-        ddf: str = "satterthwaite",
+        weights: Weighting = "equal",
+        ddf: Ddf = "satterthwaite",
         level: float = 0.95,
     ) -> MarginalMeans:
         """Slopes in the covariate `var` at the combinations of some factors, averaged over the others.
@@ -136,7 +137,7 @@ class MeansMixin(ResultsBase):
         by: str | Sequence[str] | None = None,
         *,
         at: Mapping[str, Any] | None = None,
-        ddf: str = "satterthwaite",
+        ddf: Ddf = "satterthwaite",
     ) -> pd.DataFrame:
         """F tests of the interaction contrasts of marginal means, term by term; of simple effects with `by`.
 

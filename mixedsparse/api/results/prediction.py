@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import Ddf, Interval, NewLevels
 
 __all__ = ["PredictionMixin"]
 
@@ -16,15 +17,57 @@ __all__ = ["PredictionMixin"]
 class PredictionMixin(ResultsBase):
     """What `MixedResults` says of new rows."""
 
+    @overload
     def predict(
         self,
         newdata: Any = None,
         random: str | Sequence[str] = "conditional",
-        new_levels: str = "error",
-        interval: str | None = None,
+        new_levels: NewLevels = "error",
+        interval: None = None,
         level: float = 0.95,
         *,
-        ddf: str = "satterthwaite",
+        ddf: Ddf = "satterthwaite",
+        weights: Any = None,
+        offset: Any = None,
+    ) -> pd.Series: ...
+
+    @overload
+    def predict(
+        self,
+        newdata: Any = None,
+        random: str | Sequence[str] = "conditional",
+        new_levels: NewLevels = "error",
+        *,
+        interval: Interval,
+        level: float = 0.95,
+        ddf: Ddf = "satterthwaite",
+        weights: Any = None,
+        offset: Any = None,
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def predict(
+        self,
+        newdata: Any,
+        random: str | Sequence[str],
+        new_levels: NewLevels,
+        interval: Interval,
+        level: float = 0.95,
+        *,
+        ddf: Ddf = "satterthwaite",
+        weights: Any = None,
+        offset: Any = None,
+    ) -> pd.DataFrame: ...
+
+    def predict(
+        self,
+        newdata: Any = None,
+        random: str | Sequence[str] = "conditional",
+        new_levels: NewLevels = "error",
+        interval: Interval | None = None,
+        level: float = 0.95,
+        *,
+        ddf: Ddf = "satterthwaite",
         weights: Any = None,
         offset: Any = None,
     ) -> pd.Series | pd.DataFrame:
@@ -114,7 +157,7 @@ class PredictionMixin(ResultsBase):
         source: Any = None,
         columns: Sequence[str] | None = None,
         random: str | Sequence[str] = "conditional",
-        new_levels: str = "error",
+        new_levels: NewLevels = "error",
         *,
         offset: str | None = None,
         progress: bool | Callable[[int, int], None] | None = None,

@@ -21,6 +21,7 @@ from mixedsparse.api.results.prediction import PredictionMixin
 from mixedsparse.api.results.saving import SavingMixin
 from mixedsparse.api.results.tables import TablesMixin
 from mixedsparse.api.results.testing import TestingMixin
+from mixedsparse.ground.choices import Ddf
 
 if TYPE_CHECKING:
     from mixedsparse.core.fitting.fit import Fit
@@ -74,7 +75,7 @@ class MixedResults(
     model: Model
     fit: Fit
 
-    def summary(self, ddf: str = "satterthwaite") -> Summary:
+    def summary(self, ddf: Ddf = "satterthwaite") -> Summary:
         """Summary of the fit, as text and as HTML.
 
         Parameters

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import Ddf, Errors, IntervalMethod, NewLevels
 
 if TYPE_CHECKING:
     from mixedsparse.report.journal import Journal
@@ -24,9 +25,9 @@ class TablesMixin(ResultsBase):
         effects: str | Iterable[str] = "fixed",
         conf_int: bool = False,
         conf_level: float = 0.95,
-        conf_method: str = "wald",
-        ddf: str = "satterthwaite",
-        errors: str = "prediction",
+        conf_method: IntervalMethod = "wald",
+        ddf: Ddf = "satterthwaite",
+        errors: Errors = "prediction",
     ) -> pd.DataFrame:
         """Estimates, one row each, under the names of R's broom.mixed.
 
@@ -95,7 +96,7 @@ class TablesMixin(ResultsBase):
 
         return glance(self._fitted)
 
-    def augment(self, newdata: Any = None, *, new_levels: str = "error") -> pd.DataFrame:
+    def augment(self, newdata: Any = None, *, new_levels: NewLevels = "error") -> pd.DataFrame:
         """Rows with what the model says of each, under the names of R's broom.mixed.
 
         Parameters
@@ -126,7 +127,7 @@ class TablesMixin(ResultsBase):
 
         return augment(self._fitted, newdata, new_levels)
 
-    def to_latex(self, ddf: str = "satterthwaite", *, caption: str | None = None, label: str | None = None) -> str:
+    def to_latex(self, ddf: Ddf = "satterthwaite", *, caption: str | None = None, label: str | None = None) -> str:
         r"""LaTeX of fixed and random effects, a ``table`` that needs ``\usepackage{booktabs}``.
 
         Parameters
@@ -158,7 +159,7 @@ class TablesMixin(ResultsBase):
 
         return to_latex(self._fitted, ddf, caption, label)
 
-    def journal(self, ddf: str = "satterthwaite") -> Journal:
+    def journal(self, ddf: Ddf = "satterthwaite") -> Journal:
         """One table for a paper: fixed effects, and beside them the standard deviations of the random effects.
 
         Parameters

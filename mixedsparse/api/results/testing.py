@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import AnovaType, Ddf, Drop1Test, RanovaTest
 
 __all__ = ["TestingMixin"]
 
@@ -16,7 +17,7 @@ class TestingMixin(ResultsBase):
 
     __test__ = False  # not a class of tests, whatever pytest makes of the name
 
-    def anova(self, type: int | str = 3, ddf: str = "satterthwaite") -> pd.DataFrame:
+    def anova(self, type: AnovaType = 3, ddf: Ddf = "satterthwaite") -> pd.DataFrame:
         """Analysis of variance: an F test of each term of the fixed part.
 
         Parameters
@@ -62,7 +63,7 @@ class TestingMixin(ResultsBase):
 
         return anova_table(self._fitted, type, ddf)
 
-    def t_test(self, L: Any, ddf: str = "satterthwaite") -> pd.DataFrame:
+    def t_test(self, L: Any, ddf: Ddf = "satterthwaite") -> pd.DataFrame:
         """Test linear functions of the coefficients, each on its own.
 
         Parameters
@@ -98,7 +99,7 @@ class TestingMixin(ResultsBase):
 
         return t_table(self._fitted, L, ddf)
 
-    def wald_test(self, L: Any, ddf: str = "satterthwaite") -> pd.DataFrame:
+    def wald_test(self, L: Any, ddf: Ddf = "satterthwaite") -> pd.DataFrame:
         """Test linear functions of the coefficients all together, by an F statistic.
 
         Parameters
@@ -129,7 +130,7 @@ class TestingMixin(ResultsBase):
 
         return wald_table(self._fitted, L, ddf)
 
-    def drop1(self, test: str = "Chisq", ddf: str = "satterthwaite") -> pd.DataFrame:
+    def drop1(self, test: Drop1Test = "Chisq", ddf: Ddf = "satterthwaite") -> pd.DataFrame:
         """Delete each term of the fixed part that is no part of another one, and compare.
 
         Parameters
@@ -165,7 +166,7 @@ class TestingMixin(ResultsBase):
         return deletions(self._fitted, test, ddf)
 
     def ranova(
-        self, reduce_terms: bool = True, *, test: str = "Chisq", nsim: int = 10_000, seed: int | None = None
+        self, reduce_terms: bool = True, *, test: RanovaTest = "Chisq", nsim: int = 10_000, seed: int | None = None
     ) -> pd.DataFrame:
         """Likelihood-ratio tests of the random effects, by the criterion of the fit (REML is kept).
 

@@ -1,0 +1,49 @@
+"""The words that options take, as types: a type checker finds a misspelled one before the call does."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = [
+    "Adjust",
+    "AnovaType",
+    "Backend",
+    "BootstrapKind",
+    "BootstrapLimits",
+    "CaicMethod",
+    "CovarianceKind",
+    "Ddf",
+    "Drop1Test",
+    "Errors",
+    "GeneralizedResidual",
+    "Interval",
+    "IntervalMethod",
+    "LrtTest",
+    "Method",
+    "NewLevels",
+    "RanovaTest",
+    "Residual",
+    "Scale",
+    "Weighting",
+]
+
+Method = Literal["auto", "direct", "iterative"]
+Backend = Literal["auto", "cholmod", "split"]
+Ddf = Literal["satterthwaite", "kenward-roger", "normal"]
+NewLevels = Literal["error", "zero"]
+Interval = Literal["confidence", "prediction"]
+IntervalMethod = Literal["wald", "profile", "boot"]
+BootstrapKind = Literal["parametric", "residual", "cases"]
+BootstrapLimits = Literal["perc", "basic", "norm", "bca"]
+AnovaType = Literal[1, 2, 3, "I", "II", "III", "1", "2", "3"]
+Drop1Test = Literal["Chisq", "F"]
+RanovaTest = Literal["Chisq", "exact"]
+LrtTest = Literal["Chisq", "bootstrap"]
+Weighting = Literal["equal", "proportional", "outer", "cells"]
+Errors = Literal["prediction", "conditional"]
+Adjust = Literal["none", "tukey", "dunnettx", "mvt", "sidak", "bonferroni", "holm", "fdr"]
+CaicMethod = Literal["greven-kneib", "cAIC4", "vaida-blanchard"]
+Residual = Literal["response", "conditional", "marginal", "pearson", "scaled", "standardized", "studentized"]
+GeneralizedResidual = Literal["deviance", "pearson", "response", "working", "quantile"]
+Scale = Literal["link", "response"]
+CovarianceKind = Literal["joint", "conditional"]

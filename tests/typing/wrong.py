@@ -1,0 +1,18 @@
+"""What a type checker has to find: words that options do not know, and names that are not there."""
+
+import mixedsparse as ms
+
+sleep = ms.datasets.load("sleepstudy")
+fit = ms.lmer("Reaction ~ Days + (Days | Subject)", sleep)
+
+fit.coef_table(ddf="satterthwait")  # wrong
+fit.predict(sleep, interval="confidnce")  # wrong
+fit.conf_int(method="walt")  # wrong
+fit.anova(type=4)  # wrong
+fit.tidy(ddf="kenward")  # wrong
+fit.emmeans("Days", weights="proportion")  # wrong
+fit.drop1(test="LRT")  # wrong
+ms.lmer("Reaction ~ Days + (Days | Subject)", sleep, method="fast")  # wrong
+ms.FitOptions(backend="dense")  # wrong
+print(fit.parameters)  # wrong
+print(fit.params + 1.0)
