@@ -91,6 +91,7 @@ def targets(folder):
     fit, smaller = (ms.lmer(formula, frame, reml=False) for formula in (FORMULA, "y ~ x + (1 | g)"))
     rows = ms.design(subjects=6, items=4, within={"A": ["a1", "a2"]})
     plan = ms.plan(rows, **STUDY)
+    accuracy = ms.glmer("I(y > 0) ~ x + f + (1 | g)", frame)
     boot, means = fit.bootstrap(5, seed=1), fit.emmeans("f")
     fit.save(folder / "fit.ms")
     term = ms.RandomTerm("g", frame["g"].to_numpy(), np.ones(48))
@@ -99,7 +100,10 @@ def targets(folder):
     functions = {
         **{n: getattr(ms, n) for n in ms.__all__ if inspect.isfunction(getattr(ms, n))},
         **two_models(smaller),
-        **{name: getattr(ms, name) for name in ("LinearMixedModel", "RandomTerm", "FitOptions", "MixedLM")},
+        **{
+            name: getattr(ms, name)
+            for name in ("LinearMixedModel", "GeneralizedLinearMixedModel", "RandomTerm", "FitOptions", "MixedLM")
+        },
         "LinearMixedModel.from_arrays": ms.LinearMixedModel.from_arrays,
         "datasets.load": ms.datasets.load,
         "datasets.describe": ms.datasets.describe,
@@ -115,16 +119,29 @@ def targets(folder):
         "scaled": fit.scaled_residuals(10, seed=1),
         "plan": plan,
         "plot": fit.plot,
+        "accuracy": accuracy,
+        "accurate": accuracy.model,
     }
     for label, thing in objects.items():
         functions |= {
             f"{label}.{name}": method
             for name, method in inspect.getmembers(thing, inspect.ismethod)
-            if not name.startswith("_") and name != "from_arrays"
+            if not name.startswith("_") and name != "from_arrays" and (label, name) != ("accurate", "of_design")
         }
     arguments = {
         "lmer": {"formula": FORMULA, "data": frame},
+        "glmer": {"formula": "I(y > 0) ~ x + f + (1 | g)", "data": frame},
+        "GeneralizedLinearMixedModel": {"formula": "I(y > 0) ~ x + f + (1 | g)", "data": frame},
         "LinearMixedModel": {"formula": FORMULA, "data": frame},
+        "model.of_design": {"design": fit.model.design},
+        "accurate.objective": {"theta": accuracy.theta, "beta": accuracy.params},
+        "accurate.gradient": {"theta": accuracy.theta, "beta": accuracy.params},
+        "accurate.hessian": {"theta": accuracy.theta, "beta": accuracy.params},
+        "accuracy.t_test": {"L": [0, 1, 0, 0]},
+        "accuracy.wald_test": {"L": [0, 1, 0, 0]},
+        "accuracy.emmeans": {"specs": "f"},
+        "accuracy.emtrends": {"specs": "f", "var": "x"},
+        "accuracy.conditional_cov": {"group": "g", "levels": [1]},
         "LinearMixedModel.from_arrays": {"y": y, "X": X, "terms": [term]},
         "RandomTerm": {"group": "g", "codes": frame["g"].to_numpy(), "z": np.ones(48)},
         "mixedlm": {"formula": "y ~ x", "data": frame, "groups": "g"},
@@ -174,7 +191,8 @@ KINDS = {
     "fit a-e": lambda label: label.startswith("fit.") and label[4].lower() <= "e",
     "fit f-r": lambda label: label.startswith("fit.") and "f" <= label[4].lower() <= "r",
     "fit s-z": lambda label: label.startswith("fit.") and label[4].lower() >= "s",
-    "others": lambda label: "." in label and not label.startswith(("plot.", "fit.")),
+    "generalized": lambda label: label.startswith(("accuracy.", "accurate.")),
+    "others": lambda label: "." in label and not label.startswith(("plot.", "fit.", "accuracy.", "accurate.")),
 }
 
 

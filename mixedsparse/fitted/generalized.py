@@ -14,6 +14,7 @@ from mixedsparse.core.fitting.laplace.modes import conditional_blocks, error_blo
 from mixedsparse.core.problem.problem import make_problem
 from mixedsparse.data.sizes import checked_sizes
 from mixedsparse.fitted.fitted import Fitted
+from mixedsparse.fitted.generalized_objective import GeneralizedCriterionMixin
 from mixedsparse.fitted.model import Model
 from mixedsparse.fitted.warnings import warn_of_data
 from mixedsparse.ground.caller import user_level
@@ -35,7 +36,7 @@ __all__ = ["GeneralizedFitted", "GeneralizedModel", "fit_generalized_model"]
 _MOST_NODES = 100
 
 
-class GeneralizedModel(Model):
+class GeneralizedModel(GeneralizedCriterionMixin, Model):  # type: ignore[misc]
     """Design, response family, and the problem of the design with engines for it.
 
     The problem has no response and no weights: both change from step to step of a fit.
@@ -52,17 +53,6 @@ class GeneralizedModel(Model):
     ) -> None:
         super().__init__(design, _problem_of(design) if problem is None else problem, engines)
         self.family = family
-
-    @property
-    def response(self) -> np.ndarray:
-        """Response (n,) as the family has it: proportions of successes, counts, or positive numbers."""
-        design = self.design
-        return design.y if design.trials is None else design.y / design.trials
-
-    @property
-    def prior(self) -> np.ndarray | None:
-        """Trials of a binomial family, prior weights of the others, (n,); None where all are 1."""
-        return self.design.weights if self.design.trials is None else self.design.trials
 
 
 def _problem_of(design: Design) -> Problem:
@@ -255,12 +245,15 @@ def fit_generalized_model(
 
 
 def _checked_start(model: GeneralizedModel, start: Any) -> np.ndarray:
-    values = np.asarray(start, dtype=float)
+    try:
+        values = np.asarray(start, dtype=float)
+    except (TypeError, ValueError) as err:
+        raise OptionError(f"start={shown(start)} is not an array of numbers.") from err
     size = model.problem.n_theta + model.problem.p + int(model.family.has_dispersion)
     if values.shape != (size,) or not np.isfinite(values).all():
         parts = f"{model.problem.n_theta} of theta, {model.problem.p} coefficients"
         more = ", log dispersion" if model.family.has_dispersion else ""
-        raise DataError(f"start has shape {values.shape}: give {size} finite numbers ({parts}{more}).")
+        raise OptionError(f"start has shape {values.shape}: give {size} finite numbers ({parts}{more}).")
     return values
 
 

@@ -147,6 +147,7 @@ PROGRESS = Kind("True, False or a function", lambda value: isinstance(value, boo
 AXES = Kind("Axes of matplotlib, one for each panel", _are_axes)
 TERMS = Kind("a list of RandomTerm objects", _is_flat)
 PAIR = Kind("two names, of subjects and items", lambda v: _is_flat(v) and [type(name) for name in v] == [str, str])
+DESIGN = Kind("a design, as make_design returns it", _made_by("Design"))
 FIT = Kind("a fit, as lmer returns it", _made_by("ResultsBase"))
 ANYTHING = Kind("anything", lambda value: True)
 
@@ -154,13 +155,13 @@ ANYTHING = Kind("anything", lambda value: True)
 # default is None takes None as well.
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(("reml", "refit", "corr", "conf_int", "by_group", "latin_square", "reduce_terms"), FLAG),
-    **dict.fromkeys(("keep_intercepts", "transform"), FLAG),
+    **dict.fromkeys(("keep_intercepts", "transform", "exp", "exponentiate"), FLAG),
     **dict.fromkeys(("level", "alpha", "conf_level"), SHARE),
     **dict.fromkeys(("dist_low", "dist_high"), NUMBER),
-    **dict.fromkeys(("nsim", "seed", "num_low", "num_high"), WHOLE),
+    **dict.fromkeys(("nsim", "seed", "num_low", "num_high", "nAGQ"), WHOLE),
     **dict.fromkeys(("ddf", "kind", "method", "new_levels", "missing", "errors", "backend"), TEXT),
     **dict.fromkeys(("adjust", "interval", "group", "var", "against", "caption", "label", "vtype", "name"), TEXT),
-    **dict.fromkeys(("conf_method", "re_formula", "title", "yname"), TEXT),
+    **dict.fromkeys(("conf_method", "re_formula", "title", "yname", "link"), TEXT),
     **dict.fromkeys(("specs", "by", "which", "effects", "random", "x_names", "xname_fe", "xname_re"), NAMES),
     **dict.fromkeys(("at", "sizes", "within", "between_subjects", "between_items", "vc_formula", "env"), MAPPING),
     **dict.fromkeys(("subjects", "items"), COUNTS),
@@ -175,6 +176,7 @@ KINDS: dict[str, Kind] = {
     "contrast.method": ANYTHING,
     "design.names": PAIR,
     "drop1.test": TEXT,
+    "emmeans.type": TEXT,
     "emmeans.weights": TEXT,
     "emtrends.weights": TEXT,
     "from_arrays.terms": TERMS,
@@ -184,6 +186,9 @@ KINDS: dict[str, Kind] = {
     "influence.theta": TEXT,
     "marginal_cov.rows": LABELS,
     "MixedLM.fit.method": ANYTHING,
+    "of_design.design": DESIGN,
+    "of_design.engines": Kind("the engines of a problem", _made_by("Engines")),
+    "of_design.problem": Kind("a problem", _made_by("Problem")),
     "parsimony.results": FIT,
     "plan.effects": ANYTHING,
     "plan.random": ANYTHING,
@@ -192,6 +197,7 @@ KINDS: dict[str, Kind] = {
     "Plots.effects.terms": NAMES,
     "Plots.profile.profile": Kind("what profile() of a fit returns", _made_by("Profile")),
     "power.effects": ANYTHING,
+    "predict.type": TEXT,
     "power.random": ANYTHING,
     "profile_re.re_ix": TYPE,
     "RandomTerm.group": TEXT,

@@ -210,3 +210,33 @@ def test_quadrature_gives_the_numbers_of_lme4():
     assert fit.nAGQ == 9
     assert fit.theta.tolist() == pytest.approx([0.6475177], abs=1e-5)
     assert "quadrature with 9 nodes" in str(fit.summary())
+
+
+@pytest.mark.parametrize("which", ["cbpp", "ticks", "slopes"])
+def test_the_criterion_is_a_function_of_the_parameters(which, request):
+    fit = request.getfixturevalue(which)
+    model = fit.model
+    assert model.objective(fit.theta, fit.params) == pytest.approx(fit.criterion, abs=1e-8)
+    theta, beta = fit.theta * 1.1 + 0.05, fit.params.to_numpy() * 0.9
+    at, step = np.concatenate([theta, beta]), 1e-5
+    m = len(theta)
+    found = model.gradient(theta, beta)
+    for i in range(len(at)):
+        ends = [at + sign * step * np.eye(len(at))[i] * max(1.0, abs(at[i])) for sign in (1, -1)]
+        values = [model.objective(end[:m], end[m:]) for end in ends]
+        difference = (values[0] - values[1]) / (ends[0][i] - ends[1][i])
+        assert found[i] == pytest.approx(difference, rel=1e-5, abs=1e-6 * np.abs(found).max())
+    np.testing.assert_allclose(
+        2.0 * np.linalg.inv(model.hessian(fit.theta, fit.params))[m:, m:], fit.cov_params(), rtol=1e-4, atol=1e-10
+    )
+
+
+def test_the_dispersion_belongs_to_the_families_that_have_one(cbpp):
+    gamma = ms.glmer("Reaction ~ Days + (1 | Subject)", ms.datasets.load("sleepstudy"), "gamma")
+    model = gamma.model
+    assert model.objective(gamma.theta, gamma.params, gamma.dispersion) == pytest.approx(gamma.criterion, abs=1e-7)
+    assert np.abs(model.gradient(gamma.theta, gamma.params, gamma.dispersion)[-1]) < 1e-3
+    with pytest.raises(ms.OptionError, match="give dispersion="):
+        model.objective(gamma.theta, gamma.params)
+    with pytest.raises(ms.OptionError, match="leave dispersion= out"):
+        cbpp.model.objective(cbpp.theta, cbpp.params, 1.0)

@@ -1,0 +1,101 @@
+"""The criterion of a generalized model as a function of its parameters, without fitting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mixedsparse.core.fitting.laplace import make_data
+from mixedsparse.core.fitting.start import check_theta
+from mixedsparse.core.likelihood.hessian import observed_hessian
+from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion, Point
+from mixedsparse.ground.checks import is_number, shown
+from mixedsparse.ground.errors import OptionError
+
+if TYPE_CHECKING:
+    from mixedsparse.core.likelihood.family import Family
+    from mixedsparse.core.likelihood.interface import Engine
+    from mixedsparse.core.problem.problem import Problem
+    from mixedsparse.data.formula.design import Design
+
+__all__ = ["GeneralizedCriterionMixin"]
+
+
+class GeneralizedCriterionMixin:
+    """Criterion side of `GeneralizedLinearMixedModel`, by Laplace's approximation."""
+
+    problem: Problem
+    design: Design
+    family: Family
+    engine: Callable[[], Engine]
+
+    @property
+    def response(self) -> np.ndarray:
+        """Response (n,) as the family has it: proportions of successes, counts, or positive numbers."""
+        design = self.design
+        return design.y if design.trials is None else design.y / design.trials
+
+    @property
+    def prior(self) -> np.ndarray | None:
+        """Trials of a binomial family, prior weights of the others, (n,); None where all are 1."""
+        return self.design.weights if self.design.trials is None else self.design.trials
+
+    def objective(self, theta: Any, beta: Any, dispersion: float | None = None) -> float:
+        """-2 log-likelihood at these parameters by Laplace's approximation, constants included.
+
+        Parameters
+        ----------
+        theta : array, shape (m,)
+            Entries of Lambda, as `GeneralizedResults.theta`.
+        beta : array, shape (p,)
+            Coefficients of the columns of X that are kept.
+        dispersion : float, optional
+            As `GeneralizedResults.dispersion`: of families that have one, and only of these.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
+        >>> abs(fit.model.objective(fit.theta, fit.params) - fit.criterion) < 1e-9
+        True
+        """
+        return float(self._at(self._vector(theta, beta, dispersion))[1].criterion)
+
+    def gradient(self, theta: Any, beta: Any, dispersion: float | None = None) -> np.ndarray:
+        """Exact gradient of the criterion in theta, beta and, where the family has one, the log of the dispersion."""
+        return self._gradient(self._vector(theta, beta, dispersion))
+
+    def hessian(self, theta: Any, beta: Any, dispersion: float | None = None) -> np.ndarray:
+        """Hessian of the criterion in the same parameters, by differencing the exact gradient."""
+        return observed_hessian(self._gradient, self._vector(theta, beta, dispersion))
+
+    def _vector(self, theta: Any, beta: Any, dispersion: float | None) -> np.ndarray:
+        problem = self.problem
+        try:
+            coefficients = np.atleast_1d(np.asarray(beta, dtype=float))
+        except (TypeError, ValueError) as err:
+            raise OptionError(f"beta={shown(beta)} is not an array of numbers.") from err
+        if coefficients.shape != (problem.p,) or not np.isfinite(coefficients).all():
+            raise OptionError(f"beta must hold {problem.p} finite numbers, one per column of X; got {shown(beta)}.")
+        has = self.family.has_dispersion
+        if has != (dispersion is not None):
+            mend = "give dispersion=, a positive number" if has else "leave dispersion= out"
+            raise OptionError(f"The {self.family.name} family has {'a' if has else 'no'} dispersion: {mend}.")
+        if dispersion is not None and not (is_number(dispersion) and 0.0 < dispersion < np.inf):
+            raise OptionError(f"dispersion={shown(dispersion)} must be a positive number.")
+        extra = [] if dispersion is None else [np.log(float(dispersion))]
+        return np.concatenate([check_theta(problem, theta, "theta"), coefficients, extra])
+
+    def _at(self, vector: np.ndarray) -> tuple[LaplaceCriterion, Point]:
+        data = make_data(self.engine(), self.family, self.response, self.prior, self.design.offset)
+        criterion, (m, p) = LaplaceCriterion(data), (self.problem.n_theta, self.problem.p)
+        inner = [self.problem.layout.to_block @ vector[:m], data.root @ vector[m : m + p], vector[m + p :]]
+        return criterion, criterion.evaluate(np.concatenate(inner), criterion.at_rest())
+
+    def _gradient(self, vector: np.ndarray) -> np.ndarray:
+        criterion, point = self._at(vector)
+        found, (m, p) = criterion.gradient(point), (self.problem.n_theta, self.problem.p)
+        parts = [self.problem.layout.to_block.T @ found[:m], criterion.data.root.T @ found[m : m + p], found[m + p :]]
+        return np.concatenate(parts)
