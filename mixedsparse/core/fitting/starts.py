@@ -17,6 +17,8 @@ __all__ = ["changed_copies", "even_starts", "random_starts"]
 # Standard deviations over sigma: all terms alike; one term and the others, either way round.
 _ALIKE = (1.0, 0.1, 3.0, 10.0)
 _UNLIKE = ((3.0, 0.1), (30.0, 0.3), (300.0, 3.0))
+# Standard deviation over mean below which a column is far from 0; what its term has, over that, and the others.
+_FAR, _FAR_OUT = 0.1, ((1.0, 1.0), (3.0, 0.3))
 # Entries of the first end: the spread of the powers of ten that they are multiplied by, the share that change their
 # sign, and what stands for a variance of 0.
 _SPREAD, _FLIPPED, _LIFTED = 0.5, 0.3, 0.3
@@ -26,8 +28,14 @@ _ABSENT = 0.15
 
 
 def even_starts(problem: Problem) -> list[np.ndarray]:
-    """Make all terms alike, then one of them large or small beside the others."""
-    terms, sizes = np.arange(len(problem.terms)), [np.full(len(problem.terms), alike) for alike in _ALIKE]
+    """Make terms far from 0 very large, then all terms alike, then one of them large or small beside the others."""
+    terms, sizes = np.arange(len(problem.terms)), []
+    # Columns far from 0 are nearly constant: what they say beside other terms is small, and takes large deviations.
+    for t, spread in enumerate(problem.spreads[1:]):
+        near = float(spread.min(initial=np.inf))
+        if 0.0 < near < _FAR:
+            sizes += [np.where(terms == t, large / near, small) for large, small in _FAR_OUT]
+    sizes += [np.full(len(terms), alike) for alike in _ALIKE]
     if len(terms) > 1:
         for large, small in _UNLIKE:
             sizes += [np.where(terms == t, large, small) for t in terms]
