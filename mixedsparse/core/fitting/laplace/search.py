@@ -82,11 +82,11 @@ class _Walk:
         self.nfev = self.factorisations = 0
         self.path: list[Iteration] = []
 
-    def evaluate(self, vector: np.ndarray, *starts: list[np.ndarray]) -> Point | None:
+    def evaluate(self, vector: np.ndarray, *starts: list[np.ndarray], near: Point | None = None) -> Point | None:
         """Return the point, None where there is none."""
         self.nfev += 1
         try:
-            point = self.criterion.evaluate(vector, *starts)
+            point = self.criterion.evaluate(vector, *starts, near=None if near is None else near.mode.factor)
         except NotPositiveDefiniteError:
             return None
         self.factorisations += point.mode.factorisations
@@ -158,7 +158,7 @@ def search(
         motion = [z + d @ step.move for z, d in zip(at.mode.zeta, curvature.motion, strict=True)]
         # Over a long way the prediction may be worse than none.
         starts = [motion] if length < _NEAR else [motion, at.mode.zeta, criterion.at_rest()]
-        trial = walk.evaluate(at.vector + step.move, *starts)
+        trial = walk.evaluate(at.vector + step.move, *starts, near=at)
         gain = -np.inf if trial is None else at.criterion - trial.criterion
         radius = next_radius(radius, gain / step.predicted, length, step.limited)
         fresh = trial is not None and (gain > 0 or (step.predicted < 10 * noise and gain > -10 * noise))

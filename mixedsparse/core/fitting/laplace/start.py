@@ -14,7 +14,7 @@ __all__ = ["PlainFit", "first_vector", "plain_fit"]
 
 _MOST_STEPS = 25
 _MOST_HALVINGS = 30
-# Decrement of the deviance from which on the fit without random effects is close enough to start from.
+# Decrement of the deviance, per thousand rows, from which on the fit without random effects is close enough.
 _CLOSE = 1e-3
 # Longest step of a linear predictor.
 _LONGEST = 5.0
@@ -67,7 +67,7 @@ def plain_fit(data: Data) -> PlainFit:
         if moved is None:
             break
         gamma, eta, value = moved
-        if float(score @ step) < _CLOSE:
+        if float(score @ step) < _CLOSE * max(1.0, data.n / 1000.0):
             break
     information, _ = _information(data, eta, psi)
     weakest = _least_eigenvalue(information) / max(least, 1e-300)

@@ -41,6 +41,8 @@ class Binomial(Family):
         happened = y == 1.0
         if not ((y > 0.0) ^ happened).any():
             log = self.link.outcome(happened, eta)
+            if (m == 1.0).all():
+                return RowTerms(log.value, log.d1, np.negative(log.d2), np.negative(log.d3))
             return RowTerms(m * log.value, m * log.d1, -m * log.d2, -m * log.d3)
         yes, no = self.link.both(eta)
         rest = 1.0 - y

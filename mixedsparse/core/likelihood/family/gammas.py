@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma, gammaln, polygamma
 
-__all__ = ["Rising", "Stirling", "rising", "stirling"]
+__all__ = ["Stirling", "rising", "rising_slopes", "stirling"]
 
 # Arguments from which on asymptotic series are used: their first term left out is below 1e-13 of the first.
 _LARGE = 60.0
@@ -42,34 +42,43 @@ def stirling(x: np.ndarray) -> Stirling:
     )
 
 
-class Rising(NamedTuple):
-    """f(x) = log Gamma(y + x) - log Gamma(x) - y log x, and derivatives of the first two parts alone."""
+def rising(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return log Gamma(y + x) - log Gamma(x) - y log x, the logarithm of the rising factorial over a power."""
+    large, near, far = _split(y, x)
+    c = far + y
+    log = np.log1p(y / far)
+    value = (c - 0.5) * log - y + _powers(y, far, 1) / 12.0 - _powers(y, far, 3) / 360.0 + _powers(y, far, 5) / 1260.0
+    if large.all():
+        return value
+    return np.where(large, value, gammaln(y + near) - gammaln(near) - y * np.log(near))
 
-    value: np.ndarray
-    d1: np.ndarray
-    d2: np.ndarray
-    d3: np.ndarray
+
+def rising_slopes(y: np.ndarray, x: np.ndarray, order: int) -> list[np.ndarray]:
+    """First derivatives in x, up to `order` of 1, 2 or 3, of log Gamma(y + x) - log Gamma(x)."""
+    large, near, far = _split(y, x)
+    sums = {k: _powers(y, far, k) for k in range(1, 7)}
+    series = (
+        np.log1p(y / far) - sums[1] / 2.0 - sums[2] / 12.0 + sums[4] / 120.0 - sums[6] / 252.0,
+        sums[1] + sums[2] / 2.0 + sums[3] / 6.0 - sums[5] / 30.0,
+        -sums[2] - sums[3] - sums[4] / 2.0 + sums[6] / 6.0,
+    )
+    if large.all():
+        return list(series[:order])
+    out = []
+    for k, at_large in zip(range(order), series, strict=False):
+        exact = digamma(y + near) - digamma(near) if k == 0 else polygamma(k, y + near) - polygamma(k, near)
+        out.append(np.where(large, at_large, exact))
+    return out
 
 
-def rising(y: np.ndarray, x: np.ndarray) -> Rising:
-    """Return the logarithm of the rising factorial, and its derivatives in x (those of y log x left in)."""
+def _split(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where x is large, and x with a harmless value in place of large and of other ones."""
     x = np.broadcast_to(np.asarray(x, dtype=float), y.shape)
     large = x > _LARGE
-    a = np.where(large, _LARGE, x)
-    b = np.where(large, x, _LARGE)
-    c = b + y
-    log = np.log1p(y / b)
-    # Powers of 1/(b + y) less those of 1/b.
-    first = -y / (b * c)
-    u, v = 1.0 / c, 1.0 / b
-    sums = {k: first * sum(u**i * v ** (k - 1 - i) for i in range(k)) for k in range(1, 7)}
-    value = (c - 0.5) * log - y + sums[1] / 12.0 - sums[3] / 360.0 + sums[5] / 1260.0
-    d1 = log - sums[1] / 2.0 - sums[2] / 12.0 + sums[4] / 120.0 - sums[6] / 252.0
-    d2 = sums[1] + sums[2] / 2.0 + sums[3] / 6.0 - sums[5] / 30.0
-    d3 = -sums[2] - sums[3] - sums[4] / 2.0 + sums[6] / 6.0
-    return Rising(
-        np.where(large, value, gammaln(y + a) - gammaln(a) - y * np.log(a)),
-        np.where(large, d1, digamma(y + a) - digamma(a)),
-        np.where(large, d2, polygamma(1, y + a) - polygamma(1, a)),
-        np.where(large, d3, polygamma(2, y + a) - polygamma(2, a)),
-    )
+    return large, np.where(large, _LARGE, x), np.where(large, x, _LARGE)
+
+
+def _powers(y: np.ndarray, x: np.ndarray, k: int) -> np.ndarray:
+    """Return 1 / (x + y)^k - 1 / x^k."""
+    u, v = 1.0 / (x + y), 1.0 / x
+    return -y * u * v * np.add.reduce([u**i * v ** (k - 1 - i) for i in range(k)])

@@ -19,7 +19,7 @@ from mixedsparse.core.likelihood.family.base import (
     RowTerms,
 )
 from mixedsparse.core.likelihood.family.counts import check_counts
-from mixedsparse.core.likelihood.family.gammas import rising
+from mixedsparse.core.likelihood.family.gammas import rising, rising_slopes
 
 __all__ = ["NegativeBinomial", "NegativeBinomial1"]
 
@@ -81,7 +81,7 @@ class NegativeBinomial(_Counts):
     def _value(self, y: np.ndarray, mu: np.ndarray, log_mu: np.ndarray, psi: float) -> np.ndarray:
         """log-likelihood of rows of weight 1: log mu, not mu, where mu is 0 to working precision."""
         size = np.exp(psi)
-        return rising(y, size).value + _log_ratio(y, log_mu) - (y + size) * np.log1p(mu / size)
+        return rising(y, size) + _log_ratio(y, log_mu) - (y + size) * np.log1p(mu / size)
 
     def in_mean(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float) -> InMean:
         size = np.exp(psi)
@@ -97,10 +97,10 @@ class NegativeBinomial(_Counts):
         size = np.exp(psi)
         total = mu + size
         q = size / total
-        parts = rising(y, size)
-        slope = parts.d1 - np.log1p(mu / size) + (mu - y) / total
+        d1, d2 = rising_slopes(y, size, 2)
+        slope = d1 - np.log1p(mu / size) + (mu - y) / total
         first = m * size * slope
-        second = first + m * (size**2 * parts.d2 + size * (mu / total) - (mu - y) * q**2)
+        second = first + m * (size**2 * d2 + size * (mu / total) - (mu - y) * q**2)
         return InMeanDispersion(
             first,
             m * q * (y - mu) / total,
@@ -128,23 +128,23 @@ class NegativeBinomial1(_Counts):
     def in_mean(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float) -> InMean:
         phi = np.exp(psi)
         size = mu / phi
-        parts = rising(y, size)
+        d1, d2, d3 = rising_slopes(y, size, 3)
         rest = np.log1p(phi)
         # y log x of `rising` and y log phi together are y log mu.
-        value = parts.value + _log_ratio(y, np.log(mu)) - (size + y) * rest
-        return InMean(m * value, m * (parts.d1 - rest) / phi, m * parts.d2 / phi**2, m * parts.d3 / phi**3)
+        value = rising(y, size) + _log_ratio(y, np.log(mu)) - (size + y) * rest
+        return InMean(m * value, m * (d1 - rest) / phi, m * d2 / phi**2, m * d3 / phi**3)
 
     def in_mean_dispersion(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float) -> InMeanDispersion:
         phi = np.exp(psi)
         size = mu / phi
-        parts = rising(y, size)
+        d1, d2, d3 = rising_slopes(y, size, 3)
         p, q = phi / (1.0 + phi), 1.0 / (1.0 + phi)
-        slope = parts.d1 - np.log1p(phi)
+        slope = d1 - np.log1p(phi)
         return InMeanDispersion(
             m * (-size * slope - size * p + y * q),
-            -m * (slope + size * parts.d2 + p) / phi,
-            -m * (2.0 * parts.d2 + size * parts.d3) / phi**2,
-            m * (size * slope + size**2 * parts.d2 + size * p * (2.0 - q) - y * p * q),
+            -m * (slope + size * d2 + p) / phi,
+            -m * (2.0 * d2 + size * d3) / phi**2,
+            m * (size * slope + size**2 * d2 + size * p * (2.0 - q) - y * p * q),
         )
 
     def variance(self, mu: np.ndarray, m: np.ndarray, psi: float = 0.0) -> np.ndarray:

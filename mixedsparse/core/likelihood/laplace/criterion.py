@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixedsparse.core.likelihood.interface import Factor
 from mixedsparse.core.likelihood.laplace.data import Data, Vectors
 from mixedsparse.core.likelihood.laplace.mode import Mode, find_mode
 from mixedsparse.core.problem.blocks import BlockLayout
@@ -110,8 +111,8 @@ class LaplaceCriterion:
         return [np.zeros((n, k)) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-    def evaluate(self, vector: np.ndarray, *starts: Vectors) -> Point:
-        """Criterion at `vector`, the mode searched from the best of the `starts` of zeta.
+    def evaluate(self, vector: np.ndarray, *starts: Vectors, near: Factor | None = None) -> Point:
+        """Criterion at `vector`, the mode searched from the best of the `starts` of zeta; see `find_mode`.
 
         Raises
         ------
@@ -122,7 +123,7 @@ class LaplaceCriterion:
             raise NotPositiveDefiniteError("A parameter is not finite.")
         at = self.parameters(vector)
         lams = self._factors(at)
-        mode = find_mode(self.data, lams, self.data.fixed(at.gamma), at.psi, starts)
+        mode = find_mode(self.data, lams, self.data.fixed(at.gamma), at.psi, starts, near)
         criterion = self.value(mode, lams, at.psi) - 2.0 * self.data.constant
         if not np.isfinite(criterion):
             raise NotPositiveDefiniteError("The criterion is not finite at these parameters.")

@@ -30,9 +30,10 @@ _EXACT = 1e-22
 _CLOSE = 1e-13
 # Decrement from which on the same factor serves for further steps.
 _SHARP = 1e-5
-# Multiply-adds per row from which on a factorisation costs several steps; the factor then serves while each step lowers
-# the decrement at least by `_KEPT`.
+# Multiply-adds per row, and at least, from which on a factorisation costs several steps; the factor then serves while
+# each step lowers the decrement at least by `_KEPT`.
 _DEAR = 100.0
+_DEAREST = 1e7
 _KEPT = 0.1
 _MOST_STEPS = 200
 _MOST_HALVINGS = 40
@@ -75,8 +76,17 @@ class Mode:
     factorisations: int
 
 
-def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: float, starts: Sequence[Vectors]) -> Mode:
+def find_mode(
+    data: Data,
+    lams: Sequence[np.ndarray],
+    fixed: np.ndarray,
+    psi: float,
+    starts: Sequence[Vectors],
+    near: Factor | None = None,
+) -> Mode:
     """Search the mode at Lambda and the fixed part (n,), from the best of the `starts` of zeta.
+
+    Where a factorisation is dear, the first steps are taken by that of a point `near` this one.
 
     Raises
     ------
@@ -86,8 +96,8 @@ def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: fl
     state = _State.best(data, lams, fixed, psi, starts)
     last, factorisations = np.inf, 0
     q = data.problem.layout.q
-    dear = data.engine.work > _DEAR * data.n
-    made: _Made | None = None
+    dear = data.engine.work > max(_DEAR * data.n, _DEAREST)
+    made = _Made(data.engine, near, False, False) if dear and near is not None else None
     for _ in range(_MOST_STEPS):
         fresh = made is None
         if made is None:
@@ -95,7 +105,12 @@ def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: fl
             factorisations += 1
         residual = state.residual(data)
         move_b, move_zeta = _solve(made.factor, residual)
+        if not made.own:
+            move_b = _covered(lams, move_zeta)
         decrement = dot(residual, move_b)
+        if not made.own and not decrement > 0.0:
+            made = None
+            continue
         done = decrement <= _EXACT * q or (decrement <= _CLOSE and decrement > 0.25 * last)
         stepped = None if done else state.stepped(data, psi, move_b, move_zeta)
         if stepped is None:
@@ -114,11 +129,12 @@ def find_mode(data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: fl
 
 
 class _Made(NamedTuple):
-    """Z'WZ, M factorised, and whether by the observed weights."""
+    """Z'WZ, M factorised, whether by the observed weights, and whether at the Lambda that is asked for."""
 
     engine: Engine
     factor: Factor
     observed: bool
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +163,7 @@ class _State:
     @classmethod
     def at(cls, data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: float, zeta: Vectors) -> _State:
         """Return the point at `zeta`."""
-        b = [(z @ lam) @ lam.T for z, lam in zip(zeta, lams, strict=True)]
+        b = _covered(lams, zeta)
         eta = fixed + data.spread(b)
         terms = data.rows(eta, psi)
         return cls(zeta, b, eta, terms, dot(zeta, b) - 2.0 * float(terms.value.sum()))
@@ -177,6 +193,11 @@ class _State:
         penalty = dot(self.zeta, self.b)
         found = self.zeta, self.b, self.eta, self.terms, self.h, penalty
         return Mode(*found, made.engine, made.factor, decrement, factorisations)
+
+
+def _covered(lams: Sequence[np.ndarray], zeta: Vectors) -> Vectors:
+    """Lambda Lambda'zeta."""
+    return [(z @ lam) @ lam.T for z, lam in zip(zeta, lams, strict=True)]
 
 
 def _factorise(data: Data, lams: Sequence[np.ndarray], state: _State) -> _Made:
