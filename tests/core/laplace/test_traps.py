@@ -1,0 +1,122 @@
+"""Data on which fits of generalized models are known to fail: each ends at an optimum in at most 25 evaluations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mixedsparse import RandomTerm
+from mixedsparse.core.fitting.laplace import GeneralizedFit
+from tests.core.laplace.oracle import Dense
+from tests.core.laplace.test_fit import fit
+
+MOST = 25
+
+
+def design(seed: int, groups: int, rows: int) -> tuple[np.random.Generator, np.ndarray, np.ndarray, RandomTerm]:
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(groups), rows)
+    x = rng.normal(size=len(codes))
+    return rng, x, codes, RandomTerm("g", codes, np.ones((len(codes), 1)))
+
+
+def agrees(found: GeneralizedFit, tolerance: float = 1e-7) -> bool:
+    """Whether the criterion is that of the dense referee at the estimates."""
+    data = found.data
+    dense = Dense(found.family, data.y, data.Q @ data.root, data.problem.terms, data.m, data.offset)
+    psi = found.psi if found.has_dispersion else 0.0
+    return bool(abs(dense.laplace(found.theta, found.beta, psi) - found.criterion) < tolerance)
+
+
+def test_rare_events() -> None:
+    rng, x, codes, group = design(1, 40, 100)
+    eta = -6.5 + 0.5 * x + rng.normal(size=40)[codes]
+    y = (rng.random(len(x)) < 1 / (1 + np.exp(-eta))).astype(float)
+    found = fit("binomial", "logit", y, np.column_stack([np.ones(len(x)), x]), [group])
+    assert y.mean() < 0.005
+    assert found.certificate.converged
+    assert found.evaluations <= MOST
+    assert agrees(found)
+
+
+def test_a_million_trials() -> None:
+    rng, x, codes, group = design(2, 20, 6)
+    trials = rng.integers(10, 1_000_000, size=len(x)).astype(float)
+    eta = 0.3 * x + 0.4 * rng.normal(size=20)[codes]
+    y = rng.binomial(trials.astype(int), 1 / (1 + np.exp(-eta))) / trials
+    found = fit("binomial", "logit", y, np.column_stack([np.ones(len(x)), x]), [group], trials)
+    assert found.certificate.converged
+    assert found.evaluations <= MOST
+    assert found.factorisations <= 8 * found.evaluations
+
+
+@pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
+def test_counts_of_a_million(family: str) -> None:
+    rng, x, codes, group = design(3, 20, 6)
+    mu = np.exp(13.8 + 0.3 * x + 0.4 * rng.normal(size=20)[codes])
+    y = rng.poisson(mu if family == "poisson" else rng.gamma(5.0, mu / 5.0)).astype(float)
+    found = fit(family, "log", y, np.column_stack([np.ones(len(x)), x]), [group])
+    assert found.certificate.converged
+    assert found.evaluations <= MOST
+    assert found.factorisations <= 10 * found.evaluations
+    assert found.theta[0] == pytest.approx(0.4, abs=0.2)
+
+
+def test_a_covariate_far_from_zero() -> None:
+    rng, x, codes, group = design(4, 30, 10)
+    eta = 0.5 * x + rng.normal(size=30)[codes]
+    y = (rng.random(len(x)) < 1 / (1 + np.exp(-eta))).astype(float)
+    near = fit("binomial", "logit", y, np.column_stack([np.ones(len(x)), x]), [group])
+    far = fit("binomial", "logit", y, np.column_stack([np.ones(len(x)), 1e8 + 1e6 * x]), [group])
+    assert far.criterion == pytest.approx(near.criterion, abs=1e-6)
+    assert far.beta[1] * 1e6 == pytest.approx(near.beta[1], rel=1e-4)
+    assert far.evaluations <= MOST
+
+
+def test_a_steep_probit() -> None:
+    rng, x, codes, group = design(5, 30, 20)
+    eta = 4.0 * x + rng.normal(size=30)[codes]
+    y = (eta + rng.normal(size=len(x)) > 0).astype(float)
+    found = fit("binomial", "probit", y, np.column_stack([np.ones(len(x)), x]), [group])
+    assert np.abs(found.eta).max() > 10
+    assert found.certificate.converged
+    assert found.evaluations <= MOST
+    assert agrees(found)
+
+
+@pytest.mark.parametrize(
+    ("family", "link"), [("gamma", "inverse"), ("gamma", "identity"), ("poisson", "sqrt"), ("inverse_gaussian", "log")]
+)
+def test_other_links(family: str, link: str) -> None:
+    rng, x, codes, group = design(6, 20, 10)
+    eta = 3.0 + 0.2 * np.clip(x, -2, 2) + 0.2 * rng.normal(size=20)[codes]
+    mu = {"inverse": 1 / eta, "identity": eta, "sqrt": eta**2, "log": np.exp(eta)}[link]
+    y = {"gamma": rng.gamma(8.0, mu / 8.0), "poisson": rng.poisson(mu), "inverse_gaussian": rng.wald(mu, 50.0)}[family]
+    found = fit(family, link, y, np.column_stack([np.ones(len(x)), x]), [group])
+    assert found.certificate.converged
+    assert found.evaluations <= MOST
+    assert agrees(found)
+
+
+def test_many_correlated_parameters_on_the_boundary() -> None:
+    """Two by two within subjects and within items, of which only the intercepts vary: most pivots are zero."""
+    rng = np.random.default_rng(7)
+    subjects, items = np.repeat(np.arange(20), 80), np.tile(np.repeat(np.arange(20), 4), 20)
+    a, b = np.tile([-0.5, -0.5, 0.5, 0.5], 400), np.tile([-0.5, 0.5, -0.5, 0.5], 400)
+    X = np.column_stack([np.ones(1600), a, b, a * b])
+    eta = 0.5 * a + 0.8 * rng.normal(size=20)[subjects] + 0.4 * rng.normal(size=20)[items]
+    y = (rng.random(1600) < 1 / (1 + np.exp(-eta))).astype(float)
+    found = fit("binomial", "logit", y, X, [RandomTerm("s", subjects, X), RandomTerm("i", items, X)])
+    assert found.certificate.verdict == "converged on the boundary"
+    assert found.evaluations <= MOST
+    assert found.covariance is not None
+    assert agrees(found)
+
+
+def test_the_inverse_square_link_starts_or_says_what_to_do() -> None:
+    rng, x, codes, group = design(8, 20, 10)
+    mu = 1 / np.sqrt(4.0 + 0.2 * np.clip(x, -2, 2) + 0.2 * rng.normal(size=20)[codes])
+    y = rng.wald(mu, 20.0)
+    found = fit("inverse_gaussian", "1/mu^2", y, np.column_stack([np.ones(len(x)), x]), [group])
+    assert found.certificate.converged
+    assert agrees(found)
