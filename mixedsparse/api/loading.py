@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mixedsparse.api import storage
+from mixedsparse.api.generalized import GeneralizedLinearMixedModel, GeneralizedResults
 from mixedsparse.api.model import LinearMixedModel
 from mixedsparse.api.results import MixedResults
+from mixedsparse.fitted.generalized import GeneralizedFitted
 from mixedsparse.ground.caller import CallerNames
 from mixedsparse.ground.foreign import explains_arguments
 
@@ -16,8 +18,8 @@ __all__ = ["load"]
 
 
 @explains_arguments
-def load(path: str | os.PathLike[str], *, env: Mapping[str, Any] | None = None) -> MixedResults:
-    """Read results that `MixedResults.save` has written.
+def load(path: str | os.PathLike[str], *, env: Mapping[str, Any] | None = None) -> MixedResults | GeneralizedResults:
+    """Read results that `MixedResults.save` or `GeneralizedResults.save` has written.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ def load(path: str | os.PathLike[str], *, env: Mapping[str, Any] | None = None) 
 
     Returns
     -------
-    MixedResults
+    MixedResults or GeneralizedResults
         Equal to what was saved: estimates, tests and predictions agree to the last bit on the same machine. What an
         iterative fit solves for anew agrees to the tolerance of its solutions.
 
@@ -56,4 +58,5 @@ def load(path: str | os.PathLike[str], *, env: Mapping[str, Any] | None = None) 
     True
     """
     session = CallerNames(2) if env is None else env
-    return MixedResults._of(storage.load(path, session, LinearMixedModel))
+    fitted = storage.load(path, session, LinearMixedModel, GeneralizedLinearMixedModel)
+    return GeneralizedResults._of(fitted) if isinstance(fitted, GeneralizedFitted) else MixedResults._of(fitted)

@@ -24,6 +24,8 @@ from mixedsparse.ground.options import FitOptions, check_method, check_options
 from mixedsparse.ground.progress import ProgressOption, reporter
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from mixedsparse.core.choose.engines import Engines
     from mixedsparse.core.fitting.laplace import GeneralizedFit
     from mixedsparse.core.likelihood.family import Family
@@ -53,6 +55,21 @@ class GeneralizedModel(GeneralizedCriterionMixin, Model):  # type: ignore[misc]
     ) -> None:
         super().__init__(design, _problem_of(design) if problem is None else problem, engines)
         self.family = family
+
+    @classmethod
+    def of_family(cls, design: Design, family: Family, problem: Problem | None = None) -> Self:
+        """Make the model of a design that is made already: the way around formula and data for every subclass."""
+        model = cls.__new__(cls)
+        GeneralizedModel.__init__(model, design, family, problem)
+        return model
+
+    @property
+    def several_trials(self) -> int | None:
+        """Number of trials of all rows together; None where no row has more than one."""
+        trials, plain = self.design.trials, self.design.plain
+        if plain is not None:
+            return plain.trials
+        return None if trials is None or trials.max() <= 1 else int(trials.sum())
 
 
 def _problem_of(design: Design) -> Problem:

@@ -23,8 +23,8 @@ def summarize_generalized(fitted: GeneralizedFitted) -> Summary:
     criteria = {"-2 log L": fitted.criterion, "log L": fitted.llf, "AIC": fitted.aic, "BIC": fitted.bic}
     facts = parts.facts(fitted)
     facts = {"Formula": facts.pop("Formula"), "Response": fitted.design.response, **facts}
-    if fitted.design.trials is not None and fitted.design.trials.max() > 1:
-        facts["Observations"] += f", {int(fitted.design.trials.sum())} trials"
+    if fitted.model.several_trials is not None:
+        facts["Observations"] += f", {fitted.model.several_trials} trials"
     if fitted.family.has_dispersion:
         facts["Dispersion"] = f"{_DISPERSIONS[fitted.family.name]} {fitted.dispersion:.4g}"
     return Summary(

@@ -18,6 +18,7 @@ from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.api.results.criteria import CriteriaMixin
 from mixedsparse.api.results.effects import EffectsMixin
 from mixedsparse.api.results.outcome import OptimResult
+from mixedsparse.api.results.saving import SavingMixin
 from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
 from mixedsparse.ground.choices import CovarianceKind
 from mixedsparse.inference.components import cov_re, varcorr, vcomp
@@ -35,7 +36,15 @@ _LONG = 80
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GeneralizedResults(
-    TestingMixin, IntervalsMixin, RowsMixin, MeansMixin, TablesMixin, EffectsMixin, CriteriaMixin, ResultsBase
+    TestingMixin,
+    IntervalsMixin,
+    RowsMixin,
+    MeansMixin,
+    TablesMixin,
+    EffectsMixin,
+    CriteriaMixin,
+    SavingMixin,
+    ResultsBase,
 ):
     """Results of a fit of a generalized linear mixed model: immutable, made by `glmer` only.
 

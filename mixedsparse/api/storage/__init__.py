@@ -10,7 +10,9 @@
 ``archive``      the archive: written in one step, checked before anything is inflated
 ``values``       numbers, text, containers and NumPy arrays as JSON and bytes
 ``tables``       columns and indices of pandas
+``record``       how objects of one class become fields, and come back
 ``records``      the classes that a file holds, with the fields of each by name
+``generalized``  those of generalized fits
 ``specs``        what formulaic remembers of the training data
 ``results``      fits to records, and back
 ``slim``         fits without the rows of the data
@@ -30,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.fitted.generalized import GeneralizedModel
     from mixedsparse.fitted.model import Model
 
 __all__ = ["load", "save"]
@@ -51,14 +54,16 @@ def save(fitted: Fitted, path: str | os.PathLike[str], data: bool) -> None:
     write(Path(path), facts | {"names": names}, members)
 
 
-def load(path: str | os.PathLike[str], session: Mapping[str, Any], model: type[Model]) -> Fitted:
-    """Read the fit of a `model` that `save` has written; `session` has the functions that its formula uses."""
+def load(
+    path: str | os.PathLike[str], session: Mapping[str, Any], linear: type[Model], generalized: type[GeneralizedModel]
+) -> Fitted:
+    """Read the fit that `save` has written, of one of these models; `session` has the functions of its formula."""
     from mixedsparse.api.storage.archive import VERSION_1, read, rebuilding
-    from mixedsparse.api.storage.results import unpacked
+    from mixedsparse.api.storage.results import Models, unpacked
     from mixedsparse.api.storage.version1 import read_pickle
 
     path = Path(path)
     header, members = read(path)
     with rebuilding(path, header):
         understand = read_pickle if header["format_version"] == VERSION_1 else unpacked
-        return understand(members, session, model)
+        return understand(members, session, Models(linear, generalized))

@@ -7,10 +7,11 @@ not listed. What follows from the other fields is not stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
+from mixedsparse.api.storage import generalized
+from mixedsparse.api.storage.record import Fields, Record, record
 from mixedsparse.api.storage.specs import spec_facts, spec_of
 from mixedsparse.core.fitting.certificate import Certificate
 from mixedsparse.core.fitting.fit import Fit, MonteCarlo
@@ -38,45 +39,7 @@ from mixedsparse.data.sources.parquet import Stamp
 from mixedsparse.data.sources.remote import RemoteSource
 from mixedsparse.ground.progress import Iteration
 
-__all__ = ["RECORDS", "Record"]
-
-Fields = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """How objects of one class become fields, and come back.
-
-    Attributes
-    ----------
-    cls : type
-    fields : tuple of str
-        Attributes that are stored under their own names.
-    more : callable or None
-        Further fields of an object.
-    build : callable
-        Takes the fields, returns the object; the class itself by default.
-    rebuilt : tuple of str
-        Fields of the class that are not stored, since the others tell them.
-    """
-
-    cls: type
-    fields: tuple[str, ...]
-    more: Callable[[Any], Fields] | None = None
-    build: Callable[[Fields], Any] | None = None
-    rebuilt: tuple[str, ...] = ()
-
-    def take_apart(self, value: Any) -> Fields:
-        """Fields of an object."""
-        return {name: getattr(value, name) for name in self.fields} | (self.more(value) if self.more else {})
-
-    def put_together(self, fields: Fields) -> Any:
-        """Object of these fields."""
-        return self.build(fields) if self.build else self.cls(**fields)
-
-
-def _record(cls: type, fields: str, **how: Any) -> Record:
-    return Record(cls, tuple(fields.split()), **how)
+__all__ = ["RECORDS"]
 
 
 def _random_term(fields: Fields) -> RandomTerm:
@@ -107,78 +70,77 @@ def _engine_facts(pls: Pls) -> Fields:
 # Tag -> class and fields.
 RECORDS: Mapping[str, Record] = {
     # The formula and how it codes the data.
-    "expression": _record(Expression, "label code alias"),
-    "atom": _record(Atom, "label code alias"),
-    "side": _record(
+    "expression": record(Expression, "label code alias"),
+    "atom": record(Atom, "label code alias"),
+    "side": record(
         Side,
         "text label names",
         build=lambda fields: parse_side(**fields),
         rebuilt=("formula", "aliases", "bare", "plain"),
     ),
-    "bar": _record(ParsedBar, "effects groups uncorrelated text"),
-    "parsed formula": _record(ParsedFormula, "formula names outer response fixed bars offsets"),
-    "contrast": _record(Contrast, "kind rows levels names"),
-    "coding": _record(Coding, "levels contrast"),
-    "recipe": _record(Recipe, "side codings names terms products"),
-    "transform": _record(
+    "bar": record(ParsedBar, "effects groups uncorrelated text"),
+    "parsed formula": record(ParsedFormula, "formula names outer response fixed bars offsets"),
+    "contrast": record(Contrast, "kind rows levels names"),
+    "coding": record(Coding, "levels contrast"),
+    "recipe": record(Recipe, "side codings names terms products"),
+    "transform": record(
         Transform,
         "side codings names terms env",
         more=lambda encoder: {"trained": spec_facts(encoder.spec)},
         build=_transform,
         rebuilt=("spec",),
     ),
-    "grouping": _record(Grouping, "name atoms atom_levels keys levels"),
-    "term encoding": _record(TermEncoding, "encoder column grouping"),
-    "encoding": _record(Encoding, "parsed fixed terms offset_column env sorts"),
+    "grouping": record(Grouping, "name atoms atom_levels keys levels"),
+    "term encoding": record(TermEncoding, "encoder column grouping"),
+    "encoding": record(Encoding, "parsed fixed terms offset_column env sorts"),
     "sort": Record(Sort, (), more=lambda sort: {"name": sort.name}, build=lambda fields: Sort[fields["name"]]),
     # The data.
-    "random term": _record(RandomTerm, "group codes z columns levels rows", build=_random_term),
-    "covariate": _record(Covariate, "mean low high binary"),
-    "source": _record(Source, "columns index weights offset contrasts env"),
-    "remote source": _record(RemoteSource, "summaries weights offset contrasts env location fingerprint binary stamps"),
-    "stamp": _record(Stamp, "path size modified number footer"),
-    "plain sums": _record(PlainSums, "x_root z_moments quantiles"),
-    "design": _record(
+    "random term": record(RandomTerm, "group codes z columns levels rows", build=_random_term),
+    "covariate": record(Covariate, "mean low high binary"),
+    "source": record(Source, "columns index weights offset contrasts env"),
+    "remote source": record(RemoteSource, "summaries weights offset contrasts env location fingerprint binary stamps"),
+    "stamp": record(Stamp, "path size modified number footer"),
+    "plain sums": record(PlainSums, "x_root z_moments quantiles trials"),
+    "design": record(
         Design,
         "formula response y X x_names x_terms terms weights offset index nmissing missing encoding source plain trials",
     ),
     # The problem.
-    "fixed basis": _record(FixedBasis, "kept q residual root shift log_det has_constant alias"),
-    "block layout": _record(BlockLayout, "widths n_levels block row col to_block term_block term_start whiten"),
-    "pairs": _record(Pairs, "indptr indices data n_columns"),
-    "problem": _record(
+    "fixed basis": record(FixedBasis, "kept q residual root shift log_det has_constant alias"),
+    "block layout": record(BlockLayout, "widths n_levels block row col to_block term_block term_start whiten"),
+    "pairs": record(Pairs, "indptr indices data n_columns"),
+    "problem": record(
         Problem,
         "n terms order basis layout grams pairs Zxy xy sum_log_weights root_weights origin",
         build=_problem,
         rebuilt=("theta_layout",),
     ),
     # The fit.
-    "derivatives": _record(Derivatives, "gradient hessian kind known"),
-    "step": _record(Step, "move length predicted limited lowest scaled_gradient"),
+    "derivatives": record(Derivatives, "gradient hessian kind known"),
+    "step": record(Step, "move length predicted limited lowest scaled_gradient"),
     "stop": Record(Stop, (), more=lambda stop: {"name": stop.name}, build=lambda fields: Stop[fields["name"]]),
-    "iteration": _record(Iteration, "number nfev criterion gradient step"),
-    "pls": _record(
+    "iteration": record(Iteration, "number nfev criterion gradient step"),
+    "pls": record(
         Pls,
         "criterion gamma K pwrss Hx zeta modes factors reml losses lossy",
         more=_engine_facts,
         rebuilt=("made", "engine"),
     ),
-    "search": _record(
-        Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed lower_at_zero"
-    ),
-    "certificate": _record(
+    "search": record(Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed lower_at_zero"),
+    "certificate": record(
         Certificate,
         "scaled_gradient smallest_eigenvalue hessian boundary verdict message unidentified noise starts agreed "
         "unbounded",
     ),
-    "monte carlo": _record(
+    "monte carlo": record(
         MonteCarlo,
         "theta_error beta_error sigma2_error criterion_error share wanted probes seed solves cg_iterations",
     ),
-    "component": _record(Component, "entries residual names reason held"),
-    "unidentified": _record(Unidentified, "components beta cov_beta"),
-    "fit": _record(
+    "component": record(Component, "entries residual names reason held"),
+    "unidentified": record(Unidentified, "components beta cov_beta"),
+    "fit": record(
         Fit,
         "reml theta templates beta cov_beta sigma2 modes criterion search certificate monte_carlo unidentified",
     ),
+    **generalized.RECORDS,
 }

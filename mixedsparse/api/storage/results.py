@@ -7,27 +7,42 @@ from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from mixedsparse.api.storage.generalized import completed
 from mixedsparse.api.storage.records import RECORDS
 from mixedsparse.api.storage.tables import pack_table, unpack_table
 from mixedsparse.api.storage.values import Packer, Unpacker
+from mixedsparse.core.fitting.laplace import GeneralizedFit
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.data.formula.patsy import PATSY
+from mixedsparse.data.formula.responses import bind_columns
 from mixedsparse.fitted.fitted import Fitted
+from mixedsparse.fitted.generalized import GeneralizedFitted
 
 if TYPE_CHECKING:
     from mixedsparse.core.fitting.fit import Fit
     from mixedsparse.core.likelihood.interface import Engine, Factor
+    from mixedsparse.core.problem.problem import Problem
+    from mixedsparse.fitted.generalized import GeneralizedModel
     from mixedsparse.fitted.model import Model
 
-__all__ = ["fit_of", "packed", "put_together", "unpacked"]
+__all__ = ["Models", "fit_of", "packed", "put_together", "unpacked"]
+
+
+class Models(NamedTuple):
+    """Classes of the models that fits of a file are put on."""
+
+    linear: type[Model]
+    generalized: type[GeneralizedModel]
+
 
 _TREE, _ARRAYS = "results.json", "arrays.bin"
-# Before the names of functions that `mixedsparse.mixedlm` gives to formulas: they are not of the session.
-_PATSY = "patsy."
+# Functions that are given to formulas here and are not of the session: those of `mixedlm`, and that of `glmer`.
+_OURS = {f"patsy.{name}": function for name, function in PATSY.items()} | {"response.cbind": bind_columns}
+_OUR_NAMES = {id(function): name for name, function in _OURS.items()}
 _TAGS = {record.cls: tag for tag, record in RECORDS.items()}
 
 
@@ -55,16 +70,14 @@ def packed(fitted: Fitted) -> tuple[dict[str, bytes], list[str]]:
     packer = Packer(_outside_names(fitted), one)
     root = {name: packer.pack(value) for name, value in _root(fitted.design, fitted.problem, fitted.fit).items()}
     tree = {"root": root, "records": records, "arrays": packer.directory}
-    return {_TREE: json.dumps(tree).encode(), _ARRAYS: bytes(packer.data)}, sorted(
-        n for n in packer.used if not n.startswith(_PATSY)
-    )
+    return {_TREE: json.dumps(tree).encode(), _ARRAYS: bytes(packer.data)}, sorted(packer.used - _OURS.keys())
 
 
 def _root(design: Any, problem: Any, fit: Any) -> dict[str, Any]:
     return {"design": design, "problem": problem, "fit": fit}
 
 
-def unpacked(members: Mapping[str, bytes], session: Mapping[str, Any], model: type[Model]) -> Fitted:
+def unpacked(members: Mapping[str, bytes], session: Mapping[str, Any], models: Models) -> Fitted:
     """Fit of the members of an archive."""
     tree = json.loads(members[_TREE])
     made: list[Any] = []
@@ -77,25 +90,30 @@ def unpacked(members: Mapping[str, bytes], session: Mapping[str, Any], model: ty
             raise ValueError(f"values of kind {value['~']!r}")
         return found
 
-    names = ChainMap({f"{_PATSY}{name}": function for name, function in PATSY.items()}, dict(session))
-    unpacker = Unpacker(tree["arrays"], members[_ARRAYS], names, one)
+    unpacker = Unpacker(tree["arrays"], members[_ARRAYS], ChainMap(_OURS, dict(session)), one)
     for record in tree["records"]:
         fields = {name: unpacker.unpack(field) for name, field in record.items() if name != "is"}
         made.append(put_together(record["is"], fields))
-    return fit_of(model, **{name: unpacker.unpack(value) for name, value in tree["root"].items()})
+    return fit_of(models, **{name: unpacker.unpack(value) for name, value in tree["root"].items()})
 
 
 def put_together(tag: str, fields: dict[str, Any]) -> Any:
     """Object of a record; what evaluates a criterion knows by which engine, and gets it later."""
-    if tag != "pls":
-        return RECORDS[tag].put_together(fields)
-    engine = _Deferred(fields.pop("method"), fields.pop("probes"))
-    return Pls(**fields, engine=engine)  # type: ignore[arg-type]
+    if tag == "pls":
+        engine = _Deferred(fields.pop("method"), fields.pop("probes"))
+        return Pls(**fields, engine=engine)  # type: ignore[arg-type]
+    if tag == "generalized data":
+        fields["engine"] = _Deferred(fields["engine"], None)
+    return RECORDS[tag].put_together(fields)
 
 
-def fit_of(model: type[Model], design: Any, problem: Any, fit: Fit) -> Fitted:
+def fit_of(models: Models, design: Any, problem: Any, fit: Fit | GeneralizedFit) -> Fitted:
     """Put a fit together."""
-    made = model.of_design(design, problem)
+    if isinstance(fit, GeneralizedFit):
+        model = models.generalized.of_family(design, fit.family, problem)
+        deferred: Any = fit.data.engine
+        return GeneralizedFitted(model, completed(model, fit, deferred.of(model)))
+    made = models.linear.of_design(design, problem)
     engine = fit.search.pls.engine
     assert isinstance(engine, _Deferred)
     pls = replace(fit.search.pls, engine=engine.of(made))
@@ -117,10 +135,28 @@ class _Deferred:
 
     def factorize(self, factors: Sequence[np.ndarray]) -> Factor:
         """Make the engine, and factorise."""
+        return self._analysed().factorize(factors)
+
+    def with_problem(self, problem: Problem) -> Engine:
+        """Make the engine, and take other numbers on."""
+        return self._analysed().with_problem(problem)
+
+    @property
+    def problem(self) -> Problem:
+        """Of the model."""
+        assert self._model is not None
+        return self._model.problem
+
+    @property
+    def work(self) -> float:
+        """Multiply-adds of the largest dense operation."""
+        return self._analysed().work
+
+    def _analysed(self) -> Engine:
         assert self._model is not None
         if self._engine is None:
             self._engine = self._made(self._model)
-        return self._engine.factorize(factors)
+        return self._engine
 
     def _made(self, model: Model) -> Engine:
         if self.name != "iterative":
@@ -136,7 +172,7 @@ def _outside_names(fitted: Fitted) -> dict[int, str]:
     design = fitted.design
     sessions = [part.env for part in (design.encoding, design.source) if part is not None]
     return {
-        id(value): f"{_PATSY}{name}" if value is PATSY.get(name) else name
+        id(value): _OUR_NAMES.get(id(value), name)
         for env in sessions
         for name, value in env.items()
         if callable(value) or isinstance(value, ModuleType)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mixedsparse.core.fitting.laplace.modes import motion_of_zeta
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.core.problem.edits import sums_only
 from mixedsparse.core.problem.sums import PlainSums
@@ -15,9 +16,11 @@ from mixedsparse.data.formula.source import Source
 from mixedsparse.data.formula.translate import aliases_in
 from mixedsparse.data.sources.remote import RemoteSource
 from mixedsparse.fitted.fitted import Fitted
+from mixedsparse.fitted.generalized import GeneralizedFitted
 from mixedsparse.inference.labels import residual_quantiles
 
 if TYPE_CHECKING:
+    from mixedsparse.core.fitting.laplace import GeneralizedFit
     from mixedsparse.data.formula.design import Design
 
 __all__ = ["without_rows"]
@@ -30,15 +33,36 @@ def without_rows(fitted: Fitted) -> Fitted:
         return fitted
     terms = tuple(RandomTerm.without_rows(t.group, t.columns, t.levels) for t in design.terms)
     quantiles = residual_quantiles(fitted).to_numpy()
-    model = type(fitted.model).of_design(
-        _design(design, terms, quantiles), sums_only(problem, [terms[i] for i in problem.order])
-    )
-    return Fitted(model, fitted.fit)
+    trials = fitted.model.several_trials if isinstance(fitted, GeneralizedFitted) else None
+    slim = _design(design, terms, quantiles, trials), sums_only(problem, [terms[i] for i in problem.order])
+    if isinstance(fitted, GeneralizedFitted):
+        model = type(fitted.model).of_family(slim[0], fitted.family, slim[1])
+        return GeneralizedFitted(model, _generalized(fitted.fit, terms))
+    return Fitted(type(fitted.model).of_design(*slim), fitted.fit)
 
 
-def _design(design: Design, terms: tuple[RandomTerm, ...], quantiles: np.ndarray) -> Design:
+def _generalized(fit: GeneralizedFit, terms: tuple[RandomTerm, ...]) -> GeneralizedFit:
+    """Leave the rows out, and keep the sums over levels with the weights of the end of the search."""
+    data = replace(fit.data, y=ELSEWHERE, m=ELSEWHERE, offset=ELSEWHERE, kept=None)
+    point = fit.point
+    if point is not None:
+        mode = replace(
+            point.mode,
+            data=data,
+            eta=ELSEWHERE,
+            terms=ELSEWHERE,
+            made=None,
+            sums=sums_only(point.mode.engine.problem, [terms[i] for i in fit.data.problem.order]),
+            motion=motion_of_zeta(fit),
+        )
+        point = replace(point, mode=mode)
+    return replace(fit, eta=ELSEWHERE, data=data, point=point)
+
+
+def _design(design: Design, terms: tuple[RandomTerm, ...], quantiles: np.ndarray, trials: int | None) -> Design:
     n = len(design.y)
-    plain = PlainSums(_root_with_means(design), tuple(term.z.T @ term.z / n for term in design.terms), quantiles)
+    moments = tuple(term.z.T @ term.z / n for term in design.terms)
+    plain = PlainSums(_root_with_means(design), moments, quantiles, trials)
     return replace(
         design,
         y=ELSEWHERE,

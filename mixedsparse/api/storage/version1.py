@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.storage.records import RECORDS
-from mixedsparse.api.storage.results import fit_of, put_together
+from mixedsparse.api.storage.results import Models, fit_of, put_together
 from mixedsparse.api.storage.values import find
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.ground.errors import StorageError
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
-    from mixedsparse.fitted.model import Model
 
 __all__ = ["read_pickle"]
 
@@ -196,7 +195,7 @@ class _Reader(pickle.Unpickler):
         return getattr(importlib.import_module(module), name)
 
 
-def read_pickle(members: Mapping[str, bytes], session: Mapping[str, Any], model: type[Model]) -> Fitted:
+def read_pickle(members: Mapping[str, bytes], session: Mapping[str, Any], models: Models) -> Fitted:
     """Fit of a file of version 1."""
     try:
         root = _Reader(members["results.pickle"], session).load()
@@ -207,7 +206,7 @@ def read_pickle(members: Mapping[str, bytes], session: Mapping[str, Any], model:
     old, fit = root.arguments
     convert = _Converter()
     parts = {"design": old.fields["design"], "problem": old.fields["problem"], "fit": fit}
-    return fit_of(model, **{name: convert(value) for name, value in parts.items()})
+    return fit_of(models, **{name: convert(value) for name, value in parts.items()})
 
 
 class _Converter:

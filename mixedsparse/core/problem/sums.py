@@ -85,11 +85,14 @@ class PlainSums:
         Z'Z / n of each term, formula order, levels together.
     quantiles : ndarray, shape (5,), or None
         Least, quartiles and greatest of the scaled residuals, where the rows were in memory once.
+    trials : int or None
+        Number of trials in total, where a row may have several.
     """
 
     x_root: np.ndarray
     z_moments: tuple[np.ndarray, ...]
     quantiles: np.ndarray | None = None
+    trials: int | None = None
 
 
 def aggregated_problem(found: Aggregates) -> Problem:

@@ -7,8 +7,16 @@ from scipy.linalg import block_diag
 
 from mixedsparse.core.fitting.laplace.result import GeneralizedFit
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
+from mixedsparse.core.likelihood.laplace.data import Vectors
 
-__all__ = ["conditional_blocks", "error_blocks", "mode_motion", "parameter_covariance"]
+__all__ = ["conditional_blocks", "error_blocks", "mode_motion", "motion_of_zeta", "parameter_covariance"]
+
+
+def motion_of_zeta(fit: GeneralizedFit) -> Vectors:
+    """Return the derivatives of zeta in the parameters: (levels, K, r) per block, all in whitened bases."""
+    assert fit.point is not None
+    known = fit.point.mode.motion
+    return LaplaceCriterion(fit.data).differentiate(fit.point).motion if known is None else known
 
 
 def mode_motion(fit: GeneralizedFit) -> list[np.ndarray]:
@@ -20,9 +28,7 @@ def mode_motion(fit: GeneralizedFit) -> list[np.ndarray]:
     point, problem, data = fit.point, fit.data.problem, fit.data
     layout, criterion = problem.layout, LaplaceCriterion(data)
     found = []
-    for b, (lam, zeta, motion) in enumerate(
-        zip(point.lams, point.mode.zeta, criterion.differentiate(point).motion, strict=True)
-    ):
+    for b, (lam, zeta, motion) in enumerate(zip(point.lams, point.mode.zeta, motion_of_zeta(fit), strict=True)):
         moved = np.einsum("ij,kj,lkr->lir", lam, lam, motion)
         u = zeta @ lam
         for i in layout.members[b]:

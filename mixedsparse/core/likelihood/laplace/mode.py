@@ -12,14 +12,16 @@ left of the mode, through log|M|: the search goes on until the decrement is roun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mixedsparse.core.likelihood.family import RowTerms
 from mixedsparse.core.likelihood.interface import Engine, Factor
 from mixedsparse.core.likelihood.laplace.data import Data, Vectors, dot
+from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["Mode", "find_mode"]
@@ -49,6 +51,9 @@ class Mode:
 
     Attributes
     ----------
+    data : Data
+    lams : sequence of ndarray (K, K)
+        Lambda of each block.
     zeta, b : list of ndarray (levels, K)
     eta : ndarray, shape (n,)
     terms : RowTerms
@@ -57,23 +62,48 @@ class Mode:
         -2 sum l + u'u, without the constant.
     penalty : float
         u'u.
-    engine, factor
-        Of Z'WZ and of M, at eta.
     decrement : float
         What is left of the search.
     factorisations : int
+    made : tuple (Engine, Factor) or None
+        `engine` and `factor`, if the search has made them; made again otherwise, when something first asks for one.
+    sums : Problem or None
+        With Z'WZ, where the rows are elsewhere.
+    motion : list of ndarray (levels, K, r) or None
+        Derivatives of zeta in the parameters, where the rows are elsewhere.
     """
 
+    data: Data
+    lams: Sequence[np.ndarray]
     zeta: Vectors
     b: Vectors
     eta: np.ndarray
     terms: RowTerms
     h: float
     penalty: float
-    engine: Engine
-    factor: Factor
     decrement: float
     factorisations: int
+    made: tuple[Engine, Factor] | None = None
+    sums: Problem | None = None
+    motion: Vectors | None = None
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Of Z'WZ at eta."""
+        if self.made is not None:
+            return self.made[0]
+        if self.sums is not None:
+            return self.data.engine.with_problem(self.sums)
+        return self.data.weighted(self.terms.w)
+
+    @cached_property
+    def factor(self) -> Factor:
+        """M at eta, factorised."""
+        return self.engine.factorize(self.lams) if self.made is None else self.made[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """State without engine and factor, which are large and cheap to make again."""
+        return {field.name: self.__dict__[field.name] for field in fields(self)} | {"made": None}
 
 
 def find_mode(
@@ -120,7 +150,7 @@ def find_mode(
                 continue
             if not made.observed or not (done or decrement < _SHARP):
                 break
-            return state.ended(made, decrement, factorisations)
+            return state.ended(data, lams, made, decrement, factorisations)
         sharp = decrement < (_KEPT * last if dear and not fresh else _SHARP) or (dear and fresh)
         state, last = stepped, decrement
         if not sharp:
@@ -188,11 +218,10 @@ class _State:
             share *= 0.5
         return None
 
-    def ended(self, made: _Made, decrement: float, factorisations: int) -> Mode:
+    def ended(self, data: Data, lams: Sequence[np.ndarray], made: _Made, decrement: float, factorisations: int) -> Mode:
         """Return the mode, found."""
-        penalty = dot(self.zeta, self.b)
-        found = self.zeta, self.b, self.eta, self.terms, self.h, penalty
-        return Mode(*found, made.engine, made.factor, decrement, factorisations)
+        found = self.zeta, self.b, self.eta, self.terms, self.h, dot(self.zeta, self.b)
+        return Mode(data, lams, *found, decrement, factorisations, (made.engine, made.factor))
 
 
 def _covered(lams: Sequence[np.ndarray], zeta: Vectors) -> Vectors:
