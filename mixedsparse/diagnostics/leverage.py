@@ -18,7 +18,8 @@ __all__ = ["cooks_distance", "hat_of", "leverage"]
 
 def hat_of(fitted: Fitted) -> Hat:
     """Diagonal of the hat matrix and what comes with it, made once and kept."""
-    fitted.needs_factor("Leverage, and what rests on it,", "residuals('scaled') is there")
+    fitted.needs("factor", "Leverage, and what rests on it,", "residuals('scaled') is there")
+    fitted.needs("rows", "Leverage, and what rests on it,")
     return fitted.once("hat", lambda own: hat(own.model.engine(), own.fit.search.pls))
 
 

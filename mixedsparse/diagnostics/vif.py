@@ -19,15 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["vif"]
 
 _BY = ("term", "coefficient")
-# A column whose part beside its mean is less than this share of it is constant up to rounding.
-_CONSTANT = 1e-10
 
 
 def vif(fitted: Fitted, by: str = "term") -> pd.DataFrame:
     """Variance inflation factors; see `MixedResults.vif`."""
     one_of("by", by, _BY)
     names, terms = fitted.x_names, _kept_columns(fitted)
-    used = np.flatnonzero(_vary(fitted))
+    used = np.flatnonzero(fitted.design.observed.varying(fitted.problem.basis.kept))
     if not len(used):
         raise DataError("The model has no fixed effects besides the intercept: there is nothing to be collinear.")
     if by == "coefficient":
@@ -43,14 +41,6 @@ def vif(fitted: Fitted, by: str = "term") -> pd.DataFrame:
             gvif = _log_det(correlation, inside) + _log_det(correlation, ~inside) - _log_det(correlation, inside | True)
             rows[term] = {"GVIF": np.exp(gvif), "df": df, "inflation": np.exp(gvif / (2 * df))}
     return pd.DataFrame.from_dict(rows, orient="index").astype({"df": int})
-
-
-def _vary(fitted: Fitted) -> np.ndarray:
-    """Mask (p,) of the kept columns of X that are not constant."""
-    plain, kept = fitted.design.plain, fitted.problem.basis.kept
-    if plain is None:
-        return np.ptp(fitted.X, axis=0) > 0
-    return np.linalg.norm(plain.x_root[1:, kept], axis=0) > _CONSTANT * np.linalg.norm(plain.x_root[:, kept], axis=0)
 
 
 def _kept_columns(fitted: Fitted) -> dict[str, list[int]]:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
 from mixedsparse.core.fitting.estimates import conditional_covariances, prediction_error_covariances
+from mixedsparse.core.problem.absent_rows import absent_rows
 from mixedsparse.fitted.parameters import Parameters
 from mixedsparse.ground.errors import BackendError
 
@@ -95,9 +96,19 @@ class Fitted(Parameters):
         """Whether some direction of the random effects has no variance."""
         return bool(self.fit.certificate.boundary)
 
-    def needs_factor(self, what: str, instead: str = "") -> None:
-        """Refuse `what` after an iterative fit; `instead` says what there is."""
-        if self.iterative:
+    def needs(self, evidence: Literal["factor", "rows"], what: str, instead: str = "") -> None:
+        """Refuse `what` where its `evidence` is not there; `instead` says what there is.
+
+        Raises
+        ------
+        BackendError
+            There is no factor of the whole system after an iterative fit.
+        RowsElsewhereError
+            The rows of the model are not in memory.
+        """
+        if evidence == "rows" and not self.problem.has_rows:
+            raise absent_rows(what[0].lower() + what[1:])
+        if evidence == "factor" and self.iterative:
             mend = f"{instead}, or fit" if instead else "Fit"
             raise BackendError(
                 f"{what} needs a factor of the whole system, which an iterative fit does without. {mend} with "

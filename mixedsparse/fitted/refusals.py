@@ -34,9 +34,6 @@ def check_estimable(problem: Problem, design: Design, sizes: Sizes) -> None:
 
 def perfect_fit(design: Design, fit: Fit | None = None) -> DataError:
     """Build the error for a response that the model reproduces, in `fit` if X does not by itself."""
-    elsewhere = (
-        " Its rows stay in their source, whose sums keep 16 digits: subtract a constant from a response far from 0."
-    )
     unbounded = (
         " By ML the likelihood of this model is unbounded: fixed and random effects together can reproduce the "
         "response, whatever its residuals. Fit by REML (reml=True), or use fewer random or fixed effects."
@@ -45,7 +42,7 @@ def perfect_fit(design: Design, fit: Fit | None = None) -> DataError:
         f"The model fits {design.response!r} perfectly: no residual variance is left to estimate. "
         "Check that the response is not a function of the predictors or constant within groups."
         + unbounded * (fit is not None and fit.certificate.unbounded and not fit.reml)
-        + elsewhere * (design.plain is not None)
+        + design.observed.caution
     )
 
 

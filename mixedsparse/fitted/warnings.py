@@ -81,7 +81,7 @@ def _far_from_zero(design: Design, problem: Problem, limit: float) -> dict[str, 
 
 def warn_of_binary(design: Design) -> None:
     """Warn when the response holds zeros and ones only."""
-    if _is_binary(design):
+    if design.observed.is_binary:
         warnings.warn(
             f"The response {design.response!r} is 0 or 1 in all rows, and a linear model was fitted to it: its "
             "coefficients are differences in probability, and predictions may leave the range from 0 to 1. For a "
@@ -90,17 +90,6 @@ def warn_of_binary(design: Design) -> None:
             BinaryResponseWarning,
             stacklevel=user_level(),
         )
-
-
-def _is_binary(design: Design) -> bool:
-    if design.plain is not None:  # the rows are in a source, which was asked while it was read
-        return bool(getattr(design.source, "binary", False))
-    # Nearly every other response shows in its first rows.
-    return _are_binary(design.y[:100]) and _are_binary(design.y)
-
-
-def _are_binary(values: np.ndarray) -> bool:
-    return bool(((values == 0) | (values == 1)).all())
 
 
 def warn_of_rounding(error: float, what: str) -> None:

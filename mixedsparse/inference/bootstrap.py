@@ -175,7 +175,8 @@ def bootstrap(
 ) -> Bootstrap:
     """Bootstrap `fitted`; see `MixedResults.bootstrap`. What `statistic` takes is made by `wrap`."""
     _check(nsim, seed, kind, group)
-    fitted.needs_factor("The bootstrap", "Refit simulated responses one by one: refit(simulate(1, seed)[0])")
+    fitted.needs("factor", "The bootstrap", "Refit simulated responses one by one: refit(simulate(1, seed)[0])")
+    fitted.needs("rows", "The bootstrap")
     root = np.random.SeedSequence(seed)
     named = None if statistic is None else Statistic(statistic, wrap, fitted)
     replicator = _replicator(fitted, kind, group, named)

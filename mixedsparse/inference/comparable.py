@@ -41,7 +41,7 @@ def same_fixed_part(first: Fitted, other: Fitted) -> bool:
     designs = first.design, other.design
     if designs[0].plain is None and designs[1].plain is None:
         return _same(first.X, other.X)
-    roots = [design.x_root[:, r.problem.basis.kept] for design, r in zip(designs, (first, other), strict=True)]
+    roots = [design.observed.x_root[:, r.problem.basis.kept] for design, r in zip(designs, (first, other), strict=True)]
     return _same(roots[0].T @ roots[0], roots[1].T @ roots[1])
 
 

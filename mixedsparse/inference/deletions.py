@@ -24,7 +24,8 @@ def delete_groups(
     fitted: Fitted, codes: np.ndarray, count: int, refit: bool, progress: CountOption = None
 ) -> Deletions:
     """Delete the rows of each of `count` codes in turn; `refit` says whether theta is estimated anew."""
-    fitted.needs_factor("Influence")
+    fitted.needs("factor", "Influence")
+    fitted.needs("rows", "Influence")
     design, engine = fitted.design, fitted.model.engine()
     deleter = Deleter(engine, fitted.fit, Rows(response_of(design), fitted.X, design.weights), refit, make_engine)
     out = Deletions.empty(fitted.problem, count)

@@ -102,7 +102,7 @@ def _on_kept_columns(parameters: Parameters, structure: Structure) -> FixedTerms
         np.array([position[c] for c in range(s.start, s.stop) if c in position], dtype=int) for s in structure.columns
     )
     return FixedTerms(
-        structure, _in_proportion(alias @ structure.map, structure.owner), columns, design.x_root[:, kept]
+        structure, _in_proportion(alias @ structure.map, structure.owner), columns, design.observed.x_root[:, kept]
     )
 
 

@@ -132,7 +132,7 @@ def kenward_roger(fitted: Fitted) -> KenwardRoger:
         The fit is by ML.
     """
     fit = fitted.fit if fitted.reml else _refitted(fitted)
-    fitted.needs_factor("Kenward-Roger's method", "Use ddf='satterthwaite'")
+    fitted.needs("factor", "Kenward-Roger's method", "Use ddf='satterthwaite'")
     problem, engine = fitted.problem, fitted.model.engine()
     m = problem.n_theta
     with blas_threads(engine.work):

@@ -34,8 +34,5 @@ def per_coefficient(parameters: Parameters, values: np.ndarray, name: str) -> pd
 
 def residual_quantiles(fitted: Fitted) -> pd.Series:
     """Minimum, quartiles and maximum of the scaled residuals."""
-    plain = fitted.design.plain
-    values = None if plain is None else plain.quantiles
-    if values is None:
-        values = np.quantile(fitted.scaled_residuals, [0.0, 0.25, 0.5, 0.75, 1.0])
+    values = fitted.design.observed.quantiles(lambda: fitted.scaled_residuals)
     return pd.Series(values, index=["Min", "1Q", "Median", "3Q", "Max"], name="resid_scaled")

@@ -50,7 +50,7 @@ def mode_covariances(fitted: Fitted, errors: str) -> dict[str, np.ndarray]:
     estimated, `MixedResults.random_effects_error_cov`.
     """
     one_of("errors", errors, get_args(Errors))
-    fitted.needs_factor(*_ERRORS[errors])
+    fitted.needs("factor", *_ERRORS[errors])
     return fitted.once(f"{errors} covariances", lambda own: _of_groups(own, own.mode_covariances(errors)))
 
 

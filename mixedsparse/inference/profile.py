@@ -123,7 +123,7 @@ def profile(
 ) -> Profile:
     """Profile the likelihood of `fitted`; see `MixedResults.profile`."""
     check_level(level)
-    fitted.needs_factor("The profile likelihood", "Use conf_int(which='all'), by Wald's method")
+    fitted.needs("factor", "The profile likelihood", "Use conf_int(which='all'), by Wald's method")
     known = parameters(fitted)
     chosen = select_parameters(known, which)
     fit = refit(fitted, reml=False)

@@ -35,15 +35,10 @@ class VarianceShares:
 
 def variance_shares(fitted: Fitted) -> VarianceShares:
     """Variance of y by source."""
-    design, problem = fitted.design, fitted.problem
-    if design.plain is None:
-        fixed = float(np.var(design.X[:, problem.basis.kept] @ fitted.fit.beta, ddof=1))
-        moments = [term.z.T @ term.z / problem.n for term in problem.terms]
-    else:
-        # The first row of the root holds the means.
-        around = design.plain.x_root[1:, problem.basis.kept] @ fitted.fit.beta
-        fixed = float(around @ around) / (problem.n - 1)
-        moments = [design.plain.z_moments[i] for i in problem.order]
+    rows, problem = fitted.design.observed, fitted.problem
+    fixed = rows.scatter(problem.basis.kept, fitted.fit.beta) / (problem.n - 1)
+    every = rows.z_moments
+    moments = [every[i] for i in problem.order]
     random = dict.fromkeys(fitted.terms_of, 0.0)
     for term, moment, lam in zip(problem.terms, moments, fitted.fit.templates, strict=True):
         random[term.group] += fitted.sigma2 * float(np.einsum("ij,ik,jk->", moment, lam, lam))

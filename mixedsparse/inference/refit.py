@@ -61,7 +61,7 @@ def refit(fitted: Fitted, reml: bool) -> Fit:
 
 def check_exact(fitted: Fitted) -> None:
     """Refuse likelihood ratios of iterative fits."""
-    fitted.needs_factor("A likelihood ratio", "Use wald_test: log-likelihoods of iterative fits have an error")
+    fitted.needs("factor", "A likelihood ratio", "Use wald_test: log-likelihoods of iterative fits have an error")
 
 
 def fit_columns(fitted: Fitted, columns: np.ndarray, reml: bool, start: np.ndarray, what: str) -> Likelihood:

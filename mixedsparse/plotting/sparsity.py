@@ -69,7 +69,7 @@ def gram_pattern(fitted: Fitted) -> Pattern:
 
 def factor_pattern(fitted: Fitted) -> Pattern:
     """Pattern of L, L L' = Lambda'Z'Z Lambda + I up to the engine's order of rows."""
-    fitted.needs_factor("The pattern of the factor")
+    fitted.needs("factor", "The pattern of the factor")
     engine = fitted.model.engine()
     if engine.name == "cholmod":
         engine.factorize(fitted.fit.search.pls.factors)

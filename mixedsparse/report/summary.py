@@ -111,9 +111,7 @@ def summarize(fitted: Fitted, ddf: str = "satterthwaite") -> Summary:
         "AIC": fitted.aic,
         "BIC": fitted.bic,
     }
-    plain = fitted.design.plain
-    known = plain is None or plain.quantiles is not None
-    residuals = {"residuals": residual_quantiles(fitted)} if known else {}
+    residuals = {"residuals": residual_quantiles(fitted)} if fitted.design.observed.has_quantiles else {}
     return Summary(
         title=f"Linear mixed model fitted by {fitted.method}",
         facts=parts.facts(fitted),

@@ -111,5 +111,5 @@ def _root_with_means(design: Design) -> np.ndarray:
     """Root of X'X, (r, P), whose first row holds the means of the columns, intercept or not; see `PlainSums`."""
     X = design.X
     if X.shape[1] and np.ptp(X[:, 0]) == 0.0:
-        return design.x_root  # the first column is the intercept: its row of the root is that of the means
+        return design.observed.x_root  # the first column is the intercept: its row of the root is that of the means
     return np.asarray(np.linalg.qr(np.column_stack([np.ones(len(X)), X]), mode="r"))[:, 1:]

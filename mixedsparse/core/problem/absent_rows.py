@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from mixedsparse.ground.errors import RowsElsewhereError
 
-__all__ = ["ELSEWHERE", "are_here"]
+__all__ = ["ELSEWHERE", "absent_rows", "are_here"]
 
 
 class _Elsewhere:
@@ -19,12 +19,7 @@ class _Elsewhere:
     __slots__ = ()
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise RowsElsewhereError(
-            "The rows of this model stay where its source is, or were left out of the file that it was saved in, and "
-            "this needs them one by one: only sums over levels are here. Write fitted values and residuals to Parquet "
-            "with fit.stream_predictions(path), predict some rows with fit.predict(newdata), or fit a sample of the "
-            "rows as a data frame."
-        )
+        raise absent_rows("this")
 
     # With these two NumPy leaves `array * stand-in` to the stand-in, instead of making an object array of it.
     __array_ufunc__ = __array_function__ = _refuse
@@ -45,6 +40,16 @@ class _Elsewhere:
 
 
 ELSEWHERE: Any = _Elsewhere()
+
+
+def absent_rows(what: str) -> RowsElsewhereError:
+    """Build the error for `what` needs rows that are not in memory."""
+    return RowsElsewhereError(
+        "The rows of this model stay where its source is, or were left out of the file that it was saved in, and "
+        f"{what} needs them one by one: only sums over levels are here. Write fitted values and residuals to Parquet "
+        "with fit.stream_predictions(path), predict some rows with fit.predict(newdata), or fit a sample of the rows "
+        "as a data frame."
+    )
 
 
 def are_here(rows: Any) -> bool:

@@ -26,6 +26,7 @@ from mixedsparse.data.formula.numpy_names import check_attributes
 from mixedsparse.data.formula.parse import ParsedFormula, UnknownNames, parse
 from mixedsparse.data.formula.responses import bind_columns, read_response
 from mixedsparse.data.formula.source import Source
+from mixedsparse.data.observed import Rows, Sums
 from mixedsparse.ground.errors import DataError, FormulaError
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ class Design:
     trials: np.ndarray | None = None
 
     @cached_property
-    def x_root(self) -> np.ndarray:
-        """R (r, P) with few rows and R'R = X'X, without weights."""
-        return np.asarray(np.linalg.qr(self.X, mode="r")) if self.plain is None else self.plain.x_root
+    def observed(self) -> Rows | Sums:
+        """Rows, or sums over them where the rows stay elsewhere: what can be asked of either."""
+        return Rows(self.y, self.X, self.terms) if self.plain is None else Sums(self.plain, self.source)
 
     def matrices(self, newdata: Any, *, groups: Sequence[str] | None = None) -> NewMatrices:
         """Encode `newdata` exactly as the training data were encoded.

@@ -1,0 +1,119 @@
+"""What is known of the observations of a design: their rows, or sums over them where the rows stay elsewhere.
+
+Both answer the same questions, so that nobody else need ask which of the two there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mixedsparse.core.problem.sums import PlainSums
+    from mixedsparse.core.problem.terms import RandomTerm
+
+__all__ = ["Rows", "Sums"]
+
+# A column whose part beside its mean is less than this share of it is constant up to rounding.
+_CONSTANT = 1e-10
+_QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Observations in memory: response (n,), fixed-effects design (n, P), and terms in the order of the formula."""
+
+    y: np.ndarray
+    X: np.ndarray
+    terms: tuple[RandomTerm, ...]
+
+    # What to add where numbers are lost.
+    caution = ""
+
+    @cached_property
+    def x_root(self) -> np.ndarray:
+        """R (r, P) with few rows and R'R = X'X, without weights."""
+        return np.asarray(np.linalg.qr(self.X, mode="r"))
+
+    def scatter(self, columns: np.ndarray, beta: np.ndarray) -> float:
+        """Sum of squares of X beta about its mean, `columns` of X."""
+        mean = self.X[:, columns] @ beta
+        return float(np.square(mean - mean.mean()).sum())
+
+    def varying(self, columns: np.ndarray) -> np.ndarray:
+        """Mask of the `columns` of X that are not constant."""
+        return np.ptp(self.X[:, columns], axis=0) > 0
+
+    @property
+    def z_moments(self) -> list[np.ndarray]:
+        """Z'Z / n of each term, formula order, levels together."""
+        return [term.z.T @ term.z / len(term.z) for term in self.terms]
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the response is 0 or 1 in all rows."""
+        # Nearly every other response shows in its first rows.
+        return _are_binary(self.y[:100]) and _are_binary(self.y)
+
+    has_quantiles = True
+
+    def quantiles(self, scaled: Callable[[], np.ndarray]) -> np.ndarray:
+        """Least, quartiles and greatest of the residuals that `scaled` computes, where they are not known already."""
+        return np.quantile(scaled(), _QUANTILES)
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Observations that stay in a source, or were left out of a file: `plain` has sums over them.
+
+    `source` knows what was asked of them while they were read.
+    """
+
+    plain: PlainSums
+    source: Any
+
+    caution = (
+        " Its rows stay in their source, whose sums keep 16 digits: subtract a constant from a response far from 0."
+    )
+
+    @property
+    def x_root(self) -> np.ndarray:
+        """R (r, P) with few rows and R'R = X'X, without weights; the first row holds the means."""
+        return self.plain.x_root
+
+    def scatter(self, columns: np.ndarray, beta: np.ndarray) -> float:
+        """Sum of squares of X beta about its mean, `columns` of X."""
+        around = self.plain.x_root[1:, columns] @ beta
+        return float(around @ around)
+
+    def varying(self, columns: np.ndarray) -> np.ndarray:
+        """Mask of the `columns` of X that are not constant."""
+        root = self.plain.x_root
+        return np.linalg.norm(root[1:, columns], axis=0) > _CONSTANT * np.linalg.norm(root[:, columns], axis=0)
+
+    @property
+    def z_moments(self) -> tuple[np.ndarray, ...]:
+        """Z'Z / n of each term, formula order, levels together."""
+        return self.plain.z_moments
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the response is 0 or 1 in all rows: the source was asked while it was read."""
+        return bool(getattr(self.source, "binary", False))
+
+    @property
+    def has_quantiles(self) -> bool:
+        """Whether the rows were in memory once."""
+        return self.plain.quantiles is not None
+
+    def quantiles(self, scaled: Callable[[], np.ndarray]) -> np.ndarray:
+        """Least, quartiles and greatest of the residuals that `scaled` computes, where they are not known already."""
+        return np.quantile(scaled(), _QUANTILES) if self.plain.quantiles is None else self.plain.quantiles
+
+
+def _are_binary(values: np.ndarray) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
