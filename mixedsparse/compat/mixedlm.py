@@ -12,7 +12,7 @@ from mixedsparse.api.model import LinearMixedModel
 from mixedsparse.compat.arguments import check_fit, environment, reads_independent
 from mixedsparse.compat.likelihood import LikelihoodMixin
 from mixedsparse.compat.results import MixedLMResults
-from mixedsparse.compat.structure import Structure, make_model, remove_rows, uncorrelated
+from mixedsparse.compat.structure import Structure, make_model, uncorrelated, without_rows
 from mixedsparse.compat.warned import warn_again
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.options import FitOptions
@@ -121,8 +121,7 @@ class MixedLM(LikelihoodMixin):
 
     def remove_rows(self) -> None:
         """Let go of the rows, and keep what was summed over them."""
-        for model in self._models.values():
-            remove_rows(model)
+        self._models = {independent: without_rows(model) for independent, model in self._models.items()}
 
     def __getstate__(self) -> dict[str, Any]:
         """State without the data: a file keeps the columns that the formula uses."""

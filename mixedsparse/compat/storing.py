@@ -7,17 +7,16 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mixedsparse.api.results import MixedResults
+from mixedsparse.compat.structure import without_rows
+from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.foreign import Answers
 
 if TYPE_CHECKING:
-    from mixedsparse.api.results import MixedResults
     from mixedsparse.compat.facts import FactsMixin
 
 __all__ = ["StoringMixin"]
-
-# What results, and the fit behind them, keep of their rows once it was asked for.
-_BY_ROW = ("_fittedvalues", "_resid", "_resid_scaled", "values", "hat")
 
 
 class StoringMixin(Answers):
@@ -55,6 +54,4 @@ class StoringMixin(Answers):
         for name in ("_errors", "random_effects"):  # these need the rows once
             getattr(self, name)
         self.model.remove_rows()
-        for name in _BY_ROW:
-            for kept in (vars(self._mixed), vars(self._mixed._fitted)):
-                kept.pop(name, None)
+        self._mixed = MixedResults._of(Fitted(without_rows(self._mixed.model), self._mixed.fit))

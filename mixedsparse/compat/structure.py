@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mixedsparse.api.model import LinearMixedModel
-from mixedsparse.core.choose.engines import Engines
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.core.problem.edits import sums_only
 from mixedsparse.core.problem.sums import PlainSums
@@ -18,6 +17,7 @@ from mixedsparse.core.problem.terms import RandomTerm
 if TYPE_CHECKING:
     from mixedsparse.core.problem.problem import Problem
     from mixedsparse.data.formula.design import Design
+    from mixedsparse.fitted.model import Model
 
 __all__ = [
     "Component",
@@ -27,8 +27,8 @@ __all__ = [
     "covariance_names",
     "make_model",
     "permuted",
-    "remove_rows",
     "uncorrelated",
+    "without_rows",
 ]
 
 
@@ -172,15 +172,14 @@ def make_model(design: Design) -> LinearMixedModel:
     return LinearMixedModel.of_design(design)
 
 
-def remove_rows(model: LinearMixedModel) -> None:
-    """Let go of the response and the fixed part of a model, and keep what was summed over them."""
+def without_rows(model: Model) -> LinearMixedModel:
+    """Model that keeps of the response and the fixed part what was summed over them."""
     design = model.design
     # With a column of ones in front the first row holds the means of the others.
     root = np.linalg.qr(np.column_stack([np.ones(len(design.X)), design.X]), mode="r")[:, 1:]
     plain = PlainSums(root, tuple(term.z.T @ term.z / len(term.z) for term in design.terms))
-    model.design = replace(design, y=ELSEWHERE, X=ELSEWHERE, source=None, plain=plain)
-    model.problem = sums_only(model.problem)
-    model._engines = Engines(model.problem)
+    without = replace(design, y=ELSEWHERE, X=ELSEWHERE, source=None, plain=plain)
+    return LinearMixedModel.of_design(without, sums_only(model.problem))
 
 
 def uncorrelated(design: Design, position: int = 0) -> Design:
