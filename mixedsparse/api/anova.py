@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from mixedsparse.api.generalized.results import GeneralizedResults
 from mixedsparse.api.results import MixedResults
+from mixedsparse.ground.checks import shown
 from mixedsparse.ground.choices import LrtTest
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.progress import CountOption
+from mixedsparse.inference.generalized.ratios import generalized_ratios
 from mixedsparse.inference.lrt import likelihood_ratios
 
 __all__ = ["anova"]
@@ -18,7 +21,7 @@ __all__ = ["anova"]
 
 @explains_arguments
 def anova(
-    *models: MixedResults,
+    *models: MixedResults | GeneralizedResults,
     refit: bool = True,
     names: Sequence[str] | None = None,
     test: LrtTest = "Chisq",
@@ -31,8 +34,9 @@ def anova(
 
     Parameters
     ----------
-    *models : MixedResults
-        At least two, of the same response, rows and weights, in any order.
+    *models : MixedResults or GeneralizedResults
+        At least two, of the same response, rows and weights, in any order; generalized ones also of the same family,
+        link and nAGQ.
     refit : bool
         Refit REML fits by ML first (lme4's default), with a warning: restricted likelihoods of different fixed parts
         cannot be compared. False keeps REML and refuses different fixed parts.
@@ -92,6 +96,24 @@ def anova(
     m1  42.139  0.01
     """
     for model in models:
-        if not isinstance(model, MixedResults):
+        if not isinstance(model, MixedResults | GeneralizedResults):
             raise OptionError(f"anova compares results of fits, not {type(model).__name__}: pass what lmer returns.")
-    return likelihood_ratios([m._fitted for m in models], names, refit, test, nsim, seed, n_jobs, progress)
+    generalized = [model for model in models if isinstance(model, GeneralizedResults)]
+    if generalized:
+        return _generalized(generalized, len(models), names, test)
+    linear = [model._fitted for model in models if isinstance(model, MixedResults)]
+    return likelihood_ratios(linear, names, refit, test, nsim, seed, n_jobs, progress)
+
+
+def _generalized(
+    models: Sequence[GeneralizedResults], count: int, names: Sequence[str] | None, test: str
+) -> pd.DataFrame:
+    """Compare fits of generalized models, of `count` that were given."""
+    if len(models) < count:
+        raise OptionError(
+            "anova got linear and generalized fits, whose likelihoods are of different distributions: compare fits of "
+            "one kind."
+        )
+    if test != "Chisq":
+        raise OptionError(f"test={shown(test)}: generalized fits are compared by chi-squared only, test='Chisq'.")
+    return generalized_ratios([model._fitted for model in models], names)

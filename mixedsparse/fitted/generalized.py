@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mixedsparse.core.problem.problem import Problem
     from mixedsparse.data.formula.design import Design
 
-__all__ = ["GeneralizedFitted", "GeneralizedModel", "fit_generalized_model"]
+__all__ = ["GeneralizedFitted", "GeneralizedModel", "fit_generalized_model", "warn_of_generalized_search"]
 
 # Most nodes of the quadrature for each random effect.
 _MOST_NODES = 100
@@ -257,7 +257,7 @@ def fit_generalized_model(
         )
     fitted = GeneralizedFitted(model, fit)
     warn_of_data(model.design, model.problem, model.dropped_columns)
-    _warn_of_search(fitted)
+    warn_of_generalized_search(fitted)
     return fitted
 
 
@@ -274,7 +274,8 @@ def _checked_start(model: GeneralizedModel, start: Any) -> np.ndarray:
     return values
 
 
-def _warn_of_search(fitted: GeneralizedFitted) -> None:
+def warn_of_generalized_search(fitted: GeneralizedFitted) -> None:
+    """Warn of a search without an optimum, or with one on the boundary."""
     level = user_level()
     if not fitted.converged:
         warnings.warn(fitted.message, ConvergenceWarning, stacklevel=level)

@@ -15,6 +15,7 @@ __all__ = [
     "Ddf",
     "Drop1Test",
     "Errors",
+    "GeneralizedDrop1Test",
     "GeneralizedResidual",
     "Interval",
     "IntervalMethod",
@@ -37,6 +38,7 @@ BootstrapKind = Literal["parametric", "residual", "cases"]
 BootstrapLimits = Literal["perc", "basic", "norm", "bca"]
 AnovaType = Literal[1, 2, 3, "I", "II", "III", "1", "2", "3"]
 Drop1Test = Literal["Chisq", "F"]
+GeneralizedDrop1Test = Literal["Chisq", "Wald"]
 RanovaTest = Literal["Chisq", "exact"]
 LrtTest = Literal["Chisq", "bootstrap"]
 Weighting = Literal["equal", "proportional", "outer", "cells"]

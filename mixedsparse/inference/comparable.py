@@ -33,7 +33,7 @@ def check_same_data(named: Mapping[str, Fitted]) -> None:
                 f"{first_name} and {name} have different responses or rows, so their likelihoods do not compare."
             )
         if rows and not _same(_weights(first), _weights(other)):
-            raise DataError(f"{first_name} and {name} have different weights: fit them with the same.")
+            raise DataError(f"{first_name} and {name} have different weights or trials: fit them with the same.")
 
 
 def same_fixed_part(first: Fitted, other: Fitted) -> bool:
@@ -57,7 +57,7 @@ def _same_source(first: Fitted, other: Fitted) -> bool:
 
 
 def _weights(fitted: Fitted) -> np.ndarray:
-    weights = fitted.design.weights
+    weights = fitted.weights
     return np.ones(fitted.nobs) if weights is None else weights
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -17,7 +18,7 @@ from mixedsparse.inference.refit import Likelihood, fit_columns, of_fit, refit
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["SMALL_SAMPLES", "deletions", "likelihood_table"]
+__all__ = ["SMALL_SAMPLES", "deletion_table", "deletions", "likelihood_table"]
 
 _TESTS = get_args(Drop1Test)
 SMALL_SAMPLES = (
@@ -41,13 +42,27 @@ def deletions(fitted: Fitted, test: str, ddf: str) -> pd.DataFrame:
 
 def _likelihood_ratios(fitted: Fitted, terms: FixedTerms, droppable: list[int]) -> pd.DataFrame:
     fit = refit(fitted, reml=False)
-    rows = {"<none>": of_fit(fitted, fit)}
-    for i in droppable:
-        label = terms.structure.labels[i]
-        rows[label] = fit_columns(fitted, terms.without(i), False, fit.theta, f"the model without {label!r}")
-    table = likelihood_table(rows)
+
+    def without(columns: np.ndarray, what: str) -> Likelihood:
+        return fit_columns(fitted, columns, False, fit.theta, what)
+
+    table = deletion_table(terms, droppable, of_fit(fitted, fit), without)
     table.attrs["note"] = SMALL_SAMPLES
     return table
+
+
+def deletion_table(
+    terms: FixedTerms, droppable: list[int], whole: Likelihood, fit: Callable[[np.ndarray, str], Likelihood]
+) -> pd.DataFrame:
+    """Likelihood ratios of the model without each of the terms `droppable`.
+
+    `fit` takes how the fixed part combines the columns that were kept, and the model's name in warnings.
+    """
+    rows = {"<none>": whole}
+    for i in droppable:
+        label = terms.structure.labels[i]
+        rows[label] = fit(terms.without(i), f"the model without {label!r}")
+    return likelihood_table(rows)
 
 
 def likelihood_table(rows: dict[str, Likelihood]) -> pd.DataFrame:
@@ -58,7 +73,8 @@ def likelihood_table(rows: dict[str, Likelihood]) -> pd.DataFrame:
         index=list(rows),
         columns=["npar", "logLik", "AIC"],
     )
-    table["LRT"] = [np.nan, *(max(0.0, m.criterion - full.criterion) for m in list(rows.values())[1:])]
+    risen = np.array([m.criterion - full.criterion for m in list(rows.values())[1:]])
+    table["LRT"] = [np.nan, *np.maximum(0.0, risen)]
     table["Df"] = [np.nan, *(float(full.npar - m.npar) for m in list(rows.values())[1:])]
     lost = table["Df"].to_numpy() > 0
     table["p"] = np.where(lost, chdtrc(np.where(lost, table["Df"], 1.0), table["LRT"]), np.nan)

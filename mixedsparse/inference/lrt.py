@@ -23,7 +23,7 @@ from mixedsparse.inference.lrt_bootstrap import bootstrap_tail
 from mixedsparse.inference.refit import check_exact
 from mixedsparse.inference.refit import refit as refit_by
 
-__all__ = ["likelihood_ratios"]
+__all__ = ["by_size", "likelihood_ratios", "model_labels", "ratio_table"]
 
 _TESTS = get_args(LrtTest)
 
@@ -39,26 +39,46 @@ def likelihood_ratios(
     progress: CountOption,
 ) -> pd.DataFrame:
     """Compare fits of nested models; see `mixedsparse.anova`."""
-    if len(models) < 2:
-        raise OptionError("anova needs at least two fits, as in anova(m0, m1); for one fit use its own .anova().")
+    labels = model_labels(models, names)
     for model in models:
         check_exact(model)
     one_of("test", test, _TESTS)
     check_draws(nsim, seed)
-    labels = [f"m{i}" for i in range(len(models))] if names is None else [str(name) for name in names]
-    if len(labels) != len(models):
-        raise OptionError(f"names has {len(labels)} entries for {len(models)} models: give one each.")
     check_same_data(dict(zip(labels, models, strict=True)))
     if refit:
         fits = _by_ml(models, labels)
     else:
         _check_reml(models)
         fits = [m.fit for m in models]
-    npar = np.array([m.npar for m in models])
     fixed_differ = not all(same_fixed_part(models[0], other) for other in models[1:])
-    order = np.argsort(npar, kind="stable")
-    criterion = np.array([fit.criterion for fit in fits])[order]
-    npar = npar[order]
+    order = by_size(models)
+    table = ratio_table(models, labels, [fit.criterion for fit in fits])
+    if test == "bootstrap":
+        return _bootstrapped(table, [models[i] for i in order], [fits[i] for i in order], nsim, seed, n_jobs, progress)
+    if fixed_differ:
+        table.attrs["note"] = SMALL_SAMPLES
+    return table
+
+
+def model_labels(models: Sequence[Fitted], names: Sequence[str] | None) -> list[str]:
+    """Names of the models of a comparison, m0, m1, ... without any."""
+    if len(models) < 2:
+        raise OptionError("anova needs at least two fits, as in anova(m0, m1); for one fit use its own .anova().")
+    labels = [f"m{i}" for i in range(len(models))] if names is None else [str(name) for name in names]
+    if len(labels) != len(models):
+        raise OptionError(f"names has {len(labels)} entries for {len(models)} models: give one each.")
+    return labels
+
+
+def by_size(models: Sequence[Fitted]) -> np.ndarray:
+    """Order of the models by number of parameters."""
+    return np.argsort([m.npar for m in models], kind="stable")
+
+
+def ratio_table(models: Sequence[Fitted], labels: Sequence[str], criteria: Sequence[float]) -> pd.DataFrame:
+    """Likelihood ratio of each model and the next smaller one, by -2 log L of each; rows by number of parameters."""
+    order = by_size(models)
+    criterion, npar = np.array(criteria)[order], np.array([m.npar for m in models])[order]
     chisq = np.concatenate([[np.nan], np.maximum(0.0, -np.diff(criterion))])
     df = np.concatenate([[np.nan], np.diff(npar)])
     table = pd.DataFrame(
@@ -75,10 +95,6 @@ def likelihood_ratios(
         index=[labels[i] for i in order],
     )
     table.attrs["formulas"] = {labels[i]: models[i].model.formula for i in order}
-    if test == "bootstrap":
-        return _bootstrapped(table, [models[i] for i in order], [fits[i] for i in order], nsim, seed, n_jobs, progress)
-    if fixed_differ:
-        table.attrs["note"] = SMALL_SAMPLES
     return table
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -15,13 +15,16 @@ from mixedsparse.ground.checks import check_draws, one_of
 from mixedsparse.ground.choices import RanovaTest
 from mixedsparse.ground.errors import BackendError, OptionError
 from mixedsparse.inference.drop1 import likelihood_table
-from mixedsparse.inference.refit import check_exact, fit_terms, independent_columns, of_fit
+from mixedsparse.inference.refit import Likelihood, check_exact, fit_terms, independent_columns, of_fit
 from mixedsparse.inference.rlrt import null_ratios, null_spectrum
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["random_deletions"]
+__all__ = ["Effects", "random_deletion_table", "random_deletions"]
+
+# Terms by position in the formula, and how their effects combine those of the model, (k, r).
+Effects = list[tuple[int, np.ndarray]]
 
 
 _TESTS = get_args(RanovaTest)
@@ -40,11 +43,37 @@ def random_deletions(
     if test == "exact":
         check_draws(nsim, seed)
         _check_one_variance(fitted)
+    problem = fitted.problem
+
+    def simpler(effects: Effects, starts: Sequence[np.ndarray], what: str) -> Likelihood:
+        return fit_terms(fitted, effects, starts, what)
+
+    table = random_deletion_table(fitted, reduce_terms, of_fit(fitted, fitted.fit), simpler)
+    if test == "exact":
+        ratio = table["LRT"].to_numpy()
+        root = np.random.SeedSequence(seed)
+        drawn = null_ratios(null_spectrum(problem), problem.degrees(True), nsim, np.random.default_rng(root))
+        table["p_exact"] = [np.nan, (1 + (drawn >= ratio[1] - _EQUAL).sum()) / (1 + nsim)]
+        table.attrs["seed"] = root.entropy
+    return table
+
+
+def random_deletion_table(
+    fitted: Fitted,
+    reduce_terms: bool,
+    whole: Likelihood,
+    fit: Callable[[Effects, Sequence[np.ndarray], str], Likelihood],
+) -> pd.DataFrame:
+    """Likelihood ratios of simpler random parts, with p of chi-squared and of the mixture on the boundary.
+
+    `fit` takes the effects that are left (see `fit_terms`), covariances to start from by term of the formula, and the
+    model's name in warnings.
+    """
     design, problem = fitted.design, fitted.problem
     covariances = [lam @ lam.T for lam in fitted.fit.templates]
     # Templates stand in theta order, terms in formula order.
     covariances = [covariances[problem.order.index(i)] for i in range(len(design.terms))]
-    rows = {"<none>": of_fit(fitted, fitted.fit)}
+    rows = {"<none>": whole}
     for i in range(len(design.terms)):
         for label, columns in _simpler(fitted, i) if reduce_terms else [(_spelled(fitted, i), None)]:
             effects = [(j, np.eye(term.k)) for j, term in enumerate(design.terms)]
@@ -54,15 +83,10 @@ def random_deletions(
             else:
                 back = np.linalg.pinv(columns)
                 effects[i], starts[i] = (i, columns), back @ starts[i] @ back.T
-            rows[_unique(label, rows)] = fit_terms(fitted, effects, starts, f"the model without {label}")
+            rows[_unique(label, rows)] = fit(effects, starts, f"the model without {label}")
     table = likelihood_table(rows)
     df, ratio = table["Df"].to_numpy(), table["LRT"].to_numpy()
     table["p_boundary"] = np.where(df > 0, 0.5 * (_tail(ratio, df - 1.0) + _tail(ratio, df)), np.nan)
-    if test == "exact":
-        root = np.random.SeedSequence(seed)
-        drawn = null_ratios(null_spectrum(problem), problem.degrees(True), nsim, np.random.default_rng(root))
-        table["p_exact"] = [np.nan, (1 + (drawn >= ratio[1] - _EQUAL).sum()) / (1 + nsim)]
-        table.attrs["seed"] = root.entropy
     return table
 
 

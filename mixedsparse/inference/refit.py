@@ -20,7 +20,16 @@ from mixedsparse.ground.errors import ConvergenceWarning
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Likelihood", "check_exact", "fit_columns", "fit_terms", "independent_columns", "of_fit", "refit"]
+__all__ = [
+    "Likelihood",
+    "check_exact",
+    "fit_columns",
+    "fit_terms",
+    "independent_columns",
+    "of_fit",
+    "refit",
+    "root_of",
+]
 
 # Share of its length that a column must have beyond the columns before it.
 _NEW = 1e-8
@@ -96,7 +105,7 @@ def fit_terms(
         return Likelihood(fitted.model.objective(np.zeros(full.n_theta), fitted.reml), full.p + 1)
     places = [(full.order.index(i), columns) for i, columns in effects]
     problem = combined(full, None, places, _rows(fitted))
-    templates = [_root(covariances[i], T) for i, T in zip(problem.order, problem.layout.whiten, strict=True)]
+    templates = [root_of(covariances[i], T) for i, T in zip(problem.order, problem.layout.whiten, strict=True)]
     start = problem.theta_layout.flatten(templates)
     fit = _checked(fit_problem(make_engine(problem), fitted.reml, start=start), what)
     return Likelihood(fit.criterion, problem.p + problem.n_theta + 1)
@@ -121,7 +130,7 @@ def _rows(fitted: Fitted) -> Rows | None:
     return Rows(response_of(design), design.X, design.weights) if fitted.problem.has_rows else None
 
 
-def _root(covariance: np.ndarray, whiten: np.ndarray) -> np.ndarray:
+def root_of(covariance: np.ndarray, whiten: np.ndarray) -> np.ndarray:
     """Lower-triangular root of a covariance, kept off the boundary so that the search can leave it.
 
     How far is judged where effects have no units, in the basis b -> `whiten` b.

@@ -24,7 +24,7 @@ from mixedsparse.inference.estimability import estimable, null_space
 if TYPE_CHECKING:
     from mixedsparse.fitted.parameters import Parameters
 
-__all__ = ["Rows", "check_known", "chosen_groups", "read_rows", "row_weights"]
+__all__ = ["Rows", "check_known", "chosen_groups", "per_row", "read_rows", "row_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ def row_weights(parameters: Parameters, rows: Rows, weights: Any) -> np.ndarray 
                 "The fit got its weights as an array, so those of new rows are not known: give weights=, one number, "
                 "one per row, or a column's name (weights=1 for the residual variance sigma^2)."
             )
-    return None if weights is None else _per_row(weights, rows.table, rows.index, "weights")
+    return None if weights is None else per_row(weights, rows.table, rows.index, "weights")
 
 
 def _own_rows(parameters: Parameters, groups: Collection[str]) -> Rows:
@@ -187,11 +187,11 @@ def _total_offset(known: np.ndarray | None, table: Table, given: Any) -> np.ndar
     """Offset of new rows: what the formula says, plus what is `given`."""
     if given is None:
         return known
-    more = _per_row(given, table, table.index, "offset")
+    more = per_row(given, table, table.index, "offset")
     return more if known is None else known + more
 
 
-def _per_row(given: Any, table: Table | None, index: pd.Index, what: str) -> np.ndarray:
+def per_row(given: Any, table: Table | None, index: pd.Index, what: str) -> np.ndarray:
     """Numbers (n,) that an argument gives: one for all, one per row, or a column's name; NaN where missing."""
     n = len(index)
     if isinstance(given, str):

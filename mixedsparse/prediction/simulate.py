@@ -21,7 +21,7 @@ from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_r
 if TYPE_CHECKING:
     from mixedsparse.fitted.parameters import Parameters
 
-__all__ = ["simulate"]
+__all__ = ["drawn_terms", "incomplete", "simulate"]
 
 
 def simulate(
@@ -43,7 +43,7 @@ def simulate(
     check_memory(24.0 * rows.n * nsim, f"{nsim:,} responses of {rows.n:,} rows", "ask for fewer at a time")
     noise = row_weights(parameters, rows, weights)
     mean = rows.means(parameters, kept)
-    complete = np.isfinite(mean) & ~np.any([_incomplete(new) for new in rows.terms], axis=0)
+    complete = np.isfinite(mean) & ~np.any([incomplete(new) for new in rows.terms], axis=0)
     complete &= True if noise is None else np.isfinite(noise)
     out = np.full((rows.n, nsim), np.nan)
     if complete.any():
@@ -52,7 +52,7 @@ def simulate(
     return pd.DataFrame(out, index=rows.index)
 
 
-def _incomplete(new: NewTerm | None) -> np.ndarray:
+def incomplete(new: NewTerm | None) -> np.ndarray:
     """Mask of the rows whose random part is not known (n,)."""
     assert new is not None
     return new.missing | np.isnan(new.z).any(axis=1)
@@ -71,6 +71,18 @@ def _sampled(
     parameters: Parameters, rows: Rows, complete: np.ndarray, kept: Collection[str], weights: np.ndarray | None
 ) -> Any:
     """Sampler of Z b + e for the `complete` rows; factors of `kept` draw effects of 0, so that all else is the same."""
+    drawn, templates = drawn_terms(parameters, rows, complete, kept)
+    root = None if weights is None else np.sqrt(weights[complete])
+    return parametric_sampler(
+        replace(parameters.problem, n=int(complete.sum()), terms=drawn, root_weights=root),
+        _Spread(parameters.sigma2, templates, ()),
+    )
+
+
+def drawn_terms(
+    parameters: Parameters, rows: Rows, complete: np.ndarray, kept: Collection[str]
+) -> tuple[tuple[RandomTerm, ...], tuple[np.ndarray, ...]]:
+    """Terms of the `complete` rows whose effects are drawn, and Lambda_t of each: 0 for factors that are `kept`."""
     problem = parameters.problem
     templates = tuple(
         np.zeros_like(lam) if term.group in kept else lam
@@ -81,11 +93,7 @@ def _sampled(
         for term, new, codes in zip(problem.terms, rows.terms, _codes(parameters, rows, complete), strict=True)
         if new is not None
     )
-    root = None if weights is None else np.sqrt(weights[complete])
-    return parametric_sampler(
-        replace(problem, n=int(complete.sum()), terms=drawn, root_weights=root),
-        _Spread(parameters.sigma2, templates, ()),
-    )
+    return drawn, templates
 
 
 def _codes(parameters: Parameters, rows: Rows, complete: np.ndarray) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mixedsparse.api.generalized.intervals import IntervalsMixin
 from mixedsparse.api.generalized.means import MeansMixin
+from mixedsparse.api.generalized.resampling import ResamplingMixin
 from mixedsparse.api.generalized.rows import RowsMixin
 from mixedsparse.api.generalized.tables import TablesMixin
 from mixedsparse.api.generalized.testing import TestingMixin
@@ -38,6 +39,7 @@ _LONG = 80
 class GeneralizedResults(
     TestingMixin,
     IntervalsMixin,
+    ResamplingMixin,
     RowsMixin,
     MeansMixin,
     TablesMixin,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import AnovaType, Ddf, GeneralizedDrop1Test
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
@@ -21,7 +22,7 @@ class TestingMixin(ResultsBase):
     __test__ = False  # not a class of tests, whatever pytest makes of the name
     _fitted: GeneralizedFitted  # type: ignore[assignment]
 
-    def anova(self, type: int | str = 3, ddf: str = "normal") -> pd.DataFrame:
+    def anova(self, type: AnovaType = 3, ddf: Ddf = "normal") -> pd.DataFrame:
         """Analysis of deviance: Wald's chi-squared test of each term of the fixed part.
 
         Parameters
@@ -49,7 +50,7 @@ class TestingMixin(ResultsBase):
 
         return chisq_anova(self._fitted, type, ddf)
 
-    def t_test(self, L: Any, ddf: str = "normal") -> pd.DataFrame:
+    def t_test(self, L: Any, ddf: Ddf = "normal") -> pd.DataFrame:
         """Test linear functions of the coefficients, each on its own, by the normal distribution.
 
         Parameters
@@ -75,7 +76,7 @@ class TestingMixin(ResultsBase):
 
         return z_tests(self._fitted, L, ddf)
 
-    def wald_test(self, L: Any, ddf: str = "normal") -> pd.DataFrame:
+    def wald_test(self, L: Any, ddf: Ddf = "normal") -> pd.DataFrame:
         """Test linear functions of the coefficients all together, by Wald's chi-squared statistic.
 
         Parameters
@@ -100,7 +101,7 @@ class TestingMixin(ResultsBase):
         return chisq_table(self._fitted, L, ddf)
 
     def joint_tests(
-        self, by: str | Sequence[str] | None = None, *, at: Mapping[str, Any] | None = None, ddf: str = "normal"
+        self, by: str | Sequence[str] | None = None, *, at: Mapping[str, Any] | None = None, ddf: Ddf = "normal"
     ) -> pd.DataFrame:
         """Chi-squared tests of the interaction contrasts of marginal means, term by term; of simple effects with `by`.
 
@@ -126,3 +127,61 @@ class TestingMixin(ResultsBase):
         from mixedsparse.inference.generalized.tables import chisq_joint_tests
 
         return chisq_joint_tests(self._fitted, by, at=at, ddf=ddf)
+
+    def drop1(self, test: GeneralizedDrop1Test = "Chisq") -> pd.DataFrame:
+        """Delete each term of the fixed part that is no part of another one, and compare.
+
+        Parameters
+        ----------
+        test : {"Chisq", "Wald"}
+            Likelihood ratio, each smaller model fitted from the optimum of this one; or Wald's test of this fit.
+
+        Returns
+        -------
+        DataFrame
+            ``"Chisq"``: the model itself in the first row (``<none>``), then a row for the model without each term;
+            ``npar``, ``logLik``, ``AIC``, ``LRT``, ``Df``, ``p``. ``"Wald"``: columns as `anova`.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
+        >>> fit.drop1()[["npar", "LRT", "Df"]].round(3)
+                npar    LRT   Df
+        <none>     5    NaN  NaN
+        period     2  25.61  3.0
+        """
+        from mixedsparse.inference.generalized.ratios import generalized_deletions
+
+        return generalized_deletions(self._fitted, test)
+
+    def ranova(self, reduce_terms: bool = True) -> pd.DataFrame:
+        """Likelihood-ratio tests of the random effects.
+
+        Parameters
+        ----------
+        reduce_terms : bool
+            Simplify each term by one effect at a time that is no part of another, ``(1 + x | g)`` to ``(1 | g)``; a
+            term with a single effect is left out. False leaves out whole terms.
+
+        Returns
+        -------
+        DataFrame
+            The model itself in the first row (``<none>``), then a row per simpler model: ``npar``, ``logLik``, ``AIC``,
+            ``LRT``, ``Df``, ``p`` and ``p_boundary``. ``p`` is from chi-squared with Df and conservative, because a
+            variance of 0 lies on the boundary; ``p_boundary`` is from the equal mixture of chi-squared with Df - 1 and
+            Df (Self & Liang 1987; Stram & Lee 1994), right when one effect is left out and an upper limit when several
+            are. ``.attrs["note"]`` says so too.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
+        >>> fit.ranova()[["npar", "LRT", "Df"]].round(2)
+                    npar    LRT   Df
+        <none>         5    NaN  NaN
+        (1 | herd)     4  14.01  1.0
+        """
+        from mixedsparse.inference.generalized.ratios import generalized_random_deletions
+
+        return generalized_random_deletions(self._fitted, reduce_terms)

@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.terms import RandomTerm
 
-__all__ = ["Sampler", "parametric_sampler", "residual_sampler"]
+__all__ = ["Sampler", "parametric_sampler", "residual_sampler", "response_sampler"]
 
 # Draws (B, n) from B seeds: the same seed gives the same row, whatever the others are.
 Sampler = Callable[[Sequence[np.random.SeedSequence]], np.ndarray]
@@ -44,9 +45,30 @@ def parametric_sampler(problem: Problem, fit: Estimates) -> Sampler:
             sigma * piece.reshape(-1, *shape) @ lam.T
             for piece, shape, lam in zip(pieces[:-1], shapes, fit.templates, strict=True)
         ]
-        return _add_effects(problem, pieces[-1] * spread, effects)
+        return _add_effects(problem.terms, pieces[-1] * spread, effects)
 
     return draw
+
+
+def response_sampler(
+    n: int,
+    terms: Sequence[RandomTerm],
+    templates: Sequence[np.ndarray],
+    respond: Callable[[np.random.Generator, np.ndarray], np.ndarray],
+) -> Sampler:
+    """Draw normal random effects b = Lambda u of `terms`, and what `respond` draws of Z b (n,) with the same generator.
+
+    `templates` are Lambda_t (k, k) of each term.
+    """
+
+    def one(seed: np.random.SeedSequence) -> np.ndarray:
+        rng = np.random.default_rng(seed)
+        effects = [
+            rng.standard_normal((1, term.n_levels, term.k)) @ lam.T for term, lam in zip(terms, templates, strict=True)
+        ]
+        return respond(rng, _add_effects(terms, np.zeros((1, n)), effects)[0])
+
+    return lambda seeds: np.array([one(seed) for seed in seeds])
 
 
 def residual_sampler(problem: Problem, fit: Estimates, residual: np.ndarray) -> Sampler:
@@ -66,7 +88,7 @@ def residual_sampler(problem: Problem, fit: Estimates, residual: np.ndarray) -> 
         rngs = [np.random.default_rng(seed) for seed in seeds]
         effects = [np.array([pool[rng.integers(len(pool), size=len(pool))] for rng in rngs]) for pool in pools]
         noise = np.array([scaled[rng.integers(problem.n, size=problem.n)] for rng in rngs])
-        return _add_effects(problem, noise * spread, effects)
+        return _add_effects(problem.terms, noise * spread, effects)
 
     return draw
 
@@ -76,9 +98,9 @@ def _noise_spread(problem: Problem, sigma: float) -> np.ndarray:
     return np.full(problem.n, sigma) if problem.root_weights is None else sigma / problem.root_weights
 
 
-def _add_effects(problem: Problem, out: np.ndarray, effects: Sequence[np.ndarray]) -> np.ndarray:
+def _add_effects(terms: Sequence[RandomTerm], out: np.ndarray, effects: Sequence[np.ndarray]) -> np.ndarray:
     """Out (B, n) + Z b, with b (B, levels, k) per term."""
-    for term, b in zip(problem.terms, effects, strict=True):
+    for term, b in zip(terms, effects, strict=True):
         for a in range(term.k):
             out += b[:, term.codes, a] * term.z[:, a]
     return out

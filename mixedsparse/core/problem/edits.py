@@ -25,6 +25,7 @@ __all__ = [
     "combined",
     "keeps_digits",
     "on_rows",
+    "reduced_term",
     "reweighted",
     "rows",
     "same_gram",
@@ -215,10 +216,10 @@ def combined(
     if data is None:
         return aggregated_problem(_part_of(problem, np.eye(problem.p) if columns is None else columns, effects))
     X = data.X if columns is None else data.X[:, problem.basis.kept] @ columns
-    return make_problem(data.y, X, [_reduced(problem.terms[at], kept) for at, kept in effects], data.weights)
+    return make_problem(data.y, X, [reduced_term(problem.terms[at], kept) for at, kept in effects], data.weights)
 
 
-def _reduced(term: RandomTerm, kept: np.ndarray) -> RandomTerm:
+def reduced_term(term: RandomTerm, kept: np.ndarray) -> RandomTerm:
     """Return `term` with the effects z @ kept, for `kept` (k, j)."""
     if len(kept) == kept.shape[1] and (kept == np.eye(len(kept))).all():
         return term

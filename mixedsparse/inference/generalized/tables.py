@@ -11,19 +11,25 @@ import pandas as pd
 from mixedsparse.inference.anova import term_hypotheses
 from mixedsparse.inference.contrast import JointTest, contrast_tests, joint_test
 from mixedsparse.inference.denominators import denominator
-from mixedsparse.inference.hypotheses import known_terms, notes
+from mixedsparse.inference.hypotheses import FixedTerms, known_terms, notes
 from mixedsparse.inference.joint import joint_tests
 from mixedsparse.inference.linear import read_linear
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
 
-__all__ = ["chisq_anova", "chisq_joint_tests", "chisq_table", "z_tests"]
+__all__ = ["chisq_anova", "chisq_joint_tests", "chisq_rows", "chisq_table", "z_tests"]
 
 
 def chisq_anova(fitted: GeneralizedFitted, type: int | str = 3, ddf: str = "normal") -> pd.DataFrame:
     """Chi-squared test of each term; see `GeneralizedResults.anova`."""
-    terms, hypotheses = term_hypotheses(fitted, type)
+    return chisq_rows(fitted, *term_hypotheses(fitted, type), ddf)
+
+
+def chisq_rows(
+    fitted: GeneralizedFitted, terms: FixedTerms, hypotheses: Mapping[str, np.ndarray], ddf: str
+) -> pd.DataFrame:
+    """Test each of `hypotheses` about `terms`, term -> L (r, p); a column ``note`` is there if any row has one."""
     rows = {label: _row(joint_test(fitted, L, ddf)) for label, L in hypotheses.items()}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["Chisq", "Df", "p"]).astype({"Df": int})
     said = notes(terms, hypotheses)

@@ -14,7 +14,8 @@ the conditional covariances of the random effects. Where there is no optimum the
 
 from __future__ import annotations
 
-from mixedsparse.core.fitting.laplace.fit import conditional_covariances_of, fit_generalized, make_data
+from mixedsparse.core.fitting.laplace.fit import conditional_covariances_of, fit_generalized, make_criterion, make_data
+from mixedsparse.core.fitting.laplace.restricted import Restricted, minimise_within, without_effects
 from mixedsparse.core.fitting.laplace.result import GeneralizedFit, Pieces
 from mixedsparse.core.fitting.laplace.verdict import GeneralizedCertificate
 
@@ -22,7 +23,11 @@ __all__ = [
     "GeneralizedCertificate",
     "GeneralizedFit",
     "Pieces",
+    "Restricted",
     "conditional_covariances_of",
     "fit_generalized",
+    "make_criterion",
     "make_data",
+    "minimise_within",
+    "without_effects",
 ]

@@ -38,7 +38,7 @@ from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.progress import Progress
 
-__all__ = ["conditional_covariances_of", "fit_generalized", "make_data"]
+__all__ = ["conditional_covariances_of", "fit_generalized", "make_criterion", "make_data"]
 
 # Linear predictors of a fit without random effects, and shares of its first information, that may mean separation.
 _FAR = 8.0
@@ -150,6 +150,12 @@ def fit_generalized(
         known = Covariances(None, np.linalg.inv(curvature.information), curvature.hessian)
     fit = _report(criterion.data, found, known, certificate, began, nodes)
     return fit if fewer is None else replace(fit, eta=fit.eta[fewer[1]], saturated=-2.0 * data.constant)
+
+
+def make_criterion(data: Data, nodes: int) -> LaplaceCriterion:
+    """Criterion by a number of nodes, of the fewest rows that say the same as those of `data`."""
+    fewer = collapsed(data)
+    return _criterion(data if fewer is None else fewer[0], nodes)
 
 
 def _criterion(data: Data, nodes: int) -> LaplaceCriterion:

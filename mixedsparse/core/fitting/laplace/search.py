@@ -73,6 +73,11 @@ class Found:
     faded: bool = False
     runaway: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
 
+    @property
+    def converged(self) -> bool:
+        """Whether the search ended where the gradient vanishes."""
+        return self.stop is Stop.CONVERGED and not self.faded and not len(self.runaway)
+
 
 class _Walk:
     """Counters of one search."""
@@ -210,7 +215,7 @@ def _runaway(criterion: LaplaceCriterion, at: Point) -> np.ndarray:
     """Blocks with a standard deviation that no outcome can tell from an infinite one."""
     if criterion.data.family.link.name not in _UNITLESS:
         return np.empty(0, dtype=int)
-    return np.unique(criterion.layout.block[np.abs(at.parameters.theta) > _ABSURD])
+    return np.unique(criterion.layout.block[np.abs(at.vector[: criterion.m]) > _ABSURD])
 
 
 def _learn(known: np.ndarray, missing: np.ndarray, move: np.ndarray, old: Curvature, new: Curvature) -> np.ndarray:
