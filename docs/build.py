@@ -18,6 +18,7 @@ ROOT = HERE.parent
 REFERENCE = {
     "mixedsparse": "mixedsparse",
     "mixedsparse.datasets": "mixedsparse.datasets",
+    "mixedsparse.api.families": "mixedsparse.families",
     "docs.objects": "Objects that methods return",
     "mixedsparse.adapters.maketables": "mixedsparse.adapters.maketables",
     "mixedsparse.adapters.marginaleffects": "mixedsparse.adapters.marginaleffects",
@@ -27,6 +28,8 @@ TEXTS = {
     "README.md": "readme.html",
     "benchmarks/README.md": "benchmarks.html",
     "benchmarks/results/coverage.md": "coverage.html",
+    "CONTRIBUTING.md": "contributing.html",
+    "docs/notation.md": "notation.html",
 }
 # Optional packages, without which a module cannot be imported; it has no page then.
 NEEDS = {
@@ -119,6 +122,8 @@ def contents(notebooks: dict[str, str], modules: list[str]) -> str:
         "- [README](readme.html)",
         "- [Benchmarks](benchmarks.html)",
         "- [Coverage and error rates](coverage.html)",
+        "- [Notation and glossary](notation.html)",
+        "- [Contributing](contributing.html)",
     ]
     parts = ["# mixedsparse", *texts, "## Notebooks", *guides, "## Reference", *reference]
     return "\n".join(part if part.startswith("-") else f"\n{part}\n" for part in parts)

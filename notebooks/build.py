@@ -27,6 +27,8 @@ SLOW = frozenset(
         "06_for_lme4_users",
         "08_power",
         "09_limitations",
+        "10_accuracy",
+        "11_for_glmer_users",
     }
 )
 CELL_SECONDS = 600
