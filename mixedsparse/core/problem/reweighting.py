@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -38,7 +39,6 @@ class RowSums:
         self._pairs = {
             (s, t): _Products(blocks[s], blocks[t], self.slots[s, t], len(old.indices)) for (s, t), old in pairs.items()
         }
-        self._designs: list[sparse.csc_matrix] = []
 
     def grams(self, weights: np.ndarray) -> tuple[np.ndarray, ...]:
         """Diagonal blocks of Z'WZ, (levels, K, K), for weights (n,) of any sign."""
@@ -53,12 +53,40 @@ class RowSums:
 
     def columns(self, columns: np.ndarray) -> tuple[np.ndarray, ...]:
         """Z'C, (levels, K, r) per block, for columns (n, r)."""
-        if not self._designs:
-            self._designs = [_design(block) for block in self.blocks]
+        if columns.shape[1] == 1:
+            return tuple(self._sums_of_one(i, columns[:, 0]) for i in range(len(self.blocks)))
         return tuple(
             (design @ columns).reshape(block.n_levels, block.width, -1)
-            for design, block in zip(self._designs, self.blocks, strict=True)
+            for design, block in zip(self.designs, self.blocks, strict=True)
         )
+
+    def _sums_of_one(self, i: int, column: np.ndarray) -> np.ndarray:
+        """Z'c of one block for one column, (levels, K, 1)."""
+        block = self.blocks[i]
+        if block.unit:
+            return np.bincount(block.codes, column, minlength=block.n_levels)[:, None, None]
+        return np.asarray(self.designs[i] @ column).reshape(block.n_levels, block.width, 1)
+
+    @cached_property
+    def designs(self) -> list[sparse.csc_matrix]:
+        """Z' of each block, (levels * K, n)."""
+        return [_columns(block.z, block.codes, block.n_levels) for block in self.blocks]
+
+    def spread(self, modes: Sequence[np.ndarray]) -> np.ndarray:
+        """Z b, (n,), for b (levels, K) per block."""
+        out = np.zeros(len(self.blocks[0].codes))
+        for i, (block, b) in enumerate(zip(self.blocks, modes, strict=True)):
+            out += b[block.codes, 0] if block.unit else self.designs[i].T @ np.ascontiguousarray(b).reshape(-1)
+        return out
+
+    def forms(self, diagonal: Sequence[np.ndarray], pairs: Mapping[Key, np.ndarray]) -> np.ndarray:
+        """z_i'C z_i of each row, (n,), for C by its blocks on the pattern of Z'Z."""
+        out = np.zeros(len(self.blocks[0].codes))
+        for products, own in zip(self._grams, diagonal, strict=True):
+            out += products.forms(own)
+        for key, own in pairs.items():
+            out += 2.0 * self._pairs[key].forms(own)
+        return out
 
 
 def slots_of(blocks: Sequence[Block], pairs: Mapping[Key, Pairs]) -> dict[Key, np.ndarray]:
@@ -93,10 +121,17 @@ class _Products:
                     out[:, b, a] = out[:, a, b]
         return out
 
-
-def _design(block: Block) -> sparse.csc_matrix:
-    """Z' of a block, (levels * K, n)."""
-    return _columns(block.z, block.codes, block.n_levels)
+    def forms(self, blocks: np.ndarray) -> np.ndarray:
+        """z_s'C z_t of each row, (n,), for the blocks C (count, K_s, K_t) of its slots."""
+        if self.s.unit and self.t.unit:
+            return np.asarray(blocks[self.slots, 0, 0])
+        if self.table is not None:
+            return np.asarray(self.table.T @ np.ascontiguousarray(blocks).reshape(-1))
+        out = np.zeros(len(self.slots))
+        for a in range(self.s.width):
+            for b in range(self.t.width):
+                out += blocks[self.slots, a, b] * self.s.z[:, a] * self.t.z[:, b]
+        return out
 
 
 def _columns(values: np.ndarray, slots: np.ndarray, count: int) -> sparse.csc_matrix:

@@ -17,7 +17,6 @@ from scipy.linalg import lapack
 from mixedsparse.core.likelihood.family import Family, RowTerms
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.blocks import Block
-from mixedsparse.core.problem.crossproducts import level_sums
 from mixedsparse.core.problem.edits import reweighted
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.reweighting import RowSums
@@ -108,30 +107,15 @@ class Data:
 
     def spread(self, modes: Vectors) -> np.ndarray:
         """Z b, (n,), for b (levels, K) per block."""
-        out = np.zeros(self.n)
-        for block, b in zip(self.blocks, modes, strict=True):
-            own = b[block.codes]
-            out += own[:, 0] if block.unit else np.einsum("ij,ij->i", block.z, own)
-        return out
+        return self.row_sums.spread(modes)
 
     def sums(self, columns: np.ndarray) -> Vectors:
         """Z'C, (levels, K, r) per block, for columns C (n, r)."""
-        return [level_sums(block, columns) for block in self.blocks]
+        return list(self.row_sums.columns(columns))
 
     def quadratic_forms(self, diagonal: Vectors, pairs: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
         """z_i'C z_i of each row, (n,), for C given by its blocks on the pattern of Z'Z."""
-        blocks = self.blocks
-        out = np.zeros(self.n)
-        for block, own in zip(blocks, diagonal, strict=True):
-            at = own[block.codes]
-            out += at[:, 0, 0] if block.unit else np.einsum("ni,nij,nj->n", block.z, at, block.z, optimize=True)
-        for (s, t), own in pairs.items():
-            at = own[self.slots[s, t]]
-            if blocks[s].unit and blocks[t].unit:
-                out += 2.0 * at[:, 0, 0]
-            else:
-                out += 2.0 * np.einsum("ni,nij,nj->n", blocks[s].z, at, blocks[t].z, optimize=True)
-        return out
+        return self.row_sums.forms(diagonal, pairs)
 
     def weighted(self, w: np.ndarray) -> Engine:
         """Return the engine for Z'WZ, W = diag(w) of any sign."""
