@@ -15,6 +15,7 @@ except ImportError as err:
 
     raise BackendError("This adapter needs marginaleffects >= 0.6: install mixedsparse[marginaleffects].") from err
 
+from mixedsparse.api.generalized import GeneralizedResults
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.denominators import denominator
 from mixedsparse.inference.grid import Predictor, encode, predictors
@@ -35,8 +36,8 @@ class ModelMixedsparse(ModelAbstract):
 
     Parameters
     ----------
-    results : MixedResults
-        Fitted from a formula.
+    results : MixedResults or GeneralizedResults
+        Fitted from a formula. Predictions of a generalized fit are means of the response at random effects of 0.
     df : float, optional
         Degrees of freedom of all tests and intervals; normal by default. marginaleffects has room for one number, so
         Satterthwaite's degrees of freedom per contrast are to be had from `MixedResults.emmeans` only.
@@ -56,7 +57,7 @@ class ModelMixedsparse(ModelAbstract):
     [10.467]
     """
 
-    def __init__(self, results: MixedResults, df: float | None = None) -> None:
+    def __init__(self, results: MixedResults | GeneralizedResults, df: float | None = None) -> None:
         known = predictors(results._fitted)
         # Set before the base class runs, which looks up unknown names in the fit: its df_resid is no basis for tests.
         self.df_resid = df
@@ -91,10 +92,14 @@ class ModelMixedsparse(ModelAbstract):
         """Return the population means X params + offset of the rows of `get_exog`, or of a data frame."""
         matrix = self.get_exog(newdata) if isinstance(newdata, pl.DataFrame) else np.asarray(newdata)
         mean = matrix[:, : len(params)] @ params + matrix[:, len(params) :].sum(axis=1)
+        if isinstance(self.model, GeneralizedResults):
+            mean = self.model.family.mean(mean)
         return pl.DataFrame({"rowid": np.arange(len(mean), dtype=np.int32), "estimate": mean})
 
     def get_autodiff_args(self) -> dict[str, Any] | str:
         """Tell marginaleffects that predictions are X params, whose derivative it then has exactly."""
+        if isinstance(self.model, GeneralizedResults):
+            return "generalized mixed models"
         if self.model.model.design.offset is not None:
             return "models with an offset"
         return {"model_type": "linear", "family": None, "link": None}
@@ -108,10 +113,12 @@ class ModelMixedsparse(ModelAbstract):
         if vcov not in _COVARIANCES:
             listed = ", ".join(map(repr, _COVARIANCES))
             raise OptionError(f"vcov={vcov!r} is not known; use True, False, an array, or one of {listed}.")
+        if isinstance(self.model, GeneralizedResults) and vcov != "normal":
+            raise OptionError(f"vcov={vcov!r}: tests of a generalized fit are normal; use True.")
         return np.array(denominator(self.model._fitted, vcov).cov)
 
 
-def _model_data(results: MixedResults, known: dict[str, Predictor]) -> pl.DataFrame:
+def _model_data(results: MixedResults | GeneralizedResults, known: dict[str, Predictor]) -> pl.DataFrame:
     """Response, predictors, and the other columns of the fit (grouping factors, weights)."""
     design = results.model.design
     out = {design.response: pl.Series(design.y)}

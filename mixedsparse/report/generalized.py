@@ -1,4 +1,4 @@
-"""The summary of a generalized fit."""
+"""The summary of a generalized fit, and its tables for papers."""
 
 from __future__ import annotations
 
@@ -9,27 +9,22 @@ import pandas as pd
 from mixedsparse.inference.components import varcorr
 from mixedsparse.inference.labels import residual_quantiles
 from mixedsparse.inference.wald import z_table
-from mixedsparse.report import parts
+from mixedsparse.report import latex, parts
+from mixedsparse.report.journal import Journal, side_by_side
 from mixedsparse.report.summary import Summary
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
 
-__all__ = ["summarize_generalized"]
+__all__ = ["generalized_journal", "generalized_latex", "summarize_generalized"]
 
 
 def summarize_generalized(fitted: GeneralizedFitted) -> Summary:
     """Collect what a summary shows; see `GeneralizedResults.summary`."""
     criteria = {"-2 log L": fitted.criterion, "log L": fitted.llf, "AIC": fitted.aic, "BIC": fitted.bic}
-    facts = parts.facts(fitted)
-    facts = {"Formula": facts.pop("Formula"), "Response": fitted.design.response, **facts}
-    if fitted.model.several_trials is not None:
-        facts["Observations"] += f", {fitted.model.several_trials} trials"
-    if fitted.family.has_dispersion:
-        facts["Dispersion"] = f"{_DISPERSIONS[fitted.family.name]} {fitted.dispersion:.4g}"
     return Summary(
         title=fitted.title,
-        facts=facts,
+        facts=_facts(fitted),
         tables={
             "criteria": pd.Series(criteria),
             "residuals": residual_quantiles(fitted),
@@ -38,6 +33,41 @@ def summarize_generalized(fitted: GeneralizedFitted) -> Summary:
         },
         notes=tuple(_notes(fitted)),
     )
+
+
+def generalized_latex(fitted: GeneralizedFitted, exp: bool, caption: str | None, label: str | None) -> str:
+    """See `GeneralizedResults.to_latex`."""
+    tables = [parts.random_table(parts.terms_of(varcorr(fitted)), correlations=True)]
+    if len(fitted.fit.beta):
+        tables.insert(0, parts.fixed_table(z_table(fitted, exp)))
+    facts = [f"{name}: {value}." for name, value in _facts(fitted).items()]
+    notes = [f"{fitted.title}.", *facts, *_limits(exp), *_notes(fitted)]
+    return latex.float_of(map(latex.latex_table, tables), notes, caption, label)
+
+
+def generalized_journal(fitted: GeneralizedFitted, exp: bool = False) -> Journal:
+    """See `GeneralizedResults.journal`."""
+    table, _ = side_by_side(fitted, z_table(fitted, exp))
+    facts = [f"{name}: {value}." for name, value in _facts(fitted).items()]
+    shown = f"SD: standard deviation of the random effects, scale of the linear predictor. {fitted.title}."
+    *remarks, verdict = _notes(fitted)
+    doubt = [verdict] if fitted.singular or not fitted.converged else []
+    return Journal(table, (*facts, shown, *_limits(exp), *remarks, *doubt), "Generalized linear mixed model")
+
+
+def _limits(exp: bool) -> list[str]:
+    return ["lower, upper: 95 % limits of the ratio."] if exp else []
+
+
+def _facts(fitted: GeneralizedFitted) -> dict[str, str]:
+    """Return formula, response, sizes and dispersion."""
+    facts = parts.facts(fitted)
+    facts = {"Formula": facts.pop("Formula"), "Response": fitted.design.response, **facts}
+    if fitted.model.several_trials is not None:
+        facts["Observations"] += f", {fitted.model.several_trials} trials"
+    if fitted.family.has_dispersion:
+        facts["Dispersion"] = f"{_DISPERSIONS[fitted.family.name]} {fitted.dispersion:.4g}"
+    return facts
 
 
 _DISPERSIONS = {

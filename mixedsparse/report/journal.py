@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,12 +16,12 @@ from mixedsparse.report.table import Table
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Journal", "deviations", "journal"]
+__all__ = ["Journal", "deviations", "journal", "side_by_side"]
 
-_FIXED = ["Estimate", "SE", "df", "t", "p"]
 _TITLES = {"SE": "Std. Error"}
+_SPREAD = "SD "
 _RESIDUAL = "Residual"
-_SD_DIGITS = 4
+_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -32,13 +32,17 @@ class Journal:
     ----------
     table : DataFrame
         A row per effect: ``Estimate``, ``SE``, ``df``, ``t``, ``p``; ``SD <factor>`` for each grouping factor and for
-        the residual. NaN where an effect is not fixed, or not random.
+        the residual. NaN where an effect is not fixed, or not random. Of a generalized model ``z`` in place of ``df``
+        and ``t``, a ratio with limits if it was asked for, and no residual.
     notes : tuple of str
         Formula, sizes, and what the p-values rest on.
+    title : str
+        What was fitted.
     """
 
     table: pd.DataFrame
     notes: tuple[str, ...]
+    title: str = "Linear mixed model"
 
     def to_latex(self, caption: str | None = None, label: str | None = None) -> str:
         """LaTeX ``table`` with the rules of booktabs.
@@ -52,19 +56,12 @@ class Journal:
     def to_html(self) -> str:
         """HTML table with its notes."""
         paragraphs = map(html.html_paragraph, self.notes)
-        return html.document("Linear mixed model", [html.html_table(self._cells()), *paragraphs])
+        return html.document(self.title, [html.html_table(self._cells()), *paragraphs])
 
     def _cells(self) -> Table:
         columns = list(self.table.columns)
-        rows = []
-        for name, row in zip(self.table.index, self.table.to_dict("records"), strict=True):
-            fixed = [""] * len(_FIXED)
-            if not np.isnan(row["Estimate"]):
-                value, error = numbers.estimate(row["Estimate"], row["SE"])
-                fixed = [value, error, numbers.degrees(row["df"]), f"{row['t']:.2f}", numbers.p_value(row["p"])]
-            spread = [row[column] for column in columns[len(_FIXED) :]]
-            cells = ["" if np.isnan(sd) else numbers.significant(sd, _SD_DIGITS) for sd in spread]
-            rows.append([str(name), *fixed, *cells])
+        records = zip(self.table.index, self.table.to_dict("records"), strict=True)
+        rows = [[str(name), *(_cell(row, column) for column in columns)] for name, row in records]
         return Table.of("", ["", *(_TITLES.get(column, column) for column in columns)], rows)
 
     def __str__(self) -> str:
@@ -77,21 +74,46 @@ class Journal:
         return self.to_html()
 
 
+_LAYOUTS: dict[str, Callable[[float], str]] = {
+    "df": numbers.degrees,
+    "t": "{:.2f}".format,
+    "z": "{:.2f}".format,
+    "p": numbers.p_value,
+}
+
+
+def _cell(row: dict[Any, Any], column: Any) -> str:
+    """Lay out one number; empty where the effect is not fixed, or not random."""
+    if column in ("Estimate", "SE"):
+        pair = numbers.estimate(row["Estimate"], row["SE"])
+        return "" if np.isnan(row["Estimate"]) else pair[column == "SE"]
+    missing = np.isnan(row[column] if column.startswith(_SPREAD) else row["Estimate"])
+    return "" if missing else _LAYOUTS.get(column, _significant)(row[column])
+
+
+def _significant(value: float) -> str:
+    return numbers.significant(value, _DIGITS)
+
+
 def journal(fitted: Fitted, ddf: str = "satterthwaite") -> Journal:
     """See `MixedResults.journal`."""
-    fixed = coef_table(fitted, ddf=ddf)
-    spread = deviations(fitted)
-    home = "Intercept" if "Intercept" in fixed.index or "Intercept" in spread.index else _RESIDUAL
-    rows = list(dict.fromkeys([*fixed.index, *spread.index, home]))
-    table = fixed.reindex(rows).join(spread.add_prefix("SD "))
+    table, home = side_by_side(fitted, coef_table(fitted, ddf=ddf), _RESIDUAL)
     # The residual is a random intercept of every observation.
-    name = f"SD {_RESIDUAL}" if _RESIDUAL not in spread else "SD (residual)"
+    name = f"{_SPREAD}{_RESIDUAL}" if f"{_SPREAD}{_RESIDUAL}" not in table else f"{_SPREAD}(residual)"
     table[name] = np.where(table.index == home, fitted.sigma, np.nan)
     facts = [f"{name}: {value}." for name, value in parts.facts(fitted).items()]
     shown = f"SD: standard deviation of the random effects; fitted by {fitted.method}."
     *remarks, verdict = parts.notes(fitted, ddf)
     doubt = [verdict] if fitted.singular or not fitted.converged else []
     return Journal(table, (*facts, shown, *remarks, *doubt))
+
+
+def side_by_side(fitted: Fitted, fixed: pd.DataFrame, more: str | None = None) -> tuple[pd.DataFrame, str]:
+    """Put fixed effects beside the deviations of random ones; also tell the row of the intercept, else `more`."""
+    spread = deviations(fitted)
+    home = "Intercept" if "Intercept" in fixed.index or "Intercept" in spread.index else _RESIDUAL
+    rows = list(dict.fromkeys([*fixed.index, *spread.index, *([] if more is None else [home])]))
+    return fixed.reindex(rows).join(spread.add_prefix(_SPREAD)), home
 
 
 def deviations(fitted: Fitted) -> pd.DataFrame:

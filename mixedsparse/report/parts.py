@@ -30,6 +30,7 @@ __all__ = [
 
 # Column of the Monte-Carlo error beside the standard error, after an iterative fit.
 _MC = "MC error"
+_RATIO_DIGITS = 4
 
 _REFERENCE = {
     "satterthwaite": "t with Satterthwaite's degrees of freedom",
@@ -78,8 +79,12 @@ def _normal_table(coefficients: pd.DataFrame) -> Table:
     rows = []
     for row in coefficients.itertuples():
         value, error = numbers.estimate(row.Estimate, row.SE)
-        rows.append((str(row.Index), value, error, f"{row.z:.3f}", numbers.p_value(row.p)))
-    return Table.of("Fixed effects", ["Name", "Estimate", "Std. Error", "z", "p"], rows)
+        rows.append([str(row.Index), value, error, f"{row.z:.3f}", numbers.p_value(row.p)])
+    ratios = coefficients.columns[4:]  # with limits, where they were asked for
+    for name in ratios:
+        for cells, value in zip(rows, coefficients[name], strict=True):
+            cells.append(numbers.significant(value, _RATIO_DIGITS))
+    return Table.of("Fixed effects", ["Name", "Estimate", "Std. Error", "z", "p", *ratios], rows)
 
 
 @dataclass(frozen=True, slots=True)

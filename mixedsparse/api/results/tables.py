@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.api.results.maketables import MaketablesMixin
 from mixedsparse.ground.choices import Ddf, Errors, IntervalMethod, NewLevels
 
 if TYPE_CHECKING:
     from mixedsparse.report.journal import Journal
-    from mixedsparse.report.maketables import MaketablesAnswers
 
 __all__ = ["TablesMixin"]
 
 
-class TablesMixin(ResultsBase):
+class TablesMixin(MaketablesMixin):
     """Tables of `MixedResults`: broom.mixed's, LaTeX, one for a paper, and the protocol of maketables."""
 
     def tidy(
@@ -190,39 +189,3 @@ class TablesMixin(ResultsBase):
     def endog_names(self) -> str:
         """Name of the response as the formula has it, under statsmodels' name."""
         return self.model.design.response
-
-    def _for_maketables(self) -> MaketablesAnswers:
-        from mixedsparse.report.maketables import MaketablesAnswers
-
-        return MaketablesAnswers(self._fitted)
-
-    @property
-    def __maketables_coef_table__(self) -> pd.DataFrame:
-        return self._for_maketables().__maketables_coef_table__
-
-    def __maketables_stat__(self, key: str) -> Any:
-        return self._for_maketables().__maketables_stat__(key)
-
-    @property
-    def __maketables_depvar__(self) -> str:
-        return self._for_maketables().__maketables_depvar__
-
-    @property
-    def __maketables_fixef_string__(self) -> None:
-        return self._for_maketables().__maketables_fixef_string__
-
-    @property
-    def __maketables_vcov_info__(self) -> dict[str, Any]:
-        return self._for_maketables().__maketables_vcov_info__
-
-    @property
-    def __maketables_var_labels__(self) -> None:
-        return self._for_maketables().__maketables_var_labels__
-
-    @property
-    def __maketables_stat_labels__(self) -> dict[str, str]:
-        return self._for_maketables().__maketables_stat_labels__
-
-    @property
-    def __maketables_default_stat_keys__(self) -> list[str]:
-        return self._for_maketables().__maketables_default_stat_keys__
