@@ -13,8 +13,6 @@ from mixedsparse.ground.choices import LrtTest
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.progress import CountOption
-from mixedsparse.inference.generalized.ratios import generalized_ratios
-from mixedsparse.inference.lrt import likelihood_ratios
 
 __all__ = ["anova"]
 
@@ -95,6 +93,8 @@ def anova(
     m0     NaN   NaN
     m1  42.139  0.01
     """
+    from mixedsparse.inference.lrt import likelihood_ratios
+
     for model in models:
         if not isinstance(model, MixedResults | GeneralizedResults):
             raise OptionError(f"anova compares results of fits, not {type(model).__name__}: pass what lmer returns.")
@@ -116,4 +116,6 @@ def _generalized(
         )
     if test != "Chisq":
         raise OptionError(f"test={shown(test)}: generalized fits are compared by chi-squared only, test='Chisq'.")
+    from mixedsparse.inference.generalized.ratios import generalized_ratios
+
     return generalized_ratios([model._fitted for model in models], names)

@@ -7,11 +7,14 @@ that of Matuschek, Kliegl, Vasishth, Baayen & Bates (2017), Journal of Memory an
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from mixedsparse.api.results import MixedResults
 from mixedsparse.ground.foreign import explains_arguments
-from mixedsparse.inference.parsimony import Parsimony
-from mixedsparse.inference.random_search import Row
+
+if TYPE_CHECKING:
+    from mixedsparse.api.results import MixedResults
+    from mixedsparse.inference.parsimony import Parsimony
+    from mixedsparse.inference.random_search import Row
 
 __all__ = ["parsimony"]
 

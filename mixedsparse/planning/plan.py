@@ -16,7 +16,6 @@ from mixedsparse.fitted.parameters import Hypothesis
 from mixedsparse.ground.caller import CallerNames
 from mixedsparse.ground.errors import FormulaError, OptionError
 from mixedsparse.ground.foreign import Answers, explains_arguments
-from mixedsparse.inference.responses import refit_response
 from mixedsparse.planning.components import is_number, named_values, relative_factors
 from mixedsparse.planning.sizes import resize
 from mixedsparse.planning.truth import Truth
@@ -45,6 +44,8 @@ class Plan(Answers):
 
     def fit(self, y: Any) -> MixedResults:
         """Fit the model to a response, simulated or real; see `MixedResults.refit`."""
+        from mixedsparse.inference.responses import refit_response
+
         return MixedResults._of(refit_response(self.truth._fitted, y))
 
     def resized(self, sizes: Mapping[str, int]) -> Plan:

@@ -9,9 +9,7 @@ import pandas as pd
 from mixedsparse.api.results.covariance import CovarianceMixin
 from mixedsparse.fitted.model import Model
 from mixedsparse.fitted.parameters import Hypothesis
-from mixedsparse.inference.implied import marginal_cov
 from mixedsparse.inference.labels import per_coefficient
-from mixedsparse.prediction.simulate import simulate
 
 __all__ = ["Truth"]
 
@@ -74,10 +72,14 @@ class Truth(CovarianceMixin):
 
     def marginal_cov(self, rows: Any) -> pd.DataFrame:
         """Covariance of y that the model implies for the chosen rows; see `MixedResults.marginal_cov`."""
+        from mixedsparse.inference.implied import marginal_cov
+
         return marginal_cov(self._fitted, rows)
 
     def simulate(self, nsim: int = 1, seed: int | None = None) -> pd.DataFrame:
         """Draw responses (rows, nsim), random effects anew for each; see `MixedResults.simulate`."""
+        from mixedsparse.prediction.simulate import simulate
+
         return simulate(self._fitted, nsim, seed)
 
     def __repr__(self) -> str:
