@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from mixedsparse.core.engines.level_blocks import Eliminated
-from mixedsparse.core.engines.split.schur import Rest, symmetrized
+from mixedsparse.core.engines.split.schur import Rest, symmetrized, with_numbers
 from mixedsparse.core.problem.crossproducts import Pairs, stable_order
 
 __all__ = ["Factors", "ListedCoupling", "PairedCoupling", "Products", "SparseCoupling"]
@@ -62,9 +62,9 @@ class ListedCoupling:
         places = self._places
         out = copy.copy(self)
         out.rest, out.pieces = rest, rest.couplings()
-        out.matrix = out._matrix(out.scaled(None))
-        pattern = self.transposed.indices, self.transposed.indptr
-        out.transposed = sparse.csr_matrix((out.matrix.data[places], *pattern), shape=self.transposed.shape)
+        values = out.scaled(None)
+        out.matrix = with_numbers(self.matrix, values.ravel()) if self.shape[1] == 1 else out._matrix(values)
+        out.transposed = with_numbers(self.transposed, out.matrix.data[places])
         return out
 
     @cached_property
@@ -154,9 +154,8 @@ class PairedCoupling(ListedCoupling):
             return self
         high, low = self._kept_ends
         out = super().refilled(rest)
-        pattern = self.listed.indices, self.listed.indptr
-        out.listed = sparse.csr_matrix((_products(out.matrix.data, high, low), *pattern), self.listed.shape)
-        out.squares = out.matrix.power(2)
+        out.listed = with_numbers(self.listed, _products(out.matrix.data, high, low))
+        out.squares = with_numbers(out.matrix, np.square(out.matrix.data))
         return out
 
     @cached_property

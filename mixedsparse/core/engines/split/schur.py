@@ -13,7 +13,7 @@ from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.edits import same_gram
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["Rest", "symmetrized"]
+__all__ = ["Rest", "symmetrized", "with_numbers"]
 
 Vectors = list[np.ndarray]
 
@@ -58,7 +58,7 @@ class Rest:
         out.pairs = {key: problem.pairs[key] for key in self.pairs}
         if self.gram is not None:
             values = np.concatenate([value for _, _, value in out._entries()])
-            out.gram = sparse.csr_matrix((values[places], self.gram.indices, self.gram.indptr), shape=self.gram.shape)
+            out.gram = with_numbers(self.gram, values[places])
         return out
 
     def couplings(self) -> dict[int, Pairs]:
@@ -204,6 +204,13 @@ class Rest:
 
 # Side of the squares that are transposed at a time: two of them fit into the first level of a cache.
 _TILE = 64
+
+
+def with_numbers(matrix: sparse.csr_matrix, numbers: np.ndarray) -> sparse.csr_matrix:
+    """Return a matrix with other numbers on the same pattern, which is not checked again."""
+    out = copy.copy(matrix)
+    out.data = numbers
+    return out
 
 
 def symmetrized(lower: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:

@@ -30,7 +30,7 @@ __all__ = ["Mode", "find_mode"]
 _EXACT = 1e-22
 # Decrement from which on it may be as exact as rounding lets it be.
 _CLOSE = 1e-13
-# Decrement from which on the same factor serves for further steps.
+# Decrement per effect from which on the same factor serves for further steps.
 _SHARP = 1e-5
 # Multiply-adds per row, and at least, from which on a factorisation costs several steps; the factor then serves while
 # each step lowers the decrement at least by `_KEPT`.
@@ -148,10 +148,10 @@ def find_mode(
                 made = None
                 last = np.inf if not done else 0.0
                 continue
-            if not made.observed or not (done or decrement < _SHARP):
+            if not made.observed or not (done or decrement < _SHARP * q):
                 break
             return state.ended(data, lams, made, decrement, factorisations)
-        sharp = decrement < (_KEPT * last if dear and not fresh else _SHARP) or (dear and fresh)
+        sharp = decrement < (_KEPT * last if dear and not fresh else _SHARP * q) or (dear and fresh)
         state, last = stepped, decrement
         if not sharp:
             made = None
