@@ -34,7 +34,7 @@ from mixedsparse.inference.replicates import (
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Bootstrap", "bootstrap"]
+__all__ = ["Bootstrap", "bootstrap", "bootstrap_of"]
 
 _DRAWS = get_args(BootstrapKind)
 _NEVER_ZERO = (
@@ -140,6 +140,11 @@ class Bootstrap(Answers):
 
     def _acceleration(self) -> np.ndarray:
         """Accelerations for BCa limits, a column each; 0 for those of `statistic`."""
+        if not self.fitted.has_residual:
+            raise OptionError(
+                "kind='bca' needs estimates without each level, which are made of linear models only: use 'perc', "
+                "'basic' or 'norm'."
+            )
         made = self._made.get("acceleration")
         if made is None:
             unit = unit_of(self.fitted)
@@ -177,9 +182,25 @@ def bootstrap(
     _check(nsim, seed, kind, group)
     fitted.needs("factor", "The bootstrap", "Refit simulated responses one by one: refit(simulate(1, seed)[0])")
     fitted.needs("rows", "The bootstrap")
-    root = np.random.SeedSequence(seed)
     named = None if statistic is None else Statistic(statistic, wrap, fitted)
-    replicator = _replicator(fitted, kind, group, named)
+    return bootstrap_of(
+        fitted, _replicator(fitted, kind, group, named), named, nsim, seed, kind, n_jobs, progress, wrap
+    )
+
+
+def bootstrap_of(
+    fitted: Fitted,
+    replicator: Replicator,
+    named: Statistic | None,
+    nsim: int,
+    seed: int | None,
+    kind: str,
+    n_jobs: int,
+    progress: CountOption,
+    wrap: Callable[[Fitted], Any],
+) -> Bootstrap:
+    """Make `nsim` replicates by `replicator` and put them into a table."""
+    root = np.random.SeedSequence(seed)
     tasks = in_tasks(root.spawn(nsim), replicator.size)
     blocks = run_blocks(replicator, tasks, n_jobs, progress, "bootstrap")
     known = parameters(fitted)

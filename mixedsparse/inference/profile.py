@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ from mixedsparse.core.batch.batch import Batch, Responses
 from mixedsparse.core.batch.coordinates import Chart
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.batch.profile_paths import Path, march
-from mixedsparse.core.fitting.fit import Fit
 from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import check_level
@@ -34,11 +33,20 @@ from mixedsparse.inference.workers import work_off
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Profile", "profile"]
+__all__ = ["Profile", "profile", "warn_of_paths"]
 
 # Fall below the optimum of the fit that is more than rounding.
 _BETTER = 1e-5
 _REFITTED = "the REML fit was refitted by maximum likelihood, whose deviance is profiled"
+
+
+class Ending(Protocol):
+    """How a search ended."""
+
+    @property
+    def converged(self) -> bool: ...
+    @property
+    def message(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -155,7 +163,7 @@ def profile(
             ConvergenceWarning,
             stacklevel=user_level(),
         )
-    _warn(chosen, paths, fit, cutoff)
+    warn_of_paths(chosen, paths, fit.criterion, fit.certificate, cutoff)
     curves = {
         p.name: ProfileCurve.of(p, c, path, bool(good))
         for p, c, path, good in zip(chosen, charts, paths, sound, strict=True)
@@ -198,7 +206,13 @@ class _Marching:
         return paths
 
 
-def _warn(chosen: Sequence[Parameter], paths: Sequence[Path | None], fit: Fit, cutoff: float) -> None:
+def warn_of_paths(
+    chosen: Sequence[Parameter],
+    paths: Sequence[Path | None],
+    criterion: float,
+    certificate: Ending,
+    cutoff: float,
+) -> None:
     """Say which profiles got stuck, and whether the fit was not the optimum."""
     if any(path is not None and path.interrupted for path in paths):
         warnings.warn(
@@ -215,11 +229,11 @@ def _warn(chosen: Sequence[Parameter], paths: Sequence[Path | None], fit: Fit, c
             ConvergenceWarning,
             stacklevel=user_level(),
         )
-    lowest = min((path.lowest for path in paths if path is not None), default=fit.criterion)
-    if not fit.certificate.converged or lowest < fit.criterion - _BETTER:
+    lowest = min((path.lowest for path in paths if path is not None), default=criterion)
+    if not certificate.converged or lowest < criterion - _BETTER:
         warnings.warn(
-            f"The fit that is profiled is not at its optimum (deviance {fit.criterion:.6f}, the profile met "
-            f"{lowest:.6f}): {fit.certificate.message}",
+            f"The fit that is profiled is not at its optimum (deviance {criterion:.6f}, the profile met "
+            f"{lowest:.6f}): {certificate.message}",
             ConvergenceWarning,
             stacklevel=user_level(),
         )

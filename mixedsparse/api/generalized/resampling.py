@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from mixedsparse.fitted.generalized import GeneralizedFitted
+    from mixedsparse.ground.progress import CountOption
+    from mixedsparse.inference.bootstrap import Bootstrap
 
 __all__ = ["ResamplingMixin"]
 
@@ -96,3 +98,47 @@ class ResamplingMixin(ResultsBase):
         from mixedsparse.inference.generalized.responses import refit_generalized
 
         return self._wrap(refit_generalized(self._fitted, y))
+
+    def bootstrap(
+        self,
+        nsim: int = 1000,
+        seed: int | None = None,
+        *,
+        n_jobs: int = 1,
+        statistic: Callable[[Self], Any] | None = None,
+        progress: CountOption = None,
+    ) -> Bootstrap:
+        """Bootstrap distribution of all parameters, and of any function of the results: responses drawn from the fit.
+
+        Parameters
+        ----------
+        nsim : int
+            Number of replicates, each a fit to the response that `simulate` draws with the same seed.
+        seed : int, optional
+            The same seed gives the same replicates, whatever `n_jobs` is.
+        n_jobs, statistic, progress
+            See `MixedResults.bootstrap`; `statistic` takes `GeneralizedResults`.
+
+        Returns
+        -------
+        Bootstrap
+            ``.table`` (nsim x parameters), ``.failures``, ``.summary()``, ``.conf_int(level, kind)``, ``.plot()``.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Replicates failed, say because their responses are separated: they stay in the table as NaN, and `failures`
+            says why. Ctrl-C: the table has the replicates that were done.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
+        >>> fit.bootstrap(20, seed=1)
+        <Bootstrap: 20 parametric replicates, 0 failed, seed 1>
+        """
+        from mixedsparse.inference.generalized.bootstrap import generalized_bootstrap
+
+        return generalized_bootstrap(
+            self._fitted, nsim, seed, n_jobs=n_jobs, statistic=statistic, progress=progress, wrap=self._wrap
+        )

@@ -18,7 +18,7 @@ from mixedsparse.core.batch.coordinates import Chart
 from mixedsparse.core.batch.joint_likelihood import JointCriterion, JointPoint
 from mixedsparse.core.batch.newton_batch import minimise
 
-__all__ = ["Path", "curvatures", "march"]
+__all__ = ["Branch", "Path", "Stop", "curvatures", "join", "march"]
 
 # Distance of neighbouring points in zeta, and the largest that is let pass.
 _SPACING = 0.4
@@ -70,7 +70,7 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Stop:
+class Stop:
     """One point of a path: coordinate, signed root, its slope, criterion, all coordinates and their tangent."""
 
     u: float
@@ -83,12 +83,12 @@ class _Stop:
 
 
 @dataclass(slots=True, eq=False)
-class _Branch:
+class Branch:
     """One parameter in one direction."""
 
     chart: Chart
     sign: int
-    stops: list[_Stop]
+    stops: list[Stop]
     shrink: float = 1.0
     stuck: bool = False
     tries: int = 0
@@ -106,6 +106,7 @@ class _Branch:
         return last.u == self.end or (far and abs(last.slope * last.u) < _LEVEL)
 
     def finished(self, cutoff: float) -> bool:
+        """Whether nothing is left to be followed."""
         return self.stuck or self.closed or abs(self.stops[-1].zeta) >= cutoff
 
     def propose(self) -> np.ndarray:
@@ -125,7 +126,7 @@ class _Branch:
         x[self.chart.position] = u
         return x
 
-    def receive(self, stop: _Stop, converged: bool) -> None:
+    def receive(self, stop: Stop, converged: bool) -> None:
         """Take the next point, or ask for one that is nearer."""
         last = self.stops[-1]
         self.tries += 1
@@ -170,8 +171,8 @@ def march(
     branches = []
     for i, chart in enumerate(charts):
         slope = math.sqrt(max(0.5 * bends[i], 0.0))
-        centre = _Stop(x[i, chart.position], 0.0, slope, minimum, x[i], start.gamma[i], tangents[i])
-        branches += [_Branch(chart, sign, [centre]) for sign in (-1, 1)]
+        centre = Stop(x[i, chart.position], 0.0, slope, minimum, x[i], start.gamma[i], tangents[i])
+        branches += [Branch(chart, sign, [centre]) for sign in (-1, 1)]
     interrupted = False
     try:
         while len(going := _unfinished(branches, cutoff)):
@@ -180,11 +181,11 @@ def march(
                 note(len(branches) - len(_unfinished(branches, cutoff)), len(branches))
     except KeyboardInterrupt:
         interrupted = True
-    paths = [_join(branches[i], branches[i + 1]) for i in range(0, len(branches), 2)]
+    paths = [join(branches[i], branches[i + 1]) for i in range(0, len(branches), 2)]
     return [replace(path, interrupted=interrupted and not path.reaches(cutoff)) for path in paths]
 
 
-def _unfinished(branches: Sequence[_Branch], cutoff: float) -> np.ndarray:
+def _unfinished(branches: Sequence[Branch], cutoff: float) -> np.ndarray:
     return np.array([b for b, branch in enumerate(branches) if not branch.finished(cutoff)], dtype=np.intp)
 
 
@@ -197,7 +198,7 @@ def curvatures(batch: Batch, charts: Sequence[Chart], x: np.ndarray, unit: float
 
 def _advance(
     criterion: JointCriterion,
-    branches: Sequence[_Branch],
+    branches: Sequence[Branch],
     going: np.ndarray,
     held: np.ndarray,
     lower: np.ndarray,
@@ -214,7 +215,7 @@ def _advance(
         slope = pull / (2.0 * zeta) if zeta else 0.0
         at = float(solved.x[i, branch.chart.position])
         branch.receive(
-            _Stop(at, zeta, slope, value, solved.x[i], solved.point.gamma[i], tangents[i]), bool(solved.converged[i])
+            Stop(at, zeta, slope, value, solved.x[i], solved.point.gamma[i], tangents[i]), bool(solved.converged[i])
         )
 
 
@@ -239,7 +240,8 @@ def _tangents(point: JointPoint, held: np.ndarray, bound: np.ndarray) -> tuple[n
     return moved + held, own + (mixed * moved).sum(axis=1)
 
 
-def _join(below: _Branch, above: _Branch) -> Path:
+def join(below: Branch, above: Branch) -> Path:
+    """Path of the branches in both directions."""
     stops = [*below.stops[:0:-1], *above.stops]
     return Path(
         coordinate=np.array([s.u for s in stops]),

@@ -3,39 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.choices import BootstrapLimits, IntervalMethod
 from mixedsparse.ground.errors import OptionError
+from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.denominators import denominator
+from mixedsparse.inference.generalized.bootstrap import generalized_bootstrap
+from mixedsparse.inference.generalized.profile import generalized_profile
 from mixedsparse.inference.parameters import Parameter, parameters, select_parameters
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
 
-__all__ = ["check_alpha", "wald_limits"]
+__all__ = ["generalized_conf_int"]
 
-METHODS = ("wald", "profile", "boot")
+_METHODS = get_args(IntervalMethod)
 # A standard deviation below this, or a correlation this close to 1, is on the boundary.
 _BOUNDARY = 1e-6
 
 
-def check_alpha(alpha: float, method: str, ddf: str | None) -> None:
-    """Refuse a level or a method that is not known, and degrees of freedom where there are none."""
+def generalized_conf_int(
+    fitted: GeneralizedFitted,
+    alpha: float = 0.05,
+    method: IntervalMethod = "wald",
+    which: str | Iterable[str] = "fixed",
+    *,
+    ddf: str | None = None,
+    nsim: int = 1000,
+    seed: int | None = None,
+    n_jobs: int = 1,
+    kind: BootstrapLimits = "perc",
+    progress: CountOption = None,
+) -> pd.DataFrame:
+    """Confidence limits; see `GeneralizedResults.conf_int`."""
     if not (isinstance(alpha, float | int | np.number) and 0 < alpha < 1):
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 for 95 % intervals.")
-    one_of("method", method, METHODS)
+    one_of("method", method, _METHODS)
     if ddf is not None and method != "wald":
         raise OptionError(f"ddf={ddf!r} is for method='wald'; method={method!r} has no degrees of freedom.")
+    if method == "wald":
+        return _wald_limits(fitted, alpha, which, ddf or "normal")
+    names = [p.name for p in select_parameters(parameters(fitted), which)]
+    level = 1.0 - alpha
+    if method == "profile":
+        return generalized_profile(fitted, names, level=level, n_jobs=n_jobs, progress=progress).conf_int(level)
+    return generalized_bootstrap(fitted, nsim, seed, n_jobs=n_jobs, progress=progress).conf_int(level, kind).loc[names]
 
 
-def wald_limits(
-    fitted: GeneralizedFitted, alpha: float, which: str | Iterable[str], ddf: str = "normal"
-) -> pd.DataFrame:
+def _wald_limits(fitted: GeneralizedFitted, alpha: float, which: str | Iterable[str], ddf: str) -> pd.DataFrame:
     """Limits from the joint covariance of all estimates.
 
     Of standard deviations and dispersions on the log scale, of correlations on Fisher's; NaN on the boundary, and

@@ -39,6 +39,10 @@ class Restricted(LaplaceCriterion):
         point = self.whole.evaluate(self.shift + self.directions @ vector, *starts, near=near)
         return replace(point, vector=vector)
 
+    def refined(self, point: Point, vector: np.ndarray, zeta: Vectors) -> Vectors:
+        """Return a better start for the mode at `vector`; see `LaplaceCriterion.refined`."""
+        return self.whole.refined(point, self.shift + self.directions @ vector, zeta)
+
     def gradient(self, point: Point) -> np.ndarray:
         """Exact gradient (r,)."""
         return np.asarray(self.directions.T @ self.whole.gradient(point))
