@@ -95,7 +95,8 @@ RECORDS: Mapping[str, Record] = {
     "encoding": record(Encoding, "parsed fixed terms offset_column env sorts"),
     "sort": Record(Sort, (), more=lambda sort: {"name": sort.name}, build=lambda fields: Sort[fields["name"]]),
     # The data.
-    "random term": record(RandomTerm, "group codes z columns levels rows", build=_random_term),
+    # Models have unstructured terms only.
+    "random term": record(RandomTerm, "group codes z columns levels rows", build=_random_term, rebuilt=("structure",)),
     "covariate": record(Covariate, "mean low high binary"),
     "source": record(Source, "columns index weights offset contrasts env"),
     "remote source": record(RemoteSource, "summaries weights offset contrasts env location fingerprint binary stamps"),

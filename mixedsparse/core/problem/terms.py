@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
+from mixedsparse.core.structures.interface import Structure
 from mixedsparse.ground.checks import KINDS, as_array
 from mixedsparse.ground.errors import DataError
 
@@ -34,6 +35,8 @@ class RandomTerm:
         Labels of the levels; ``0 .. n_levels - 1`` when not given.
     rows : Index, optional
         Labels of the rows; those of `codes` and `z` where these are pandas objects.
+    structure : Structure, optional
+        Of the covariance of the effects of a level; none, the default, leaves it unstructured. Models take no other.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class RandomTerm:
     columns: tuple[str, ...] = ()
     levels: np.ndarray = field(default_factory=lambda: np.empty(0))
     rows: Any = field(default=None, repr=False)
+    structure: Structure | None = None
 
     def __post_init__(self) -> None:
         rows = row_labels(self.codes)
@@ -77,6 +81,11 @@ class RandomTerm:
         levels = np.asarray(self.levels) if len(self.levels) else np.arange(n_levels)
         if len(columns) != z.shape[1]:
             raise DataError(f"Random term on {self.group!r}: {z.shape[1]} columns of z but {len(columns)} names.")
+        if self.structure is not None and self.structure.k != z.shape[1]:
+            raise DataError(
+                f"Random term on {self.group!r}: {z.shape[1]} columns of z, but a structure of {self.structure.k} "
+                "effects."
+            )
         if len(codes) and codes.max() >= n_levels:
             raise DataError(f"Random term on {self.group!r}: code {codes.max()} but only {n_levels} levels.")
         if len(codes) and np.bincount(codes, minlength=n_levels).min() == 0:
@@ -102,6 +111,7 @@ class RandomTerm:
             "columns": columns,
             "levels": levels,
             "rows": None,
+            "structure": None,
         }
         for name, value in values.items():
             object.__setattr__(term, name, value)

@@ -1,0 +1,76 @@
+"""What a covariance structure is.
+
+The effects of a level have the covariance sigma^2 Sigma(phi), for parameters phi without bounds: a boundary is a value
+at which the criterion is stationary, as at a standard deviation of 0, never one at infinity. Derivatives are asked for
+in Sigma, in which the marginal covariance of the data is linear, so that no structure needs to know how its triangle
+Lambda moves; the chain rule does the rest (see `mixedsparse.core.problem.chart`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+__all__ = ["Parameter", "Structure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a structure.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"scale", "shape"}
+        Whether it has the units of the standard deviations over sigma of the effects, or none.
+    low, high : float
+        Between which its canonical values lie. A scale that starts at 0 has a boundary there.
+    effect : int or None
+        Number of the effect whose units a scale has; None where it has those of all of them.
+    """
+
+    name: str
+    kind: Literal["scale", "shape"]
+    low: float
+    high: float
+    effect: int | None = None
+
+
+class Structure(Protocol):
+    """Sigma of `k` effects from `size` parameters phi."""
+
+    @property
+    def k(self) -> int:
+        """Number of effects per level."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        ...
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Say what each parameter is."""
+        ...
+
+    def factor(self, phi: np.ndarray) -> np.ndarray:
+        """Lower triangle Lambda (k, k) with Lambda Lambda' = Sigma."""
+        ...
+
+    def slopes(self, phi: np.ndarray) -> np.ndarray:
+        """D_i = dSigma / dphi_i, (size, k, k)."""
+        ...
+
+    def bend(self, phi: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Sum over a, c of G_ac d^2 Sigma_ac / dphi^2, (size, size), for symmetric `scores` G (k, k)."""
+        ...
+
+    def canonical(self, phi: np.ndarray) -> np.ndarray:
+        """Phi of the same Sigma, in the form in which it is reported."""
+        ...
+
+    def start(self, sigma: np.ndarray) -> np.ndarray:
+        """Phi whose Sigma is near a positive semidefinite `sigma` (k, k)."""
+        ...
