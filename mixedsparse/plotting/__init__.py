@@ -8,6 +8,7 @@
 ``modes``           random effects: caterpillar, normal quantiles, pairs
 ``shrinkage``       conditional modes against least squares within groups
 ``effects``         partial effects with bands
+``generalized``     what only generalized fits draw
 ``parameters``      likelihood profiles and bootstrap densities
 ``sparsity``        patterns of Z'Z and of its Cholesky factor
 ==================  ==========================================================================================

@@ -15,6 +15,7 @@ from mixedsparse.plotting.axes import alone, panels
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
+    from mixedsparse.inference.response_scale import ResponseScale
 
 __all__ = ["effects"]
 
@@ -35,8 +36,9 @@ def effects(
     level: float,
     ddf: str,
     ax: Any,
+    scale: ResponseScale | None = None,
 ) -> Any:
-    """See `Plots.effects`."""
+    """See `Plots.effects`; `scale` is that of the response of a generalized fit."""
     known = predictors(fitted)
     names = [name for name in known if name != by] if terms is None else [terms] if isinstance(terms, str) else [*terms]
     check_known([*names, *([] if by is None else [by])], known, "effects")
@@ -50,11 +52,13 @@ def effects(
     axes = panels(ax, names, _SIZE if by is None else _WIDE, sharey=True)
     for panel, name in zip(axes, names, strict=True):
         grid = held if known[name].is_factor or name in held else {**held, name: _range(known[name])}
-        table = emmeans(fitted, [name], by, at=grid or None, ddf=ddf, level=level).table
+        table = emmeans(fitted, [name], by, at=grid or None, ddf=ddf, level=level, scale=scale).table
+        table = table if scale is None else table.rename(columns={scale.mean: "emmean"})
         _draw(panel, table, known[name], by)
         panel.set_xlabel(name)
         panel.set_title("")
-    axes[0].set_ylabel(fitted.design.response)
+    on_link = scale is None and not fitted.has_residual
+    axes[0].set_ylabel("Linear predictor" if on_link else fitted.design.response)
     if by is not None:
         axes[-1].legend(title=by, fontsize="small")
     return alone(axes)

@@ -15,7 +15,7 @@ from mixedsparse.plotting.axes import LINE, MARK, QUIET, cloud, normal_order, on
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["qq", "residuals", "scale_location"]
+__all__ = ["against_column", "draw_qq", "draw_residuals", "qq", "residuals", "scale_location"]
 
 _KINDS = {"scaled": "Scaled residual", "response": "Residual"}
 
@@ -24,7 +24,12 @@ def residuals(fitted: Fitted, against: str | None, kind: str, ax: Any) -> Any:
     """See `Plots.residuals`."""
     one_of("kind", kind, _KINDS)
     values = fitted.scaled_residuals if kind == "scaled" else fitted.residuals
-    x = fitted.values if against is None else _column(fitted, against)
+    x = fitted.values if against is None else against_column(fitted, against)
+    return draw_residuals(x, values, "Fitted value" if against is None else against, _KINDS[kind], ax)
+
+
+def draw_residuals(x: Any, values: np.ndarray, along: str, label: str, ax: Any) -> Any:
+    """Draw `values` against numbers or a Categorical `x`."""
     ax = one(ax)
     ax.axhline(0.0, color=QUIET, linewidth=0.8)
     if isinstance(x, pd.Categorical):
@@ -35,11 +40,11 @@ def residuals(fitted: Fitted, against: str | None, kind: str, ax: Any) -> Any:
     else:
         cloud(ax, x, values)
         ax.plot(*smooth(x, values), color=LINE)
-    ax.set(xlabel="Fitted value" if against is None else against, ylabel=_KINDS[kind])
+    ax.set(xlabel=along, ylabel=label)
     return ax
 
 
-def _column(fitted: Fitted, name: str) -> Any:
+def against_column(fitted: Fitted, name: str) -> Any:
     """Column of the fit's data: numbers as floats, anything else as a Categorical."""
     source = fitted.design.source
     known = [] if source is None else list(source.columns)
@@ -64,12 +69,17 @@ def scale_location(fitted: Fitted, ax: Any) -> Any:
 
 def qq(fitted: Fitted, level: float, ax: Any) -> Any:
     """See `Plots.qq`."""
+    return draw_qq(fitted.scaled_residuals, level, "Scaled residual", ax)
+
+
+def draw_qq(values: np.ndarray, level: float, label: str, ax: Any) -> Any:
+    """Draw `values` against normal quantiles."""
     check_level(level)
-    values = np.sort(fitted.scaled_residuals)
+    values = np.sort(values)
     order, quantiles, lower, upper = normal_order(len(values), level)
     ax = one(ax)
     ax.fill_between(quantiles, lower, upper, color=QUIET, alpha=0.3, linewidth=0)
     ax.plot(quantiles[[0, -1]], quantiles[[0, -1]], color=QUIET, linewidth=0.8)
     ax.plot(quantiles, values[order], "o", color=MARK, markersize=3, markeredgewidth=0)
-    ax.set(xlabel="Normal quantile", ylabel="Scaled residual")
+    ax.set(xlabel="Normal quantile", ylabel=label)
     return ax

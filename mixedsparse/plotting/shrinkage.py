@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +59,17 @@ def within_estimates(fitted: Fitted, group: str) -> pd.DataFrame:
     return pd.DataFrame(estimates / np.where(size > 0, size, 1.0), index=modes.index, columns=modes.columns)
 
 
-def shrinkage(fitted: Fitted, group: str | None, effects: str | Iterable[str] | None, ax: Any) -> Any:
-    """See `Plots.shrinkage`."""
+def shrinkage(
+    fitted: Any,
+    group: str | None,
+    effects: str | Iterable[str] | None,
+    ax: Any,
+    estimates: Callable[[Any, str], pd.DataFrame] = within_estimates,
+) -> Any:
+    """See `Plots.shrinkage`; `estimates` gives those of each level alone."""
     group = choose_group(fitted, group)
     modes = random_effects(fitted)[group]
-    within = within_estimates(fitted, group)
+    within = estimates(fitted, group)
     chosen = choose_effects(modes, effects)
     params = per_coefficient(fitted, fitted.fit.beta, "params")
     centre = params.reindex(modes.columns).fillna(0.0).to_numpy()

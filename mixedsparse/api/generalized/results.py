@@ -11,6 +11,7 @@ import pandas as pd
 
 from mixedsparse.api.generalized.intervals import IntervalsMixin
 from mixedsparse.api.generalized.means import MeansMixin
+from mixedsparse.api.generalized.plots import PlotsMixin
 from mixedsparse.api.generalized.resampling import ResamplingMixin
 from mixedsparse.api.generalized.rows import RowsMixin
 from mixedsparse.api.generalized.tables import TablesMixin
@@ -45,6 +46,7 @@ class GeneralizedResults(
     TablesMixin,
     EffectsMixin,
     CriteriaMixin,
+    PlotsMixin,
     SavingMixin,
     ResultsBase,
 ):

@@ -1,0 +1,171 @@
+"""`results.plot` of generalized fits: one method per plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.plotting.random_accessor import RandomPlots
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+
+    from mixedsparse.fitted.generalized import GeneralizedFitted
+    from mixedsparse.plotting.axes import AxesOption
+
+__all__ = ["GeneralizedPlots", "PlotsMixin"]
+
+
+class GeneralizedPlots(RandomPlots):
+    """Plots of a generalized fit; see `Plots` for ``ax``.
+
+    Examples
+    --------
+    >>> import mixedsparse as ms
+    >>> fit = ms.glmer("r2 ~ Anger + btype + (1 | id) + (1 | item)", ms.datasets.load("VerbAgg"))
+    >>> fit.plot.calibration().get_xlabel()
+    'Fitted P(r2 = Y)'
+    """
+
+    _fitted: GeneralizedFitted
+
+    def __init__(self, fitted: GeneralizedFitted) -> None:
+        self._fitted = fitted
+
+    def __repr__(self) -> str:
+        names = ", ".join(name for name in dir(GeneralizedPlots) if not name.startswith("_"))
+        return f"<Plots of {self._fitted.model.formula}: {names}>"
+
+    def residuals(
+        self, against: str | None = None, *, kind: str = "quantile", seed: int | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Residuals against the linear predictor, or against a column of the data, with a smooth trend.
+
+        Parameters
+        ----------
+        against : str, optional
+            Column that the formula uses: a scatter for numbers, boxes for a factor.
+        kind : {"quantile", "deviance", "pearson", "response", "working"}
+            See `GeneralizedResults.residuals`: ``"quantile"`` is normal if the model is right, also for rows of one
+            trial, whose other residuals lie on two curves whatever the model.
+        seed : int, optional
+            Of ``"quantile"``.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from mixedsparse.diagnostics.generalized import residuals
+        from mixedsparse.plotting.residuals import against_column, draw_residuals
+
+        values = residuals(self._fitted, kind, seed).to_numpy()
+        x = self._fitted.linear_predictor if against is None else against_column(self._fitted, against)
+        along = "Linear predictor" if against is None else against
+        return draw_residuals(x, values, along, f"{kind.capitalize()} residual", ax)
+
+    def qq(self, *, level: float = 0.95, seed: int | None = None, ax: Axes | None = None) -> Axes:
+        """Quantile residuals against normal quantiles, on the line where the two are equal.
+
+        Parameters
+        ----------
+        level : float
+            Of the band, pointwise for independent standard normal draws.
+        seed : int, optional
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from mixedsparse.diagnostics.generalized import residuals
+        from mixedsparse.plotting.residuals import draw_qq
+
+        values = residuals(self._fitted, "quantile", seed).to_numpy()
+        return draw_qq(values, level, "Quantile residual", ax)
+
+    def calibration(self, bins: int = 10, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
+        """Observed proportions or means by bins of the fitted value, on the line where the two are equal.
+
+        Fitted values are conditional, and belong to the rows that the fit has seen: it will do worse on new levels.
+
+        Parameters
+        ----------
+        bins : int
+            With about equal numbers of rows.
+        level : float
+            Of the limits, for independent rows given the fitted values: Wilson's for proportions, normal ones with the
+            variance of the family for other means.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from mixedsparse.diagnostics.calibration import calibration
+        from mixedsparse.plotting.generalized import draw_calibration
+
+        return draw_calibration(calibration(self._fitted, bins, level), self._fitted.design.response, ax)
+
+    def effects(
+        self,
+        terms: str | Iterable[str] | None = None,
+        *,
+        by: str | None = None,
+        at: Mapping[str, Any] | None = None,
+        type: str = "response",
+        level: float = 0.95,
+        ax: AxesOption = None,
+    ) -> Axes | np.ndarray:
+        """Draw the population mean along each predictor, with bands; the same means as `emmeans`.
+
+        Parameters
+        ----------
+        terms, by, at, level, ax
+            See `Plots.effects`.
+        type : {"response", "link"}
+            Means of the response, or linear predictors. Random effects are 0.
+
+        Returns
+        -------
+        Axes, or array of Axes (terms,)
+        """
+        from mixedsparse.inference.response_scale import scale_of
+        from mixedsparse.plotting.effects import effects
+
+        return effects(self._fitted, terms, by, at, level, "normal", ax, scale_of(self._fitted, type))
+
+    def shrinkage(
+        self, group: str | None = None, effects: str | Iterable[str] | None = None, *, ax: AxesOption = None
+    ) -> Axes | np.ndarray:
+        """How far the model pulls each level from its own maximum-likelihood estimates towards the population.
+
+        All other parts of the model are taken as fitted, on the scale of the linear predictor. Levels whose rows do not
+        determine their effects, or all of whose outcomes are failures (or successes, or 0), have no such estimate.
+
+        Parameters
+        ----------
+        group, effects, ax
+            See `Plots.shrinkage`.
+
+        Returns
+        -------
+        Axes, or array of Axes (pairs of effects,)
+        """
+        from mixedsparse.plotting.generalized import maximum_within
+        from mixedsparse.plotting.shrinkage import shrinkage
+
+        return shrinkage(self._fitted, group, effects, ax, maximum_within)
+
+
+class PlotsMixin(ResultsBase):
+    """Door to the plots of `GeneralizedResults`."""
+
+    _fitted: GeneralizedFitted  # type: ignore[assignment]
+
+    @property
+    def plot(self) -> GeneralizedPlots:
+        """Plots: ``.caterpillar()``, ``.residuals()``, ``.qq()``, ``.calibration()``, ``.effects()`` and others."""
+        return GeneralizedPlots(self._fitted)
