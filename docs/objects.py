@@ -14,6 +14,7 @@ from mixedsparse.inference.means import Contrasts, MarginalMeans
 from mixedsparse.inference.parsimony import Parsimony
 from mixedsparse.inference.pca import GroupPCA, RandomPCA
 from mixedsparse.inference.profile import Profile
+from mixedsparse.planning.truth import Truth
 from mixedsparse.plotting import Plots
 from mixedsparse.report import Summary
 from mixedsparse.report.cost import CostReport
@@ -37,4 +38,5 @@ __all__ = [
     "RandomPCA",
     "ScaledResiduals",
     "Summary",
+    "Truth",
 ]

@@ -98,7 +98,7 @@ def fit_fewer_columns(fitted: GeneralizedFitted, columns: np.ndarray, what: str)
     names = tuple(f"column {j}" for j in range(columns.shape[1]))
     model = _model(fitted, replace(design, X=design.X[:, kept] @ columns, x_names=names))
     # The coefficients whose fixed part is nearest to that of the fit.
-    root = design.x_root[:, kept]
+    root = design.observed.x_root[:, kept]
     left = model.problem.basis.kept
     beta = np.linalg.lstsq(root @ columns[:, left], root @ fitted.fit.beta, rcond=None)[0]
     return _checked(fit_design(fitted, model, start_of(fitted, beta), errors=False), what)
