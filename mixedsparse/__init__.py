@@ -1,18 +1,8 @@
 """mixedsparse: linear mixed models for crossed and nested designs, treated as one global sparse problem."""
 
+import importlib
 from typing import TYPE_CHECKING
 
-from mixedsparse import datasets
-from mixedsparse.api import families
-from mixedsparse.api.anova import anova
-from mixedsparse.api.compare import compare
-from mixedsparse.api.generalized import GeneralizedLinearMixedModel, GeneralizedResults, glmer
-from mixedsparse.api.loading import load
-from mixedsparse.api.model import LinearMixedModel, lmer
-from mixedsparse.api.parsimony import parsimony
-from mixedsparse.api.results import MixedResults
-from mixedsparse.compat import MixedLM, MixedLMResults, mixedlm
-from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.ground.errors import (
     AbsentError,
     ArgumentError,
@@ -40,10 +30,22 @@ from mixedsparse.ground.errors import (
     UndefinedTestWarning,
     UnusedOptionWarning,
 )
-from mixedsparse.ground.foreign import absent_name
-from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.version import __version__
-from mixedsparse.planning import Plan, Power, design, plan, power
+
+if TYPE_CHECKING:
+    from mixedsparse import datasets
+    from mixedsparse.api import families
+    from mixedsparse.api.anova import anova
+    from mixedsparse.api.compare import compare
+    from mixedsparse.api.generalized import GeneralizedLinearMixedModel, GeneralizedResults, glmer
+    from mixedsparse.api.loading import load
+    from mixedsparse.api.model import LinearMixedModel, lmer
+    from mixedsparse.api.parsimony import parsimony
+    from mixedsparse.api.results import MixedResults
+    from mixedsparse.compat import MixedLM, MixedLMResults, mixedlm
+    from mixedsparse.core.problem.terms import RandomTerm
+    from mixedsparse.ground.options import FitOptions
+    from mixedsparse.planning import Plan, Power, design, plan, power
 
 __all__ = [
     "AbsentError",
@@ -97,8 +99,40 @@ __all__ = [
 ]
 
 
+# Where each name is. They are looked up when they are first asked for, so that importing the package costs little; what
+# a type checker sees is the same, and a test holds both against each other.
+_HOMES = {
+    "mixedsparse.api.anova": "anova",
+    "mixedsparse.api.compare": "compare",
+    "mixedsparse.api.generalized": "GeneralizedLinearMixedModel GeneralizedResults glmer",
+    "mixedsparse.api.loading": "load",
+    "mixedsparse.api.model": "LinearMixedModel lmer",
+    "mixedsparse.api.parsimony": "parsimony",
+    "mixedsparse.api.results": "MixedResults",
+    "mixedsparse.compat": "MixedLM MixedLMResults mixedlm",
+    "mixedsparse.core.problem.terms": "RandomTerm",
+    "mixedsparse.ground.options": "FitOptions",
+    "mixedsparse.planning": "Plan Power design plan power",
+}
+_MODULES = {"datasets": "mixedsparse.datasets", "families": "mixedsparse.api.families"}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+
 if not TYPE_CHECKING:  # to a type checker the names above are all there are
 
     def __getattr__(name):
-        """Say of a name that is not there what to use instead."""
-        raise absent_name(name, __all__)
+        """Import what is asked for; say of a name that is not there what to use instead."""
+        if name in _MODULES:
+            found = importlib.import_module(_MODULES[name])
+        elif name in _HOME_OF:
+            found = getattr(importlib.import_module(_HOME_OF[name]), name)
+        else:
+            from mixedsparse.ground.foreign import absent_name
+
+            raise absent_name(name, __all__)
+        globals()[name] = found
+        return found
+
+    def __dir__():
+        """Names of the package, those that were not yet asked for too."""
+        return sorted({*globals(), *__all__})

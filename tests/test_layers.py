@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+import mixedsparse
+
 ROOT = Path(__file__).resolve().parent.parent / "mixedsparse"
 
 # From the ground up. A module imports from its own room and from the floors below, wherever the import stands: in the
@@ -188,3 +190,21 @@ def test_importing_the_package_loads_nothing_heavy():
     code = first + "import mixedsparse; print(*set(sys.modules) - known)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
     assert not HEAVY & {name.split(".")[0] for name in loaded.stdout.split()}
+
+
+def test_names_that_are_imported_late_are_those_that_a_type_checker_sees():
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    seen = {alias.name: statement.module for statement in block.body for alias in statement.names}
+    modules = {name: f"{module}.{name}" for name, module in seen.items() if name in mixedsparse._MODULES}
+    assert modules == mixedsparse._MODULES
+    assert {name: module for name, module in seen.items() if name not in modules} == mixedsparse._HOME_OF
+    for name in mixedsparse.__all__:
+        assert getattr(mixedsparse, name) is not None
+    assert set(mixedsparse.__all__) <= set(dir(mixedsparse))
+
+
+def test_importing_the_package_loads_none_of_its_rooms():
+    code = "import sys, mixedsparse; print(*[name for name in sys.modules if name.startswith('mixedsparse.')])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    assert {name.split(".")[1] for name in loaded.stdout.split()} == {"ground"}
