@@ -5,7 +5,7 @@ Nobody makes them by hand, so they are not in the top-level namespace. Here are 
 
 from mixedsparse.api.results import OptimResult
 from mixedsparse.core.fitting.certificate import Certificate
-from mixedsparse.core.fitting.fit import MonteCarlo
+from mixedsparse.core.fitting.estimates import MonteCarlo
 from mixedsparse.datasets import Description
 from mixedsparse.diagnostics.influence import Influence
 from mixedsparse.diagnostics.scaled import ScaledResiduals

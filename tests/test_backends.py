@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.core.choose import plan as cost
 from mixedsparse.core.engines.cholmod import cholmod
 from mixedsparse.core.engines.split.engine import SplitEngine
+from tests.limits import limited
 from tests.models import DESIGNS, make
 
 needs_cholmod = pytest.mark.skipif(not cholmod.available(), reason="scikit-sparse is not installed")
@@ -84,9 +84,9 @@ def test_the_split_is_set_up_once_per_model(crossed, monkeypatch):
     calls = []
     set_up = SplitEngine.__init__
 
-    def counted(self, problem):
+    def counted(self, problem, *args, **options):
         calls.append(problem)
-        set_up(self, problem)
+        set_up(self, problem, *args, **options)
 
     monkeypatch.setattr(SplitEngine, "__init__", counted)
     crossed.fit(options=SPLIT)
@@ -114,17 +114,16 @@ def test_cholmod_that_is_missing_is_named(crossed, no_cholmod):
         crossed.fit(options=CHOLMOD)
 
 
-def test_a_rest_that_is_too_big_is_said_before_it_is_made(crossed, monkeypatch):
-    monkeypatch.setattr(cost, "available_memory", lambda: 1000.0)
+def test_a_rest_that_is_too_big_is_said_before_it_is_made(crossed):
     with pytest.raises(ms.BackendError, match=r"leaves 18 random effects.*1000 B are available: use method='iter"):
-        crossed.fit(options=SPLIT)
+        limited(crossed, memory=1000.0).fit(options=SPLIT)
 
 
 @needs_cholmod
-def test_auto_takes_cholmod_for_chains_of_nested_factors(monkeypatch):
-    monkeypatch.setattr(cost, "_SMALL_REST", 0)
+def test_auto_takes_cholmod_for_chains_of_nested_factors():
     school = np.repeat(np.arange(150), 24)
     classes, pupil = np.arange(3600) // 6, np.arange(3600) // 2
     y = np.random.default_rng(0).normal(size=3600)
     terms = [ms.RandomTerm(name, codes, np.ones(3600)) for name, codes in (("p", pupil), ("c", classes), ("s", school))]
-    assert ms.LinearMixedModel.from_arrays(y, np.ones((3600, 1)), terms).engine().name == "cholmod"
+    model = limited(ms.LinearMixedModel.from_arrays(y, np.ones((3600, 1)), terms), small_rest=0)
+    assert model.engine().name == "cholmod"

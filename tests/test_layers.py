@@ -179,6 +179,24 @@ def test_libraries_stay_in_their_room(path):
             assert found - owned <= allowed
 
 
+# Kinds of engine, and what they make: what only some can do is asked of their interface.
+KINDS = ("Engine", "Factored", "Analysis", "Coupling", "Batch", "Criterion")
+
+
+@every_module
+def test_nobody_asks_which_engine_it_has(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    asked = [
+        ast.unparse(call)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "isinstance"
+        and any(name.id.endswith(KINDS) for name in ast.walk(call.args[1]) if isinstance(name, ast.Name))
+    ]
+    assert not asked
+
+
 @every_module
 def test_files_stay_short(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) < MAX_LINES

@@ -12,6 +12,7 @@ import pytest
 import mixedsparse as ms
 from mixedsparse.api.parsimony import parsimony
 from mixedsparse.core.choose import plan as cost
+from tests.limits import limited
 
 FORMULA = "y ~ x + (1 + x | u) + (1 | i) + (1 + x | g)"
 # Direct and iterative fits agree within the Monte-Carlo error, far below a thousandth of a standard error here.
@@ -54,12 +55,9 @@ def test_small_models_are_fitted_directly(model, direct):
     assert results.cost.method == "direct"
 
 
-def test_auto_goes_without_a_factor_where_memory_is_short(monkeypatch):
-    monkeypatch.setattr(cost, "_SMALL_REST", 0)
-    monkeypatch.setattr(cost, "_ENTRY_BYTES", 0)
-    monkeypatch.setattr(cost, "_SIDE_BYTES", 0)
-    monkeypatch.setattr(cost, "available_memory", lambda: 20_000.0)
-    fresh = ms.LinearMixedModel(FORMULA, draw())
+def test_auto_goes_without_a_factor_where_memory_is_short():
+    short = {"small_rest": 0, "entry_bytes": 0, "side_bytes": 0, "memory": 20_000.0}
+    fresh = limited(ms.LinearMixedModel(FORMULA, draw()), **short)
     results = fresh.fit()
     assert results.solver == "iterative"
     assert results.cost.method == "iterative"
@@ -71,7 +69,6 @@ def test_auto_goes_without_a_factor_where_memory_is_short(monkeypatch):
 
 
 def test_auto_analyses_the_pattern_once(monkeypatch):
-    monkeypatch.setattr(cost, "_SMALL_REST", 0)
     made = []
     plan = cost.plan
 
@@ -80,7 +77,7 @@ def test_auto_analyses_the_pattern_once(monkeypatch):
         return plan(*args, **kwargs)
 
     monkeypatch.setattr("mixedsparse.core.choose.engines.plan", counted)
-    fresh = ms.LinearMixedModel(FORMULA, draw())
+    fresh = limited(ms.LinearMixedModel(FORMULA, draw()), small_rest=0)
     assert fresh.fit().solver == "direct"
     fresh.fit(reml=False)
     assert fresh.cost().method == "direct"

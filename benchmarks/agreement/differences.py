@@ -59,7 +59,7 @@ def at_theta(ours: MixedResults, theirs: Lme4Fit) -> tuple[np.ndarray, dict[str,
     problem, engine = model.problem, model.engine()
 
     def evaluate(theta: np.ndarray) -> Pls:
-        factors = problem.layout.factors(problem.layout.to_block @ theta)
+        factors = problem.layout.lams(problem.layout.to_block @ theta)
         return solve_pls(problem, engine.factorize(factors), reml)
 
     wanted = theirs.numbers["criterion"][0]

@@ -74,7 +74,7 @@ def _evaluations(model: Any, reml: bool, theta: np.ndarray) -> dict[str, Task]:
 
     problem, engine = model.problem, model.engine()
     zero = problem.layout.is_diagonal & (np.abs(theta) < _OFF_ZERO)
-    factors = problem.layout.factors(np.where(zero, _OFF_ZERO, theta))
+    factors = problem.layout.lams(np.where(zero, _OFF_ZERO, theta))
 
     def value() -> Any:
         return solve_pls(problem, engine.factorize(factors), reml)

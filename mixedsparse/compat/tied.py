@@ -13,12 +13,12 @@ import numpy as np
 from scipy.optimize import minimize
 
 from mixedsparse.api.results import MixedResults
-from mixedsparse.core.fitting.fit import report
+from mixedsparse.core.fitting.estimates import report
 from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.start import moment_start
-from mixedsparse.core.fitting.trust import trust_step
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.hessian import observed_hessian
+from mixedsparse.core.newton.trust import trust_step
 from mixedsparse.fitted.refusals import is_perfect, perfect_fit
 from mixedsparse.fitted.warnings import warn_of_data, warn_of_search
 

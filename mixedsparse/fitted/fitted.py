@@ -16,7 +16,7 @@ from mixedsparse.fitted.parameters import Parameters
 from mixedsparse.ground.errors import BackendError
 
 if TYPE_CHECKING:
-    from mixedsparse.core.fitting.fit import Fit
+    from mixedsparse.core.fitting.estimates import Fit
     from mixedsparse.fitted.model import Model
 
 __all__ = ["Fitted"]
@@ -32,7 +32,7 @@ class Fitted(Parameters):
     ----------
     model : Model
         That was fitted; fitting does not change it.
-    fit : mixedsparse.core.fitting.fit.Fit
+    fit : mixedsparse.core.fitting.estimates.Fit
         The optimum.
     """
 

@@ -63,7 +63,7 @@ class Model(CriterionMixin):
 
     def __getstate__(self) -> dict[str, Any]:
         """State without the engines, which hold factors of a foreign library."""
-        return {**self.__dict__, "_engines": Engines(self.problem, self._engines.cost)}
+        return {**self.__dict__, "_engines": self._engines.again()}
 
     @property
     def formula(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.likelihood.rows import perfect_share
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.data.sizes import Sizes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mixedsparse.core.batch.accuracy import LOST
-from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.caller import user_level

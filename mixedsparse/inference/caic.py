@@ -14,6 +14,7 @@ import pandas as pd
 from scipy import sparse
 
 from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.entries import times_slopes
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.choices import CaicMethod
@@ -56,7 +57,7 @@ def effective_df(fitted: Fitted) -> float:
     model, problem, pls = fitted.model, fitted.problem, fitted.fit.search.pls
     df = problem.n - problem.p
     gradient = float(model.gradient(fitted.fit.theta, reml=True) @ fitted.fit.theta)
-    spherical = sum(float(np.square(zeta @ lam).sum()) for zeta, lam in zip(pls.zeta, pls.factors, strict=True))
+    spherical = sum(float(np.square(zeta @ lam).sum()) for zeta, lam in zip(pls.zeta, pls.lams, strict=True))
     return problem.n - df * (1.0 - spherical / pls.pwrss) + 0.5 * gradient
 
 
@@ -70,7 +71,7 @@ def _estimation_bias(fitted: Fitted, share: float) -> float:
     problem, pls = fitted.problem, fitted.fit.search.pls
     bases = _whitened(problem)
     e = _weighted_residuals(fitted)
-    pairs = zip(bases, _directions(problem, pls), strict=True)
+    pairs = zip(bases, times_slopes(problem.layout, pls.lams, pls.zeta), strict=True)
     E = sum(base @ c.reshape(base.shape[1], -1) for base, c in pairs) @ problem.layout.to_block
     PE = _project(problem, pls, bases, E)
     score = PE - share * np.outer(e, E.T @ e) / pls.pwrss
@@ -101,21 +102,6 @@ def _whitened(problem: Problem) -> list[sparse.csr_array]:
         codes[block] = term.codes
     parts = zip(codes, map(np.hstack, pieces), layout.n_levels, strict=True)
     return [indicator(code, z, levels) for code, z, levels in parts]
-
-
-def _directions(problem: Problem, pls: Pls) -> list[np.ndarray]:
-    """D_j zeta for each entry j of theta, (levels, K, m) per block: D = E_rs Lambda' + Lambda E_sr."""
-    layout = problem.layout
-    out = []
-    for b, (zeta, lam) in enumerate(zip(pls.zeta, pls.factors, strict=True)):
-        c = np.zeros((*zeta.shape, len(layout.block)))
-        spherical = zeta @ lam
-        for j in np.flatnonzero(layout.block == b):
-            row, col = layout.row[j], layout.col[j]
-            c[:, :, j] += zeta[:, [row]] * lam[:, col]
-            c[:, row, j] += spherical[:, col]
-        out.append(c)
-    return out
 
 
 def _project(problem: Problem, pls: Pls, bases: Sequence[sparse.csr_array], V: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mixedsparse.core.batch.coordinates import Chart, coefficient_chart, correlation_chart, deviation_chart, sigma_chart
-from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.inference.parameters import Parameter
 

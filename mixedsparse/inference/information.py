@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mixedsparse.core.batch.coordinates import Chart
-from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.inference.curvature import curvature_of_search
 from mixedsparse.inference.satterthwaite import theta_scores

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mixedsparse.core.fitting.fit import Fit, fit_problem
+from mixedsparse.core.fitting.estimates import Fit
+from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.likelihood.pls import rounding, solve_pls
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.fitted.warnings import warn_of_rounding
@@ -34,7 +35,7 @@ from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import RefitWarning
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.priors import Prior
-from mixedsparse.inference.traces import pattern_traces, patterns
+from mixedsparse.inference.traces import pattern_traces
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
@@ -136,7 +137,7 @@ def kenward_roger(fitted: Fitted) -> KenwardRoger:
     problem, engine = fitted.problem, fitted.model.engine()
     m = problem.n_theta
     with blas_threads(engine.work):
-        pls = solve_pls(problem, engine.factorize(problem.layout.factors(fit.search.theta)), reml=True)
+        pls = solve_pls(problem, engine.factorize(problem.layout.lams(fit.search.theta)), reml=True)
         lost = rounding(problem, pls.factor.loss(), pls.losses, True)
         traces, sums = pattern_traces(engine, pls.factor)
         F = _patterned(problem.layout, pls.Hx)
@@ -183,13 +184,11 @@ def _root_of_inverse(information: np.ndarray) -> np.ndarray:
 
 def _patterned(layout: BlockLayout, Hx: list[np.ndarray]) -> np.ndarray:
     """F_i = (I x E_i)H of all parameters, shape (q, m, p), blocks stacked level by level."""
-    every = patterns(layout)
-    out = []
-    for b, H in enumerate(Hx):
-        part = np.zeros((len(H), H.shape[1], len(every), H.shape[2]))
-        for i in np.flatnonzero(layout.block == b):
-            part[:, :, i] = every[i] @ H
-        out.append(part.reshape(-1, len(every), H.shape[2]))
+    m, out = len(layout.block), []
+    for mine, unit, H in zip(layout.members, layout.units, Hx, strict=True):
+        part = np.zeros((len(H), H.shape[1], m, H.shape[2]))
+        part[:, :, mine] = (unit @ H[:, None]).swapaxes(1, 2)
+        out.append(part.reshape(-1, m, H.shape[2]))
     return np.concatenate(out)
 
 

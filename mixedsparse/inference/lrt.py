@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import check_draws, one_of

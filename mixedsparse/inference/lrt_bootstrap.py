@@ -15,7 +15,7 @@ import numpy as np
 
 from mixedsparse.core.batch.draws import parametric_sampler
 from mixedsparse.core.batch.responses import Projector
-from mixedsparse.core.fitting.fit import Fit
+from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.fitting.replicate import Refitter
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning

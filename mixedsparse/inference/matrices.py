@@ -45,7 +45,7 @@ def _lam(fitted: Fitted) -> sparse.csc_array:
 def _u(fitted: Fitted) -> np.ndarray:
     # u = Lam'Z'V_0^-1 (y - X beta), the same in the whitened bases of the blocks as in the user's.
     layout, pls = fitted.problem.layout, fitted.fit.search.pls
-    blocks = [zeta @ lam for zeta, lam in zip(pls.zeta, pls.factors, strict=True)]
+    blocks = [zeta @ lam for zeta, lam in zip(pls.zeta, pls.lams, strict=True)]
     places = zip(fitted.problem.terms, layout.term_block, layout.term_start, strict=True)
     return np.concatenate([blocks[b][:, start : start + term.k].ravel() for term, b, start in places])
 

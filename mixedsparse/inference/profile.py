@@ -15,7 +15,7 @@ from mixedsparse.core.batch.accuracy import batch_at
 from mixedsparse.core.batch.batch import Batch, Responses
 from mixedsparse.core.batch.coordinates import Chart
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
-from mixedsparse.core.batch.profile_paths import Path, march
+from mixedsparse.core.batch.profile_paths import Path, profile_paths
 from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import check_level
@@ -187,11 +187,11 @@ class _Marching:
 
     def together(self, tell: Note) -> list[Path]:
         """All in step, which is quickest on one core."""
-        return march(self.batch, self.charts, self.starts, self.unit, self.cutoff, tell) if self.charts else []
+        return profile_paths(self.batch, self.charts, self.starts, self.unit, self.cutoff, tell) if self.charts else []
 
     def __call__(self, i: int) -> Path:
         """Follow the profile of one parameter."""
-        return march(self.batch, [self.charts[i]], self.starts[i : i + 1], self.unit, self.cutoff)[0]
+        return profile_paths(self.batch, [self.charts[i]], self.starts[i : i + 1], self.unit, self.cutoff)[0]
 
     def apart(self, n_jobs: int, tell: Note) -> list[Path]:
         """One by one by joblib's workers; those that are done if it is interrupted."""

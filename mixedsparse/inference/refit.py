@@ -11,7 +11,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedsparse.core.choose.make import make_engine
-from mixedsparse.core.fitting.fit import Fit, fit_problem
+from mixedsparse.core.fitting.estimates import Fit
+from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.problem.edits import Rows, combined
 from mixedsparse.fitted.model import response_of
 from mixedsparse.ground.caller import user_level

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixedsparse.core.choose.engines import Engines
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.problem.edits import with_response
 from mixedsparse.data.formula import checks
@@ -49,7 +48,7 @@ def fit_response(
     # The engine that is there already, which the user may have asked for; the one for "auto" after unpickling.
     iterative = seed is not None
     key = "iterative" if iterative else next((made for made in old.engines.made if made != "iterative"), "auto")
-    engines = Engines(problem, old.engines.cost)
+    engines = old.engines.again(problem)
     engines.made[key] = engine = (old.engine(method=key) if iterative else old.engine(key)).with_problem(problem)
     fit = fit_problem(engine, parameters.reml, start=start, seed=seed or 0)
     if is_perfect(fit, problem):

@@ -23,6 +23,7 @@ from scipy.linalg import solve_triangular
 
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.problem.entries import jacobian
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
 from mixedsparse.ground.threads import blas_threads
@@ -146,19 +147,17 @@ def _scale(hessian: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 def _slopes(layout: BlockLayout, pls: Pls, active: np.ndarray) -> np.ndarray:
     """H_x'(I x D_i)H_x of the active parameters, (active, p, p)."""
-    halves = [np.einsum("lap,ab->lbp", hx, lam) for hx, lam in zip(pls.Hx, pls.factors, strict=True)]
-    out = np.empty((int(active.sum()), *pls.K.shape))
-    for j, i in enumerate(np.flatnonzero(active)):
-        b, r, s = layout.block[i], layout.row[i], layout.col[i]
-        half = pls.Hx[b][:, r].T @ halves[b][:, s]
-        out[j] = half + half.T
-    return out
+    within = np.empty((len(layout.block), *pls.K.shape))
+    for i, (b, row, col) in enumerate(zip(layout.block, layout.row, layout.col, strict=True)):
+        half = pls.Hx[b][:, row].T @ pls.Hx[b][:, col]
+        within[i] = half if row == col else half + half.T
+    return np.tensordot(jacobian(layout, pls.lams)[:, active].T, within, axes=1)
 
 
 def theta_scores(layout: BlockLayout, pls: Pls) -> np.ndarray:
     """Return zeta'(I x D_i)zeta of all parameters, (m,): -d r^2 / dtheta."""
-    products = [2.0 * (zeta.T @ zeta) @ lam for zeta, lam in zip(pls.zeta, pls.factors, strict=True)]
-    return layout.gather(products)
+    squares = layout.gather([zeta.T @ zeta for zeta in pls.zeta]) * layout.multiplicity
+    return jacobian(layout, pls.lams).T @ squares
 
 
 def _check_flat(slopes: np.ndarray, K: np.ndarray) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from mixedsparse.core.choose.memory import available_memory
-from mixedsparse.core.likelihood.interface import Engine, Factor
+from mixedsparse.core.likelihood.interface import Engine, Factored
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.ground.errors import BackendError
 
-__all__ = ["pattern_traces", "patterns"]
+__all__ = ["pattern_traces"]
 
 # Columns of W that are solved for together.
 _CHUNK = 256
@@ -21,17 +21,7 @@ _CHUNK = 256
 _ARRAYS = 2
 
 
-def patterns(layout: BlockLayout) -> list[np.ndarray]:
-    """E_i of each parameter, symmetric (K, K) with ones at its entry and its mirror image."""
-    out = []
-    for b, r, c in zip(layout.block, layout.row, layout.col, strict=True):
-        pattern = np.zeros((layout.widths[b], layout.widths[b]))
-        pattern[r, c] = pattern[c, r] = 1.0
-        out.append(pattern)
-    return out
-
-
-def pattern_traces(engine: Engine, factor: Factor) -> tuple[np.ndarray, np.ndarray]:
+def pattern_traces(engine: Engine, factor: Factored) -> tuple[np.ndarray, np.ndarray]:
     """Return tr(D_i W D_j W), shape (m, m), and tr(D_i W), shape (m,).
 
     Raises
@@ -48,34 +38,30 @@ def pattern_traces(engine: Engine, factor: Factor) -> tuple[np.ndarray, np.ndarr
         W = _dense(engine, factor)
         grams = {(s, t): _gram(W[s, t]) for s, t in W}
         sums = [np.einsum("lalb->ab", W[b, b]) for b in range(len(layout.widths))]
-    return _contract(layout, grams), np.array(
-        [np.vdot(E, sums[b]) for E, b in zip(patterns(layout), layout.block, strict=True)]
-    )
+    return _contract(layout, grams), layout.gather(sums) * layout.multiplicity
 
 
 def _contract(layout: BlockLayout, grams: dict[tuple[int, int], np.ndarray]) -> np.ndarray:
     """Sum gram[a, b, c, d] E_i[a, b] E_j[c, d] for every pair of parameters; grams of blocks (s, t) with s >= t."""
     m = len(layout.block)
-    every = patterns(layout)
     out = np.zeros((m, m))
     for (s, t), gram in grams.items():
-        mine, other = np.flatnonzero(layout.block == s), np.flatnonzero(layout.block == t)
-        left = np.array([every[i] for i in mine]).reshape(len(mine), -1)
-        right = np.array([every[i] for i in other]).reshape(len(other), -1)
+        mine, other = layout.members[s], layout.members[t]
+        left, right = (layout.units[b].reshape(len(layout.members[b]), -1) for b in (s, t))
         values = left @ gram.reshape(left.shape[1], right.shape[1]) @ right.T
         out[np.ix_(mine, other)] = values
         out[np.ix_(other, mine)] = values.T
     return out
 
 
-def _one_block(engine: Engine, factor: Factor) -> np.ndarray:
+def _one_block(engine: Engine, factor: Factored) -> np.ndarray:
     """Diagonal blocks of W (levels, K, K), when levels do not meet: one solution for all of them."""
     levels, k = engine.problem.layout.n_levels[0], engine.problem.layout.widths[0]
     unit = np.broadcast_to(np.eye(k), (levels, k, k)).copy()
     return factor.project(engine.times([unit]))[0]
 
 
-def _dense(engine: Engine, factor: Factor) -> dict[tuple[int, int], np.ndarray]:
+def _dense(engine: Engine, factor: Factored) -> dict[tuple[int, int], np.ndarray]:
     """Blocks (levels_s, K_s, levels_t, K_t) of W for s >= t."""
     layout = engine.problem.layout
     _check_memory(layout.q)
@@ -91,7 +77,7 @@ def _dense(engine: Engine, factor: Factor) -> dict[tuple[int, int], np.ndarray]:
     return {(s, t): block.reshape(*places[s], *places[t]) for (s, t), block in out.items()}
 
 
-def _columns(engine: Engine, factor: Factor, t: int, columns: np.ndarray) -> list[np.ndarray]:
+def _columns(engine: Engine, factor: Factored, t: int, columns: np.ndarray) -> list[np.ndarray]:
     """Columns of W that belong to block t, as block vectors."""
     layout = engine.problem.layout
     units = [np.zeros((n, k, len(columns))) for n, k in zip(layout.n_levels, layout.widths, strict=True)]

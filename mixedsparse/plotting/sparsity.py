@@ -72,7 +72,7 @@ def factor_pattern(fitted: Fitted) -> Pattern:
     fitted.needs("factor", "The pattern of the factor")
     engine = fitted.model.engine()
     if engine.name == "cholmod":
-        engine.factorize(fitted.fit.search.pls.factors)
+        engine.factorize(fitted.fit.search.pls.lams)
         factor = engine.cholesky.lower_factor().tocoo()
         return Pattern(factor.shape[0], factor.row, factor.col, factor.shape[0], {})
     layout = fitted.problem.layout

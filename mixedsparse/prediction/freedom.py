@@ -57,4 +57,4 @@ def _prior(fitted: Fitted, rows: Rows, which: np.ndarray, noise: np.ndarray) -> 
             z[layout.term_block[t]][:, start : start + term.k] = solve_triangular(
                 layout.whiten[t], known.T, lower=True, trans="T"
             ).T
-    return prior_of(layout, fitted.fit.search.pls.factors, fitted.sigma2, z, noise)
+    return prior_of(layout, fitted.fit.search.pls.lams, fitted.sigma2, z, noise)

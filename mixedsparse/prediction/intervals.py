@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from mixedsparse.core.likelihood.interface import Factor
+from mixedsparse.core.likelihood.interface import Factored
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.fitted.digits import known_variances
@@ -124,12 +124,12 @@ def _fixed_part(X: np.ndarray, root: np.ndarray, pls: Pls, parts: list[RandomPar
     known = np.nan_to_num(X)
     a = solve_triangular(root, known.T, trans="T").T if len(root) else known
     for part in parts:
-        lam = pls.factors[part.block]
+        lam = pls.lams[part.block]
         a = a - np.einsum("rk,rkp->rp", part.z @ (lam @ lam.T), pls.Hx[part.block][part.codes])
     return a
 
 
-def modes_variance(layout: BlockLayout, factor: Factor, parts: list[RandomPart]) -> np.ndarray:
+def modes_variance(layout: BlockLayout, factor: Factored, parts: list[RandomPart]) -> np.ndarray:
     """Return z'Lambda M^-1 Lambda'z of each row (r,).
 
     Only the blocks of Lambda M^-1 Lambda' that belong to pairs of levels of one row are wanted: those on the diagonal
@@ -144,7 +144,7 @@ def modes_variance(layout: BlockLayout, factor: Factor, parts: list[RandomPart])
     return out
 
 
-def _variance_by_row(layout: BlockLayout, factor: Factor, parts: list[RandomPart]) -> np.ndarray:
+def _variance_by_row(layout: BlockLayout, factor: Factored, parts: list[RandomPart]) -> np.ndarray:
     """Return the same from a solution for each row, where nothing is factorised."""
     count = len(parts[0].z)
     if count > _MOST_ROWS:
@@ -167,7 +167,7 @@ def _variance_by_row(layout: BlockLayout, factor: Factor, parts: list[RandomPart
     return out
 
 
-def _covariances_with(layout: BlockLayout, factor: Factor, part: RandomPart, others: list[RandomPart]) -> np.ndarray:
+def _covariances_with(layout: BlockLayout, factor: Factored, part: RandomPart, others: list[RandomPart]) -> np.ndarray:
     """Sum over `others` of z_other'(Lambda M^-1 Lambda')z_part, (r,)."""
     out = np.zeros(len(part.z))
     width = part.z.shape[1]

@@ -13,7 +13,7 @@ from mixedsparse.report import numbers
 from mixedsparse.report.table import Table
 
 if TYPE_CHECKING:
-    from mixedsparse.core.fitting.fit import MonteCarlo
+    from mixedsparse.core.fitting.estimates import MonteCarlo
     from mixedsparse.fitted.fitted import Fitted
 
 __all__ = [

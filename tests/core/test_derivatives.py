@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from mixedsparse import RandomTerm
-from mixedsparse.core.engines.split import engine as split
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.likelihood.derivatives import differentiate
 from mixedsparse.core.likelihood.hessian import observed_hessian
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls, solve_pls
+from mixedsparse.ground.limits import Limits
 from tests.core.engines import ENGINES, SPLITS, engine_for
 from tests.models import DESIGNS, Small, make, ones, random_theta, simulate
 
@@ -22,7 +22,7 @@ HESSIAN_TOL = 1e-7
 
 
 def at(engine: Engine, theta: np.ndarray, reml: bool) -> Pls:
-    return solve_pls(engine.problem, engine.factorize(engine.problem.layout.factors(theta)), reml)
+    return solve_pls(engine.problem, engine.factorize(engine.problem.layout.lams(theta)), reml)
 
 
 def whitened_theta(small: Small, seed: int) -> np.ndarray:
@@ -105,10 +105,10 @@ def test_average_information_is_exact_at_balanced_optima(slope, crossed):
     close(average, full, 1e-6)
 
 
-def test_hessian_needs_no_more_than_the_gradient_when_w_is_too_large(monkeypatch):
-    monkeypatch.setattr(split, "_LARGEST", 10)
+def test_hessian_needs_no_more_than_the_gradient_when_w_is_too_large():
     small = make("crossed", seed=0)
     engine = engine_for(small.problem(), "DenseCoupling")
+    engine.limits = Limits(written=10)
     derivatives = differentiate(engine, at(engine, whitened_theta(small, seed=1), True))
     assert derivatives.kind == "average information"
 

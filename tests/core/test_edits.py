@@ -26,7 +26,7 @@ def new_weights(n: int, seed: int = 9) -> np.ndarray:
 
 def pls_at(engine, theta: np.ndarray, reml: bool = True) -> Pls:
     problem = engine.problem
-    return solve_pls(problem, engine.factorize(problem.layout.factors(problem.layout.to_block @ theta)), reml)
+    return solve_pls(problem, engine.factorize(problem.layout.lams(problem.layout.to_block @ theta)), reml)
 
 
 def assert_same(problem: Problem, pls: Pls, want, reml: bool) -> None:
@@ -137,7 +137,7 @@ def test_weights_of_any_sign_without_the_columns(name, kind):
         z = np.zeros((problem.n, block.n_levels, block.width))
         z[np.arange(problem.n), block.codes] = block.z / base[:, None]
         dense_z.append(z.reshape(problem.n, -1))
-    factors = problem.layout.factors(problem.layout.to_block @ random_theta(small, seed=16))
+    factors = problem.layout.lams(problem.layout.to_block @ random_theta(small, seed=16))
     Lam = [np.kron(np.eye(n), lam) for n, lam in zip(problem.layout.n_levels, factors, strict=True)]
     ZL = np.hstack([z @ lam for z, lam in zip(dense_z, Lam, strict=True)])
     M = ZL.T @ (weights[:, None] * ZL) + np.eye(ZL.shape[1])

@@ -103,7 +103,7 @@ def test_criterion_gradient_and_hessian(truth, kind):
     reml, value, gradient, hessian = truth
     problem = design().problem()
     engine, to_block = engine_for(problem, kind), problem.layout.to_block
-    pls = solve_pls(problem, engine.factorize(problem.layout.factors(to_block @ THETA)), reml)
+    pls = solve_pls(problem, engine.factorize(problem.layout.lams(to_block @ THETA)), reml)
     derivatives = differentiate(engine, pls)
     assert pls.criterion == pytest.approx(value, rel=REL)
     np.testing.assert_allclose(to_block.T @ derivatives.gradient, gradient, rtol=0, atol=REL * 100)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.linalg import solve_triangular
 
-from mixedsparse.core.fitting.fit import conditional_covariances, fit_problem
+from mixedsparse.core.fitting.estimates import conditional_covariances
+from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.likelihood.pls import solve_pls
 from tests.core.engines import ENGINES, engine_for
 from tests.models import DESIGNS, make, random_theta
@@ -26,7 +27,7 @@ def test_at_given_theta(name, kind, zeros, reml):
     want = dense(small.y, small.X_kept, small.terms, theta, reml=reml, weights=small.weights)
     problem = small.problem()
     layout = problem.layout
-    pls = solve_pls(problem, engine_for(problem, kind).factorize(layout.factors(layout.to_block @ theta)), reml)
+    pls = solve_pls(problem, engine_for(problem, kind).factorize(layout.lams(layout.to_block @ theta)), reml)
     sigma2 = pls.pwrss / problem.degrees(reml)
     assert pls.criterion == pytest.approx(want.criterion, rel=REL, abs=ABS)
     assert sigma2 == pytest.approx(want.sigma2, rel=REL)
@@ -67,12 +68,12 @@ def test_a_factor_serves_after_the_engine_has_moved_on(kind):
     problem = small.problem()
     engine = engine_for(problem, kind)
     theta = problem.layout.to_block @ random_theta(small, seed=1)
-    first = engine.factorize(problem.layout.factors(theta))
+    first = engine.factorize(problem.layout.lams(theta))
     before = first.traces()
-    engine.factorize(problem.layout.factors(2.0 * theta))
+    engine.factorize(problem.layout.lams(2.0 * theta))
     for mine, want in zip(first.traces(), before, strict=True):
         np.testing.assert_allclose(mine, want, rtol=1e-12)
-    again = engine.factorize(problem.layout.factors(3.0 * theta))
+    again = engine.factorize(problem.layout.lams(3.0 * theta))
     assert solve_pls(problem, first, True).criterion == pytest.approx(
         dense(small.y, small.X, small.terms, problem.from_block @ theta, reml=True).criterion, rel=REL
     )

@@ -48,7 +48,7 @@ def test_cross_products(name):
 def test_whitening_is_linear_in_theta(name):
     small = make(name, seed=31)
     problem, theta = small.problem(), random_theta(small, seed=32)
-    lambdas = problem.layout.factors(problem.layout.to_block @ theta)
+    lambdas = problem.layout.lams(problem.layout.to_block @ theta)
     for t, lam in enumerate(triangles(problem.terms, theta)):
         block, start = problem.layout.term_block[t], problem.layout.term_start[t]
         inside = slice(start, start + len(lam))

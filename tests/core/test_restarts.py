@@ -145,7 +145,7 @@ def test_even_starts_have_each_term_small_beside_large_ones_and_the_other_way_ro
     drawn = random_model(2026, 144)
     problem = ms.LinearMixedModel(drawn.formula, drawn.data).problem
     sizes = {
-        tuple(float(np.round(lam.diagonal()[0], 9)) for lam in problem.layout.factors(theta))
+        tuple(float(np.round(lam.diagonal()[0], 9)) for lam in problem.layout.lams(theta))
         for theta in even_starts(problem)
     }
     for large, small in ((3.0, 0.1), (30.0, 0.3), (300.0, 3.0)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core.fitting.trust import Step, trust_step
+from mixedsparse.core.newton.trust import Step, trust_step
 
 # The shift that meets the radius is found to 1e-6 of itself, which moves the length of the step by more.
 RADIUS_REL = 1e-3

@@ -44,9 +44,9 @@ def test_hat_matches_dense_algebra(name, zeros, backend):
     theta = random_theta(small, 3, zeros=zeros)
     engine = make_engine(small.problem(), backend)
     layout = engine.problem.layout
-    pls = solve_pls(engine.problem, engine.factorize(layout.factors(layout.to_block @ theta)), reml=True)
+    pls = solve_pls(engine.problem, engine.factorize(layout.lams(layout.to_block @ theta)), reml=True)
     # The engine has moved on since: the factor must notice.
-    engine.factorize(layout.factors(np.ones(len(theta))))
+    engine.factorize(layout.lams(np.ones(len(theta))))
     got, want = hat(engine, pls), dense_hat(small, theta)
     np.testing.assert_allclose(got.diagonal, 1.0 - np.diag(want.P), atol=1e-12)
     np.testing.assert_allclose(got.residual, want.P @ want.y, atol=1e-11)

@@ -10,12 +10,12 @@ import pytest
 from scipy.stats import norm
 
 import mixedsparse as ms
-from mixedsparse.core.batch import general as batch_engine
 from mixedsparse.core.batch.draws import parametric_sampler, residual_sampler
 from mixedsparse.core.fitting import replicate
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.inference.bootstrap_limits import limits
 from mixedsparse.inference.cases import NewRows
+from tests.limits import limited
 from tests.models import DESIGNS, make
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"
@@ -126,11 +126,10 @@ def test_jobs_do_not_change_the_draws(sleep, kind):
     pd.testing.assert_frame_equal(here.table, there.table, rtol=1e-9)
 
 
-def test_large_designs_are_fitted_one_by_one(sleep, monkeypatch):
-    fit = make("crossed_slopes", 0).model().fit()
-    together = fit.bootstrap(5, seed=1)
-    monkeypatch.setattr(batch_engine, "_DENSE_LIMIT", 0)
-    pd.testing.assert_frame_equal(fit.bootstrap(5, seed=1).table, together.table, rtol=1e-5)
+def test_large_designs_are_fitted_one_by_one():
+    model = make("crossed_slopes", 0).model()
+    together, alone = (m.fit().bootstrap(5, seed=1) for m in (model, limited(model, batch_dense=0)))
+    pd.testing.assert_frame_equal(alone.table, together.table, rtol=1e-5)
 
 
 def test_a_problem_that_does_not_converge_in_step_is_fitted_alone(sleep, replicates, monkeypatch):

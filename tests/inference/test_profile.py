@@ -12,8 +12,8 @@ import pytest
 from scipy.optimize import minimize
 
 import mixedsparse as ms
-from mixedsparse.core.batch import general as batch_engine
 from tests.golden_cases import cases
+from tests.limits import limited
 from tests.models import DESIGNS, make
 from tests.oracle import one_hot
 
@@ -171,13 +171,14 @@ def test_profiles_rise_and_their_slopes_are_right(name):
         np.testing.assert_allclose(np.diff(u) * (slope[1:] + slope[:-1]) / 2, np.diff(curve.zeta), atol=0.05)
 
 
-def test_engine_by_engine_gives_the_same(monkeypatch):
-    fit = make("crossed_slopes", 0).model().fit()
-    together = fit.profile(level=0.95).conf_int()
-    monkeypatch.setattr(batch_engine, "_DENSE_LIMIT", 0)
-    np.testing.assert_allclose(fit.profile(level=0.95).conf_int(), together, rtol=1e-6)
-    monkeypatch.setattr(batch_engine, "_EXACT_LIMIT", 0)  # average information instead of exact second derivatives
-    np.testing.assert_allclose(fit.profile(level=0.95).conf_int(), together, rtol=1e-4)
+def test_engine_by_engine_gives_the_same():
+    model = make("crossed_slopes", 0).model()
+    together = model.fit().profile(level=0.95).conf_int()
+    alone = limited(model, batch_dense=0).fit().profile(level=0.95)
+    np.testing.assert_allclose(alone.conf_int(), together, rtol=1e-6)
+    # Average information instead of exact second derivatives.
+    alone = limited(model, batch_dense=0, batch_exact=0).fit().profile(level=0.95)
+    np.testing.assert_allclose(alone.conf_int(), together, rtol=1e-4)
 
 
 def test_a_reml_fit_is_profiled_by_maximum_likelihood_and_says_so(sleep):

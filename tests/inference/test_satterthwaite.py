@@ -9,10 +9,10 @@ import pytest
 
 import mixedsparse as ms
 from mixedsparse.core.engines.cholmod import cholmod
-from mixedsparse.core.engines.split import engine as split
 from mixedsparse.inference.contrast import contrast_tests, joint_test
 from mixedsparse.inference.curvature import curvature
 from tests.inference.dense import satterthwaite_df
+from tests.limits import limited
 from tests.models import make
 
 INTERIOR = ("intercept", "slopes", "crossed", "crossed_slopes", "double_bar", "weighted", "rank_deficient", "scattered")
@@ -41,11 +41,11 @@ def test_against_the_definition(name, reml):
 
 
 @pytest.mark.parametrize("name", ["crossed_slopes", "double_bar", "slopes"])
-def test_every_way_to_the_hessian_agrees(name, monkeypatch):
+def test_every_way_to_the_hessian_agrees(name):
     model = make(name, 1).model()
     results = model.fit()
     want = curvature(model.engine(), results.fit.search.theta, True).hessian
-    monkeypatch.setattr(split, "_LARGEST", 0)
+    model = limited(model, written=0)
     # Exact entries among the rest, differences for the eliminated factor; then differences only.
     np.testing.assert_allclose(
         curvature(model.engine(), results.fit.search.theta, True).hessian, want, rtol=1e-6, atol=1e-6

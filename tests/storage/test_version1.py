@@ -48,7 +48,7 @@ def test_files_of_0_1_0_give_the_numbers_that_they_gave(name, tmp_path):
 def test_internals_may_be_renamed_and_stored_fits_still_open(tmp_path):
     shutil.copytree(Path(ms.__file__).parent, tmp_path / "mixedsparse", ignore=shutil.ignore_patterns("__pycache__"))
     moved = {
-        "core/fitting/trust": "core/fitting/stepping",
+        "core/newton/trust": "core/newton/stepping",
         "data/formula/grouping": "data/formula/groups",
         "core/problem/terms": "core/problem/random_terms",
     }
@@ -64,7 +64,7 @@ def test_internals_may_be_renamed_and_stored_fits_still_open(tmp_path):
     load(old_file("nested")).save(tmp_path / "nested.fit")
     code = (
         "import sys, mixedsparse as ms; "
-        "assert ms.__file__.startswith(sys.argv[1]); import mixedsparse.core.fitting.stepping; "
+        "assert ms.__file__.startswith(sys.argv[1]); import mixedsparse.core.newton.stepping; "
         "print(*[float(ms.load(path).criterion).hex() for path in sys.argv[2:]])"
     )
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Results of a fit: labels on the arrays of `mixedsparse.core.fitting.fit.Fit`, one mixin per topic.
+"""Results of a fit: labels on the arrays of `mixedsparse.core.fitting.estimates.Fit`, one mixin per topic.
 
 ========================  ==========================================================================
 ``results.MixedResults``  the class itself: model, fit, summary

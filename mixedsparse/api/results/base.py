@@ -13,7 +13,7 @@ from mixedsparse.ground.foreign import Answers
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from mixedsparse.core.fitting.fit import Fit
+    from mixedsparse.core.fitting.estimates import Fit
     from mixedsparse.fitted.model import Model
 
 __all__ = ["ResultsBase", "table_property"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mixedsparse.api.results.base import ResultsBase
 from mixedsparse.core.fitting.certificate import Certificate
-from mixedsparse.core.fitting.fit import MonteCarlo
+from mixedsparse.core.fitting.estimates import MonteCarlo
 from mixedsparse.ground.progress import Iteration
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from mixedsparse.api.results.testing import TestingMixin
 from mixedsparse.ground.choices import Ddf
 
 if TYPE_CHECKING:
-    from mixedsparse.core.fitting.fit import Fit
+    from mixedsparse.core.fitting.estimates import Fit
     from mixedsparse.fitted.model import Model
     from mixedsparse.report import Summary
 
@@ -62,7 +62,7 @@ class MixedResults(
     ----------
     model : LinearMixedModel
         That was fitted; fitting does not change it.
-    fit : mixedsparse.core.fitting.fit.Fit
+    fit : mixedsparse.core.fitting.estimates.Fit
         The optimum as arrays.
 
     Examples

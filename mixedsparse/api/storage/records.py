@@ -14,12 +14,12 @@ from mixedsparse.api.storage import generalized
 from mixedsparse.api.storage.record import Fields, Record, record
 from mixedsparse.api.storage.specs import spec_facts, spec_of
 from mixedsparse.core.fitting.certificate import Certificate
-from mixedsparse.core.fitting.fit import Fit, MonteCarlo
+from mixedsparse.core.fitting.estimates import Fit, MonteCarlo
 from mixedsparse.core.fitting.identification import Component, Unidentified
 from mixedsparse.core.fitting.outcome import Search, Stop
-from mixedsparse.core.fitting.trust import Step
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.newton.trust import Step
 from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.crossproducts import Pairs
@@ -65,6 +65,10 @@ def _engine_facts(pls: Pls) -> Fields:
     if name == "iterative":
         probes = getattr(engine, "drawn", None) or {"seed": engine.probes.seed, "batches": engine.probes.batches}
     return {"method": name, "probes": probes}
+
+
+def _pls_facts(pls: Pls) -> Fields:
+    return {"factors": pls.lams} | _engine_facts(pls)
 
 
 # Tag -> class and fields.
@@ -123,9 +127,9 @@ RECORDS: Mapping[str, Record] = {
     "iteration": record(Iteration, "number nfev criterion gradient step"),
     "pls": record(
         Pls,
-        "criterion gamma K pwrss Hx zeta modes factors reml losses lossy",
-        more=_engine_facts,
-        rebuilt=("made", "engine"),
+        "criterion gamma K pwrss Hx zeta modes reml losses lossy",
+        more=_pls_facts,
+        rebuilt=("lams", "made", "engine"),
     ),
     "search": record(Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed lower_at_zero"),
     "certificate": record(

@@ -23,8 +23,8 @@ from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.generalized import GeneralizedFitted
 
 if TYPE_CHECKING:
-    from mixedsparse.core.fitting.fit import Fit
-    from mixedsparse.core.likelihood.interface import Engine, Factor
+    from mixedsparse.core.fitting.estimates import Fit
+    from mixedsparse.core.likelihood.interface import Engine, Factored
     from mixedsparse.core.problem.problem import Problem
     from mixedsparse.fitted.generalized import GeneralizedModel
     from mixedsparse.fitted.model import Model
@@ -101,7 +101,7 @@ def put_together(tag: str, fields: dict[str, Any]) -> Any:
     """Object of a record; what evaluates a criterion knows by which engine, and gets it later."""
     if tag == "pls":
         engine = _Deferred(fields.pop("method"), fields.pop("probes"))
-        return Pls(**fields, engine=engine)  # type: ignore[arg-type]
+        return Pls(lams=fields.pop("factors"), **fields, engine=engine)  # type: ignore[arg-type]
     if tag == "generalized data":
         fields["engine"] = _Deferred(fields["engine"], None)
     return RECORDS[tag].put_together(fields)
@@ -133,9 +133,9 @@ class _Deferred:
         """Return the one of `model`."""
         return _Deferred(self.name, self.drawn, model)  # type: ignore[return-value]
 
-    def factorize(self, factors: Sequence[np.ndarray]) -> Factor:
+    def factorize(self, lams: Sequence[np.ndarray]) -> Factored:
         """Make the engine, and factorise."""
-        return self._analysed().factorize(factors)
+        return self._analysed().factorize(lams)
 
     def with_problem(self, problem: Problem) -> Engine:
         """Make the engine, and take other numbers on."""

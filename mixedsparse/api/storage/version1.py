@@ -237,7 +237,7 @@ class _Converter:
         if tag == "transform":
             fields["trained"] = self._trained(value.fields["spec"])
         if tag == "pls":
-            fields |= _engine_facts(value.fields)
+            fields |= {"factors": self(value.fields["factors"])} | _engine_facts(value.fields)
         return put_together(tag, fields)
 
     def _trained(self, spec: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["Batch", "Pieces", "Pin", "Responses", "gram_table", "inverses", "solve_beta", "times"]
+__all__ = ["Batch", "Condition", "Parts", "Responses", "gram_table", "inverses", "solve_beta", "times"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +42,7 @@ class Responses:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pin:
+class Condition:
     """One linear condition on gamma per problem, row'gamma = value; a row (p,) of zeros is no condition."""
 
     row: np.ndarray
@@ -50,7 +50,7 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pieces:
+class Parts:
     """Parts of the criterion at B problems, and derivatives in the entries s (B, m) of the relative covariances.
 
     Attributes
@@ -66,7 +66,7 @@ class Pieces:
     curve : ndarray, shape (B, m, m)
         Second derivatives of logdet + tau pwrss.
     pull, bend, cross : ndarray, shapes (B,), (B,), (B, m)
-        Derivatives of pwrss in the value of the pin: first, second, and mixed with s.
+        Derivatives of pwrss in the value of the condition: first, second, and mixed with s.
     """
 
     logdet: np.ndarray
@@ -93,40 +93,40 @@ class Batch(Protocol):
     together: bool
 
     def __call__(
-        self, factors: list[np.ndarray], tau: np.ndarray, responses: Responses, pin: Pin, reml: bool
-    ) -> Pieces:
-        """Pieces at relative factors (B, K, K), one per block, with weights `tau` (B,) of pwrss."""
+        self, lams: list[np.ndarray], tau: np.ndarray, responses: Responses, condition: Condition, reml: bool
+    ) -> Parts:
+        """Parts at relative Lambda (B, K, K), one per block, with weights `tau` (B,) of pwrss."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Beta:
-    """Least squares in gamma: K without the pinned direction, `lift` = d gamma / d value."""
+    """Least squares in gamma: K without the direction of the condition, `gamma_rate` = d gamma / d value."""
 
     gamma: np.ndarray
     K: np.ndarray
     pwrss: np.ndarray
     pull: np.ndarray
     bend: np.ndarray
-    lift: np.ndarray
+    gamma_rate: np.ndarray
 
 
-def solve_beta(xx: np.ndarray, xy: np.ndarray, yy: np.ndarray, pin: Pin) -> Beta:
-    """Minimise over gamma under the pin, from xx = Q'V_0^-1 Q, xy and yy = y'V_0^-1 y."""
+def solve_beta(xx: np.ndarray, xy: np.ndarray, yy: np.ndarray, condition: Condition) -> Beta:
+    """Minimise over gamma under the condition, from xx = Q'V_0^-1 Q, xy and yy = y'V_0^-1 y."""
     K = inverses(xx)
     gamma = times(K, xy)
-    Ka = times(K, pin.row)
-    size = (pin.row * Ka).sum(axis=1)
+    Ka = times(K, condition.row)
+    size = (condition.row * Ka).sum(axis=1)
     inverse = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
-    lift = Ka * inverse[:, None]
-    gap = (pin.row * gamma).sum(axis=1) - pin.value
+    gamma_rate = Ka * inverse[:, None]
+    gap = (condition.row * gamma).sum(axis=1) - condition.value
     return Beta(
-        gamma=gamma - lift * gap[:, None],
-        K=K - Ka[:, :, None] * lift[:, None, :],
+        gamma=gamma - gamma_rate * gap[:, None],
+        K=K - Ka[:, :, None] * gamma_rate[:, None, :],
         pwrss=yy - (xy * gamma).sum(axis=1) + gap**2 * inverse,
         pull=-2.0 * gap * inverse,
         bend=2.0 * inverse,
-        lift=lift,
+        gamma_rate=gamma_rate,
     )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.batch.batch import Batch, Pieces, Pin, Responses
+from mixedsparse.core.batch.batch import Batch, Condition, Parts, Responses
 from mixedsparse.core.batch.coordinates import Chart
 from mixedsparse.core.problem.problem import Problem
 
@@ -54,6 +54,11 @@ class JointPoint:
         """Return the points `index`."""
         return JointPoint(self.value[index], self.gradient[index], self.hessian[index], self.gamma[index])
 
+    def put(self, index: np.ndarray, new: JointPoint) -> None:
+        """Write `new` over the points `index`."""
+        self.value[index], self.gradient[index] = new.value, new.gradient
+        self.hessian[index], self.gamma[index] = new.hessian, new.gamma
+
 
 class JointCriterion:
     """F at many points, each with its own chart and response.
@@ -77,7 +82,7 @@ class JointCriterion:
         self.df = problem.degrees(reml)
         self.constant = self.df * math.log(2.0 * math.pi * unit**2) - problem.sum_log_weights
         self.constant += problem.basis.log_det if reml else 0.0
-        self.pin = Pin(np.array([c.row for c in charts]), np.array([c.shift for c in charts]))
+        self.condition = Condition(np.array([c.row for c in charts]), np.array([c.shift for c in charts]))
         self.angles = np.array([c.angle for c in charts])
         self.slope = np.array([c.slope for c in charts])
         self.rotations = [np.array([c.rotation(t) for c in charts]) for t in range(len(problem.terms))]
@@ -92,12 +97,12 @@ class JointCriterion:
         level = x[:, -2]
         shrink = np.exp(-level)
         tau = shrink**2 / self.unit**2
-        factors, s, J = self._relative(y, shrink, index)
-        wild = _calm(factors)
-        pin = Pin(self.pin.row[index], self.pin.value[index] + x[:, -1])
-        pieces = self.batch(factors, tau, self.responses.take(index), pin, self.reml)
+        lams, s, J = self._relative(y, shrink, index)
+        huge = _replace_huge(lams)
+        condition = Condition(self.condition.row[index], self.condition.value[index] + x[:, -1])
+        pieces = self.batch(lams, tau, self.responses.take(index), condition, self.reml)
         value = pieces.logdet + 2.0 * self.df * level + tau * pieces.pwrss + self.constant
-        value[wild] = np.inf
+        value[huge] = np.inf
         gradient, hessian = self._chain(pieces, s, J, tau, index)
         if turn is not None:
             gradient, hessian = _turn(gradient, hessian, *turn)
@@ -147,25 +152,25 @@ class JointCriterion:
     def _relative(
         self, y: np.ndarray, shrink: np.ndarray, index: np.ndarray
     ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-        """Relative factors of the blocks, entries s (B, m) of the covariances, and ds/dW (B, m, m)."""
+        """Relative Lambda of the blocks, entries s (B, m) of the covariances, and ds/dW (B, m, m)."""
         layout, terms = self.problem.layout, self.problem.theta_layout
         count, m = y.shape
-        factors = [np.zeros((count, k, k)) for k in layout.widths]
+        lams = [np.zeros((count, k, k)) for k in layout.widths]
         s, J = np.empty((count, m)), np.zeros((count, m, m))
         for t, rotations in enumerate(self.rotations):
             mine = np.flatnonzero(terms.term == t)
             row, col, turned = terms.row[mine], terms.col[mine], rotations[index]
             half = shrink[:, None, None] * (turned @ self._triangle(y, t))
             inside = slice(layout.term_start[t], layout.term_start[t] + terms.widths[t])
-            factors[layout.term_block[t]][:, inside, inside] = half
+            lams[layout.term_block[t]][:, inside, inside] = half
             s[:, mine] = (half @ half.swapaxes(1, 2))[:, row, col]
             a, b = row[:, None], col[:, None]
             moved = turned[:, a, row] * half[:, b, col] + half[:, a, col] * turned[:, b, row]
             J[:, mine[:, None], mine] = shrink[:, None, None] * moved
-        return factors, s, J
+        return lams, s, J
 
     def _chain(
-        self, pieces: Pieces, s: np.ndarray, J: np.ndarray, tau: np.ndarray, index: np.ndarray
+        self, pieces: Parts, s: np.ndarray, J: np.ndarray, tau: np.ndarray, index: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Gradient and Hessian in (W, lambda, coefficient)."""
         count, m = s.shape
@@ -207,12 +212,12 @@ class JointCriterion:
         return (tau * self.unit**2)[:, None, None] * out
 
 
-def _calm(factors: list[np.ndarray]) -> np.ndarray:
-    """Set factors to 0 where they are too large for a factorisation to mean anything; returns the mask (B,)."""
-    wild = np.any([~(np.abs(f).max(axis=(1, 2)) < _LARGEST) for f in factors], axis=0)
-    for f in factors:
-        f[wild] = 0.0
-    return wild
+def _replace_huge(lams: list[np.ndarray]) -> np.ndarray:
+    """Set Lambda to 0 where they are too large for a factorisation to mean anything; returns the mask (B,)."""
+    huge = np.any([~(np.abs(f).max(axis=(1, 2)) < _LARGEST) for f in lams], axis=0)
+    for f in lams:
+        f[huge] = 0.0
+    return huge
 
 
 def _turn(

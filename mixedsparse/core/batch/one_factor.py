@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.batch.batch import Pieces, Pin, Responses, gram_table, inverses, solve_beta, times
+from mixedsparse.core.batch.batch import Condition, Parts, Responses, gram_table, inverses, solve_beta, times
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["LevelBatch"]
@@ -19,17 +19,13 @@ class LevelBatch:
         self.problem = problem
         self.gram = problem.grams[0]
         self.Zx = problem.Zxy[0][:, :, : problem.p]
-        k = problem.layout.widths[0]
-        row, col = problem.layout.row, problem.layout.col
-        units = np.zeros((problem.n_theta, k, k))
-        units[np.arange(len(row)), row, col] = units[np.arange(len(row)), col, row] = 1.0
-        self.units: np.ndarray = units.reshape(len(row), k * k)
+        self.units: np.ndarray = problem.layout.units[0].reshape(problem.n_theta, -1)
 
     def __call__(
-        self, factors: list[np.ndarray], tau: np.ndarray, responses: Responses, pin: Pin, reml: bool
-    ) -> Pieces:
+        self, lams: list[np.ndarray], tau: np.ndarray, responses: Responses, condition: Condition, reml: bool
+    ) -> Parts:
         """See `Batch`."""
-        (lam,), (Zy,), p = factors, responses.Zy, self.problem.p
+        (lam,), (Zy,), p = lams, responses.Zy, self.problem.p
         k, count = lam.shape[1], len(lam)
         sigma = (lam @ lam.swapaxes(1, 2))[:, None]
         inflation = self.gram @ sigma
@@ -43,7 +39,7 @@ class LevelBatch:
             xx,
             -(spread.reshape(count, -1) @ flat.T),
             responses.yy - (Zy * spread).reshape(count, -1).sum(axis=1),
-            pin,
+            condition,
         )
         zeta = h - (H @ beta.gamma[:, None, :, None])[..., 0]
         outer = zeta[..., :, None] * zeta[..., None, :]
@@ -56,16 +52,16 @@ class LevelBatch:
         slope_pwrss = -(outer.sum(axis=1).reshape(count, -1) @ self.units.T)
         table = gram_table(np.moveaxis(W, 1, 3), np.moveaxis(mix, 1, 3)).reshape(count, k * k, k * k)
         curve = self.units @ table @ self.units.T
-        aimed = self.units @ (_sum_levels(zeta[..., None], H)).reshape(count, k * k, p)
-        curve -= 2.0 * tau[:, None, None] * (aimed @ beta.K @ aimed.swapaxes(1, 2))
+        against_x = self.units @ (_sum_levels(zeta[..., None], H)).reshape(count, k * k, p)
+        curve -= 2.0 * tau[:, None, None] * (against_x @ beta.K @ against_x.swapaxes(1, 2))
         if reml:
             within = self.units @ _sum_levels(H, H).reshape(count, k * k, p * p)
             m = len(self.units)
             within = within.reshape(count, m, p, p) @ beta.K[:, None]
             curve -= within.reshape(count, m, p * p) @ within.swapaxes(2, 3).reshape(count, m, p * p).swapaxes(1, 2)
         slope = score.reshape(count, -1) @ self.units.T + tau[:, None] * slope_pwrss
-        cross = 2.0 * times(aimed, beta.lift)
-        return Pieces(logdet, beta.pwrss, beta.gamma, slope, slope_pwrss, curve, beta.pull, beta.bend, cross)
+        cross = 2.0 * times(against_x, beta.gamma_rate)
+        return Parts(logdet, beta.pwrss, beta.gamma, slope, slope_pwrss, curve, beta.pull, beta.bend, cross)
 
 
 def _small_inverse(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

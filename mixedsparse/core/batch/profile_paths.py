@@ -16,9 +16,9 @@ import numpy as np
 from mixedsparse.core.batch.batch import Batch, Responses
 from mixedsparse.core.batch.coordinates import Chart
 from mixedsparse.core.batch.joint_likelihood import JointCriterion, JointPoint
-from mixedsparse.core.batch.newton_batch import minimise
+from mixedsparse.core.newton.batched import minimise
 
-__all__ = ["Branch", "Path", "Stop", "curvatures", "join", "march"]
+__all__ = ["Branch", "Path", "Stop", "curvatures", "join", "profile_paths"]
 
 # Distance of neighbouring points in zeta, and the largest that is let pass.
 _SPACING = 0.4
@@ -138,7 +138,7 @@ class Branch:
         self.stuck = self.shrink < _SHORTEST or self.tries >= _MOST_TRIES
 
 
-def march(
+def profile_paths(
     batch: Batch,
     charts: Sequence[Chart],
     x: np.ndarray,

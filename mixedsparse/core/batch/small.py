@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.batch.batch import Pieces, Pin, Responses, gram_table, inverses, solve_beta, times
+from mixedsparse.core.batch.batch import Condition, Parts, Responses, inverses, solve_beta, times
+from mixedsparse.core.likelihood.interface import Engine, Written
+from mixedsparse.core.likelihood.traces import contract
 from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.problem.entries import times_units_of
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["DenseBatch", "dense_gram", "trace_entries"]
+__all__ = ["DenseBatch", "dense_gram"]
 
 
 class DenseBatch:
@@ -16,14 +19,15 @@ class DenseBatch:
 
     together = True
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem, layout = problem, problem.layout
+    def __init__(self, engine: Engine) -> None:
+        problem, layout = engine.problem, engine.problem.layout
+        self.problem, self.copied = problem, engine.limits.copied
         sizes = [k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]
         self.starts = np.concatenate([[0], np.cumsum(sizes)])
         self.gram = dense_gram(problem)
         stacked = [z.swapaxes(0, 1).reshape(-1, z.shape[2]) for z in problem.Zxy]
         self.Zx = np.concatenate(stacked)[:, : problem.p]
-        self.weights = np.where(layout.is_diagonal, 1.0, 2.0)
+        self.places = dict(enumerate(self.starts[:-1].tolist()))
         slabs = effect_slabs(layout)
         places = zip(layout.block.tolist(), layout.row.tolist(), layout.col.tolist(), strict=True)
         self.slabs = [(slabs[b, r], slabs[b, c]) for b, r, c in places]
@@ -39,12 +43,22 @@ class DenseBatch:
             out[:, rows] = mixed.reshape(count, k * levels, width)
         return out
 
+    def _times_units(self, zeta: np.ndarray) -> np.ndarray:
+        """S_i zeta of all entries, (B, m, q)."""
+        layout, count = self.problem.layout, len(zeta)
+        out = np.zeros((count, len(layout.block), zeta.shape[1]))
+        for b, mine in enumerate(layout.members):
+            rows = slice(self.starts[b], self.starts[b + 1])
+            own = zeta[:, rows].reshape(count, layout.widths[b], -1)
+            out[:, mine, rows] = times_units_of(layout, b, own).reshape(count, len(mine), -1)
+        return out
+
     def __call__(
-        self, factors: list[np.ndarray], tau: np.ndarray, responses: Responses, pin: Pin, reml: bool
-    ) -> Pieces:
+        self, lams: list[np.ndarray], tau: np.ndarray, responses: Responses, condition: Condition, reml: bool
+    ) -> Parts:
         """See `Batch`."""
         p, count, q = self.problem.p, len(tau), len(self.gram)
-        sigmas = [lam @ lam.swapaxes(1, 2) for lam in factors]
+        sigmas = [lam @ lam.swapaxes(1, 2) for lam in lams]
         Zy = np.concatenate([z.swapaxes(1, 2).reshape(count, -1) for z in responses.Zy], axis=1)[..., None]
         inflation = self._spread(sigmas, np.broadcast_to(self.gram, (count, q, q))).swapaxes(1, 2)
         inflation[:, np.arange(q), np.arange(q)] += 1.0
@@ -53,7 +67,7 @@ class DenseBatch:
         W, H, h = shrink @ self.gram, shrink @ self.Zx, shrink @ Zy
         spread = self._spread(sigmas, h)
         xx = self.problem.xy[:p, :p] - self.Zx.T @ self._spread(sigmas, H)
-        beta = solve_beta(xx, -(self.Zx.T @ spread)[..., 0], responses.yy - (Zy * spread).sum(axis=(1, 2)), pin)
+        beta = solve_beta(xx, -(self.Zx.T @ spread)[..., 0], responses.yy - (Zy * spread).sum(axis=(1, 2)), condition)
         zeta = h[..., 0] - times(H, beta.gamma)
         # W is symmetric up to rounding, which `gram_table` would not forgive for long.
         W = 0.5 * (W + W.swapaxes(1, 2))
@@ -61,23 +75,14 @@ class DenseBatch:
         projection = residual if reml else W
         if reml:
             logdet = logdet + np.linalg.slogdet(xx)[1]
-        pointed = self._pointed(zeta)
-        curve = 2.0 * tau[:, None, None] * (pointed.swapaxes(1, 2) @ residual @ pointed) - trace_entries(
-            self.problem.layout, projection
-        )
-        slope_pwrss = -(pointed * zeta[..., None]).sum(axis=1)
+        moved = self._times_units(zeta)
+        curve = 2.0 * tau[:, None, None] * (moved @ residual @ moved.swapaxes(1, 2))
+        curve -= contract(Written(projection, self.places), self.problem.layout, self.copied)
+        slope_pwrss = -times(moved, zeta)
         trace = np.stack([np.trace(projection[:, r, c], axis1=1, axis2=2) for r, c in self.slabs], axis=1)
-        slope = trace * self.weights + tau[:, None] * slope_pwrss
-        cross = 2.0 * times(pointed.swapaxes(1, 2), times(H, beta.lift))
-        return Pieces(logdet, beta.pwrss, beta.gamma, slope, slope_pwrss, curve, beta.pull, beta.bend, cross)
-
-    def _pointed(self, zeta: np.ndarray) -> np.ndarray:
-        """S_i zeta for every entry, (B, q, m)."""
-        out = np.zeros((*zeta.shape, len(self.slabs)))
-        for i, (row, col) in enumerate(self.slabs):
-            out[:, row, i] = zeta[:, col]
-            out[:, col, i] = zeta[:, row]
-        return out
+        slope = trace * self.problem.layout.multiplicity + tau[:, None] * slope_pwrss
+        cross = 2.0 * times(moved, times(H, beta.gamma_rate))
+        return Parts(logdet, beta.pwrss, beta.gamma, slope, slope_pwrss, curve, beta.pull, beta.bend, cross)
 
 
 def effect_slabs(layout: BlockLayout) -> dict[tuple[int, int], slice]:
@@ -105,29 +110,3 @@ def dense_gram(problem: Problem) -> np.ndarray:
                 out[slabs[s, a], slabs[t, c]] = values[:, a, c]
                 out[slabs[t, c], slabs[s, a]] = values[:, a, c].T
     return out
-
-
-def trace_entries(layout: BlockLayout, projection: np.ndarray) -> np.ndarray:
-    """tr(P S_i P S_j) for all pairs of entries, (B, m, m), P = `projection` (B, q, q), effect-major in each block."""
-    count, m = len(projection), len(layout.block)
-    starts = np.concatenate([[0], np.cumsum([k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)])])
-    out = np.empty((count, m, m))
-    for s in range(len(layout.widths)):
-        for t in range(s + 1):
-            part = projection[:, starts[s] : starts[s + 1], starts[t] : starts[t + 1]]
-            part = part.reshape(count, layout.widths[s], layout.n_levels[s], layout.widths[t], layout.n_levels[t])
-            part = part.swapaxes(2, 3).reshape(count, layout.widths[s], layout.widths[t], -1)
-            table = gram_table(part, part)
-            mine, other = np.flatnonzero(layout.block == s), np.flatnonzero(layout.block == t)
-            values = _symmetric_entries(table, layout.row[mine], layout.col[mine], layout.row[other], layout.col[other])
-            out[:, mine[:, None], other] = values
-            out[:, other[:, None], mine] = values.swapaxes(1, 2)
-    return out
-
-
-def _symmetric_entries(table: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """Contract a table (B, K, K, L, L) with the symmetric unit matrices of entries (a, b) and (c, d)."""
-    half = np.where(a == b, 0.5, 1.0)[:, None] * np.where(c == d, 0.5, 1.0)
-    a, b = a[:, None], b[:, None]
-    total = table[:, a, b, c, d] + table[:, b, a, c, d] + table[:, a, b, d, c] + table[:, b, a, d, c]
-    return half * total

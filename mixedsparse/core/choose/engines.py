@@ -7,6 +7,7 @@ from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.choose.plan import is_small, plan
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.limits import LIMITS, Limits
 
 __all__ = ["Engines"]
 
@@ -21,27 +22,31 @@ class Engines:
         What was foreseen; None while there was no need to.
     """
 
-    def __init__(self, problem: Problem, cost: Cost | None = None) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, cost: Cost | None = None, limits: Limits = LIMITS) -> None:
+        self.problem, self.limits = problem, limits
         self.made: dict[str, Engine] = {}
         self.cost = cost
+
+    def again(self, problem: Problem | None = None) -> Engines:
+        """Return engines of which none is made yet, by the same cost and limits, of `problem` where it is another."""
+        return Engines(self.problem if problem is None else problem, self.cost, self.limits)
 
     def __call__(self, backend: str = "auto", method: str = "direct") -> Engine:
         """Return the engine for `backend`, or the one that `method` asks for."""
         if method == "auto":
-            small = backend != "auto" or is_small(self.problem)
+            small = backend != "auto" or is_small(self.problem, self.limits)
             method = "direct" if small else self.foresee().method
         key = "iterative" if method == "iterative" else backend
         if key not in self.made:
             cost = self.cost
             known = key == "auto" and cost is not None and cost.method == "direct"
-            self.made[key] = make_engine(self.problem, cost.backend if known and cost else backend, method)
+            self.made[key] = make_engine(self.problem, cost.backend if known and cost else backend, method, self.limits)
         return self.made[key]
 
     def foresee(self) -> Cost:
         """Cost of a fit by the method that suits best."""
         if self.cost is None:
-            planned = plan(self.problem)
+            planned = plan(self.problem, limits=self.limits)
             self.cost = planned.cost
             if planned.engine is not None:
                 self.made.setdefault("auto", planned.engine)

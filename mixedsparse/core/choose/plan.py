@@ -24,12 +24,11 @@ from mixedsparse.core.engines.cholmod import cholmod
 from mixedsparse.core.engines.cholmod.engine import CholmodEngine
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import BackendError
+from mixedsparse.ground.limits import LIMITS, Limits
 from mixedsparse.ground.progress import duration_text
 
 __all__ = ["Plan", "foresee", "is_small", "plan"]
 
-# Rest sizes up to which the split always wins: its dense kernels take less than the sparse bookkeeping.
-_SMALL_REST = 400
 # Share of the Schur complement that elimination of the largest block fills, from which on it counts as dense.
 _DENSE_SHARE = 0.3
 # Rest sizes from which on that share is measured: below, visits to its entries are counted, with repetition.
@@ -38,26 +37,18 @@ _SAMPLED_REST = 3000
 _SPARSE_WORK = 12.0
 # Work of one visit to an entry of the Schur complement, scatter and gather, and of what is done for each entry of Z'Z.
 _VISIT_WORK, _REFILL_WORK = 60.0, 5e3
-# Entries of Z'Z up to which CHOLMOD's own analysis (seconds per million) is worth waiting for where the iterative
-# method is at hand; beyond, a cheap order of elimination gives a bound.
-_ANALYSED = 1e6
 # Dense arrays of the size of the Schur complement that the split holds at once.
 _SPLIT_ARRAYS = 3
 # Bytes for each number of L (L, its copy and its inverse, their indices), and for each entry of Z'Z.
 _FACTOR_BYTES, _PATTERN_BYTES = 80, 120
 # How many times less CHOLMOD's own order may need than the cheap one.
 _BETTER = 10.0
-# CHOLMOD counts with 32 bits here.
-_LARGEST_INDEX = 2.0**31
 # Iterative method: evaluations, right-hand sides of one beside the columns of X (probes above all), iterations of a
 # solution, and the work of an entry of Z'Z in one iteration for one right-hand side. Bytes per entry of Z'Z, and per
 # effect and right-hand side.
 _STEPS, _SIDES, _ITERATIONS, _ENTRY_WORK = 5, 60, 15, 8.0
-_ENTRY_BYTES, _SIDE_BYTES = 40, 40
 # Evaluations of a search: at least, and per covariance parameter.
 _EVALUATIONS, _PER_PARAMETER = 5, 0.25
-# Work of a direct fit from which on the iterative one is taken if it needs this many times less: a minute or so.
-_PATIENCE, _WORTH_IT = 2e12, 3.0
 # Rows of the product that tells the speed of the machine, and time of a unit of work over that of its multiply-adds.
 _TRIAL, _FACTOR_SECONDS = 256, 0.7
 
@@ -70,17 +61,17 @@ class Plan:
     engine: CholmodEngine | None
 
 
-def is_small(problem: Problem) -> bool:
+def is_small(problem: Problem, limits: Limits = LIMITS) -> bool:
     """Whether the split costs so little that there is nothing to choose, and foreseeing would cost more."""
-    return Elimination.of(problem).rest <= _SMALL_REST
+    return Elimination.of(problem).rest <= limits.small_rest
 
 
-def foresee(problem: Problem, backend: str = "auto", method: str = "auto") -> Cost:
+def foresee(problem: Problem, backend: str = "auto", method: str = "auto", limits: Limits = LIMITS) -> Cost:
     """Foresee what a fit costs, and choose how it is done; see `plan`, which raises where this does."""
-    return plan(problem, backend, method).cost
+    return plan(problem, backend, method, limits).cost
 
 
-def plan(problem: Problem, backend: str = "auto", method: str = "auto") -> Plan:
+def plan(problem: Problem, backend: str = "auto", method: str = "auto", limits: Limits = LIMITS) -> Plan:
     """Weigh the ways to evaluate the criterion, from the pattern of Z'Z alone.
 
     Parameters
@@ -91,6 +82,7 @@ def plan(problem: Problem, backend: str = "auto", method: str = "auto") -> Plan:
     method : {"auto", "direct", "iterative"}
         ``"auto"`` is direct unless that takes more than the memory there is, or more than a minute or so and several
         times what the iterative method takes.
+    limits : Limits
 
     Raises
     ------
@@ -101,7 +93,7 @@ def plan(problem: Problem, backend: str = "auto", method: str = "auto") -> Plan:
         raise BackendError(
             "backend='cholmod' needs scikit-sparse: install mixedsparse[cholmod] (it compiles against SuiteSparse)."
         )
-    weighed = _Weighed(problem, backend, method)
+    weighed = _Weighed(problem, backend, method, limits)
     direct, why = weighed.direct(backend)
     if method == "direct" or backend != "auto":
         weighed.check(direct)
@@ -117,7 +109,9 @@ def plan(problem: Problem, backend: str = "auto", method: str = "auto") -> Plan:
         why = f"A factor would take about {needed} of memory, and {there} are available."
         weighed.check(iterative)
         return weighed.plan(iterative, f"{weighed.fill()} {why}")
-    long = direct.work * direct.evaluations > max(_PATIENCE, _WORTH_IT * iterative.work * iterative.evaluations)
+    long = direct.work * direct.evaluations > max(
+        limits.patience, limits.worth_it * iterative.work * iterative.evaluations
+    )
     if long and not weighed.too_big(iterative):
         why = f"A direct fit would take about {duration_text(direct.seconds)}."
         return weighed.plan(iterative, f"{weighed.fill()} {why}")
@@ -127,11 +121,11 @@ def plan(problem: Problem, backend: str = "auto", method: str = "auto") -> Plan:
 class _Weighed:
     """The candidates for one problem."""
 
-    def __init__(self, problem: Problem, backend: str, method: str) -> None:
-        self.problem, self.elimination = problem, Elimination.of(problem)
+    def __init__(self, problem: Problem, backend: str, method: str, limits: Limits) -> None:
+        self.problem, self.limits, self.elimination = problem, limits, Elimination.of(problem)
         self.thorough = method == "direct" or backend != "auto"
         self.rest = self.elimination.rest
-        self.available = available_memory()
+        self.available = available_memory() if limits.memory is None else limits.memory
         widths = problem.layout.widths
         self.nnz = sum(k * s for k, s in zip((0.5 * (k + 1) for k in widths), self.elimination.sizes, strict=True))
         self.nnz += sum(pairs.data.size for pairs in problem.pairs.values())
@@ -144,7 +138,7 @@ class _Weighed:
 
     def _asks_cholmod(self, backend: str) -> bool:
         """Whether CHOLMOD can be the better one: the rest is neither small nor dense anyway."""
-        if backend != "auto" or not cholmod.available() or self.rest <= _SMALL_REST:
+        if backend != "auto" or not cholmod.available() or self.rest <= self.limits.small_rest:
             return backend == "cholmod"
         if self.visits <= _DENSE_SHARE * self.rest**2:
             return True
@@ -159,7 +153,7 @@ class _Weighed:
             return self.split, f"{eliminated} is the only grouping factor: nothing fills in."
         left = f"eliminating {eliminated} leaves {self.rest:,} random effects"
         if self.cholmod is None:
-            kind = "a small dense system" if self.rest <= _SMALL_REST else "a dense system"
+            kind = "a small dense system" if self.rest <= self.limits.small_rest else "a dense system"
             return self.split, f"{left[0].upper()}{left[1:]}, {kind}."
         # What does not fit comes last, whatever its work.
         if (self.too_big(self.cholmod), self.cholmod.work) < (self.too_big(self.split), self.split.work):
@@ -168,11 +162,14 @@ class _Weighed:
 
     def too_big(self, candidate: Candidate) -> bool:
         """Whether it takes more memory than there is, or more numbers than CHOLMOD can count."""
-        return candidate.memory > self.available or (candidate.name == "cholmod" and candidate.nnz >= _LARGEST_INDEX)
+        return candidate.memory > self.available or (
+            candidate.name == "cholmod" and candidate.nnz >= self.limits.largest_index
+        )
 
     def _candidate(self, name: str, nnz: float, flops: float, work: float, memory: float, counted: bool) -> Candidate:
         evaluations = _STEPS if name == "iterative" else self.evaluations
-        seconds = evaluations * work * _seconds_per_unit()
+        unit = _seconds_per_unit() if self.limits.unit_seconds is None else self.limits.unit_seconds
+        seconds = evaluations * work * unit
         return Candidate(name, nnz, flops, work, memory, evaluations, seconds, counted)
 
     def _split(self) -> Candidate:
@@ -189,14 +186,14 @@ class _Weighed:
 
     def _cholmod(self) -> Candidate:
         pattern = _PATTERN_BYTES * self.nnz
-        analysed, weights = self.nnz <= _ANALYSED and pattern <= self.available, None
+        analysed, weights = self.nnz <= self.limits.analysed and pattern <= self.available, None
         if not analysed:
             counts, weights = counts_by_size(self.problem)
             # CHOLMOD's order is a better one, but not by that much, and looking for it would take minutes.
             hopeful = _FACTOR_BYTES * totals(counts, weights)[0] + pattern <= _BETTER * self.available
             analysed = self.thorough and hopeful and pattern <= self.available
         if analysed:
-            self.engine = CholmodEngine(self.problem)
+            self.engine = CholmodEngine(self.problem, self.limits)
             counts, weights = self.engine.column_counts(), None
         nnz, flops = totals(counts, weights)
         memory = _FACTOR_BYTES * nnz + pattern
@@ -207,7 +204,7 @@ class _Weighed:
         sides = _SIDES + self.problem.p
         flops = sides * _ITERATIONS * self.nnz
         q = sum(self.elimination.sizes)
-        memory = _ENTRY_BYTES * self.nnz + float(_SIDE_BYTES) * sides * q
+        memory = self.limits.entry_bytes * self.nnz + float(self.limits.side_bytes) * sides * q
         work = _ENTRY_WORK * flops + _REFILL_WORK * self.nnz
         return self._candidate("iterative", 0.0, flops, work, memory, counted=False)
 

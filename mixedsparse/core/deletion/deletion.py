@@ -15,7 +15,8 @@ import numpy as np
 
 from mixedsparse.core.deletion.leverage import Hat
 from mixedsparse.core.engines.criteria import criterion_at, make_criterion
-from mixedsparse.core.fitting.fit import Fit, fit_problem
+from mixedsparse.core.fitting.estimates import Fit
+from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.rows import perfect_share
 from mixedsparse.core.problem.edits import Rows, keeps_digits, rows, without

@@ -87,9 +87,9 @@ def certify(
     reproduction: Reproduction | None = None,
 ) -> Certificate:
     """Judge the end of `search`, where some parameters may be `unidentified` and the likelihood may be unbounded."""
-    factors = search.pls.factors
+    lams = search.pls.lams
     boundary = tuple(
-        phrase for i, b in enumerate(problem.layout.term_block) for phrase in flat_directions(problem, i, factors[b])
+        phrase for i, b in enumerate(problem.layout.term_block) for phrase in flat_directions(problem, i, lams[b])
     )
     step = search.step
     saddle = step.lowest < -max(_NEGATIVE * _highest(search), _CURVATURE_NOISE * problem.n * _widest(search) ** 2)

@@ -162,7 +162,7 @@ def prediction_error_covariances(problem: Problem, fit: Fit) -> list[np.ndarray]
     """
     pls, out = fit.search.pls, []
     for b, cov in enumerate(pls.factor.conditional_covariances()):
-        moved = pls.factors[b] @ pls.factors[b].T @ pls.Hx[b]
+        moved = pls.lams[b] @ pls.lams[b].T @ pls.Hx[b]
         out.append(_in_user_basis(problem, fit, b, cov + moved @ pls.K @ moved.swapaxes(1, 2)))
     return out
 

@@ -6,14 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mixedsparse.core.fitting.estimates import (
-    Fit,
-    MonteCarlo,
-    conditional_covariance_of,
-    conditional_covariances,
-    prediction_error_covariances,
-    report,
-)
+from mixedsparse.core.fitting.estimates import Fit, report
 from mixedsparse.core.fitting.iterative import fit_iterative
 from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search
@@ -22,15 +15,7 @@ from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.ground.progress import Progress
 from mixedsparse.ground.threads import lapack_threads
 
-__all__ = [
-    "Fit",
-    "MonteCarlo",
-    "conditional_covariance_of",
-    "conditional_covariances",
-    "fit_problem",
-    "prediction_error_covariances",
-    "report",
-]
+__all__ = ["fit_problem"]
 
 
 def fit_problem(
@@ -68,11 +53,11 @@ def fit_problem(
         inner = None if start is None else engine.problem.layout.to_block @ start
         found = search(engine, reml, start=inner, **limits)
         if restart_budget and start is None:
-            found = _checked_elsewhere(engine, reml, found, restart_budget, max_evals, tolerance, interruptible)
+            found = _from_further_starts(engine, reml, found, restart_budget, max_evals, tolerance, interruptible)
         return report(engine, found, reml)
 
 
-def _checked_elsewhere(
+def _from_further_starts(
     engine: Engine, reml: bool, found: Search, budget: float, max_evals: int, tolerance: float, interruptible: bool
 ) -> Search:
     """Search from further starts if the first end leaves room for another optimum."""

@@ -22,7 +22,7 @@ from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.reasons import Component, describe
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
-from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.problem.entries import symmetric, times_units
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["Unidentified", "unidentified", "unidentified_directions"]
@@ -120,10 +120,8 @@ def unidentified_directions(engine: Engine) -> np.ndarray:
         w = [rng.normal(size=(n, k, 1)) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
         raw = engine.times(w)
         inner = _free_of_x(problem, w, raw)
-        both = [
-            np.concatenate([_patterned(layout, b, u), _patterned(layout, b, v)], axis=2)
-            for b, (u, v) in enumerate(zip(inner, raw, strict=True))
-        ]
+        pairs = [times_units(layout, [v[:, :, 0] for v in vectors]) for vectors in (inner, raw)]
+        both = [np.concatenate(pair, axis=2) for pair in zip(*pairs, strict=True)]
         taken = engine.times(both)
         projected = _free_of_x(problem, both, taken)
         found.append(np.hstack([_flat(projected)[:, :m], _flat(inner)]))
@@ -150,15 +148,6 @@ def _free_of_x(problem: Problem, vectors: list[np.ndarray], products: list[np.nd
     return [product - own[:, :, :p] @ sums for own, product in zip(problem.Zxy, products, strict=True)]
 
 
-def _patterned(layout: BlockLayout, b: int, u: np.ndarray) -> np.ndarray:
-    """D_i u of every parameter, (levels, K, m), for u (levels, K, 1) of block b."""
-    out = np.zeros((*u.shape[:2], len(layout.block)))
-    for i in layout.members[b]:
-        out[:, layout.row[i], i] = u[:, layout.col[i], 0]
-        out[:, layout.col[i], i] = u[:, layout.row[i], 0]
-    return out
-
-
 def _flat(vectors: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([v.reshape(-1, v.shape[2]) for v in vectors])
 
@@ -170,36 +159,28 @@ def _traces(problem: Problem) -> np.ndarray:
         gram.sum(axis=0) - np.tensordot(cross[:, :, :p], cross[:, :, :p], axes=((0, 2), (0, 2)))
         for gram, cross in zip(problem.grams, problem.Zxy, strict=True)
     ]
-    entries = problem.layout.gather(own) * np.where(problem.layout.is_diagonal, 1.0, 2.0)
+    entries = problem.layout.gather(own) * problem.layout.multiplicity
     return np.append(entries, float(problem.n - p))
 
 
 def _judged(problem: Problem, pls: Pls, directions: np.ndarray) -> Unidentified:
     """Name the parameters, and follow the coefficients along the directions."""
     layout, p = problem.layout, problem.p
-    size = 1.0 + max(float(np.square(lam).sum()) for lam in pls.factors)
+    size = 1.0 + max(float(np.square(lam).sum()) for lam in pls.lams)
     beta, cov = np.zeros((directions.shape[1], p)), np.zeros((directions.shape[1], p, p))
     sigma2 = pls.pwrss / problem.degrees(pls.reml)
     for i, direction in enumerate(directions.T):
         step = size * direction / np.abs(direction).max()
         inner, pull = np.zeros((p, p)), np.zeros(p)
-        for b, (lam, hx, zeta) in enumerate(zip(pls.factors, pls.Hx, pls.zeta, strict=True)):
+        for b, (lam, hx, zeta) in enumerate(zip(pls.lams, pls.Hx, pls.zeta, strict=True)):
             # W^-1 = V_0 less what the random effects add to it.
-            change = _symmetric(layout, b, step) - step[-1] * lam @ lam.T
+            change = symmetric(layout, b, step) - step[-1] * lam @ lam.T
             turned = np.swapaxes(hx, 1, 2) @ change
             inner += (turned @ hx).sum(axis=0)
             pull -= np.einsum("lpk,lk->p", turned, zeta)
         beta[i] = solve_triangular(problem.basis.root, pls.K @ pull) if p else pull
         cov[i] = sigma2 * problem.basis.covariance(pls.K @ inner @ pls.K + step[-1] * pls.K)
     return Unidentified(_components(problem, directions), beta, cov)
-
-
-def _symmetric(layout: BlockLayout, b: int, entries: np.ndarray) -> np.ndarray:
-    """Symmetric (K, K) of block b with the given entries (m + 1,)."""
-    mine = layout.members[b]
-    out = np.zeros((layout.widths[b], layout.widths[b]))
-    out[layout.row[mine], layout.col[mine]] = out[layout.col[mine], layout.row[mine]] = entries[mine]
-    return out
 
 
 def _components(problem: Problem, directions: np.ndarray) -> tuple[Component, ...]:
@@ -216,7 +197,7 @@ def _components(problem: Problem, directions: np.ndarray) -> tuple[Component, ..
             back = np.linalg.inv(whiten)
             # In units of each effect's SD over the rows.
             spread = np.linalg.norm(whiten, axis=0)[:, None]
-            moved = spread * (back @ _symmetric(layout, b, direction)[inside, inside] @ back.T) * spread.T
+            moved = spread * (back @ symmetric(layout, b, direction)[inside, inside] @ back.T) * spread.T
             values += [moved[i, j] for (owner, i, j) in keys if owner == t]
         table[:, d] = [*values, direction[-1]]
     basis, _ = np.linalg.qr(table / np.linalg.norm(table, axis=0))

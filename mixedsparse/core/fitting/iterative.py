@@ -10,7 +10,7 @@ import numpy as np
 from mixedsparse.core.fitting.estimates import Fit, MonteCarlo, report
 from mixedsparse.core.fitting.iterative_search import Goals, search
 from mixedsparse.core.fitting.outcome import Search, Stop
-from mixedsparse.core.likelihood.interface import StochasticEngine, StochasticFactor
+from mixedsparse.core.likelihood.interface import StochasticEngine, StochasticFactored
 from mixedsparse.core.likelihood.pls import criterion_value
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.progress import Progress
@@ -117,7 +117,7 @@ def fit_iterative(
     return dataclasses.replace(report(engine, outcome, reml), monte_carlo=monte_carlo)
 
 
-def _with_criterion(problem: Problem, found: Search, factor: StochasticFactor) -> tuple[Search, float]:
+def _with_criterion(problem: Problem, found: Search, factor: StochasticFactored) -> tuple[Search, float]:
     """Put the criterion into the outcome of a search; its Monte-Carlo error."""
     pls = found.pls
     logdet, error = factor.log_determinant()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.fitting.trust import Step, secant
 from mixedsparse.core.likelihood.derivatives import Derivatives
+from mixedsparse.core.newton.trust import Step, secant
 from mixedsparse.core.problem.blocks import BlockLayout
 
 __all__ = ["CLOSE", "lacking"]

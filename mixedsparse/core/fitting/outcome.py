@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 
-from mixedsparse.core.fitting.trust import Step
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.newton.single import Stop
+from mixedsparse.core.newton.trust import Step
 from mixedsparse.ground.progress import Iteration
 
 __all__ = ["Search", "Stop"]
-
-
-class Stop(Enum):
-    """Why the search ended."""
-
-    CONVERGED = "converged"
-    MAX_EVALS = "the limit on evaluations was reached"
-    NO_PROGRESS = "no step lowers the criterion"
-    NOT_FINITE = "the derivatives are not finite"
-    INTERRUPTED = "it was interrupted"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

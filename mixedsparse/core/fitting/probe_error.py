@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.likelihood.derivatives import Derivatives, working_vectors
+from mixedsparse.core.likelihood.derivatives import Derivatives, times_columns
 from mixedsparse.core.likelihood.interface import SampledTraces
 from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.entries import times_slopes
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["ProbeError", "probe_error"]
@@ -49,12 +50,10 @@ def probe_error(
     inverse = np.zeros((m, m))
     inverse[np.ix_(free, free)] = _inverse(derivatives.hessian[np.ix_(free, free)])
     theta = inverse @ score_covariance(problem, pls, traces) @ inverse
-    cross, score = np.zeros((m, problem.p)), np.zeros(m)
-    for vectors, hx, zeta in zip(working_vectors(problem.layout, pls), pls.Hx, pls.zeta, strict=True):
-        flat = vectors.reshape(-1, m)
-        cross += flat.T @ hx.reshape(len(flat), -1)
-        score += flat.T @ zeta.reshape(-1)
-    # d gamma / d theta_i = -K H'c_i, d r^2 / d theta_i = -c_i'zeta, with c_i of `derivatives`.
+    moved = times_slopes(problem.layout, pls.lams, pls.zeta)
+    cross = times_columns(moved, pls.Hx)
+    score = times_columns(moved, [zeta[:, :, None] for zeta in pls.zeta])[:, 0]
+    # d gamma / d theta_i = -K H'c_i, d r^2 / d theta_i = -c_i'zeta, c_i = (I x D_i) zeta.
     slope = cross @ pls.K
     gamma = slope.T @ theta @ slope
     sigma2 = math.sqrt(max(float(score @ theta @ score), 0.0)) / df
@@ -69,7 +68,7 @@ def probe_error(
 
 def score_covariance(problem: Problem, pls: Pls, traces: SampledTraces) -> np.ndarray:
     """Covariance (m, m) of the score over sets of probes of the size in use."""
-    slopes = [samples @ lam for samples, lam in zip(traces.samples, pls.factors, strict=True)]
+    slopes = [samples @ lam for samples, lam in zip(traces.samples, pls.lams, strict=True)]
     drawn = 2.0 * np.array([problem.layout.gather(one) for one in zip(*slopes, strict=True)])
     if len(drawn) < 2:
         return np.zeros((problem.n_theta, problem.n_theta))

@@ -10,9 +10,10 @@ from mixedsparse.core.batch.accuracy import LOST, batch_at
 from mixedsparse.core.batch.batch import Responses
 from mixedsparse.core.batch.coordinates import plain_chart
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
-from mixedsparse.core.batch.newton_batch import minimise
-from mixedsparse.core.fitting.fit import Fit, fit_problem
+from mixedsparse.core.fitting.estimates import Fit
+from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.newton.batched import minimise
 from mixedsparse.core.problem.edits import with_sums
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 

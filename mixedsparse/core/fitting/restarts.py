@@ -1,7 +1,7 @@
 """Further starts after an end that may be a local optimum: one on the boundary, or where the data say little.
 
 Likelihoods of small or singular models can have several optima (Henn & Hodges 2014, Int. Stat. Rev. 82, 436-458).
-Starts are of the kinds of `starts`. Small models are searched from nearly all of them in step (`newton_batch`), where
+Starts are of the kinds of `starts`. Small models are searched from nearly all of them in step (`newton.batched`), where
 sigma is a parameter of its own, so that paths differ from those of the first search; what they find is searched again
 from there, so that the end is judged as ever. For others the criterion is evaluated at all starts, which costs little
 beside a search, and searches set out from the lowest, one after the other. How many starts there are is decided by an
@@ -21,13 +21,13 @@ from mixedsparse.core.batch.batch import Batch, Responses
 from mixedsparse.core.batch.coordinates import plain_chart
 from mixedsparse.core.batch.general import make_batch
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
-from mixedsparse.core.batch.newton_batch import minimise
 from mixedsparse.core.engines.criteria import make_criterion
 from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.starts import changed_copies, even_starts, random_starts
 from mixedsparse.core.fitting.unbounded import vanishes
 from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.newton.batched import minimise
 from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError

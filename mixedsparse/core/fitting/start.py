@@ -69,14 +69,14 @@ def moment_start(problem: Problem) -> np.ndarray:
     solution = np.linalg.lstsq(system, known, rcond=None)[0]
     total = float(problem.xy[-1, -1]) / problem.n
     residual = max(float(solution[-1]), _RESIDUAL_SHARE * total)
-    factors = []
+    lams = []
     for b, (side, place) in enumerate(zip(sides, places, strict=True)):
         k = layout.widths[b]
         covariance = np.zeros(k * k)
         covariance[side.free] = solution[place] / residual if residual > 0 else 0.0
         floor = min(_SMALLEST_RATIO * layout.n_levels[b] / problem.n, _LARGEST_FLOOR)
-        factors.append(_root(covariance.reshape(k, k), floor))
-    return layout.gather(factors)
+        lams.append(_root(covariance.reshape(k, k), floor))
+    return layout.gather(lams)
 
 
 def _side(problem: Problem, b: int) -> _Side:

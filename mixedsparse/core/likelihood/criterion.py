@@ -10,13 +10,13 @@ from mixedsparse.core.likelihood.derivatives import Derivatives, differentiate
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls, rounding, solve_pls
 
-__all__ = ["ENOUGH", "Criterion", "EngineCriterion", "Point"]
+__all__ = ["ENOUGH", "Criterion", "EngineCriterion", "Evaluated"]
 
 # Rounding error of the criterion from which on it is evaluated with more digits, where that can be done.
 ENOUGH = 1e-7
 
 
-class Point(Protocol):
+class Evaluated(Protocol):
     """An evaluated theta."""
 
     @property
@@ -34,7 +34,7 @@ class Criterion(Protocol):
     """Evaluates and differentiates; a point belongs to the criterion that made it."""
 
     def evaluate(self, theta: np.ndarray) -> Any:
-        """Return the `Point` at theta of the whitened bases, or raise NotPositiveDefiniteError."""
+        """Return the `Evaluated` point at theta of the whitened bases, or raise NotPositiveDefiniteError."""
         ...
 
     def differentiate(self, point: Any, exact: bool) -> Derivatives:
@@ -67,7 +67,7 @@ class EngineCriterion:
     def evaluate(self, theta: np.ndarray) -> Pls:
         """See `Criterion.evaluate`."""
         problem = self.engine.problem
-        return solve_pls(problem, self.engine.factorize(problem.layout.factors(theta)), self.reml)
+        return solve_pls(problem, self.engine.factorize(problem.layout.lams(theta)), self.reml)
 
     def differentiate(self, point: Pls, exact: bool) -> Derivatives:
         """See `Criterion.differentiate`."""

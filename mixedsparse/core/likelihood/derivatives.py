@@ -1,24 +1,33 @@
-"""Exact gradient and average-information Hessian of the profiled criterion in theta.
+"""First and second derivatives of the criterion: in entries of Sigma, and by the chain rule in theta.
 
 Sources: Gilmour, Thompson & Cullis (1995), Biometrics 51, 1440-1450 (average information); Johnson & Thompson
 (1995), J. Dairy Sci. 78, 449-456. With zeta = Z'V_0^-1 (y - X beta), H = Z'V_0^-1 X, K = (X'V_0^-1 X)^-1 and
 df = n or n - p, block b of the gradient is 2 G_b Lambda_b with
 
     G_b = sum over levels of [Z'V_0^-1 Z]_ll - (REML) H_l K H_l' - (df / r^2) zeta_l zeta_l'
+
+In the entries s of Sigma (see `problem.entries`), with tau = df / r^2, W_0 = Z'P_0 Z and P = V_0^-1 (ML) or P_0 (REML),
+the second derivatives are
+
+    2 tau zeta'S_i W_0 S_j zeta - tr(P V_i P V_j) - tau^2 zeta'S_i zeta zeta'S_j zeta / df
+
+of which average information leaves the trace out with as much of the first term.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.likelihood.interface import Engine, Factored, Written
 from mixedsparse.core.likelihood.pls import Pls
-from mixedsparse.core.likelihood.traces import scaled_trace_products, trace_products
+from mixedsparse.core.likelihood.traces import contract, scaled_trace_products, stacked
 from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.problem.entries import bend, jacobian, times_units
 
-__all__ = ["Derivatives", "differentiate", "working_vectors"]
+__all__ = ["Derivatives", "Information", "differentiate", "in_theta", "information", "right_divide", "times_columns"]
 
 Vectors = list[np.ndarray]
 
@@ -50,6 +59,56 @@ class Derivatives:
         return bool(np.isfinite(self.gradient).all() and (self.hessian is None or np.isfinite(self.hessian).all()))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Information:
+    """What second derivatives in the entries s of Sigma are made of.
+
+    Attributes
+    ----------
+    quadratic : ndarray, shape (m, m)
+        zeta'S_i W_0 S_j zeta.
+    against_x : ndarray, shape (m, p)
+        zeta'S_i H.
+    traces : ndarray, shape (m, m), or None
+        tr(P V_i P V_j), if W was written out.
+    """
+
+    quadratic: np.ndarray
+    against_x: np.ndarray
+    traces: np.ndarray | None
+
+
+def information(
+    engine: Engine, factor: Factored, zeta: Vectors, H: Vectors, K: np.ndarray, reml: bool, written: Written | None
+) -> Information:
+    """Second derivatives of the parts of the criterion in entries of Sigma.
+
+    Parameters
+    ----------
+    engine : Engine
+    factor : Factor
+    zeta, H : list of ndarray (levels, K) and (levels, K, p)
+        Z'V_0^-1 (y - X beta) and Z'V_0^-1 Q.
+    K : ndarray, shape (p, p)
+    reml : bool
+    written : Written or None
+        W of all blocks, which is overwritten.
+    """
+    moved = times_units(engine.problem.layout, zeta)
+    against_x = times_columns(moved, H)
+    traces = None
+    if written is None:
+        inner = times_columns(moved, factor.project(engine.times(moved)))
+    else:
+        flat = stacked(written, moved)
+        inner = flat.T @ (written.matrix @ flat)
+        if reml and len(K):
+            columns = stacked(written, H)
+            written.matrix[:] -= columns @ K @ columns.T
+        traces = contract(written, engine.problem.layout, engine.limits.copied)
+    return Information(inner - against_x @ K @ against_x.T, against_x, traces)
+
+
 def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = True) -> Derivatives:
     """Differentiate the criterion at `pls`.
 
@@ -66,51 +125,61 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
     The curvature needs G_b itself, which is G_b Lambda_b times Lambda_b^-1: a diagonal entry that is exactly 0 must
     be moved off it by the caller (`optimize` keeps 1e-7 away), or the rows that belong to it are left at 0.
     """
-    problem, layout = engine.problem, engine.problem.layout
-    scale = problem.degrees(pls.reml) / pls.pwrss
-    directions = working_vectors(layout, pls) if second else []
-    inner = None
-    if second and not (exact and engine.writes_projection):
-        # Solves come first: the inverse takes the place of the factor.
-        inner = _inner_products(engine, pls, directions)
-    slopes = []
-    for lam, trace, zeta, hx in zip(pls.factors, pls.factor.traces(), pls.zeta, pls.Hx, strict=True):
-        outer = scale * (zeta.T @ zeta)
+    problem, layout, factor = engine.problem, engine.problem.layout, pls.factor
+    df = problem.degrees(pls.reml)
+    tau = df / pls.pwrss
+    known = found = None
+    if second:
+        # Solutions come first: the inverse takes the place of the factor.
+        written = factor.projection() if exact and engine.writes_projection else None
+        found = information(engine, factor, pls.zeta, pls.Hx, pls.K, pls.reml, written)
+    slopes, rises = [], []
+    for lam, trace, zeta, hx in zip(pls.lams, factor.traces(), pls.zeta, pls.Hx, strict=True):
+        squares = zeta.T @ zeta
+        rises.append(squares)
+        outer = tau * squares
         if pls.reml and hx.shape[2]:
             outer = outer + np.tensordot(hx @ pls.K, hx, axes=((0, 2), (0, 2)))
         slopes.append(trace - outer @ lam)
     gradient = 2.0 * layout.gather(slopes)
-    if not second:
-        pls.factor.release()
-        return Derivatives(gradient, None)
-    hessian, kind, known = _without_curvature(engine, pls, directions, inner, exact)
-    pls.factor.release()
-    for b, (slope, lam) in enumerate(zip(slopes, pls.factors, strict=True)):
-        _add_curvature(hessian, layout, b, _right_divide(slope, lam))
-    return Derivatives(gradient, 0.5 * (hessian + hessian.T), kind, known)
-
-
-def _without_curvature(
-    engine: Engine, pls: Pls, directions: Vectors, inner: np.ndarray | None, exact: bool
-) -> tuple[np.ndarray, str, np.ndarray | None]:
-    """Second derivatives but for the curvature, their kind, and which are exact.
-
-    They are the information, or twice it less the traces where these are known.
-    """
-    layout = engine.problem.layout
-    if inner is None:
-        traces, inner = trace_products(layout, pls, directions)
-        information, correction = _information(engine, pls, directions, inner)
-        return 2.0 * information - traces - correction, "exact", np.ones(information.shape, dtype=bool)
-    information, correction = _information(engine, pls, directions, inner)
-    found = scaled_trace_products(layout, pls) if exact else None
     if found is None:
-        return information - correction, "average information", None
-    traces, known = found
-    return np.where(known, 2.0 * information - traces, information) - correction, "average information", known
+        factor.release()
+        return Derivatives(gradient, None)
+    curve, kind = tau * found.quadratic, "average information"
+    if found.traces is not None:
+        curve, kind, known = 2.0 * curve - found.traces, "exact", np.ones(curve.shape, dtype=bool)
+    elif exact:
+        half = np.linalg.cholesky(pls.K) if pls.reml and len(pls.K) else np.empty((len(pls.K), 0))
+        partial = scaled_trace_products(layout, factor, [hx @ half for hx in pls.Hx], engine.limits.copied)
+        if partial is not None:
+            traces, known = partial
+            curve = np.where(known, 2.0 * curve - traces, curve)
+    factor.release()
+    rise = tau * layout.gather(rises) * layout.multiplicity
+    curve -= rise[:, None] * (rise / df)
+    scores = [right_divide(slope, lam) for slope, lam in zip(slopes, pls.lams, strict=True)]
+    return Derivatives(gradient, in_theta(layout, pls.lams, curve, scores), kind, known)
 
 
-def _right_divide(slope: np.ndarray, lam: np.ndarray) -> np.ndarray:
+def in_theta(
+    layout: BlockLayout, lams: Sequence[np.ndarray], curve: np.ndarray, scores: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Hessian in theta (m, m) from that in the entries of Sigma, `curve` (m, m), and from G_b (K, K) of each block."""
+    J = jacobian(layout, lams)
+    hessian = J.T @ curve @ J + bend(layout, scores)
+    return 0.5 * (hessian + hessian.T)
+
+
+def times_columns(left: Vectors, right: Vectors) -> np.ndarray:
+    """Inner products (m, r) of the columns of block vectors (levels, K, m) and (levels, K, r)."""
+    return np.add.reduce([_flat(a).T @ _flat(b) for a, b in zip(left, right, strict=True)])
+
+
+def _flat(vectors: np.ndarray) -> np.ndarray:
+    return vectors.reshape(vectors.shape[0] * vectors.shape[1], -1)
+
+
+def right_divide(slope: np.ndarray, lam: np.ndarray) -> np.ndarray:
     """G = (G Lambda) Lambda^-1, symmetrised; columns of a zero pivot are taken as 0."""
     diagonal = np.diagonal(lam)
     if (diagonal == 0).any():
@@ -120,49 +189,3 @@ def _right_divide(slope: np.ndarray, lam: np.ndarray) -> np.ndarray:
     for j in range(k - 1, -1, -1):
         out[:, j] = (slope[:, j] - out[:, j + 1 :] @ lam[j + 1 :, j]) / lam[j, j]
     return 0.5 * (out + out.T)
-
-
-def _add_curvature(hessian: np.ndarray, layout: BlockLayout, b: int, score: np.ndarray) -> None:
-    """Add 2 G_rr' between entries (r, s) and (r', s) of the same column s."""
-    mine = layout.members[b]
-    row, col = layout.row[mine], layout.col[mine]
-    hessian[mine[:, None], mine] += 2.0 * score[row[:, None], row] * (col[:, None] == col)
-
-
-def _inner_products(engine: Engine, pls: Pls, directions: Vectors) -> np.ndarray:
-    """F'Z'V_0^-1 Z F, shape (m, m), with F = [c_1 .. c_m], c_i = (I x D_i) zeta."""
-    projected = pls.factor.project(engine.times(directions))
-    return np.add.reduce(
-        [f.reshape(-1, f.shape[2]).T @ w.reshape(-1, f.shape[2]) for f, w in zip(directions, projected, strict=True)]
-    )
-
-
-def _information(engine: Engine, pls: Pls, directions: Vectors, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(df / r^2) F'Z'P_0 Z F, and ss' / df with s = (df / r^2) F'zeta."""
-    problem = engine.problem
-    df = problem.degrees(pls.reml)
-    scale = df / pls.pwrss
-    m = problem.n_theta
-    cross = np.zeros((m, problem.p))
-    score = np.zeros(m)
-    for f, hx, zeta in zip(directions, pls.Hx, pls.zeta, strict=True):
-        flat = f.reshape(-1, m)
-        cross += flat.T @ hx.reshape(len(flat), -1)
-        score += flat.T @ zeta.reshape(-1)
-    score *= scale
-    return scale * (inner - cross @ pls.K @ cross.T), np.outer(score, score) / df
-
-
-def working_vectors(layout: BlockLayout, pls: Pls) -> Vectors:
-    """F as block vectors (levels, K, m): D_i zeta_l with D_i = E_rs Lambda' + Lambda E_sr."""
-    m = len(layout.block)
-    out = []
-    for b, (zeta, lam) in enumerate(zip(pls.zeta, pls.factors, strict=True)):
-        f = np.zeros((*zeta.shape, m))
-        weighted = zeta @ lam
-        for i in layout.members[b]:
-            r, s = layout.row[i], layout.col[i]
-            f[:, :, i] = zeta[:, r, None] * lam[:, s]
-            f[:, r, i] += weighted[:, s]
-        out.append(f)
-    return out

@@ -13,16 +13,17 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.limits import Limits
 
 __all__ = [
     "Effort",
     "Engine",
-    "Factor",
+    "Factored",
     "Pattern",
     "ProbeSet",
     "SampledTraces",
     "StochasticEngine",
-    "StochasticFactor",
+    "StochasticFactored",
     "Written",
 ]
 
@@ -46,11 +47,11 @@ class Written(NamedTuple):
     starts: Mapping[int, int]
 
 
-class Factor(Protocol):
+class Factored(Protocol):
     """M(theta) = Lambda'Z'Z Lambda + I, factorised. Block vectors are lists of (levels, K, r), one per block."""
 
     logdet: float
-    factors: Sequence[np.ndarray]
+    lams: Sequence[np.ndarray]
 
     def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
         """Lambda M^-1 Lambda'Z'Y (modes) and Z'V_0^-1 Y = Z'Y - Z'Z modes from Z'Y."""
@@ -101,14 +102,15 @@ class Engine(Protocol):
 
     name: str
     problem: Problem
+    limits: Limits
 
     @property
     def work(self) -> float:
         """Multiply-adds of the largest dense operation of an evaluation."""
         ...
 
-    def factorize(self, factors: Sequence[np.ndarray]) -> Factor:
-        """Factorise at the block factors Lambda_b (K, K)."""
+    def factorize(self, lams: Sequence[np.ndarray]) -> Factored:
+        """Factorise at Lambda_b (K, K) of each block."""
         ...
 
     def times(self, vectors: Vectors) -> Vectors:
@@ -126,7 +128,7 @@ class Engine(Protocol):
 
     @property
     def writes_projection(self) -> bool:
-        """Whether its factors write W = Z'V_0^-1 Z out at so little cost that exact Hessians save time."""
+        """Whether what it factorises writes W = Z'V_0^-1 Z out at so little cost that exact Hessians save time."""
         ...
 
     @property
@@ -171,7 +173,7 @@ class Effort:
         self.worst = max(self.worst, iterations)
 
 
-class StochasticFactor(Factor, Protocol):
+class StochasticFactored(Factored, Protocol):
     """M(theta) by an engine with random probes."""
 
     def estimate(self) -> SampledTraces:
@@ -214,13 +216,13 @@ class StochasticEngine(Engine, Protocol):
 
     @property
     def enriched(self) -> bool:
-        """Whether solutions are as quick as `StochasticFactor.enrich` can make them."""
+        """Whether solutions are as quick as `StochasticFactored.enrich` can make them."""
         ...
 
     def renewed(self, seed: int) -> StochasticEngine:
         """Engine that shares the analysis only, with probes of its own."""
         ...
 
-    def factorize(self, factors: Sequence[np.ndarray]) -> StochasticFactor:
-        """Prepare solutions at the block factors Lambda_b (K, K)."""
+    def factorize(self, lams: Sequence[np.ndarray]) -> StochasticFactored:
+        """Prepare solutions at Lambda_b (K, K) of each block."""
         ...

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import lapack
 
-from mixedsparse.core.likelihood.interface import Engine, Factor
+from mixedsparse.core.likelihood.interface import Engine, Factored
 from mixedsparse.core.likelihood.rows import can_use_rows, root_from_rows
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -48,7 +48,7 @@ class Pls:
         Z'V_0^-1 (y - X beta).
     modes : list of ndarray (levels, K)
         Conditional modes b of the whitened bases.
-    factors : sequence of ndarray (K, K)
+    lams : sequence of ndarray (K, K)
         Lambda of each block.
     reml : bool
         Which criterion.
@@ -69,23 +69,23 @@ class Pls:
     Hx: Vectors
     zeta: Vectors
     modes: Vectors
-    factors: Sequence[np.ndarray]
+    lams: Sequence[np.ndarray]
     reml: bool
     losses: np.ndarray = field(default_factory=lambda: np.empty(0))
     lossy: bool = False
-    made: Factor | None = None
+    made: Factored | None = None
     engine: Engine | None = None
 
     @cached_property
-    def factor(self) -> Factor:
+    def factor(self) -> Factored:
         """M(theta), factorised."""
         if self.made is not None:
             return self.made
         assert self.engine is not None
-        return self.engine.factorize(self.factors)
+        return self.engine.factorize(self.lams)
 
 
-def solve_pls(problem: Problem, factor: Factor, reml: bool) -> Pls:
+def solve_pls(problem: Problem, factor: Factored, reml: bool) -> Pls:
     """Profile beta and sigma out at the factorised theta.
 
     Raises
@@ -121,7 +121,7 @@ def solve_pls(problem: Problem, factor: Factor, reml: bool) -> Pls:
         Hx=[h[:, :, :p] for h in projected],
         zeta=[h[:, :, p] - h[:, :, :p] @ gamma for h in projected],
         modes=[m[:, :, p] - m[:, :, :p] @ gamma for m in modes],
-        factors=factor.factors,
+        lams=factor.lams,
         reml=reml,
         losses=losses,
         lossy=lossy,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.likelihood.interface import Factor
+from mixedsparse.core.likelihood.interface import Factored
 from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.crossproducts import level_sums
 from mixedsparse.core.problem.problem import Problem
@@ -40,7 +40,7 @@ def perfect_share(problem: Problem) -> float:
     return _PERFECT_OF_ROWS if can_use_rows(problem) else _PERFECT
 
 
-def root_from_rows(problem: Problem, factor: Factor, projected: Vectors) -> np.ndarray:
+def root_from_rows(problem: Problem, factor: Factored, projected: Vectors) -> np.ndarray:
     """Upper triangular root of S, shape (p + 1, p + 1), its diagonal not negative.
 
     Parameters
@@ -51,7 +51,7 @@ def root_from_rows(problem: Problem, factor: Factor, projected: Vectors) -> np.n
         Z'V_0^-1 [Q r] as sums over levels give it.
     """
     columns = np.column_stack([problem.basis.q, problem.basis.residual])
-    lams = factor.factors
+    lams = factor.lams
     left = columns - _spread(problem, [lam @ (lam.T @ v) for lam, v in zip(lams, projected, strict=True)])
     gap = [own - v for own, v in zip(_sums(problem, left), projected, strict=True)]
     step = factor.solve(gap)[1]

@@ -77,9 +77,25 @@ class BlockLayout:
         return self.row == self.col
 
     @cached_property
+    def multiplicity(self) -> np.ndarray:
+        """How often each entry stands in its symmetric matrix, shape (m,): once on a diagonal, else twice."""
+        return np.where(self.is_diagonal, 1.0, 2.0)
+
+    @cached_property
     def members(self) -> tuple[np.ndarray, ...]:
         """Positions in theta of the entries of each block."""
         return tuple(np.flatnonzero(self.block == b) for b in range(len(self.widths)))
+
+    @cached_property
+    def units(self) -> tuple[np.ndarray, ...]:
+        """S_i of the entries of each block, (m_b, K, K): symmetric, ones at the entry and its mirror image."""
+        out = []
+        for mine, k in zip(self.members, self.widths, strict=True):
+            index, row, col = np.arange(len(mine)), self.row[mine], self.col[mine]
+            unit = np.zeros((len(mine), k, k))
+            unit[index, row, col] = unit[index, col, row] = 1.0
+            out.append(unit)
+        return tuple(out)
 
     @cached_property
     def _effect(self) -> np.ndarray:
@@ -91,7 +107,7 @@ class BlockLayout:
         """Number of random effects in total."""
         return sum(k * n for k, n in zip(self.widths, self.n_levels, strict=True))
 
-    def factors(self, theta: np.ndarray) -> list[np.ndarray]:
+    def lams(self, theta: np.ndarray) -> list[np.ndarray]:
         """Lambda of each block, (K, K) lower triangular, from theta of the whitened bases."""
         out = [np.zeros((k, k)) for k in self.widths]
         for mine, lam in zip(self.members, out, strict=True):
@@ -123,7 +139,7 @@ class BlockLayout:
 
     def canonical(self, theta: np.ndarray) -> np.ndarray:
         """Theta of the same covariance with a zero column wherever a pivot is zero."""
-        return self.gather([_semidefinite_root(lam @ lam.T, lam) for lam in self.factors(theta)])
+        return self.gather([_semidefinite_root(lam @ lam.T, lam) for lam in self.lams(theta)])
 
 
 def _semidefinite_root(sigma: np.ndarray, lam: np.ndarray) -> np.ndarray:
@@ -224,4 +240,5 @@ def _whitening_of_theta(layout: ThetaLayout, whiten: Sequence[np.ndarray]) -> np
 
 def effect_major(vectors: np.ndarray) -> np.ndarray:
     """Rows (K levels, r) of block vectors (levels, K, r): all levels of one effect together."""
-    return vectors.swapaxes(0, 1).reshape(-1, vectors.shape[2])
+    levels, k, _ = vectors.shape
+    return vectors.swapaxes(0, 1).reshape(levels * k, -1)

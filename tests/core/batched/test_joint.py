@@ -47,7 +47,7 @@ def points(charts, problem, seed=0):
 
 
 def batches(problem):
-    yield DenseBatch(problem)
+    yield DenseBatch(make_engine(problem))
     yield from (EngineBatch(make_engine(problem, backend)) for backend in BACKENDS)
     if len(problem.layout.widths) == 1:
         yield LevelBatch(problem)
@@ -108,7 +108,9 @@ def test_charts_hold_what_they_name(term):
     charts = [deviation_chart(problem, term, i, UNIT) for i in range(2)] + [correlation_chart(problem, term, 0, 1)]
     charts += [correlation_chart(problem, term, 1, 0), sigma_chart(problem, UNIT)]
     x, index = points(charts, problem), np.arange(len(charts))
-    criterion = JointCriterion(DenseBatch(problem), charts, Responses.of(problem, len(charts)), UNIT, False)
+    criterion = JointCriterion(
+        DenseBatch(make_engine(problem)), charts, Responses.of(problem, len(charts)), UNIT, False
+    )
     cov = criterion.covariances(x, index)[term]
     sd = np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
     held = [float(chart.value(x[i, chart.position])) for i, chart in enumerate(charts)]
@@ -124,7 +126,9 @@ def test_coordinates_return_the_covariances():
     templates = [np.tril(rng.normal(size=(t.k, t.k))) for t in problem.terms]
     charts = all_charts(problem, False)
     x = np.array([chart.coordinates(templates, 0.2) for chart in charts])
-    criterion = JointCriterion(DenseBatch(problem), charts, Responses.of(problem, len(charts)), UNIT, False)
+    criterion = JointCriterion(
+        DenseBatch(make_engine(problem)), charts, Responses.of(problem, len(charts)), UNIT, False
+    )
     for got, lam in zip(criterion.covariances(x, np.arange(len(charts))), templates, strict=True):
         np.testing.assert_allclose(got, np.broadcast_to(UNIT**2 * lam @ lam.T, got.shape), atol=1e-12)
 

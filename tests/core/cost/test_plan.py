@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from mixedsparse.core.engines.split.engine import SplitEngine
 from mixedsparse.core.likelihood.derivatives import differentiate
 from mixedsparse.core.likelihood.pls import solve_pls
 from mixedsparse.core.problem.problem import Problem, make_problem
+from mixedsparse.ground.limits import Limits
 from tests.models import DESIGNS, make
 
 needs_cholmod = pytest.mark.skipif(not cholmod.available(), reason="scikit-sparse is not installed")
@@ -47,18 +49,12 @@ def nested() -> Problem:
     return problem(pupil=rows // 2, school=rows // 80, room=rows // 6)
 
 
-@pytest.fixture
-def room(monkeypatch):
-    """Set the memory that there is."""
-    return lambda size: monkeypatch.setattr(cost, "available_memory", lambda: size)
-
-
 @needs_cholmod
 @pytest.mark.parametrize("name", DESIGNS)
-def test_counts_of_cholmod_are_those_of_its_factor(name, monkeypatch):
+def test_counts_of_cholmod_are_those_of_its_factor(name):
     engine = CholmodEngine(make(name, seed=2).problem())
     factor = engine.column_counts()
-    monkeypatch.setattr("mixedsparse.core.engines.cholmod.engine._COUNTED", -1)
+    engine.limits = Limits(counted=-1)
     symbolic = engine.column_counts()
     # CHOLMOD merges columns of nearly the same pattern, at the price of some zeros.
     assert symbolic.sum() <= factor.sum() <= 1.5 * symbolic.sum() + 200
@@ -113,26 +109,25 @@ def test_nested_chains_stay_sparse():
 
 
 @needs_cholmod
-def test_a_bound_takes_the_place_of_the_analysis_where_that_is_long(monkeypatch):
-    monkeypatch.setattr(cost, "_ANALYSED", 100)
-    chosen = plan(nested())
+def test_a_bound_takes_the_place_of_the_analysis_where_that_is_long():
+    few = Limits(analysed=100)
+    chosen = plan(nested(), limits=few)
     assert chosen.engine is None
     assert chosen.cost.backend == "cholmod"
     assert not chosen.cost.chosen.counted
-    counted = plan(nested(), method="direct").cost.chosen
+    counted = plan(nested(), method="direct", limits=few).cost.chosen
     assert counted.counted
     assert counted.nnz <= chosen.cost.chosen.nnz
 
 
 @needs_cholmod
-def test_what_does_not_fit_comes_last(room):
+def test_what_does_not_fit_comes_last():
     chain = nested()
     small = foresee(chain)
     assert small.backend == "cholmod"
     # Just less than CHOLMOD takes: the split takes more still.
-    room(0.9 * small.memory)
     with pytest.raises(ms.BackendError, match=r"backend='(split|cholmod)'"):
-        foresee(chain, method="direct")
+        foresee(chain, method="direct", limits=Limits(memory=0.9 * small.memory))
 
 
 @needs_cholmod
@@ -148,42 +143,36 @@ def test_dense_rests_are_split():
     assert isinstance(make_engine(crossed(60_000, 2000, 600)), SplitEngine)
 
 
-def test_iterative_where_memory_is_short(room):
-    room(9e6)
-    found = foresee(crossed(20_000, 2000, 700))
+def test_iterative_where_memory_is_short():
+    found = foresee(crossed(20_000, 2000, 700), limits=Limits(memory=9e6))
     assert found.method == found.backend == "iterative"
     assert found.reason.startswith("Eliminating user leaves 700 random effects, most of them of item, which fill in.")
     assert "12 MiB of memory, and 9 MiB are available" in found.reason
 
 
-def test_iterative_where_a_direct_fit_takes_long(monkeypatch):
+def test_iterative_where_a_direct_fit_takes_long():
     big = crossed(20_000, 2000, 700)
     assert foresee(big).method == "direct"
-    monkeypatch.setattr(cost, "_PATIENCE", 1e6)
-    monkeypatch.setattr(cost, "_WORTH_IT", 0.01)
-    assert foresee(big).method == "iterative"
-    assert "A direct fit would take about" in foresee(big).reason
+    soon = foresee(big, limits=Limits(patience=1e6, worth_it=0.01))
+    assert soon.method == "iterative"
+    assert "A direct fit would take about" in soon.reason
     # Not for a gain that is no gain.
-    monkeypatch.setattr(cost, "_WORTH_IT", 1e9)
-    assert foresee(big).method == "direct"
+    assert foresee(big, limits=Limits(patience=1e6, worth_it=1e9)).method == "direct"
 
 
-def test_a_long_direct_fit_that_fits_is_not_given_up_for_an_iterative_one_that_does_not(monkeypatch, room):
+def test_a_long_direct_fit_that_fits_is_not_given_up_for_an_iterative_one_that_does_not():
     wide = crossed(20_000, 20_000, 700)
-    monkeypatch.setattr(cost, "_PATIENCE", 1e6)
-    monkeypatch.setattr(cost, "_WORTH_IT", 1e-9)
+    soon = Limits(patience=1e6, worth_it=1e-9)
     direct, iterative = (next(c for c in foresee(wide).candidates if c.name == name) for name in ("split", "iterative"))
     assert direct.memory < iterative.memory
-    assert foresee(wide).method == "iterative"
-    room(0.5 * (direct.memory + iterative.memory))
-    assert foresee(wide).method == "direct"
+    assert foresee(wide, limits=soon).method == "iterative"
+    between = 0.5 * (direct.memory + iterative.memory)
+    assert foresee(wide, limits=replace(soon, memory=between)).method == "direct"
 
 
 @needs_cholmod
-def test_a_factor_that_cannot_be_counted_is_told_in_bytes(monkeypatch, room):
-    monkeypatch.setattr(cost, "_LARGEST_INDEX", 10.0)
-    room(1e12)
-    found = foresee(nested())
+def test_a_factor_that_cannot_be_counted_is_told_in_bytes():
+    found = foresee(nested(), limits=Limits(largest_index=10.0, memory=1e12))
     assert found.backend != "cholmod"
     assert all(np.isfinite(c.memory) for c in found.candidates)
 
@@ -197,44 +186,41 @@ def test_columns_of_x_count_in_the_memory_of_an_iterative_fit():
     assert most > 3 * few
 
 
-def test_direct_is_refused_before_it_is_allocated(room, monkeypatch):
-    room(1e6)
+def test_direct_is_refused_before_it_is_allocated(monkeypatch):
     monkeypatch.setattr(SplitEngine, "__init__", lambda *_: pytest.fail("the engine was made"))
     text = (
         r"Eliminating user leaves 700 random effects, most of them of item, which fill in\. A direct fit .* would take "
         r"about .* MiB of memory, and 977 KiB are available: use method='iterative'"
     )
     with pytest.raises(ms.BackendError, match=text):
-        make_engine(crossed(20_000, 2000, 700))
+        make_engine(crossed(20_000, 2000, 700), limits=Limits(memory=1e6))
 
 
 @needs_cholmod
-def test_cholmod_is_the_mend_where_it_stays_sparse(room):
-    room(64 * 2.0**20)
+def test_cholmod_is_the_mend_where_it_stays_sparse():
+    limits = Limits(memory=64 * 2.0**20)
     with pytest.raises(ms.BackendError, match="use backend='cholmod', which keeps it sparse"):
-        foresee(nested(), "split")
-    assert foresee(nested(), "cholmod").backend == "cholmod"
+        foresee(nested(), "split", limits=limits)
+    assert foresee(nested(), "cholmod", limits=limits).backend == "cholmod"
 
 
-def test_without_cholmod_that_is_named_as_well(room, monkeypatch):
+def test_without_cholmod_that_is_named_as_well(monkeypatch):
     monkeypatch.setattr(cholmod, "available", lambda: False)
-    room(5e7)
+    limits = Limits(memory=5e7)
     with pytest.raises(ms.BackendError, match=r"install mixedsparse\[cholmod\], which may keep it sparse; or remove"):
-        foresee(nested(), method="direct")
-    assert foresee(nested()).method == "iterative"
+        foresee(nested(), method="direct", limits=limits)
+    assert foresee(nested(), limits=limits).method == "iterative"
 
 
 @pytest.mark.parametrize("method", ["auto", "iterative"])
-def test_what_fits_by_no_method_is_refused_too(room, method):
-    room(1e6)
+def test_what_fits_by_no_method_is_refused_too(method):
     with pytest.raises(ms.BackendError, match=r"Even the iterative method would take about 7 MiB .* for 2,700"):
-        make_engine(crossed(20_000, 2000, 700), method=method)
+        make_engine(crossed(20_000, 2000, 700), method=method, limits=Limits(memory=1e6))
 
 
-def test_a_choice_rests_on_counts_and_never_on_a_clock(monkeypatch):
+def test_a_choice_rests_on_counts_and_never_on_a_clock():
     slow = foresee(crossed(20_000, 2000, 700))
-    monkeypatch.setattr(cost, "_seconds_per_unit", lambda: 1.0)
-    other = foresee(crossed(20_000, 2000, 700))
+    other = foresee(crossed(20_000, 2000, 700), limits=Limits(unit_seconds=1.0))
     assert (slow.backend, slow.reason) == (other.backend, other.reason)
     assert other.seconds > 1e6 * slow.seconds
 
@@ -263,16 +249,13 @@ def test_the_report_is_readable():
 
 @needs_cholmod
 @pytest.mark.parametrize("backend", ["auto", "split", "cholmod"])
-def test_what_is_hopeless_is_refused_before_cholmod_looks_for_an_order(room, monkeypatch, backend):
-    monkeypatch.setattr(cost, "_ANALYSED", 0.0)
-
+def test_what_is_hopeless_is_refused_before_cholmod_looks_for_an_order(monkeypatch, backend):
     def analysed(*_):
         raise AssertionError("CHOLMOD was asked")
 
     monkeypatch.setattr(cost, "CholmodEngine", analysed)
-    room(2e6)
     with pytest.raises(ms.BackendError, match=r"user leaves 1,473 random effects.*method='iterative'"):
-        plan(crossed(6000, 2000, 1500), backend, "direct")
+        plan(crossed(6000, 2000, 1500), backend, "direct", Limits(analysed=0.0, memory=2e6))
 
 
 @pytest.mark.parametrize(("users", "items"), [(1500, 500), (400, 300)])

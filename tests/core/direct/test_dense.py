@@ -37,7 +37,7 @@ def test_agrees_with_the_engine(data, right, reml):
     assert is_small(engine)
     theta = np.random.default_rng(4).uniform(0.2, 1.5, len(layout.block))
     dense = DenseCriterion(engine, reml)
-    point, pls = dense.evaluate(theta), solve_pls(model.problem, engine.factorize(layout.factors(theta)), reml)
+    point, pls = dense.evaluate(theta), solve_pls(model.problem, engine.factorize(layout.lams(theta)), reml)
     assert point.criterion == pytest.approx(pls.criterion, rel=1e-12)
     for exact in (True, False):
         mine, reference = dense.differentiate(point, exact), differentiate(engine, pls, exact=exact)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core.engines.split import analysis
-from mixedsparse.core.engines.split import engine as split
 from mixedsparse.core.engines.split.schur import symmetrized
-from mixedsparse.core.likelihood import traces
 from mixedsparse.core.likelihood.derivatives import differentiate
 from mixedsparse.core.likelihood.pls import solve_pls
+from mixedsparse.ground.limits import Limits
 from tests.core.engines import SPLITS, engine_for
 from tests.models import make, random_theta
 
@@ -27,7 +25,7 @@ def factorized(name, kind, *, zeros=False):
     engine = engine_for(small.problem(), kind)
     layout = engine.problem.layout
     theta = layout.to_block @ random_theta(small, seed=41, zeros=zeros)
-    return engine, engine.factorize(layout.factors(theta))
+    return engine, engine.factorize(layout.lams(theta))
 
 
 @pytest.mark.parametrize("size", [1, 5, 64, 65, 200])
@@ -43,10 +41,10 @@ def test_symmetrized_reads_the_lower_triangle_only(size, in_place):
 @pytest.mark.parametrize("zeros", [False, True])
 @pytest.mark.parametrize("kind", SPLITS)
 @pytest.mark.parametrize("name", ["crossed", "crossed_slopes", "three_factors", "two_terms_per_factor", "scattered"])
-def test_a_large_rest_gives_what_a_small_one_does(name, kind, zeros, monkeypatch):
+def test_a_large_rest_gives_what_a_small_one_does(name, kind, zeros):
     engine, small = factorized(name, kind, zeros=zeros)
-    monkeypatch.setattr(analysis, "_SMALL_REST", 0)
-    large = engine.factorize(small.factors)
+    engine.limits = Limits(kept_schur=0)
+    large = engine.factorize(small.lams)
     assert not engine.keeps_schur
     assert large.logdet == pytest.approx(small.logdet, rel=1e-12)
     for pieces in zip(large.traces(), small.traces(), strict=True):
@@ -71,18 +69,17 @@ def test_an_inverse_that_was_taken_is_computed_again(kind):
 def test_rows_of_the_coupling_whitened_give_the_diagonal_blocks(name, kind):
     engine, factor = factorized(name, kind)
     rows = factor.whitened()
-    blocks = engine.coupling.quadratic(factor.inverse(), factor.factors)
+    blocks = engine.coupling.quadratic(factor.inverse(), factor.lams)
     close(rows @ rows.swapaxes(1, 2), blocks)
 
 
 @pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
 @pytest.mark.parametrize("name", ["crossed", "crossed_slopes", "three_factors"])
-def test_second_derivatives_that_are_said_to_be_known_are_exact(name, reml, monkeypatch):
+def test_second_derivatives_that_are_said_to_be_known_are_exact(name, reml):
     engine, factor = factorized(name, "SparseCoupling")
     pls = solve_pls(engine.problem, factor, reml)
     expected = differentiate(engine, pls)
-    monkeypatch.setattr(split, "_LARGEST", 0)
-    monkeypatch.setattr(traces, "_COPIED", 1)
+    engine.limits = Limits(written=0, copied=1)
     partial = differentiate(engine, pls)
     assert (expected.kind, partial.kind) == ("exact", "average information")
     assert partial.known.any()

@@ -22,7 +22,6 @@ from mixedsparse.core.engines.kernels import krylov
 import mixedsparse.core.engines.kernels.direct as direct
 
 direct.allowed_threads = lambda: 2
-krylov._MANY = 0
 rng = np.random.default_rng(1)
 indices = np.sort(rng.integers(0, 90, (400, 6)), axis=1)
 indptr = 6 * np.arange(401)
@@ -32,7 +31,7 @@ x = rng.normal(size=(90, 1, 3))
 def work(number):
     matrix, out = np.zeros((90, 90)), np.zeros((400, 1, 3))
     direct.subtract(matrix, indptr, indices.ravel(), values, cov)
-    krylov.add_product(indptr, indices.ravel(), None, x, out)
+    krylov.add_product(indptr, indices.ravel(), None, x, out, many=0)
     return matrix.tobytes() + out.tobytes()
 
 """

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from mixedsparse.core.choose.make import make_engine
-from mixedsparse.core.engines.krylov import conjugate
-from mixedsparse.core.engines.krylov import engine as engine_module
 from mixedsparse.core.engines.krylov.conjugate import conjugate_gradients
 from mixedsparse.core.engines.krylov.engine import KrylovEngine
 from mixedsparse.core.engines.krylov.system import PairProduct
 from mixedsparse.ground.errors import BackendError, NotPositiveDefiniteError
+from mixedsparse.ground.limits import LIMITS, Limits
 from tests.core.krylov.graphs import GRAPHS, graph
 from tests.models import DESIGNS, make, random_theta
 
@@ -21,11 +20,12 @@ SOLVE_TOL = 1e-7
 MOST_ITERATIONS = 45
 
 
-def both(name: str, *, zeros: bool = False, batches: int = 1):
+def both(name: str, *, zeros: bool = False, batches: int = 1, limits: Limits = LIMITS):
     small = make(name, seed=40)
     problem = small.problem()
-    factors = problem.layout.factors(problem.layout.to_block @ random_theta(small, seed=41, zeros=zeros))
-    return make_engine(problem, "split").factorize(factors), KrylovEngine(problem, 0, batches).factorize(factors)
+    factors = problem.layout.lams(problem.layout.to_block @ random_theta(small, seed=41, zeros=zeros))
+    iterative = KrylovEngine(problem, 0, batches, limits)
+    return make_engine(problem, "split").factorize(factors), iterative.factorize(factors)
 
 
 def random_vectors(problem, columns: int, seed: int) -> list[np.ndarray]:
@@ -35,17 +35,15 @@ def random_vectors(problem, columns: int, seed: int) -> list[np.ndarray]:
 
 
 @pytest.fixture(params=[True, False], ids=["exact coarse space", "iterated"])
-def coarse(request, monkeypatch):
-    """Small designs are solved by the coarse space alone, unless that is kept small."""
-    if not request.param:
-        monkeypatch.setattr(engine_module, "_SMALL", 0)
+def coarse(request):
+    """Limits; small designs are solved by the coarse space alone, unless that is kept small."""
+    return LIMITS if request.param else Limits(exact_coarse=0)
 
 
-@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("zeros", [False, True], ids=["interior", "boundary"])
 @pytest.mark.parametrize("name", DESIGNS)
-def test_solutions_are_those_of_the_split(name, zeros):
-    direct, iterative = both(name, zeros=zeros)
+def test_solutions_are_those_of_the_split(name, zeros, coarse):
+    direct, iterative = both(name, zeros=zeros, limits=coarse)
     vectors = random_vectors(iterative.engine.problem, 20, seed=42)
     for mine, want in zip(iterative.solve(vectors), direct.solve(vectors), strict=True):
         for a, b in zip(mine, want, strict=True):
@@ -91,7 +89,7 @@ def test_few_iterations_on_hard_graphs(name, sd):
     problem = graph(name, sd)
     engine = KrylovEngine(problem)
     theta = np.where(problem.layout.is_diagonal, sd, 0.0)
-    factor = engine.factorize(problem.layout.factors(theta))
+    factor = engine.factorize(problem.layout.lams(theta))
     if not engine.enriched:
         factor.enrich()
     engine.effort.worst = 0
@@ -99,10 +97,9 @@ def test_few_iterations_on_hard_graphs(name, sd):
     assert engine.effort.worst <= MOST_ITERATIONS
 
 
-@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("name", ["crossed", "crossed_slopes", "three_factors", "two_terms_per_factor"])
-def test_log_determinant_within_its_error(name):
-    direct, iterative = both(name, batches=8)
+def test_log_determinant_within_its_error(name, coarse):
+    direct, iterative = both(name, batches=8, limits=coarse)
     value, error = iterative.log_determinant()
     assert value == pytest.approx(direct.logdet, abs=max(4 * error, 1e-6))
 
@@ -119,18 +116,18 @@ def test_an_indefinite_system_is_an_error():
         conjugate_gradients(lambda x: x, lambda x: x, np.full((4, 2), np.nan), 1e-6)
 
 
-def test_an_iteration_that_does_not_end_is_an_error(monkeypatch):
-    monkeypatch.setattr(conjugate, "_MAX_ITERATIONS", 3)
+def test_an_iteration_that_does_not_end_is_an_error():
     diagonal = np.linspace(1.0, 1e6, 50)[:, None]
     with pytest.raises(NotPositiveDefiniteError, match="did not converge in 3 iterations"):
-        conjugate_gradients(lambda x: diagonal * x, lambda x: x, np.ones((50, 1)), 1e-12)
+        conjugate_gradients(lambda x: diagonal * x, lambda x: x, np.ones((50, 1)), 1e-12, max_iterations=3)
 
 
-def test_an_iteration_that_does_not_end_still_gives_a_quadrature(monkeypatch):
+def test_an_iteration_that_does_not_end_still_gives_a_quadrature():
     """The criterion, which is computed last and without the coarse space, does not cost the fit."""
-    monkeypatch.setattr(conjugate, "_MAX_ITERATIONS", 3)
     diagonal = np.linspace(1.0, 1e6, 50)[:, None]
-    found = conjugate_gradients(lambda x: diagonal * x, lambda x: x, np.ones((50, 1)), 1e-12, coefficients=True)
+    found = conjugate_gradients(
+        lambda x: diagonal * x, lambda x: x, np.ones((50, 1)), 1e-12, coefficients=True, max_iterations=3
+    )
     assert len(found.alphas) == len(found.betas) == found.iterations == 3
 
 

@@ -11,29 +11,25 @@ import pytest
 
 from mixedsparse import RandomTerm
 from mixedsparse.core.choose.make import make_engine
-from mixedsparse.core.engines.kernels import krylov as kernels
-from mixedsparse.core.engines.krylov import engine as engine_module
 from mixedsparse.core.engines.krylov.engine import KrylovEngine
-from mixedsparse.core.engines.krylov.factor import KrylovFactor
-from mixedsparse.core.fitting.fit import Fit, fit_problem
+from mixedsparse.core.engines.krylov.factor import KrylovFactored
+from mixedsparse.core.fitting.estimates import Fit
+from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.fitting.iterative import fit_iterative
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.problem.problem import Problem, make_problem
 from mixedsparse.fitted.warnings import warn_of_search
 from mixedsparse.ground.errors import ConvergenceWarning
+from mixedsparse.ground.limits import Limits
 from tests.core.krylov.graphs import graph
 from tests.models import DESIGNS, make
 
 # Stated errors are one standard deviation, from 16 probes at least: 5 of them are exceeded about once in 10^4.
 DEVIATIONS = 5.0
+# Small designs are solved exactly by the coarse space, unless that is kept small.
+ITERATED = Limits(exact_coarse=0)
 # What is left of the search where there is no Monte-Carlo error: the last Newton step squares 1e-5.
 THETA_TOL = 2e-6
-
-
-@pytest.fixture
-def _iterate(monkeypatch):
-    """Small designs are solved exactly by the coarse space, unless that is kept small."""
-    monkeypatch.setattr(engine_module, "_SMALL", 0)
 
 
 def agree(found: Fit, want: Fit) -> None:
@@ -50,13 +46,12 @@ def agree(found: Fit, want: Fit) -> None:
     assert abs(found.criterion - want.criterion) <= DEVIATIONS * error.criterion_error + 1e-4
 
 
-@pytest.mark.usefixtures("_iterate")
 @pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
 # The covariance of dependent_basis is identified, its theta is not.
 @pytest.mark.parametrize("name", [name for name in DESIGNS if name != "dependent_basis"])
 def test_small_designs(name, reml):
     problem = make(name, seed=60).problem()
-    found = fit_iterative(KrylovEngine(problem), reml)
+    found = fit_iterative(KrylovEngine(problem, limits=ITERATED), reml)
     agree(found, fit_problem(make_engine(problem, "split"), reml))
     assert found.monte_carlo.share <= 0.01
 
@@ -117,12 +112,11 @@ def test_stated_errors_are_honest(name):
         assert 0.6 < size.min() <= size.max() < 1.6
 
 
-@pytest.mark.usefixtures("_iterate")
-def test_same_seed_same_bits_whatever_the_threads(monkeypatch):
+def test_same_seed_same_bits_whatever_the_threads():
     problem = make("crossed_slopes", seed=61).problem()
-    one, again, other = (fit_iterative(KrylovEngine(problem), reml=True, seed=seed) for seed in (5, 5, 6))
-    monkeypatch.setattr(kernels, "_MANY", 0)
-    threaded = fit_iterative(KrylovEngine(problem), reml=True, seed=5)
+    engine = KrylovEngine(problem, limits=ITERATED)
+    one, again, other = (fit_iterative(engine, reml=True, seed=seed) for seed in (5, 5, 6))
+    threaded = fit_iterative(KrylovEngine(problem, limits=replace(ITERATED, threaded=0)), reml=True, seed=5)
     for same in (again, threaded):
         np.testing.assert_array_equal(one.theta, same.theta)
         assert one.criterion == same.criterion
@@ -138,13 +132,14 @@ def test_a_second_fit_by_the_same_engine_has_the_same_bits():
     assert first.monte_carlo.solves == second.monte_carlo.solves
 
 
-@pytest.mark.usefixtures("_iterate")
 def test_probes_are_added_until_the_share_is_met_or_the_limit_is_reached():
     problem = graph("pieces")
-    loose, tight = (fit_iterative(KrylovEngine(problem), reml=True, mc_share=share) for share in (0.05, 0.01))
+    loose, tight = (
+        fit_iterative(KrylovEngine(problem, limits=ITERATED), reml=True, mc_share=share) for share in (0.05, 0.01)
+    )
     assert loose.monte_carlo.probes < tight.monte_carlo.probes
     assert tight.monte_carlo.share <= 0.01 < loose.monte_carlo.share <= 0.05
-    capped = fit_iterative(KrylovEngine(problem), reml=True, mc_share=1e-4, max_probes=32)
+    capped = fit_iterative(KrylovEngine(problem, limits=ITERATED), reml=True, mc_share=1e-4, max_probes=32)
     assert capped.monte_carlo.probes == 32
     assert capped.monte_carlo.share > 1e-4
     # A point that more probes are spent on is one step all the same.
@@ -223,7 +218,7 @@ def test_an_interrupted_criterion_is_said(monkeypatch):
     def interrupt(factor):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(KrylovFactor, "log_determinant", interrupt)
+    monkeypatch.setattr(KrylovFactored, "log_determinant", interrupt)
     found = fit_iterative(KrylovEngine(graph("slopes")), reml=True, interruptible=True)
     assert found.certificate.converged
     assert np.isnan(found.criterion)

@@ -6,23 +6,22 @@ import numpy as np
 import pytest
 
 from mixedsparse.core.choose.make import make_engine
-from mixedsparse.core.engines.krylov import engine as engine_module
 from mixedsparse.core.engines.krylov.engine import KrylovEngine
+from mixedsparse.ground.limits import LIMITS, Limits
 from tests.models import DESIGNS, make, random_theta
 
 BATCHES = 60
 
 
-@pytest.fixture(autouse=True)
-def _iterate(monkeypatch):
-    monkeypatch.setattr(engine_module, "_SMALL", 0)
+# Small designs are solved exactly by the coarse space, unless that is kept small.
+ITERATED = Limits(exact_coarse=0)
 
 
-def estimates(name: str, *, zeros: bool, seed: int = 0, batches: int = BATCHES):
+def estimates(name: str, *, zeros: bool, seed: int = 0, batches: int = BATCHES, limits: Limits = ITERATED):
     small = make(name, seed=50)
     problem = small.problem()
-    factors = problem.layout.factors(problem.layout.to_block @ random_theta(small, seed=51, zeros=zeros))
-    return problem, factors, KrylovEngine(problem, seed, batches).factorize(factors)
+    factors = problem.layout.lams(problem.layout.to_block @ random_theta(small, seed=51, zeros=zeros))
+    return problem, factors, KrylovEngine(problem, seed, batches, limits).factorize(factors)
 
 
 @pytest.mark.parametrize("zeros", [False, True], ids=["interior", "boundary"])
@@ -43,15 +42,14 @@ def test_short_pivots_do_not_blow_up_the_error(pivot):
     problem, _, _ = estimates("crossed_slopes", zeros=False)
     lam = np.array([[0.8, 0.0], [0.3, pivot]])
     factors = [np.array([[0.9, 0.0], [0.2, 0.7]]), lam]
-    found = KrylovEngine(problem, 0, 20).factorize(factors).estimate()
+    found = KrylovEngine(problem, 0, 20, ITERATED).factorize(factors).estimate()
     exact = make_engine(problem, "split").factorize([factors[0], np.array([[0.8, 0.0], [0.3, 1.0]])])
     typical = np.linalg.solve(np.array([[0.8, 0.0], [0.3, 1.0]]).T, exact.traces()[1].T).max()
     assert found.samples[1].std(axis=0).max() < typical
 
 
-def test_small_rests_have_no_error(monkeypatch):
-    monkeypatch.setattr(engine_module, "_SMALL", 192)
-    problem, factors, factor = estimates("crossed_slopes", zeros=False, batches=1)
+def test_small_rests_have_no_error():
+    problem, factors, factor = estimates("crossed_slopes", zeros=False, batches=1, limits=LIMITS)
     for mine, want in zip(factor.traces(), make_engine(problem, "split").factorize(factors).traces(), strict=True):
         np.testing.assert_allclose(mine, want, rtol=1e-9, atol=1e-9)
 

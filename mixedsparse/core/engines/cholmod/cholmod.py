@@ -47,7 +47,7 @@ class SparseCholesky:
             ) from err
         self.permutation: np.ndarray = np.asarray(self._factor.P())
         self.logdet = np.nan
-        # Counts factorisations: engines of one pattern share this object, and their factors notice when it moves on.
+        # Counts factorisations: engines of one pattern share this object, and a `CholmodFactored` notices later ones.
         self.stamp = 0
 
     def __getstate__(self) -> dict[str, Any]:

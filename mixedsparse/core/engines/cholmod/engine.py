@@ -19,13 +19,11 @@ from mixedsparse.core.engines.level_blocks import is_safe, unrotate
 from mixedsparse.core.likelihood.interface import Pattern
 from mixedsparse.core.problem.edits import same_gram
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.limits import LIMITS, Limits
 
-__all__ = ["CholmodEngine", "CholmodFactor"]
+__all__ = ["CholmodEngine", "CholmodFactored"]
 
 Vectors = list[np.ndarray]
-
-# Random effects beyond the largest block up to which a factorisation is quicker than loading compiled loops.
-_COUNTED = 1500
 
 
 class CholmodEngine:
@@ -35,8 +33,8 @@ class CholmodEngine:
     yields_to_dense = writes_projection = False
     stochastic = None
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, limits: Limits = LIMITS) -> None:
+        self.problem, self.limits = problem, limits
         layout = problem.layout
         sizes = [k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]
         self.starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -106,9 +104,9 @@ class CholmodEngine:
         """Z'Z times block vectors."""
         return self.blocks(self.gram @ self.flat(vectors))
 
-    def factorize(self, factors: Sequence[np.ndarray]) -> CholmodFactor:
-        """Factorise M at the block factors Lambda_b (K, K)."""
-        return CholmodFactor(self, factors)
+    def factorize(self, lams: Sequence[np.ndarray]) -> CholmodFactored:
+        """Factorise M at Lambda_b (K, K) of each block."""
+        return CholmodFactored(self, lams)
 
     def with_problem(self, problem: Problem) -> CholmodEngine:
         """Engine for other numbers on the same pattern: the analysis is shared."""
@@ -130,22 +128,22 @@ class CholmodEngine:
         places.data -= 1
         return places
 
-    def refill(self, factors: Sequence[np.ndarray]) -> int:
+    def refill(self, lams: Sequence[np.ndarray]) -> int:
         """Factorise M in place; returns the stamp of this factorisation."""
         diagonal = []
-        for gram, lam in zip(self.problem.grams, factors, strict=True):
+        for gram, lam in zip(self.problem.grams, lams, strict=True):
             block = lam.T @ gram @ lam
             index = np.arange(len(lam))
             block[:, index, index] += 1.0
             diagonal.append(block)
-        pairs = {(s, t): factors[s].T @ p.data @ factors[t] for (s, t), p in self.problem.pairs.items()}
+        pairs = {(s, t): lams[s].T @ p.data @ lams[t] for (s, t), p in self.problem.pairs.items()}
         self.cholesky.factorize(self._values(diagonal, pairs)[self.order])
         return self.cholesky.stamp
 
     def column_counts(self) -> np.ndarray:
         """Numbers in each column of L (q,): of a factor where that is small, else from the pattern alone."""
         size, largest = int(self.starts[-1]), int(np.diff(self.starts).max())
-        if size - largest <= _COUNTED:
+        if size - largest <= self.limits.counted:
             self.refill([np.eye(k) for k in self.problem.layout.widths])
             return np.diff(self.cholesky.lower_factor().indptr)
         from mixedsparse.core.engines.kernels.columns import column_counts
@@ -171,30 +169,30 @@ class CholmodEngine:
         return self._unpack(selected.compute(factor.data)[positions])
 
 
-class CholmodFactor:
+class CholmodFactored:
     """M(theta) factorised by CHOLMOD; factorises again when the engine has moved on to another theta."""
 
-    def __init__(self, engine: CholmodEngine, factors: Sequence[np.ndarray]) -> None:
+    def __init__(self, engine: CholmodEngine, lams: Sequence[np.ndarray]) -> None:
         self.engine = engine
-        self.factors = factors
-        self._stamp = engine.refill(factors)
+        self.lams = lams
+        self._stamp = engine.refill(lams)
         self.logdet = engine.cholesky.logdet
 
     def _restore(self) -> None:
         if self.engine.cholesky.stamp != self._stamp:
-            self._stamp = self.engine.refill(self.factors)
+            self._stamp = self.engine.refill(self.lams)
 
     def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
         """Lambda M^-1 Lambda'Z'Y and Z'V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
         self._restore()
         engine = self.engine
-        rotated = [lam.T @ v for lam, v in zip(self.factors, vectors, strict=True)]
+        rotated = [lam.T @ v for lam, v in zip(self.lams, vectors, strict=True)]
         solved = engine.blocks(engine.cholesky.solve(engine.flat(rotated)))
-        modes = [lam @ v for lam, v in zip(self.factors, solved, strict=True)]
-        plain: Vectors | list[None] = [None] * len(self.factors)
-        if not all(is_safe(lam).all() for lam in self.factors):
+        modes = [lam @ v for lam, v in zip(self.lams, solved, strict=True)]
+        plain: Vectors | list[None] = [None] * len(self.lams)
+        if not all(is_safe(lam).all() for lam in self.lams):
             plain = [v - w for v, w in zip(vectors, engine.times(modes), strict=True)]
-        return modes, [unrotate(lam, r, v) for lam, r, v in zip(self.factors, solved, plain, strict=True)]
+        return modes, [unrotate(lam, r, v) for lam, r, v in zip(self.lams, solved, plain, strict=True)]
 
     def project(self, vectors: Vectors) -> Vectors:
         """Z'V_0^-1 Y from Z'Y."""
@@ -204,14 +202,14 @@ class CholmodFactor:
         """Sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda = Z'Z Lambda M^-1, (K, K) per block."""
         self._restore()
         diagonal, pairs = self.engine.selected_inverse()
-        problem, factors = self.engine.problem, self.factors
+        problem, lams = self.engine.problem, self.lams
         out = [
             np.tensordot(gram @ lam, inverse, axes=((0, 2), (0, 1)))
-            for gram, lam, inverse in zip(problem.grams, factors, diagonal, strict=True)
+            for gram, lam, inverse in zip(problem.grams, lams, diagonal, strict=True)
         ]
         for (s, t), block in problem.pairs.items():
-            out[s] = out[s] + np.tensordot(block.data @ factors[t], pairs[s, t], axes=((0, 2), (0, 2)))
-            other = block.data.swapaxes(1, 2) @ factors[s]
+            out[s] = out[s] + np.tensordot(block.data @ lams[t], pairs[s, t], axes=((0, 2), (0, 2)))
+            other = block.data.swapaxes(1, 2) @ lams[s]
             out[t] = out[t] + np.tensordot(other, pairs[s, t], axes=((0, 2), (0, 1)))
         return out
 
@@ -227,7 +225,7 @@ class CholmodFactor:
         """Return the diagonal blocks of Lambda M^-1 Lambda', (levels, K, K) per block."""
         self._restore()
         diagonal, _ = self.engine.selected_inverse()
-        return [lam @ inverse @ lam.T for lam, inverse in zip(self.factors, diagonal, strict=True)]
+        return [lam @ inverse @ lam.T for lam, inverse in zip(self.lams, diagonal, strict=True)]
 
     def conditional_covariance_of(self, block: int, levels: np.ndarray) -> np.ndarray:
         """Return those of chosen `levels` of one block, (len(levels), K, K)."""
@@ -236,7 +234,7 @@ class CholmodFactor:
     def pattern_covariances(self) -> Pattern:
         """Return the blocks of Lambda M^-1 Lambda' on the pattern of Z'Z."""
         self._restore()
-        lams = self.factors
+        lams = self.lams
         diagonal, pairs = self.engine.selected_inverse()
         return (
             [lam @ inverse @ lam.T for lam, inverse in zip(lams, diagonal, strict=True)],

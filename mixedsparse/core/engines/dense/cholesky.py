@@ -17,25 +17,21 @@ import numpy as np
 from scipy.linalg import blas, lapack
 
 from mixedsparse.core.likelihood.criterion import ENOUGH
-from mixedsparse.core.likelihood.derivatives import Derivatives
+from mixedsparse.core.likelihood.derivatives import Derivatives, in_theta
 from mixedsparse.core.likelihood.interface import Engine, Written
 from mixedsparse.core.likelihood.pls import Pls, criterion_value, rounding
-from mixedsparse.core.likelihood.traces import contract, directions
-from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.likelihood.traces import contract
+from mixedsparse.core.problem.entries import times_units_of
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["DenseCriterion", "DensePoint", "is_small"]
 
-# Random effects and columns of X up to which the dense form is quicker than the split (measured): for one grouping
-# factor, whose levels the split takes one by one, and for several.
-_SMALL, _SMALL_CROSSED = 64, 160
-
 
 def is_small(engine: Engine) -> bool:
     """Whether the dense form should stand in for `engine` during the search."""
     problem = engine.problem
-    limit = _SMALL if len(problem.layout.widths) == 1 else _SMALL_CROSSED
+    limit = engine.limits.dense if len(problem.layout.widths) == 1 else engine.limits.dense_crossed
     return engine.yields_to_dense and problem.layout.q + problem.p <= limit
 
 
@@ -46,7 +42,7 @@ class DensePoint:
     Attributes
     ----------
     criterion, pwrss : float
-    factors : list of ndarray (K, K)
+    lams : list of ndarray (K, K)
         Lambda of each block.
     root : ndarray
         L, column-major, lower triangle.
@@ -60,7 +56,7 @@ class DensePoint:
 
     criterion: float
     pwrss: float
-    factors: list[np.ndarray]
+    lams: list[np.ndarray]
     root: np.ndarray
     sizes: np.ndarray
     left: np.ndarray
@@ -76,6 +72,7 @@ class DenseCriterion:
         layout = self.layout = self.problem.layout
         stops = np.cumsum([k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]).tolist()
         self.slabs = [slice(i, j) for i, j in zip([0, *stops], stops, strict=False)]
+        self.starts = {b: slab.start for b, slab in enumerate(self.slabs)}
         self.cross = _cross_products(self.problem, self.slabs)
 
     def evaluate(self, theta: np.ndarray) -> DensePoint:
@@ -87,10 +84,10 @@ class DenseCriterion:
             The bordered matrix is not positive definite at this theta.
         """
         problem, q, p = self.problem, self.layout.q, self.problem.p
-        factors = self.layout.factors(theta)
-        left = self._times_factor_t(factors, self.cross[:q])
+        lams = self.layout.lams(theta)
+        left = self._times_factor_t(lams, self.cross[:q])
         bordered = self.cross.copy()
-        bordered[:q, :q] = self._times_factor_t(factors, left[:, :q].T)
+        bordered[:q, :q] = self._times_factor_t(lams, left[:, :q].T)
         bordered[:q, q:] = left[:, q:]
         bordered.reshape(-1)[: q * len(bordered) : len(bordered) + 1] += 1.0
         sizes = bordered.diagonal().copy()
@@ -104,7 +101,7 @@ class DenseCriterion:
         if not np.isfinite(logdet):
             raise NotPositiveDefiniteError("The log-determinant of the penalised system is not finite.")
         value = criterion_value(problem, logdet, log_det_x, pwrss, self.reml)
-        return DensePoint(value, pwrss, factors, root, sizes, left)
+        return DensePoint(value, pwrss, lams, root, sizes, left)
 
     def noise(self, point: DensePoint) -> float:
         """Estimate the rounding error of the criterion at an evaluated point."""
@@ -123,26 +120,24 @@ class DenseCriterion:
         solved = self._solved(point)
         zeta = solved[-1] * np.sqrt(point.pwrss)
         projected = self.cross[:q, :q] - solved[:-1].T @ solved[:-1]
-        working = np.zeros((len(layout.block), q))
-        slopes, curvatures = [], []
+        moved = np.zeros((len(layout.block), q))
+        slopes, scores = [], []
         traced = projected if self.reml or not p else projected + solved[q:-1].T @ solved[q:-1]
-        for b, lam in enumerate(point.factors):
+        for b, lam in enumerate(point.lams):
             own = zeta[self.slabs[b]].reshape(len(lam), -1)
             blocks = traced[self.slabs[b], self.slabs[b]].reshape(*own.shape, *own.shape)
-            curvatures.append(np.einsum("alcl->ac", blocks) - scale * (own @ own.T))
-            slopes.append(curvatures[-1] @ lam)
-            working[layout.members[b], self.slabs[b]] = _working_vectors(layout, b, lam, own)
-        hessian = scale * (working @ projected @ working.T)
-        score = scale * (working @ zeta)
-        if exact:
-            hessian = 2.0 * hessian - self._trace_products(traced, point.factors)
-        hessian -= score[:, None] * (score / df)
-        for b, curvature in enumerate(curvatures):
+            scores.append(np.einsum("alcl->ac", blocks) - scale * (own @ own.T))
+            slopes.append(scores[-1] @ lam)
             mine = layout.members[b]
-            row, col = layout.row[mine], layout.col[mine]
-            hessian[mine[:, None], mine] += 2.0 * curvature[row[:, None], row] * (col[:, None] == col)
+            moved[mine, self.slabs[b]] = times_units_of(layout, b, own).reshape(len(mine), -1)
+        curve = scale * (moved @ projected @ moved.T)
+        if exact:
+            curve = 2.0 * curve - contract(Written(traced, self.starts), layout, self.engine.limits.copied)
+        rise = scale * (moved @ zeta)
+        curve -= rise[:, None] * (rise / df)
+        hessian = in_theta(layout, point.lams, curve, scores)
         kind, known = ("exact", np.ones(hessian.shape, dtype=bool)) if exact else ("average information", None)
-        return Derivatives(2.0 * layout.gather(slopes), 0.5 * (hessian + hessian.T), kind, known)
+        return Derivatives(2.0 * layout.gather(slopes), hessian, kind, known)
 
     def needs_digits(self, point: DensePoint) -> bool:
         """Whether so many digits are lost at the point that derivatives suffer too."""
@@ -172,9 +167,9 @@ class DenseCriterion:
             Hx=[cross_x[slab].reshape(k, n, p).swapaxes(0, 1) for slab, k, n in shapes],
             zeta=[zeta[slab].reshape(k, n).T for slab, k, n in shapes],
             modes=[
-                (lam @ spherical[slab].reshape(k, n)).T for (slab, k, n), lam in zip(shapes, point.factors, strict=True)
+                (lam @ spherical[slab].reshape(k, n)).T for (slab, k, n), lam in zip(shapes, point.lams, strict=True)
             ],
-            factors=point.factors,
+            lams=point.lams,
             reml=self.reml,
             losses=self.losses(point)[q:],
             engine=self.engine,
@@ -190,32 +185,16 @@ class DenseCriterion:
             point.solved = blas.dtrsm(1.0, point.root, right.T, side=1, lower=1, trans_a=1, overwrite_b=1).T
         return point.solved
 
-    def _times_factor_t(self, factors: list[np.ndarray], matrix: np.ndarray) -> np.ndarray:
+    def _times_factor_t(self, lams: list[np.ndarray], matrix: np.ndarray) -> np.ndarray:
         """(Lambda x I)' times the rows of a matrix (q, r)."""
         out = np.empty(matrix.shape)
-        for slab, lam in zip(self.slabs, factors, strict=True):
+        for slab, lam in zip(self.slabs, lams, strict=True):
             if len(lam) == 1:
                 np.multiply(matrix[slab], lam[0, 0], out=out[slab])
             else:
                 inner = (len(lam), (slab.stop - slab.start) // len(lam) * matrix.shape[1])  # may have no columns
                 out[slab] = (lam.T @ matrix[slab].reshape(inner)).reshape(out[slab].shape)
         return out
-
-    def _trace_products(self, projection: np.ndarray, factors: list[np.ndarray]) -> np.ndarray:
-        """Return tr(P V_i P V_j) for all pairs of parameters, shape (m, m)."""
-        layout = self.layout
-        starts = {b: slab.start for b, slab in enumerate(self.slabs)}
-        sides = {b: directions(layout, b, lam) for b, lam in enumerate(factors)}
-        return contract(Written(projection, starts), layout, sides)[0]
-
-
-def _working_vectors(layout: BlockLayout, b: int, lam: np.ndarray, zeta: np.ndarray) -> np.ndarray:
-    """D_i zeta of the parameters of block b, (m_b, K levels), D_i = E_rs Lambda' + Lambda E_sr, zeta (K, levels)."""
-    mine = layout.members[b]
-    row, col = layout.row[mine], layout.col[mine]
-    out = lam.T[col][:, :, None] * zeta[row][:, None, :]
-    out[np.arange(len(mine)), row] += (lam.T @ zeta)[col]
-    return out.reshape(len(mine), -1)
 
 
 def _cross_products(problem: Problem, slabs: list[slice]) -> np.ndarray:

@@ -23,16 +23,13 @@ from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["OrthogonalCriterion", "can_be_orthogonal"]
 
-# Multiply-adds of one factorisation that a search with restored digits may take.
-_LARGEST = 2e8
-
 
 def can_be_orthogonal(engine: Engine) -> bool:
     """Whether the rows are in memory, and their factorisation takes a fraction of a second."""
     problem = engine.problem
     width = problem.layout.q + problem.p + 1
     work = float(problem.n + problem.layout.q) * width**2
-    return engine.stochastic is None and work <= _LARGEST and can_use_rows(problem)
+    return engine.stochastic is None and work <= engine.limits.orthogonal and can_use_rows(problem)
 
 
 class OrthogonalCriterion(DenseCriterion):
@@ -53,9 +50,9 @@ class OrthogonalCriterion(DenseCriterion):
     def evaluate(self, theta: np.ndarray) -> DensePoint:
         """See `DenseCriterion.evaluate`."""
         problem, q, n = self.problem, self.layout.q, self.problem.n
-        factors = self.layout.factors(theta)
+        lams = self.layout.lams(theta)
         stacked = self.stacked.copy(order="F")
-        stacked[:n, :q] = self._times_factor_t(factors, self.z.T).T
+        stacked[:n, :q] = self._times_factor_t(lams, self.z.T).T
         sizes = np.linalg.norm(stacked, axis=0)
         if not np.isfinite(sizes).all():
             raise NotPositiveDefiniteError("The penalised system is not finite.")
@@ -69,7 +66,7 @@ class OrthogonalCriterion(DenseCriterion):
         pwrss = float(diagonal[-1]) ** 2
         value = criterion_value(problem, float(logs[:q].sum()), float(logs[q:-1].sum()), pwrss, self.reml)
         solved = basis[:n].T @ self.z
-        return DensePoint(value, pwrss, factors, root.T, sizes**2, basis, solved)
+        return DensePoint(value, pwrss, lams, root.T, sizes**2, basis, solved)
 
     def losses(self, point: DensePoint) -> np.ndarray:
         """Lengths of the columns over what elimination leaves of them: roots of the losses of `dense`."""
@@ -90,7 +87,7 @@ class OrthogonalCriterion(DenseCriterion):
         scale = df / point.pwrss
         assert point.solved is not None
         zeta = point.solved[-1] * np.sqrt(point.pwrss)
-        spherical = self._times_factor_t(point.factors, zeta[:, None])[:, 0]
+        spherical = self._times_factor_t(point.lams, zeta[:, None])[:, 0]
         left = self._left(point.left, np.vstack([self.z, np.zeros((q, q))]))
         scaled = -self._left(point.left, np.vstack([np.zeros((n, q)), np.eye(q)]))
         places = [
@@ -103,7 +100,7 @@ class OrthogonalCriterion(DenseCriterion):
         if not self.reml:
             fixed = point.solved[q:-1]
             left = np.vstack([left, fixed])
-            scaled = np.vstack([scaled, self._times_factor_t(point.factors, fixed.T).T])
+            scaled = np.vstack([scaled, self._times_factor_t(point.lams, fixed.T).T])
         plain, mixed, inner = left.T @ left, left.T @ scaled, scaled.T @ scaled
         gradient = np.array([2.0 * (np.trace(mixed[r, c]) - scale * (zeta[r] @ spherical[c])) for r, c in places])
         hessian = 2.0 * information - score[:, None] * (score / df)

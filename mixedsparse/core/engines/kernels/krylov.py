@@ -9,15 +9,18 @@ import numpy as np
 from numba import prange
 
 from mixedsparse.core.engines.kernels.loops import Loop, most_threads
+from mixedsparse.ground.limits import LIMITS
 
 __all__ = ["add_product", "sandwich"]
 
-# Multiply-adds from which on a second thread is worth waking: on a busy machine that takes milliseconds.
-_MANY = 1e7
-
 
 def add_product(
-    indptr: np.ndarray, indices: np.ndarray, values: np.ndarray | None, x: np.ndarray, out: np.ndarray
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    values: np.ndarray | None,
+    x: np.ndarray,
+    out: np.ndarray,
+    many: float = LIMITS.threaded,
 ) -> None:
     """Add A x to `out`, where A has one (K_s, K_t) block for each listed pair of levels.
 
@@ -28,8 +31,10 @@ def add_product(
     values : ndarray, shape (nnz, K_s, K_t), or None
         The blocks; None when each is a single 1.
     x, out : ndarray, shapes (levels_t, K_t, r) and (levels_s, K_s, r), C-ordered
+    many : float
+        `Limits.threaded`.
     """
-    threads = _threads(len(indices) * x.shape[1] * out.shape[1] * out.shape[2])
+    threads = _threads(len(indices) * x.shape[1] * out.shape[1] * out.shape[2], many)
     if values is None:
         _add_ones(indptr, indices, x[:, 0], out[:, 0], threads=threads)
     elif values.shape[1] == values.shape[2] == 1:
@@ -38,11 +43,13 @@ def add_product(
         _add_blocks(indptr, indices, values, x, out, threads=threads)
 
 
-def sandwich(indptr: np.ndarray, indices: np.ndarray, values: np.ndarray | None, inner: np.ndarray) -> np.ndarray:
+def sandwich(
+    indptr: np.ndarray, indices: np.ndarray, values: np.ndarray | None, inner: np.ndarray, many: float = LIMITS.threaded
+) -> np.ndarray:
     """Return the diagonal blocks of A N A', (levels_s, K_s, K_s), for a block diagonal N (levels_t, K_t, K_t)."""
     width = 1 if values is None else values.shape[1]
     out = np.zeros((len(indptr) - 1, width, width))
-    threads = _threads(len(indices) * inner.shape[1] * width**2)
+    threads = _threads(len(indices) * inner.shape[1] * width**2, many)
     if values is None:
         _sandwich_ones(indptr, indices, inner[:, 0, 0], out[:, 0, 0], threads=threads)
     else:
@@ -50,8 +57,8 @@ def sandwich(indptr: np.ndarray, indices: np.ndarray, values: np.ndarray | None,
     return out
 
 
-def _threads(work: float) -> int:
-    return most_threads() if work > _MANY else 1
+def _threads(work: float, many: float) -> int:
+    return most_threads() if work > many else 1
 
 
 @Loop

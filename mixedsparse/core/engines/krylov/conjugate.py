@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mixedsparse.ground.errors import NotPositiveDefiniteError
+from mixedsparse.ground.limits import LIMITS
 
 __all__ = ["Solution", "column_dots", "conjugate_gradients"]
 
-_MAX_ITERATIONS = 2000
 # Columns leave when at most this share of those that are worked on is left: copying has its price.
 _COMPACT = 0.6
 
@@ -45,6 +45,7 @@ def conjugate_gradients(
     *,
     start: np.ndarray | None = None,
     coefficients: bool = False,
+    max_iterations: int = LIMITS.iterations,
 ) -> Solution:
     """Solve S x = `rhs`, (q, r), until sqrt(r'P^-1 r) is `tolerance` of that of the right-hand side, in every column.
 
@@ -59,6 +60,7 @@ def conjugate_gradients(
     coefficients : bool
         Keep the coefficients of all columns, for `lanczos`; then no column leaves early, and the limit on iterations
         is no error: the quadrature has as many nodes, far more than it needs.
+    max_iterations : int
 
     Raises
     ------
@@ -81,10 +83,10 @@ def conjugate_gradients(
         going = size > goal
         if not going.any():
             break
-        if out.iterations == _MAX_ITERATIONS:
+        if out.iterations == max_iterations:
             if coefficients:
                 break
-            raise NotPositiveDefiniteError(f"Conjugate gradients did not converge in {_MAX_ITERATIONS} iterations.")
+            raise NotPositiveDefiniteError(f"Conjugate gradients did not converge in {max_iterations} iterations.")
         if not coefficients and np.count_nonzero(going) <= _COMPACT * len(active):
             out.x[:, active] = x
             x, residual, direction = (np.ascontiguousarray(v[:, going]) for v in (x, residual, direction))

@@ -7,18 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mixedsparse.core.engines.krylov.factor import KrylovFactor
+from mixedsparse.core.engines.krylov.factor import KrylovFactored
 from mixedsparse.core.engines.krylov.probes import Probes
 from mixedsparse.core.engines.krylov.system import System
 from mixedsparse.core.likelihood.interface import Effort
 from mixedsparse.core.problem.edits import same_gram
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.limits import LIMITS, Limits
 
 __all__ = ["KrylovEngine"]
 
 Vectors = list[np.ndarray]
-# Rest up to which the coarse space is everything: the traces are exact.
-_SMALL = 192
 # Effects of blocks of few levels that stand in the coarse space one by one.
 _FEW = 48
 
@@ -34,6 +33,7 @@ class KrylovEngine:
         Of the probes.
     batches : int
         Probes that the traces start with, in batches of `Probes.per_batch`.
+    limits : Limits
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class KrylovEngine:
     name = "iterative"
     yields_to_dense = writes_projection = False
 
-    def __init__(self, problem: Problem, seed: int = 0, batches: int = 1) -> None:
-        self.problem = problem
-        self.system = System(problem)
+    def __init__(self, problem: Problem, seed: int = 0, batches: int = 1, limits: Limits = LIMITS) -> None:
+        self.problem, self.limits = problem, limits
+        self.system = System(problem, limits.threaded)
         self._start(seed, batches)
 
     def renewed(self, seed: int) -> KrylovEngine:
@@ -61,7 +61,7 @@ class KrylovEngine:
     def _start(self, seed: int, batches: int) -> None:
         self.probes = Probes(self.system, seed, batches)
         self.effort = Effort()
-        self.enriched = self.system.size <= _SMALL
+        self.enriched = self.system.size <= self.limits.exact_coarse
         self.space = np.eye(self.system.size) if self.enriched else _start_space(self.system)
 
     @property
@@ -73,9 +73,9 @@ class KrylovEngine:
         """Z'Z times block vectors."""
         return self.system.times(vectors)
 
-    def factorize(self, factors: Sequence[np.ndarray]) -> KrylovFactor:
-        """Prepare solutions at the block factors Lambda_b (K, K)."""
-        return KrylovFactor(self, self.probes, factors)
+    def factorize(self, lams: Sequence[np.ndarray]) -> KrylovFactored:
+        """Prepare solutions at Lambda_b (K, K) of each block."""
+        return KrylovFactored(self, self.probes, lams)
 
     @property
     def stochastic(self) -> KrylovEngine:
@@ -85,7 +85,7 @@ class KrylovEngine:
     def with_problem(self, problem: Problem) -> KrylovEngine:
         """Engine for other numbers on the same pattern, with the same probes."""
         if not same_gram(problem, self.problem):
-            return KrylovEngine(problem, self.probes.seed, self.probes.batches)
+            return KrylovEngine(problem, self.probes.seed, self.probes.batches, self.limits)
         out = copy.copy(self)
         out.problem = problem
         return out

@@ -13,7 +13,7 @@ from mixedsparse.core.engines.krylov.solver import KrylovSolver, Shared
 from mixedsparse.core.likelihood.interface import Pattern, SampledTraces
 from mixedsparse.ground.errors import BackendError
 
-__all__ = ["KrylovFactor"]
+__all__ = ["KrylovFactored"]
 
 Vectors = list[np.ndarray]
 # Directions that enrichment looks for, memory that each array of them may take, accuracy of the rough solutions, and
@@ -21,11 +21,11 @@ Vectors = list[np.ndarray]
 _RICH, _RICH_BYTES, _ROUGH, _SLOW = 192, 3e8, 0.05, 0.5
 
 
-class KrylovFactor(KrylovSolver):
-    """See `mixedsparse.core.likelihood.interface.StochasticFactor`."""
+class KrylovFactored(KrylovSolver):
+    """See `mixedsparse.core.likelihood.interface.StochasticFactored`."""
 
-    def __init__(self, engine: Shared, probes: Probes, factors: Sequence[np.ndarray]) -> None:
-        super().__init__(engine, factors)
+    def __init__(self, engine: Shared, probes: Probes, lams: Sequence[np.ndarray]) -> None:
+        super().__init__(engine, lams)
         self.probes = probes
         self._estimate: SampledTraces | None = None
 
@@ -37,7 +37,7 @@ class KrylovFactor(KrylovSolver):
 
     def traces(self) -> list[np.ndarray]:
         """Estimate the sums over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, (K, K) per block."""
-        return [mean @ lam for mean, lam in zip(self.estimate().means, self.factors, strict=True)]
+        return [mean @ lam for mean, lam in zip(self.estimate().means, self.lams, strict=True)]
 
     def log_determinant(self) -> tuple[float, float]:
         """log|M|, and the standard deviation of its error."""

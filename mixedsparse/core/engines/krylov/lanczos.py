@@ -37,7 +37,10 @@ def log_determinant(factor: KrylovSolver, probes: Probes) -> tuple[float, float]
     for batch in range(probes.batches):
         z = probes.draw(batch)
         scaled = engine.system.mix(roots, z)
-        found = conjugate_gradients(factor.apply, factor.smooth, scaled, _TOLERANCE, coefficients=True)
+        most = engine.limits.iterations
+        found = conjugate_gradients(
+            factor.apply, factor.smooth, scaled, _TOLERANCE, coefficients=True, max_iterations=most
+        )
         engine.effort.iterations += found.iterations
         samples.append(len(z) * _quadrature(found) - weights @ (coarse.basis.T @ scaled) ** 2)
     drawn = np.concatenate(samples)

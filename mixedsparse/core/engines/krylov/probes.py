@@ -64,7 +64,7 @@ class Probes:
 def estimate(factor: KrylovSolver, probes: Probes, earlier: SampledTraces | None = None) -> SampledTraces:
     """Estimate at the theta of `factor`; probes that an `earlier` estimate there has used are not solved again."""
     system = probes.system
-    known = [np.zeros_like(lam) for lam in factor.factors]
+    known = [np.zeros_like(lam) for lam in factor.lams]
     if not system.rest:
         known[system.first] = apply_blocks(factor.shrink, system.problem.grams[system.first]).sum(axis=0)
         return SampledTraces(known, [np.zeros((1, *k.shape)) for k in known])
@@ -89,7 +89,7 @@ class _Eliminated:
         coarse = factor.coarse
         self.factor = factor
         self.scale = 1.0 / coarse.theta - 1.0
-        jacobi = {b: factor.factors[b] @ factor.jacobi[b] @ factor.factors[b].T for b in system.rest}
+        jacobi = {b: factor.lams[b] @ factor.jacobi[b] @ factor.lams[b].T for b in system.rest}
         reached = system.to_first(factor.times_factor(coarse.basis))
         quadratic = system.first_diagonal(jacobi) + (reached * self.scale) @ reached.swapaxes(1, 2)
         gram = system.problem.grams[system.first]
@@ -109,7 +109,7 @@ class _Rest:
 
     def __init__(self, factor: KrylovSolver) -> None:
         self.factor = factor
-        system, coarse, lam = factor.engine.system, factor.coarse, factor.factors
+        system, coarse, lam = factor.engine.system, factor.coarse, factor.lams
         self.keep = {
             b: np.eye(len(lam[b])) - factor.diagonal[b] @ lam[b] @ factor.jacobi[b] @ lam[b].T for b in system.rest
         }
@@ -145,11 +145,11 @@ class _Rest:
 
 
 def _invertible(
-    factors: Sequence[np.ndarray], diagonal: dict[int, np.ndarray]
+    lams: Sequence[np.ndarray], diagonal: dict[int, np.ndarray]
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Psi and Delta = Psi - Lambda of each block."""
     psi, delta = [], []
-    for b, lam in enumerate(factors):
+    for b, lam in enumerate(lams):
         change = np.zeros_like(lam)
         if b in diagonal:
             size = np.diagonal(diagonal[b].mean(axis=0))

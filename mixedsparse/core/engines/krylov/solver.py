@@ -16,6 +16,7 @@ from mixedsparse.core.engines.krylov.system import System
 from mixedsparse.core.engines.level_blocks import apply_blocks, eliminate
 from mixedsparse.core.likelihood.interface import Effort
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.limits import Limits
 
 __all__ = ["KrylovSolver", "Shared"]
 
@@ -36,10 +37,11 @@ class Shared(Protocol):
     space: np.ndarray
     enriched: bool
     effort: Effort
+    limits: Limits
 
 
 class KrylovSolver:
-    """M(theta) of one `engine` at the block factors Lambda_b (K, K): nothing is factorised but small blocks.
+    """M(theta) of one `engine` at Lambda_b (K, K) of each block: nothing is factorised but small blocks.
 
     Attributes
     ----------
@@ -51,15 +53,15 @@ class KrylovSolver:
         Inverses P^-1 of the diagonal blocks P of S.
     """
 
-    def __init__(self, engine: Shared, factors: Sequence[np.ndarray]) -> None:
+    def __init__(self, engine: Shared, lams: Sequence[np.ndarray]) -> None:
         self.engine = engine
-        self.factors = factors
+        self.lams = lams
         self.logdet = float("nan")
         system = engine.system
-        first = eliminate(engine.problem.grams[system.first], factors[system.first])
+        first = eliminate(engine.problem.grams[system.first], lams[system.first])
         self.shrink, self.cov, self.first_logdet = first.shrink, first.cov, first.logdet
         self.diagonal = system.schur_diagonal(self.cov)
-        self.blocks = {b: factors[b].T @ d @ factors[b] + np.eye(len(factors[b])) for b, d in self.diagonal.items()}
+        self.blocks = {b: lams[b].T @ d @ lams[b] + np.eye(len(lams[b])) for b, d in self.diagonal.items()}
         self.jacobi = {b: block_inverse(block) for b, block in self.blocks.items()}
         self._coarse: Coarse | None = None
 
@@ -80,11 +82,11 @@ class KrylovSolver:
 
     def times_factor(self, x: np.ndarray) -> np.ndarray:
         """Lambda_2 x."""
-        return self.engine.system.mix(self.factors, x)
+        return self.engine.system.mix(self.lams, x)
 
     def times_factor_t(self, x: np.ndarray) -> np.ndarray:
         """Lambda_2'x."""
-        return self.engine.system.mix([lam.T for lam in self.factors], x)
+        return self.engine.system.mix([lam.T for lam in self.lams], x)
 
     def weigh(self, x: np.ndarray) -> np.ndarray:
         """P x."""
@@ -105,7 +107,12 @@ class KrylovSolver:
     def _invert(self, rhs: np.ndarray, tolerance: float) -> Solution:
         coarse = self.coarse
         found = conjugate_gradients(
-            self.apply, lambda r: coarse.improve(self.smooth(r), r), rhs, tolerance, start=coarse.solve(rhs)
+            self.apply,
+            lambda r: coarse.improve(self.smooth(r), r),
+            rhs,
+            tolerance,
+            start=coarse.solve(rhs),
+            max_iterations=self.engine.limits.iterations,
         )
         self.engine.effort.add(rhs.shape[1], found.iterations)
         return found

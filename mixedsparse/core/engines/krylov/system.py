@@ -15,6 +15,7 @@ from mixedsparse.core.engines.kernels.krylov import add_product, sandwich
 from mixedsparse.core.engines.level_blocks import apply_blocks
 from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.limits import LIMITS
 
 __all__ = ["PairProduct", "System"]
 
@@ -23,19 +24,23 @@ Vectors = list[np.ndarray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairProduct:
-    """Z_s'Z_t by the rows of s: `values` (nnz, K_s, K_t), or None when every block is a single 1."""
+    """Z_s'Z_t by the rows of s: `values` (nnz, K_s, K_t), or None when every block is a single 1.
+
+    `threaded` is that of `Limits`.
+    """
 
     indptr: np.ndarray
     indices: np.ndarray
     values: np.ndarray | None
+    threaded: float = LIMITS.threaded
 
     @classmethod
-    def of(cls, pairs: Pairs) -> PairProduct:
+    def of(cls, pairs: Pairs, threaded: float = LIMITS.threaded) -> PairProduct:
         """PairProduct of `pairs`; its arrays are shared where they can be."""
         unit = pairs.data.shape[1:] == (1, 1) and bool((pairs.data == 1.0).all())
         # One type each, so that the loops are compiled once.
         indptr, indices = pairs.indptr.astype(np.int64, copy=False), pairs.indices.astype(np.int32, copy=False)
-        return cls(indptr, indices, None if unit else pairs.data)
+        return cls(indptr, indices, None if unit else pairs.data, threaded)
 
     def transposed(self, n_columns: int) -> PairProduct:
         """Z_t'Z_s, for `n_columns` levels of t."""
@@ -53,15 +58,16 @@ class PairProduct:
         if self.values is not None:
             one = self.values.shape[1:] == (1, 1)
             values = flipped.data[:, None, None] if one else self.values[flipped.data].transpose(0, 2, 1).copy()
-        return PairProduct(flipped.indptr.astype(np.int64), flipped.indices.astype(np.int32, copy=False), values)
+        indptr, indices = flipped.indptr.astype(np.int64), flipped.indices.astype(np.int32, copy=False)
+        return PairProduct(indptr, indices, values, self.threaded)
 
     def add_product(self, x: np.ndarray, out: np.ndarray) -> None:
         """Add Z_s'Z_t x to `out`."""
-        add_product(self.indptr, self.indices, self.values, x, out)
+        add_product(self.indptr, self.indices, self.values, x, out, self.threaded)
 
     def sandwich(self, inner: np.ndarray) -> np.ndarray:
         """Diagonal blocks of Z_s'Z_t N Z_t'Z_s for a block diagonal N."""
-        return sandwich(self.indptr, self.indices, self.values, inner)
+        return sandwich(self.indptr, self.indices, self.values, inner, self.threaded)
 
 
 class System:
@@ -79,7 +85,7 @@ class System:
         Length of the stack, q_rest.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, threaded: float = LIMITS.threaded) -> None:
         layout = problem.layout
         sizes = [k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]
         self.problem = problem
@@ -90,7 +96,7 @@ class System:
         self.size = int(ends[-1])
         self.couplings: dict[tuple[int, int], PairProduct] = {}
         for (s, t), pairs in problem.pairs.items():
-            self.couplings[s, t] = PairProduct.of(pairs)
+            self.couplings[s, t] = PairProduct.of(pairs, threaded)
             self.couplings[t, s] = self.couplings[s, t].transposed(pairs.n_columns)
 
     def view(self, stacked: np.ndarray, b: int) -> np.ndarray:

@@ -10,12 +10,11 @@ from mixedsparse.core.engines.level_blocks import apply_blocks
 from mixedsparse.core.engines.split.coupling import Coupling, make_coupling
 from mixedsparse.core.engines.split.schur import Rest
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.limits import LIMITS, Limits
 
 __all__ = ["SplitAnalysis"]
 
 Vectors = list[np.ndarray]
-# Size of the rest up to which a few more dense arrays of its size are no matter.
-_SMALL_REST = 1500
 
 
 class SplitAnalysis:
@@ -24,8 +23,8 @@ class SplitAnalysis:
     An analysis `like` this one, of other numbers on the same pattern, shares what depends on the pattern only.
     """
 
-    def __init__(self, problem: Problem, like: SplitAnalysis | None = None) -> None:
-        self.problem, self.like = problem, like
+    def __init__(self, problem: Problem, like: SplitAnalysis | None = None, limits: Limits = LIMITS) -> None:
+        self.problem, self.like, self.limits = problem, like, limits
         layout = problem.layout
         self.first = int(np.argmax([k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]))
         self.gram = problem.grams[self.first]
@@ -50,7 +49,7 @@ class SplitAnalysis:
     @property
     def keeps_schur(self) -> bool:
         """Whether Z_2'V_1^-1 Z_2 itself is computed and kept, and M_2 made from it: cheap while the rest is small."""
-        return self.rest.size <= _SMALL_REST and self.coupling is not None and self.coupling.gives_schur
+        return self.rest.size <= self.limits.kept_schur and self.coupling is not None and self.coupling.gives_schur
 
     @property
     def is_dense(self) -> bool:

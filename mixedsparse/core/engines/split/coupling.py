@@ -3,13 +3,13 @@
 
 ``to_rest(x)``                A_21 x, x (levels, K, r) -> (q_rest, r)
 ``to_first(x)``               A_12 x, x (q_rest, r) -> (levels, K, r)
-``subtract(M, E, factors)``   lower triangle of M - Lambda_2'A_21 C A_12 Lambda_2 in place, C = H'H block diagonal, of
-                              the eliminated block E; without factors Lambda_2 = I
-``quadratic(N, factors)``     diagonal blocks of A_12 Lambda_2 N Lambda_2'A_21, (levels, K, K), N symmetric by its
+``subtract(M, E, lams)``      lower triangle of M - Lambda_2'A_21 C A_12 Lambda_2 in place, C = H'H block diagonal, of
+                              the eliminated block E; without lams Lambda_2 = I
+``quadratic(N, lams)``        diagonal blocks of A_12 Lambda_2 N Lambda_2'A_21, (levels, K, K), N symmetric by its
                               lower triangle
 ``dense()``                   A_12 as an array (levels, K, q_rest)
 ``refilled(rest)``            A_12 of a problem with other numbers on the same pattern
-``products(N, factors)``      A_12 Lambda_2 N where levels meet, and the quadratic forms that follow; None from forms
+``products(N, lams)``         A_12 Lambda_2 N where levels meet, and the quadratic forms that follow; None from forms
                               for which products with all of N cost no more
 
 Where the dense algebra of the rest is cheap, Lambda_2 is multiplied on there, and A_12 never changes; where it is not,
@@ -23,7 +23,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from mixedsparse.core.engines.level_blocks import Eliminated
-from mixedsparse.core.engines.split.listed import Factors, ListedCoupling, PairedCoupling, Products, SparseCoupling
+from mixedsparse.core.engines.split.listed import Lams, ListedCoupling, PairedCoupling, Products, SparseCoupling
 from mixedsparse.core.engines.split.schur import Rest, symmetrized
 from mixedsparse.core.problem.crossproducts import Pairs
 
@@ -67,11 +67,11 @@ class Coupling(Protocol):
 
     def to_rest(self, first: np.ndarray) -> np.ndarray: ...
     def to_first(self, rest: np.ndarray) -> np.ndarray: ...
-    def subtract(self, matrix: np.ndarray, block: Eliminated, factors: Factors = None) -> None: ...
-    def quadratic(self, lower: np.ndarray, factors: Factors = None) -> np.ndarray: ...
+    def subtract(self, matrix: np.ndarray, block: Eliminated, lams: Lams = None) -> None: ...
+    def quadratic(self, lower: np.ndarray, lams: Lams = None) -> np.ndarray: ...
     def dense(self) -> np.ndarray: ...
     def refilled(self, rest: Rest) -> Self: ...
-    def products(self, lower: np.ndarray, factors: Factors = None) -> Products | None: ...
+    def products(self, lower: np.ndarray, lams: Lams = None) -> Products | None: ...
 
 
 def make_coupling(rest: Rest, form: type[DenseCoupling] | type[ListedCoupling] | None = None) -> Coupling:
@@ -117,15 +117,15 @@ class DenseCoupling:
     def to_first(self, rest: np.ndarray) -> np.ndarray:
         return (self.flat @ rest).reshape(*self.values.shape[:2], -1)
 
-    def scaled(self, factors: Factors) -> np.ndarray:
+    def scaled(self, lams: Lams) -> np.ndarray:
         """A_12 Lambda_2, (levels, K, q_rest)."""
-        if factors is None:
+        if lams is None:
             return self.values
-        flat = np.ascontiguousarray(self.rest.times_factor_t(factors, self.flat.T).T)
+        flat = np.ascontiguousarray(self.rest.times_factor_t(lams, self.flat.T).T)
         return flat.reshape(self.values.shape)
 
-    def subtract(self, matrix: np.ndarray, block: Eliminated, factors: Factors = None) -> None:
-        right = self.scaled(factors)
+    def subtract(self, matrix: np.ndarray, block: Eliminated, lams: Lams = None) -> None:
+        right = self.scaled(lams)
         left = right = right if block.half is None else block.half @ right
         left = (block.cov * left if block.half is None else left).reshape(self.flat.shape)
         right = right.reshape(self.flat.shape)
@@ -133,8 +133,8 @@ class DenseCoupling:
             panel = slice(start, start + _PANEL)
             matrix[start:, panel] -= right[:, start:].T @ left[:, panel]
 
-    def quadratic(self, lower: np.ndarray, factors: Factors = None) -> np.ndarray:
-        right = self.scaled(factors)
+    def quadratic(self, lower: np.ndarray, lams: Lams = None) -> np.ndarray:
+        right = self.scaled(lams)
         left = (right.reshape(self.flat.shape) @ symmetrized(lower)).reshape(right.shape)
         return left @ right.swapaxes(1, 2)
 
@@ -144,5 +144,5 @@ class DenseCoupling:
     def refilled(self, rest: Rest) -> Self:
         return self if rest is self.rest else type(self)(rest, rest.couplings())
 
-    def products(self, lower: np.ndarray, factors: Factors = None) -> None:
+    def products(self, lower: np.ndarray, lams: Lams = None) -> None:
         return None

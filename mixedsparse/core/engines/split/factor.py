@@ -25,26 +25,26 @@ from mixedsparse.core.likelihood.interface import Pattern, Written
 from mixedsparse.core.problem.blocks import effect_major
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["SplitFactor"]
+__all__ = ["SplitFactored"]
 
 Vectors = list[np.ndarray]
 # Diagonal entries of Lambda from which on I - M^-1 = Lambda'Z'V_0^-1 Z Lambda is divided by them without loss.
 _SAFE_PIVOT = 1e-3
 
 
-class SplitFactor:
+class SplitFactored:
     """M(theta) factorised: log-determinant, projections and the pieces of its inverse that derivatives need."""
 
-    def __init__(self, engine: SplitAnalysis, factors: Sequence[np.ndarray]) -> None:
+    def __init__(self, engine: SplitAnalysis, lams: Sequence[np.ndarray]) -> None:
         self.engine = engine
-        self.factors = factors
+        self.lams = lams
         self._schur: np.ndarray | None = None
         self._factor: np.ndarray | None = None
         self._inverse: np.ndarray | None = None
         self._whitened: np.ndarray | None = None
         self._products: Products | None = None
         self._pivots = np.empty(0)
-        self.eliminated = eliminate(engine.gram, factors[engine.first])
+        self.eliminated = eliminate(engine.gram, lams[engine.first])
         self.shrink, self.cov, self.logdet = self.eliminated.shrink, self.eliminated.cov, self.eliminated.logdet
         if engine.coupling is not None:
             self.logdet += self._factorize_rest()
@@ -56,11 +56,11 @@ class SplitFactor:
         engine = self.engine
         assert engine.coupling is not None
         if engine.keeps_schur:
-            matrix = engine.rest.congruence(self.factors, self.schur())
+            matrix = engine.rest.congruence(self.lams, self.schur())
             matrix.flat[:: len(matrix) + 1] += 1.0
         else:
-            matrix = engine.rest.penalised(self.factors)
-            engine.coupling.subtract(matrix, self.eliminated, self.factors)
+            matrix = engine.rest.penalised(self.lams)
+            engine.coupling.subtract(matrix, self.eliminated, self.lams)
         # The lower triangle of a C-ordered array is the upper one of its Fortran-ordered transpose: no copy.
         self._factor, info = lapack.dpotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
         if info != 0:
@@ -73,7 +73,7 @@ class SplitFactor:
         rest = self.engine.rest
         if not rest.blocks:
             return self.eliminated.loss
-        return self.eliminated.loss + float((rest.penalised_diagonal(self.factors) / self._pivots**2).sum())
+        return self.eliminated.loss + float((rest.penalised_diagonal(self.lams) / self._pivots**2).sum())
 
     def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
         """Lambda M^-1 Lambda'Z'Y and Z'V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
@@ -83,20 +83,20 @@ class SplitFactor:
             return [self.eliminated.times_cov(first)], [apply_blocks(self.shrink, first)]
         stacked = rest.stack(vectors)
         reduced = stacked - engine.coupling.to_rest(self.eliminated.times_cov(first))
-        solved = self._solve_rest(rest.times_factor_t(self.factors, reduced))
-        modes = rest.times_factor(self.factors, solved)
+        solved = self._solve_rest(rest.times_factor_t(self.lams, reduced))
+        modes = rest.times_factor(self.lams, solved)
         left = first - engine.coupling.to_first(modes)
         mine = self.eliminated.times_cov(left)
         own = apply_blocks(self.shrink, left)
         rotated = rest.unstack(own, solved)
-        plain: Vectors | list[None] = [None] * len(self.factors)
-        if not all(is_safe(self.factors[b]).all() for b in rest.blocks):
+        plain: Vectors | list[None] = [None] * len(self.lams)
+        if not all(is_safe(self.lams[b]).all() for b in rest.blocks):
             dense = engine.is_dense
             other = self.schur() @ modes if dense else engine.coupling.to_rest(mine) + rest.gram @ modes
             plain = rest.unstack(own, (reduced if dense else stacked) - other)
         projected = [
             own if b == engine.first else unrotate(lam, r, v)
-            for b, (lam, r, v) in enumerate(zip(self.factors, rotated, plain, strict=True))
+            for b, (lam, r, v) in enumerate(zip(self.lams, rotated, plain, strict=True))
         ]
         return rest.unstack(mine, modes), projected
 
@@ -139,7 +139,7 @@ class SplitFactor:
 
     def whiten(self, rows: np.ndarray) -> np.ndarray:
         """Rows (m, q_rest) times Lambda_2 U^-1."""
-        mixed = self.engine.rest.right_times(self.factors, rows)
+        mixed = self.engine.rest.right_times(self.lams, rows)
         return np.asarray(blas.dtrsm(1.0, self.cholesky(), mixed.T, trans_a=1, overwrite_b=1)).T
 
     def _quadratic(self, coupling: Coupling) -> np.ndarray:
@@ -149,7 +149,7 @@ class SplitFactor:
             return half @ half.swapaxes(1, 2)
         if self._products is not None:
             return self._products.quadratic
-        return coupling.quadratic(self.inverse(), self.factors)
+        return coupling.quadratic(self.inverse(), self.lams)
 
     def release(self) -> None:
         """Free the dense arrays; they are computed again when they are needed."""
@@ -161,23 +161,23 @@ class SplitFactor:
         Eliminated block: Z_l'V_0^-1 Z_l = R_l (A_l - Q_l R_l') with Q = G M_2^-1 G'. Rest: from
         Lambda'Z'V_0^-1 Z Lambda = I - M^-1, or without dividing by Lambda where a pivot is near 0.
         """
-        engine, lam = self.engine, self.factors[self.engine.first]
+        engine, lam = self.engine, self.lams[self.engine.first]
         own = engine.gram
         if engine.coupling is None:
             return [apply_blocks(self.shrink, own).sum(axis=0) @ lam]
         inverse = self.inverse()
         own = own - apply_blocks(self._quadratic(engine.coupling), self.shrink.swapaxes(1, 2))
-        out: list[np.ndarray] = [apply_blocks(self.shrink, own).sum(axis=0) @ lam] * len(self.factors)
+        out: list[np.ndarray] = [apply_blocks(self.shrink, own).sum(axis=0) @ lam] * len(self.lams)
         sums = engine.rest.block_sums(inverse)
         product = None
         for b in engine.rest.blocks:
-            factor = self.factors[b]
+            factor = self.lams[b]
             if np.abs(np.diagonal(factor)).min() > _SAFE_PIVOT:
                 within = len(engine.problem.grams[b]) * np.eye(len(factor)) - sums[b]
                 out[b] = np.linalg.solve(factor.T, within)
                 continue
             if product is None:
-                product = engine.rest.right_times(self.factors, self.schur())
+                product = engine.rest.right_times(self.lams, self.schur())
             slabs = [engine.rest.slabs[b, a] for a in range(len(factor))]
             out[b] = np.array([[np.vdot(product[s], inverse[t]) for t in slabs] for s in slabs])
         return out
@@ -197,7 +197,7 @@ class SplitFactor:
 
     def covariance(self) -> np.ndarray:
         """Lambda_2 M_2^-1 Lambda_2', dense and full."""
-        return self.engine.rest.congruence([lam.T for lam in self.factors], self.inverse())
+        return self.engine.rest.congruence([lam.T for lam in self.lams], self.inverse())
 
     def conditional_covariances(self) -> list[np.ndarray]:
         """Return the diagonal blocks of Lambda M^-1 Lambda', (levels, K, K) per block (times sigma^2: Var(b | y))."""
@@ -206,9 +206,9 @@ class SplitFactor:
             return [self.cov]
         inverse = self.inverse()
         mine = self.cov + self.cov @ self._quadratic(engine.coupling) @ self.cov
-        out: list[np.ndarray] = [mine] * len(self.factors)
+        out: list[np.ndarray] = [mine] * len(self.lams)
         for b, blocks in engine.rest.diagonal_blocks(inverse).items():
-            out[b] = self.factors[b] @ blocks @ self.factors[b].T
+            out[b] = self.lams[b] @ blocks @ self.lams[b].T
         return out
 
     def conditional_covariance_of(self, block: int, levels: np.ndarray) -> np.ndarray:
@@ -221,11 +221,11 @@ class SplitFactor:
         if engine.coupling is None:
             return self.conditional_covariances(), {}
         if self._products is None:
-            self._products = engine.coupling.products(self.inverse(), self.factors)
+            self._products = engine.coupling.products(self.inverse(), self.lams)
         diagonal = self.conditional_covariances()
         if self._products is None:
             return diagonal, pair_covariances(engine, self.cov, self.covariance())
-        beside = {b: own @ self.factors[b].T for b, own in self._products.beside.items()}
+        beside = {b: own @ self.lams[b].T for b, own in self._products.beside.items()}
         dense = self.covariance() if engine.rest.pairs else self.inverse()
         return diagonal, pair_covariances(engine, self.cov, dense, beside)
 
@@ -258,7 +258,7 @@ class SplitFactor:
             return None
         half = np.zeros((rest.size, 1))  # BLAS refuses a matrix without columns
         if less[0].shape[2]:
-            half = rest.times_factor_t(self.factors, rest.stack(less))
+            half = rest.times_factor_t(self.lams, rest.stack(less))
         inverse, self._inverse = self.inverse(), None
         # The lower triangle of a C-ordered array is the upper one of its transpose.
         lower = blas.dsyrk(-1.0, half.T, beta=-1.0, c=inverse.T, trans=1, overwrite_c=1).T

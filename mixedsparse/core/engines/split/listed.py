@@ -15,9 +15,9 @@ from mixedsparse.core.engines.level_blocks import Eliminated
 from mixedsparse.core.engines.split.schur import Rest, symmetrized, with_numbers
 from mixedsparse.core.problem.crossproducts import Pairs, stable_order
 
-__all__ = ["Factors", "ListedCoupling", "PairedCoupling", "Products", "SparseCoupling"]
+__all__ = ["Lams", "ListedCoupling", "PairedCoupling", "Products", "SparseCoupling"]
 
-Factors = Sequence[np.ndarray] | None
+Lams = Sequence[np.ndarray] | None
 # Pairs of entries that are multiplied at a time.
 _TOGETHER = 16384
 
@@ -92,27 +92,27 @@ class ListedCoupling:
     def to_first(self, rest: np.ndarray) -> np.ndarray:
         return np.asarray(self.matrix @ rest).reshape(*self.shape[:2], -1)
 
-    def scaled(self, factors: Factors) -> np.ndarray:
+    def scaled(self, lams: Lams) -> np.ndarray:
         """Entries of A_12 Lambda_2, (nnz, K)."""
         pieces = []
         for b, pairs in self.pieces.items():
             mixed = pairs.data
-            if factors is not None:
-                lam = factors[b]
+            if lams is not None:
+                lam = lams[b]
                 mixed = mixed * lam[0, 0] if len(lam) == 1 else mixed @ lam
             pieces += [mixed[:, :, a] for a in range(mixed.shape[2])]
         return self._sorted(pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
 
-    def subtract(self, matrix: np.ndarray, block: Eliminated, factors: Factors = None) -> None:
-        values = weighted = self.scaled(factors)
+    def subtract(self, matrix: np.ndarray, block: Eliminated, lams: Lams = None) -> None:
+        values = weighted = self.scaled(lams)
         if block.half is None:
             weighted = values * block.cov[self.level, 0]
         else:
             values = weighted = (block.half[self.level] @ values[:, :, None])[:, :, 0]
         matrix -= (self._matrix(values).T @ self._matrix(weighted)).toarray()
 
-    def quadratic(self, lower: np.ndarray, factors: Factors = None) -> np.ndarray:
-        values = self.scaled(factors)
+    def quadratic(self, lower: np.ndarray, lams: Lams = None) -> np.ndarray:
+        values = self.scaled(lams)
         left = (self._matrix(values) @ symmetrized(lower)).reshape(self.shape)[self.level, :, self.indices]
         out = np.zeros((self.shape[0], self.shape[1], self.shape[1]))
         np.add.at(out, self.level, left[:, :, None] * values[:, None, :])
@@ -121,7 +121,7 @@ class ListedCoupling:
     def dense(self) -> np.ndarray:
         return self.matrix.toarray().reshape(self.shape)
 
-    def products(self, lower: np.ndarray, factors: Factors = None) -> Products | None:
+    def products(self, lower: np.ndarray, lams: Lams = None) -> Products | None:
         return None
 
 
@@ -174,13 +174,13 @@ class PairedCoupling(ListedCoupling):
             low.append((first + below.astype(np.int32)).ravel())
         return np.concatenate(high), np.concatenate(low)
 
-    def subtract(self, matrix: np.ndarray, block: Eliminated, factors: Factors = None) -> None:
+    def subtract(self, matrix: np.ndarray, block: Eliminated, lams: Lams = None) -> None:
         product = (self.listed.T @ block.cov[self.by_count, 0, 0]).reshape(matrix.shape)
-        matrix -= product if factors is None else self.rest.congruence(factors, product)
+        matrix -= product if lams is None else self.rest.congruence(lams, product)
 
-    def quadratic(self, lower: np.ndarray, factors: Factors = None) -> np.ndarray:
-        if factors is not None:
-            lower = self.rest.congruence([lam.T for lam in factors], lower)
+    def quadratic(self, lower: np.ndarray, lams: Lams = None) -> np.ndarray:
+        if lams is not None:
+            lower = self.rest.congruence([lam.T for lam in lams], lower)
         sums = np.empty(self.shape[0])
         sums[self.by_count] = self.listed @ lower.ravel()
         # Pairs of different entries count twice, those of an entry with itself once.
@@ -209,22 +209,22 @@ class SparseCoupling(ListedCoupling):
         self.by_column = stable_order(self.indices, rest.size)
         self.columns = np.concatenate([[0], np.cumsum(np.bincount(self.indices, minlength=rest.size))])
 
-    def subtract(self, matrix: np.ndarray, block: Eliminated, factors: Factors = None) -> None:
+    def subtract(self, matrix: np.ndarray, block: Eliminated, lams: Lams = None) -> None:
         from mixedsparse.core.engines.kernels import direct as kernels
 
-        kernels.subtract(matrix, self.indptr, self.indices, self.scaled(factors), np.ascontiguousarray(block.cov))
+        kernels.subtract(matrix, self.indptr, self.indices, self.scaled(lams), np.ascontiguousarray(block.cov))
 
-    def quadratic(self, lower: np.ndarray, factors: Factors = None) -> np.ndarray:
+    def quadratic(self, lower: np.ndarray, lams: Lams = None) -> np.ndarray:
         from mixedsparse.core.engines.kernels import direct as kernels
 
         by_column = kernels.ByColumn(self.columns, self.by_column, self.level)
-        return kernels.quadratic(lower, self.indptr, self.indices, self.scaled(factors), by_column)
+        return kernels.quadratic(lower, self.indptr, self.indices, self.scaled(lams), by_column)
 
-    def products(self, lower: np.ndarray, factors: Factors = None) -> Products:
+    def products(self, lower: np.ndarray, lams: Lams = None) -> Products:
         from mixedsparse.core.engines.kernels import direct, pairs
 
         by_column = direct.ByColumn(self.columns, self.by_column, self.level)
-        values = self.scaled(factors)
+        values = self.scaled(lams)
         found = pairs.products(lower, self.indptr, self.indices, values, by_column)
         quadratic = np.empty((len(self.indptr) - 1, values.shape[1], values.shape[1]))
         for a, b in np.ndindex(quadratic.shape[1:]):

@@ -88,16 +88,16 @@ class Rest:
         entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
         return sparse.csr_matrix(entries, shape=(self.size, self.size))
 
-    def _entries(self, factors: Sequence[np.ndarray] | None = None):  # type: ignore[no-untyped-def]
+    def _entries(self, lams: Sequence[np.ndarray] | None = None):  # type: ignore[no-untyped-def]
         """Rows, columns and values of the lower triangle of Lambda'Z_2'Z_2 Lambda, or of Z_2'Z_2, piece by piece."""
         for b in self.blocks:
-            product = self.problem.grams[b] if factors is None else factors[b].T @ self.problem.grams[b] @ factors[b]
+            product = self.problem.grams[b] if lams is None else lams[b].T @ self.problem.grams[b] @ lams[b]
             index = np.arange(product.shape[0])
             for a in range(product.shape[1]):
                 for c in range(a + 1):
                     yield self.slabs[b, a].start + index, self.slabs[b, c].start + index, product[:, a, c]
         for (s, t), pairs in self.pairs.items():
-            product = pairs.data if factors is None else factors[s].T @ pairs.data @ factors[t]
+            product = pairs.data if lams is None else lams[s].T @ pairs.data @ lams[t]
             low, high = sorted((s, t), key=lambda b: self.slabs[b, 0].start)
             at = {s: pairs.rows, t: pairs.indices}
             for a in range(product.shape[1]):
@@ -106,44 +106,44 @@ class Rest:
                     row = self.slabs[high, effect[high]].start + at[high]
                     yield row, self.slabs[low, effect[low]].start + at[low], product[:, a, c]
 
-    def penalised_diagonal(self, factors: Sequence[np.ndarray]) -> np.ndarray:
+    def penalised_diagonal(self, lams: Sequence[np.ndarray]) -> np.ndarray:
         """Diagonal of Lambda_2'Z_2'Z_2 Lambda_2 + I, (q_rest,)."""
         grams = self.problem.grams
         return np.concatenate(
-            [1.0 + np.einsum("ca,lcd,da->al", factors[b], grams[b], factors[b]).ravel() for b in self.blocks]
+            [1.0 + np.einsum("ca,lcd,da->al", lams[b], grams[b], lams[b]).ravel() for b in self.blocks]
         )
 
-    def penalised(self, factors: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
+    def penalised(self, lams: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
         """Lambda_2'Z_2'Z_2 Lambda_2 + I as a C-ordered array, lower triangle only; `out` gives its memory."""
-        out = self.dense(factors, out)
+        out = self.dense(lams, out)
         out.flat[:: self.size + 1] += 1.0
         return out
 
-    def dense(self, factors: Sequence[np.ndarray] | None = None, out: np.ndarray | None = None) -> np.ndarray:
-        """Lambda_2'Z_2'Z_2 Lambda_2, or Z_2'Z_2 without factors, as a C-ordered array, lower triangle only."""
+    def dense(self, lams: Sequence[np.ndarray] | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """Lambda_2'Z_2'Z_2 Lambda_2, or Z_2'Z_2 without lams, as a C-ordered array, lower triangle only."""
         if out is None:
             out = np.zeros((self.size, self.size))
         else:
             out.fill(0.0)
-        for row, column, value in self._entries(factors):
+        for row, column, value in self._entries(lams):
             out[row, column] = value
         return out
 
-    def congruence(self, factors: Sequence[np.ndarray], lower: np.ndarray) -> np.ndarray:
-        """Lower triangle of F'SF, F the block diagonal matrix of `factors`, S symmetric by its lower triangle."""
+    def congruence(self, lams: Sequence[np.ndarray], lower: np.ndarray) -> np.ndarray:
+        """Lower triangle of F'SF, F the block diagonal matrix of `lams`, S symmetric by its lower triangle."""
         layout = self.problem.layout
         if all(layout.widths[b] == 1 for b in self.blocks):
-            scale = np.concatenate([np.full(layout.n_levels[b], factors[b][0, 0]) for b in self.blocks])
+            scale = np.concatenate([np.full(layout.n_levels[b], lams[b][0, 0]) for b in self.blocks])
             out = lower * scale
             out *= scale[:, None]
             return out
-        return self.right_times(factors, self.times_factor_t(factors, symmetrized(lower)))
+        return self.right_times(lams, self.times_factor_t(lams, symmetrized(lower)))
 
-    def right_times(self, factors: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
-        """Return `rows` (m, q_rest) times the block diagonal matrix of `factors`."""
+    def right_times(self, lams: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
+        """Return `rows` (m, q_rest) times the block diagonal matrix of `lams`."""
         out = np.empty(rows.shape)
         for b, mine in self.rows.items():
-            lam = factors[b]
+            lam = lams[b]
             if len(lam) == 1:
                 np.multiply(rows[:, mine], lam[0, 0], out=out[:, mine])
             else:
@@ -166,19 +166,19 @@ class Rest:
             out[b] = rest[self.rows[b]].reshape(k, layout.n_levels[b], -1).swapaxes(0, 1)
         return out
 
-    def times_factor(self, factors: Sequence[np.ndarray], stacked: np.ndarray) -> np.ndarray:
+    def times_factor(self, lams: Sequence[np.ndarray], stacked: np.ndarray) -> np.ndarray:
         """Lambda_2 stacked."""
-        return self._mix([lam.T for lam in factors], stacked)
+        return self._mix([lam.T for lam in lams], stacked)
 
-    def times_factor_t(self, factors: Sequence[np.ndarray], stacked: np.ndarray) -> np.ndarray:
+    def times_factor_t(self, lams: Sequence[np.ndarray], stacked: np.ndarray) -> np.ndarray:
         """Lambda_2' stacked."""
-        return self._mix(factors, stacked)
+        return self._mix(lams, stacked)
 
-    def _mix(self, factors: Sequence[np.ndarray], stacked: np.ndarray) -> np.ndarray:
+    def _mix(self, lams: Sequence[np.ndarray], stacked: np.ndarray) -> np.ndarray:
         """Slab c of the result is the sum over a of factor[a, c] times slab a."""
         out = np.empty(stacked.shape)
         for b, rows in self.rows.items():
-            lam = factors[b]
+            lam = lams[b]
             if len(lam) == 1:
                 np.multiply(stacked[rows], lam[0, 0], out=out[rows])
             else:

@@ -13,8 +13,8 @@ import numpy as np
 
 from mixedsparse.core.fitting.laplace.errors import exact_hessian
 from mixedsparse.core.fitting.outcome import Stop
-from mixedsparse.core.fitting.trust import Step, next_radius, secant, trust_step
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
+from mixedsparse.core.newton.trust import Step, next_radius, secant, trust_step
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.progress import Iteration, Progress
 

@@ -98,7 +98,7 @@ def runaway(groups: tuple[str, ...]) -> GeneralizedCertificate:
 def certify_generalized(data: Data, found: Found, hints: tuple[str, ...]) -> GeneralizedCertificate:
     """Judge the end of a search."""
     problem, step = data.problem, found.step
-    lams = problem.layout.factors(found.point.parameters.theta)
+    lams = problem.layout.lams(found.point.parameters.theta)
     boundary = tuple(
         phrase for i, b in enumerate(problem.layout.term_block) for phrase in flat_directions(problem, i, lams[b])
     )

@@ -22,10 +22,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.likelihood.interface import Factor
+from mixedsparse.core.likelihood.derivatives import right_divide, times_columns
+from mixedsparse.core.likelihood.interface import Factored
 from mixedsparse.core.likelihood.laplace.data import Data, Vectors
 from mixedsparse.core.likelihood.laplace.mode import Mode, find_mode
 from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.problem.entries import bend, times_slopes
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["Curvature", "LaplaceCriterion", "Parameters", "Point"]
@@ -111,7 +113,7 @@ class LaplaceCriterion:
         return [np.zeros((n, k)) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-    def evaluate(self, vector: np.ndarray, *starts: Vectors, near: Factor | None = None) -> Point:
+    def evaluate(self, vector: np.ndarray, *starts: Vectors, near: Factored | None = None) -> Point:
         """Criterion at `vector`, the mode searched from the best of the `starts` of zeta; see `find_mode`.
 
         Raises
@@ -142,7 +144,7 @@ class LaplaceCriterion:
     def _factors(self, at: Parameters) -> list[np.ndarray]:
         """Lambda of each block, its diagonal kept off 0."""
         small = self.layout.is_diagonal & (np.abs(at.theta) < _OFF_ZERO)
-        return self.layout.factors(np.where(small, np.copysign(_OFF_ZERO, at.theta), at.theta))
+        return self.layout.lams(np.where(small, np.copysign(_OFF_ZERO, at.theta), at.theta))
 
     def value(self, mode: Mode, lams: list[np.ndarray], psi: float) -> float:
         """-2 log-likelihood without the constant, at an evaluated mode."""
@@ -176,7 +178,7 @@ class LaplaceCriterion:
     def differentiate(self, point: Point) -> Curvature:
         """Exact gradient, curvature and motion of the mode."""
         data, mode, m, p = self.data, point.mode, self.m, self.p
-        directions = _directions(self.layout, point.lams, mode.zeta)
+        directions = times_slopes(self.layout, point.lams, mode.zeta)
         weighted = data.Q * mode.terms.w[:, None]
         sides = [mode.engine.times(directions), data.sums(weighted)]
         d = None
@@ -187,8 +189,8 @@ class LaplaceCriterion:
         modes, projected = mode.factor.solve(right)
         gradient, traces = self._gradient(point)
         # Inner products of all right-hand sides with all solutions, through C and through V_0^-1.
-        inner = _products(right, modes)
-        against = _products(directions, projected)
+        inner = times_columns(right, modes)
+        against = times_columns(directions, projected)
         information = data.Q.T @ weighted - inner[m : m + p, m : m + p]
         hessian = np.zeros((self.size, self.size))
         cross = against[:, m : m + p]
@@ -207,33 +209,9 @@ class LaplaceCriterion:
         return Curvature(gradient, hessian, information, motion)
 
     def _add_curvature(self, hessian: np.ndarray, point: Point, traces: Vectors) -> None:
-        """Add 2 (Gamma - zeta zeta')_rr' between entries (r, s) and (r', s) of the same column s."""
-        layout = self.layout
-        for b, (trace, lam, zeta) in enumerate(zip(traces, point.lams, point.mode.zeta, strict=True)):
-            gamma = np.linalg.solve(lam.T, trace.T).T
-            score = 0.5 * (gamma + gamma.T) - zeta.T @ zeta
-            mine = layout.members[b]
-            row, col = layout.row[mine], layout.col[mine]
-            hessian[mine[:, None], mine] += 2.0 * score[row[:, None], row] * (col[:, None] == col)
-
-
-def _products(left: Vectors, right: Vectors) -> np.ndarray:
-    """Inner products of the columns of two block vectors."""
-    return np.add.reduce(
-        [a.reshape(-1, a.shape[2]).T @ b.reshape(-1, b.shape[2]) for a, b in zip(left, right, strict=True)]
-    )
-
-
-def _directions(layout: BlockLayout, lams: list[np.ndarray], zeta: Vectors) -> Vectors:
-    """D_i zeta_l of each parameter, (levels, K, m) per block, D_i = E_rs Lambda' + Lambda E_sr."""
-    m = len(layout.block)
-    out = []
-    for b, (own, lam) in enumerate(zip(zeta, lams, strict=True)):
-        f = np.zeros((*own.shape, m))
-        weighted = own @ lam
-        for i in layout.members[b]:
-            r, s = layout.row[i], layout.col[i]
-            f[:, :, i] = own[:, r, None] * lam[:, s]
-            f[:, r, i] += weighted[:, s]
-        out.append(f)
-    return out
+        """Add what comes from the second derivatives of Sigma, times Gamma - zeta zeta'."""
+        scores = [
+            right_divide(trace, lam) - zeta.T @ zeta
+            for trace, lam, zeta in zip(traces, point.lams, point.mode.zeta, strict=True)
+        ]
+        hessian[: self.m, : self.m] += bend(self.layout, scores)

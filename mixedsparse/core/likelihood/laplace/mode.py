@@ -5,7 +5,7 @@ zeta = Z's (s the scores of the rows), whatever Lambda is, also on the boundary.
 
     b += Lambda M^-1 Lambda' v,   zeta += v - Z'WZ Lambda M^-1 Lambda' v,   M = Lambda'Z'WZ Lambda + I
 
-which is `Factor.solve`, and its decrement v'Lambda M^-1 Lambda' v. The criterion is wrong to first order in what is
+which is `Factored.solve`, and its decrement v'Lambda M^-1 Lambda' v. The criterion is wrong to first order in what is
 left of the mode, through log|M|: the search goes on until the decrement is rounding.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mixedsparse.core.likelihood.family import RowTerms
-from mixedsparse.core.likelihood.interface import Engine, Factor
+from mixedsparse.core.likelihood.interface import Engine, Factored
 from mixedsparse.core.likelihood.laplace.data import Data, Vectors, dot
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -83,7 +83,7 @@ class Mode:
     penalty: float
     decrement: float
     factorisations: int
-    made: tuple[Engine, Factor] | None = None
+    made: tuple[Engine, Factored] | None = None
     sums: Problem | None = None
     motion: Vectors | None = None
 
@@ -97,7 +97,7 @@ class Mode:
         return self.data.weighted(self.terms.w)
 
     @cached_property
-    def factor(self) -> Factor:
+    def factor(self) -> Factored:
         """M at eta, factorised."""
         return self.engine.factorize(self.lams) if self.made is None else self.made[1]
 
@@ -112,7 +112,7 @@ def find_mode(
     fixed: np.ndarray,
     psi: float,
     starts: Sequence[Vectors],
-    near: Factor | None = None,
+    near: Factored | None = None,
 ) -> Mode:
     """Search the mode at Lambda and the fixed part (n,), from the best of the `starts` of zeta.
 
@@ -162,7 +162,7 @@ class _Made(NamedTuple):
     """Z'WZ, M factorised, whether by the observed weights, and whether at the Lambda that is asked for."""
 
     engine: Engine
-    factor: Factor
+    factor: Factored
     observed: bool
     own: bool = True
 
@@ -242,7 +242,7 @@ def _factorise(data: Data, lams: Sequence[np.ndarray], state: _State) -> _Made:
     return _Made(engine, engine.factorize(lams), False)
 
 
-def _solve(factor: Factor, residual: Vectors) -> tuple[Vectors, Vectors]:
+def _solve(factor: Factored, residual: Vectors) -> tuple[Vectors, Vectors]:
     """Newton step of b and zeta."""
     modes, projected = factor.solve([r[:, :, None] for r in residual])
     return [m[:, :, 0] for m in modes], [v[:, :, 0] for v in projected]

@@ -1,28 +1,63 @@
 """Newton's method on many small problems at once, some coordinates held, others bounded below.
 
 Every problem has its own trust region. The step is -|H|^-1 g, |H| with the absolute eigenvalues of H (Dauphin et al.
-2014, "saddle-free Newton"), cut to the radius; a step is taken only if the criterion falls. A coordinate on its bound
-is held while the gradient pushes it outwards.
+2014, "saddle-free Newton"), cut to the radius: the exact step of `trust_step` takes a search for its multiplier,
+problem by problem. Steps are taken, and radii change, as in `single`. A coordinate on its bound is held while the
+gradient pushes it outwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
-from mixedsparse.core.batch.joint_likelihood import JointPoint
+from mixedsparse.core.newton.single import FIRST_RADIUS
+from mixedsparse.core.newton.trust import GOOD, NARROWER, POOR, WIDER, is_taken
 
-__all__ = ["Solved", "minimise"]
+__all__ = ["Points", "Solved", "minimise"]
 
-Criterion = Callable[[np.ndarray, np.ndarray], JointPoint]
+
+class Points(Protocol):
+    """The criterion at B points."""
+
+    @property
+    def value(self) -> np.ndarray:
+        """Criterion, (B,)."""
+        ...
+
+    @property
+    def gradient(self) -> np.ndarray:
+        """Gradient, (B, d)."""
+        ...
+
+    @property
+    def hessian(self) -> np.ndarray:
+        """Hessian, (B, d, d)."""
+        ...
+
+    @property
+    def finite(self) -> np.ndarray:
+        """Mask (B,): whether value and derivatives are all finite."""
+        ...
+
+    def take(self, index: np.ndarray) -> Self:
+        """Return the points `index`."""
+        ...
+
+    def put(self, index: np.ndarray, new: Self) -> None:
+        """Write `new` over the points `index`."""
+        ...
+
+
+P = TypeVar("P", bound=Points)
 
 # Fall of the criterion that the model promises below which a problem is done.
 _TOLERANCE = 1e-10
 # Rounding noise of the criterion, relative.
 _NOISE = 5e-15
-_FIRST_RADIUS = 0.5
 _SMALLEST_RADIUS = 1e-8
 # Eigenvalues within this share of the largest count as zero.
 _FLAT = 1e-9
@@ -31,19 +66,19 @@ _LEAVE_SADDLE = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Solved:
+class Solved(Generic[P]):
     """Where B searches ended.
 
     Attributes
     ----------
     x : ndarray, shape (B, d)
-    point : JointPoint
+    point : Points
         The criterion there.
     converged : ndarray of bool, shape (B,)
     """
 
     x: np.ndarray
-    point: JointPoint
+    point: P
     converged: np.ndarray
 
 
@@ -58,8 +93,12 @@ class _Step:
 
 
 def minimise(
-    criterion: Criterion, x: np.ndarray, held: np.ndarray, lower: np.ndarray, max_iterations: int = 60
-) -> Solved:
+    criterion: Callable[[np.ndarray, np.ndarray], P],
+    x: np.ndarray,
+    held: np.ndarray,
+    lower: np.ndarray,
+    max_iterations: int = 60,
+) -> Solved[P]:
     """Minimise B problems from x (B, d) over the coordinates that are not `held` (B, d), x >= lower (B, d).
 
     Parameters
@@ -73,7 +112,7 @@ def minimise(
     count = len(x)
     point = criterion(x, np.arange(count))
     converged = np.zeros(count, dtype=bool)
-    radius = np.full(count, _FIRST_RADIUS)
+    radius = np.full(count, FIRST_RADIUS)
     active = np.flatnonzero(point.finite)
     for _ in range(max_iterations):
         here = point.take(active)
@@ -88,18 +127,19 @@ def minimise(
         gain = here.value - there.value
         noise = _NOISE * np.abs(here.value)
         promised = step.predicted[going]
-        # Where the promise is within the noise of the criterion, a rise of that size says nothing against the step.
-        taken = there.finite & ((gain > 0) | ((promised < 10 * noise) & (gain > -10 * noise)))
+        taken = there.finite & is_taken(gain, promised, noise)
         length = np.linalg.norm(step.move[going], axis=1)
-        good = taken & (gain > 0.75 * promised) & step.limited[going]
-        poor = ~(taken & (gain > 0.25 * promised)) & (promised >= 10 * noise)
-        radius[active] = np.where(good, 3.0 * radius[active], np.where(poor | ~taken, 0.25 * length, radius[active]))
+        good = taken & (gain > GOOD * promised) & step.limited[going]
+        poor = ~(taken & (gain > POOR * promised)) & (promised >= 10 * noise)
+        radius[active] = np.where(
+            good, WIDER * radius[active], np.where(poor | ~taken, NARROWER * length, radius[active])
+        )
         x[active[taken]] = trial[taken]
-        _put(point, active[taken], there.take(taken))
+        point.put(active[taken], there.take(taken))
     return Solved(x, point, converged)
 
 
-def _propose(x: np.ndarray, point: JointPoint, held: np.ndarray, lower: np.ndarray, radius: np.ndarray) -> _Step:
+def _propose(x: np.ndarray, point: Points, held: np.ndarray, lower: np.ndarray, radius: np.ndarray) -> _Step:
     """Step within the radius and the bounds, and what the quadratic model says of it."""
     fixed = held | ((x <= lower) & (point.gradient >= 0))
     gradient = np.where(fixed, 0.0, point.gradient)
@@ -125,9 +165,3 @@ def _propose(x: np.ndarray, point: JointPoint, held: np.ndarray, lower: np.ndarr
     # A step that a bound cut may promise nothing although the point is not stationary: a shorter one will.
     done &= 0.5 * np.abs(along * newton).sum(axis=1) <= 2.0 * tolerance
     return _Step(move, np.maximum(-change, 0.0), limited, done)
-
-
-def _put(point: JointPoint, index: np.ndarray, new: JointPoint) -> None:
-    """Write `new` over the problems `index`."""
-    point.value[index], point.gradient[index] = new.value, new.gradient
-    point.hessian[index], point.gamma[index] = new.hessian, new.gamma

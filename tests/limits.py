@@ -1,0 +1,16 @@
+"""Models whose limits are such that small designs take the ways of large ones."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from mixedsparse.core.choose.engines import Engines
+from mixedsparse.fitted.model import Model
+from mixedsparse.ground.limits import Limits
+
+M = TypeVar("M", bound=Model)
+
+
+def limited(model: M, **limits: Any) -> M:
+    """Return the same model with other limits, nothing of it analysed yet."""
+    return type(model).of_design(model.design, model.problem, Engines(model.problem, limits=Limits(**limits)))
