@@ -5,7 +5,7 @@ VENV_PYTHON := .venv/bin/python
 SET_UP := .venv/.set-up
 PYTEST := $(VENV_PYTHON) -m pytest -n auto --maxprocesses=4 --dist worksteal
 
-.PHONY: help demo test test-fast test-spark check format notebooks docs bench bench-quick bench-report limits agreement beyond \
+.PHONY: help demo test test-fast test-spark check format notebooks docs bench bench-quick bench-generalized bench-report limits agreement beyond \
 	coverage fuzz compare setup clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench      set up, then time all problems in all programs: hours; goes on after an interruption with'
 	@echo '                `make bench BENCH=--resume`'
 	@echo 'make bench-quick  set up, then the short calls of the benchmark: under five minutes once the programs are there'
+	@echo 'make bench-generalized  set up, then time generalized models in all programs: half an hour'
 	@echo 'make bench-report  figures and the tables of the README from the results of `make bench`'
 	@echo 'make limits     set up, then time the engine beside the kernels that nothing exact avoids: a quarter of an hour'
 	@echo 'make agreement  set up, then compare every figure of every bundled model with those of lme4 in R'
@@ -62,6 +63,9 @@ bench: setup
 
 bench-quick: setup
 	$(VENV_PYTHON) -m benchmarks.run --quick $(BENCH)
+
+bench-generalized: setup
+	$(VENV_PYTHON) -m benchmarks.generalized $(BENCH)
 
 bench-report: setup
 	$(VENV_PYTHON) -m benchmarks.plots

@@ -14,6 +14,9 @@ from benchmarks.beyond.report import render_file as render_beyond
 from benchmarks.beyond.rows import OUT as BEYOND
 from benchmarks.contest.rows import LATEST, Row
 from benchmarks.contest.tables import render, targets
+from benchmarks.generalized.rows import OUT as GENERALIZED
+from benchmarks.generalized.rows import GeneralizedRow
+from benchmarks.generalized.tables import render as render_generalized
 from benchmarks.plots import FIGURES
 from benchmarks.shared import text
 from benchmarks.shared.records import read_rows
@@ -26,6 +29,8 @@ INFERENCE_BEGIN = "<!-- inference table: begin -->"
 INFERENCE_END = "<!-- inference table: end -->"
 BEYOND_BEGIN = "<!-- beyond table: begin -->"
 BEYOND_END = "<!-- beyond table: end -->"
+GENERALIZED_BEGIN = "<!-- generalized table: begin -->"
+GENERALIZED_END = "<!-- generalized table: end -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cold", type=Path, default=cold.OUT, help="results of benchmarks.cold, if the file exists")
     parser.add_argument("--inference", type=Path, default=inference.OUT, help="results of benchmarks.inference")
     parser.add_argument("--beyond", type=Path, default=BEYOND, help="results of benchmarks.beyond, if the file exists")
+    parser.add_argument("--generalized", type=Path, default=GENERALIZED, help="results of benchmarks.generalized")
     parser.add_argument("--readme", type=Path, default=Path(__file__).parents[1] / "README.md")
     parser.add_argument("--check", action="store_true", help="change nothing, fail if the table is out of date")
     parser.add_argument("--targets", action="store_true", help="change nothing, print what was aimed at and reached")
@@ -50,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         after = replace_between_markers(after, render_inference(options.inference), INFERENCE_BEGIN, INFERENCE_END)
     if options.beyond.exists():
         after = replace_between_markers(after, render_beyond(options.beyond), BEYOND_BEGIN, BEYOND_END)
+    if options.generalized.exists():
+        generalized = render_generalized(read_rows(options.generalized, GeneralizedRow))
+        after = replace_between_markers(after, generalized, GENERALIZED_BEGIN, GENERALIZED_END)
     if not options.check:
         options.readme.write_text(after, encoding="utf-8")
     elif after != before:

@@ -1,0 +1,1 @@
+"""Generalized mixed models against other programs: ``python -m benchmarks.generalized``."""

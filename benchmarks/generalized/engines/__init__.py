@@ -1,0 +1,1 @@
+"""The programs that fit generalized models, each in a process of its own."""
