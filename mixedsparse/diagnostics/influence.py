@@ -27,7 +27,7 @@ from mixedsparse.inference.parameters import parameters
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Influence", "influence"]
+__all__ = ["Influence", "distances", "influence", "units", "warn_of_absent"]
 
 _THETA = ("refit", "fixed")
 # Names that a warning spells out.
@@ -85,17 +85,17 @@ def influence(fitted: Fitted, group: Any = None, theta: str | None = None, progr
     """Delete rows or groups of rows in turn; see `MixedResults.influence`."""
     theta = ("fixed" if group is None else "refit") if theta is None else theta
     one_of("theta", theta, _THETA)
-    name, labels, codes = _units(fitted, group)
+    name, labels, codes = units(fitted, group)
     if group is None and theta == "fixed":
         found = delete_each(fitted.problem, fitted.fit, hat_of(fitted))
     else:
         found = delete_groups(fitted, codes, len(labels), theta == "refit", progress)
     out = _tables(fitted, found, labels, np.bincount(codes, minlength=len(labels)), name, theta)
-    _warn(out, labels)
+    warn_of_absent(out, labels)
     return out
 
 
-def _units(fitted: Fitted, group: Any) -> tuple[str | None, pd.Index, np.ndarray]:
+def units(fitted: Fitted, group: Any) -> tuple[str | None, pd.Index, np.ndarray]:
     """Name, labels of the deletions, and the deletion (n,) that each row belongs to."""
     index = fitted.design.index
     if group is None:
@@ -127,7 +127,7 @@ def _tables(
     errors = np.sqrt(np.diagonal(found.cov_beta, axis1=1, axis2=2))
     moved = fit.beta - found.beta
     sigma = np.sqrt(found.sigma2)
-    cooks, covratio = _distances(fit.cov_beta, moved, found.cov_beta)
+    cooks, covratio = distances(fit.cov_beta, moved, found.cov_beta)
     table = {"rows": rows, "cooks_distance": cooks, "covratio": covratio, "sigma": sigma}
     every = parameters_without(fitted, found)
     failures = pd.Series(found.failures, dtype=object, name="reason")
@@ -142,7 +142,7 @@ def _tables(
     )
 
 
-def _distances(whole: np.ndarray, moved: np.ndarray, without: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def distances(whole: np.ndarray, moved: np.ndarray, without: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cook's distances and ratios of determinants, (B,), in units of standard errors so that no scale matters."""
     if not len(whole):
         return np.full(len(moved), np.nan), np.full(len(moved), np.nan)
@@ -155,7 +155,7 @@ def _distances(whole: np.ndarray, moved: np.ndarray, without: np.ndarray) -> tup
     return np.square(sphered).sum(axis=0) / len(sd), np.exp(ratio - 2.0 * np.log(np.diagonal(root)).sum())
 
 
-def _warn(found: Influence, labels: pd.Index) -> None:
+def warn_of_absent(found: Influence, labels: pd.Index) -> None:
     """Say once what could not be estimated."""
     if len(found.failures):
         warnings.warn(
@@ -163,7 +163,7 @@ def _warn(found: Influence, labels: pd.Index) -> None:
             ConvergenceWarning,
             stacklevel=user_level(),
         )
-    lost = found.params.isna() & found.table["sigma"].notna().to_numpy()[:, None]
+    lost = found.params.isna() & found.parameters.notna().any(axis=1).to_numpy()[:, None]
     if lost.to_numpy().any():
         gone = list(found.params.columns[lost.any()])
         warnings.warn(

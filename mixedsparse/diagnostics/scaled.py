@@ -27,7 +27,7 @@ from mixedsparse.ground.progress import CountOption
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["ScaledResiduals", "scaled_residuals"]
+__all__ = ["ScaledResiduals", "check_simulations", "scaled_against", "scaled_residuals"]
 
 _RANDOM = ("redraw", "conditional")
 # Responses that are drawn at a time; arrays (n, nsim) of eight bytes that are held at once.
@@ -84,7 +84,7 @@ def scaled_residuals(
     progress: CountOption = None,
 ) -> ScaledResiduals:
     """Scale residuals by simulation; see `MixedResults.scaled_residuals`."""
-    _check(fitted, nsim, seed, random)
+    check_simulations(fitted, nsim, seed, random)
     root = np.random.SeedSequence(None if seed is None else int(seed))
     assert isinstance(root.entropy, int)
     *seeds, last = root.spawn(nsim + 1)
@@ -93,9 +93,22 @@ def scaled_residuals(
         observed = own_scale_residuals(fitted, random)
     else:
         observed, simulated = _residuals(fitted, seeds, random)
+    return scaled_against(fitted, observed, simulated, np.random.default_rng(last), root.entropy, random, refit)
+
+
+def scaled_against(
+    fitted: Fitted,
+    observed: np.ndarray,
+    simulated: np.ndarray,
+    rng: np.random.Generator,
+    seed: int,
+    random: str,
+    refit: bool = False,
+) -> ScaledResiduals:
+    """Rank residuals (n,) among simulated ones (nsim, n), none of which are equal, and test the ranks."""
     nsim = len(simulated)
     ranks = _ranks(observed, simulated)
-    jitter = np.random.default_rng(last).random(len(observed))
+    jitter = rng.random(len(observed))
     values = (ranks[:, 0] + jitter) / (nsim + 1)
     outlier = (ranks[:, 0] == 0) | (ranks[:, 0] == nsim)
     table = {"residual": values, "normal": ndtri(values), "outlier": outlier}
@@ -103,13 +116,14 @@ def scaled_residuals(
         table=pd.DataFrame(table, index=fitted.design.index),
         tests=_tests(values, ranks),
         nsim=nsim,
-        seed=root.entropy,
+        seed=seed,
         random=random,
         refit=refit,
     )
 
 
-def _check(fitted: Fitted, nsim: int, seed: int | None, random: str) -> None:
+def check_simulations(fitted: Fitted, nsim: int, seed: int | None, random: str) -> None:
+    """Refuse arguments that are not known, and more simulations than there is memory for."""
     one_of("random", random, _RANDOM)
     check_draws(nsim, seed, least=2)
     needed = _ARRAYS * 8.0 * fitted.problem.n * nsim

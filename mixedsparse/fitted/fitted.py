@@ -147,6 +147,12 @@ class Fitted(Parameters):
 
     # Random effects and residual.
 
+    @property
+    def spherical_modes(self) -> list[np.ndarray]:
+        """Modes u = Lambda'Z'V_0^-1 (y - X beta) of the spherical random effects, (levels, K) per block."""
+        pls = self.fit.search.pls
+        return [zeta @ lam for zeta, lam in zip(pls.zeta, pls.lams, strict=True)]
+
     def mode_covariances(self, errors: str) -> list[np.ndarray]:
         """Covariances (levels, K, K) of the errors of the modes per block, in the user's basis.
 

@@ -176,6 +176,13 @@ class GeneralizedFitted(Fitted):
         """The dispersion, of families that have one."""
         return ("dispersion", self.dispersion) if self.family.has_dispersion else None
 
+    @property
+    def spherical_modes(self) -> list[np.ndarray]:
+        """Modes u (levels, K) per block, b = Lambda u."""
+        self.needs_optimum("u")
+        assert self.fit.point is not None
+        return [zeta @ lam for zeta, lam in zip(self.fit.point.mode.zeta, self.fit.point.lams, strict=True)]
+
     def needs_optimum(self, what: str) -> None:
         """Refuse `what` where there are no estimates."""
         if self.fit.point is None:

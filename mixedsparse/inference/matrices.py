@@ -18,7 +18,7 @@ __all__ = ["design_of_modes", "indicator", "matrix"]
 
 def matrix(fitted: Fitted, name: str) -> Any:
     """Return a quantity of the model; see `MixedResults.get`."""
-    one_of("name", name, tuple(_MATRICES))
+    one_of("name", name, tuple(key for key in _MATRICES if key != "sigma" or fitted.has_residual))
     return _MATRICES[name](fitted)
 
 
@@ -43,9 +43,8 @@ def _lam(fitted: Fitted) -> sparse.csc_array:
 
 
 def _u(fitted: Fitted) -> np.ndarray:
-    # u = Lam'Z'V_0^-1 (y - X beta), the same in the whitened bases of the blocks as in the user's.
-    layout, pls = fitted.problem.layout, fitted.fit.search.pls
-    blocks = [zeta @ lam for zeta, lam in zip(pls.zeta, pls.lams, strict=True)]
+    # The same in the whitened bases of the blocks as in the user's.
+    layout, blocks = fitted.problem.layout, fitted.spherical_modes
     places = zip(fitted.problem.terms, layout.term_block, layout.term_start, strict=True)
     return np.concatenate([blocks[b][:, start : start + term.k].ravel() for term, b, start in places])
 

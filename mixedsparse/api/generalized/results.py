@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.api.generalized.diagnostics import DiagnosticsMixin
 from mixedsparse.api.generalized.intervals import IntervalsMixin
 from mixedsparse.api.generalized.means import MeansMixin
 from mixedsparse.api.generalized.plots import PlotsMixin
@@ -41,6 +42,7 @@ class GeneralizedResults(
     TestingMixin,
     IntervalsMixin,
     ResamplingMixin,
+    DiagnosticsMixin,
     RowsMixin,
     MeansMixin,
     TablesMixin,

@@ -50,11 +50,13 @@ def rows_sampler(
     return response_sampler(len(mean), terms, templates, respond)
 
 
-def own_sampler(fitted: GeneralizedFitted) -> Sampler:
-    """Sampler of responses of the rows of the fit, random effects drawn anew."""
+def own_sampler(fitted: GeneralizedFitted, redraw: bool = True) -> Sampler:
+    """Sampler of responses of the rows of the fit, random effects drawn anew or kept at their modes."""
+    prior = np.ones(fitted.nobs) if fitted.weights is None else fitted.weights
+    if not redraw:
+        return rows_sampler(fitted, fitted.linear_predictor, prior, (), ())
     mean = fitted.X @ fitted.fit.beta
     offset = fitted.design.offset
-    prior = np.ones(fitted.nobs) if fitted.weights is None else fitted.weights
     return rows_sampler(
         fitted, mean if offset is None else mean + offset, prior, fitted.problem.terms, fitted.fit.templates
     )
