@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 import mixedsparse as ms
 from mixedsparse import RandomTerm
+from mixedsparse.core.batch.general import make_batch
+from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.criteria import make_criterion
+from mixedsparse.core.engines.krylov.engine import KrylovEngine
+from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.likelihood.charted import ChartedCriterion
 from mixedsparse.core.problem.chart import chart_of
+from mixedsparse.core.problem.entries import jacobian
 from mixedsparse.core.problem.problem import make_problem
 from mixedsparse.core.structures.diagonal import Diagonal
 from mixedsparse.core.structures.interface import Parameter, Structure
 from mixedsparse.core.structures.unstructured import Unstructured
-from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.errors import BackendError, DataError
 from tests.core.engines import ENGINES, engine_for
 from tests.models import codes
+from tests.oracle import dense
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,15 @@ def test_slopes_and_bend_are_derivatives_of_sigma(kind):
     np.testing.assert_allclose(lam @ lam.T, sigma(phi), atol=1e-10)
 
 
+def test_slopes_of_a_triangle_are_those_that_the_criterion_uses():
+    small = data(Unstructured(3), phi_of(Unstructured(3)), seed=2)
+    layout = small.problem().layout
+    phi = np.random.default_rng(3).normal(size=6)
+    structure = Unstructured(3)
+    entries = structure.slopes(phi)[:, layout.row, layout.col].T
+    np.testing.assert_allclose(entries, jacobian(layout, [structure.factor(phi)]), atol=1e-14)
+
+
 @pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", STRUCTURES)
@@ -175,9 +190,98 @@ def test_derivatives_in_the_parameters(kind, engine, reml):
         np.testing.assert_allclose(found.hessian, curves, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
+@pytest.mark.parametrize("crossed", [False, True], ids=["one", "crossed"])
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_optimum_is_that_of_dense_matrices(kind, crossed, reml):
+    structure = kind(3)
+    small = data(structure, phi_of(structure), seed=6, crossed=crossed, weighted=crossed)
+    problem = small.problem()
+    fit = fit_problem(make_engine(problem), reml)
+    assert fit.certificate.converged
+    assert fit.certificate.scaled_gradient < 1e-4
+
+    def at(phi):
+        theta = np.append(structure.factor(phi[: structure.size])[np.triu_indices(3)[::-1]], phi[structure.size :])
+        return dense(small.y, small.X, small.terms, theta, reml=reml, weights=small.weights)
+
+    phi = np.concatenate(fit.search.phi)
+    want = at(phi)
+    assert fit.criterion == pytest.approx(want.criterion, rel=1e-9)
+    assert fit.sigma2 == pytest.approx(want.sigma2, rel=1e-8)
+    np.testing.assert_allclose(fit.beta, want.beta, rtol=1e-8)
+    moves = np.random.default_rng(0).normal(size=(12, len(phi)))
+    assert min(at(phi + 1e-2 * move).criterion for move in moves) > fit.criterion
+
+
+def test_diagonal_structure_is_one_term_per_column():
+    small = data(Diagonal(3), np.array([1.0, 0.5, 0.8]), seed=7, crossed=True)
+    fit = fit_problem(make_engine(small.problem()), True)
+    g, item = small.terms
+    split = tuple(RandomTerm("g", g.codes, g.z[:, [j]]) for j in range(3))
+    same = fit_problem(make_engine(make_problem(small.y, small.X, (*split, item))), True)
+    assert fit.criterion == pytest.approx(same.criterion, abs=1e-8)
+    np.testing.assert_allclose(np.concatenate(fit.search.phi), same.theta, atol=1e-5)
+    np.testing.assert_allclose(fit.cov_beta, same.cov_beta, rtol=1e-5)
+
+
+def test_unstructured_by_name_is_what_terms_are_without():
+    small = data(Unstructured(3), phi_of(Unstructured(3)), seed=8)
+    plain = tuple(replace(term, structure=None) for term in small.terms)
+    fit = fit_problem(make_engine(small.problem()), True)
+    same = fit_problem(make_engine(make_problem(small.y, small.X, plain)), True)
+    assert chart_of(make_problem(small.y, small.X, plain)) is None
+    assert same.search.phi is None
+    assert fit.criterion == pytest.approx(same.criterion, abs=1e-8)
+    np.testing.assert_allclose(fit.theta, same.theta, atol=1e-4)
+
+
+def test_boundaries_are_reached_and_set_to_zero():
+    # Effects without any variance between conditions, or without a common part.
+    for zero, drawn in enumerate(([0.0, 1.0], [1.0, 0.0])):
+        structure = CompoundSymmetry(3)
+        for seed in range(9, 30):
+            small = data(structure, np.array(drawn), seed=seed)
+            fit = fit_problem(make_engine(small.problem()), True)
+            assert fit.certificate.converged
+            if fit.search.phi[0][zero] == 0.0:
+                break
+        assert fit.search.phi[0][zero] == 0.0
+        assert fit.certificate.boundary
+        nearby = np.array(fit.search.phi[0])
+        nearby[zero] = 0.05
+        theta = structure.factor(nearby)[np.triu_indices(3)[::-1]]
+        assert dense(small.y, small.X, small.terms, theta, reml=True).criterion > fit.criterion
+
+
+def test_search_does_not_mind_the_units_of_a_column():
+    structure = Diagonal(3)
+    small = data(structure, np.array([1.0, 0.5, 0.8]), seed=31)
+    g = small.terms[0]
+    scaled = RandomTerm("g", g.codes, g.z * [1e6, 1.0, 1e-5], structure=structure)
+    fit, same = (fit_problem(make_engine(make_problem(small.y, small.X, [t])), True) for t in (scaled, g))
+    assert fit.criterion == pytest.approx(same.criterion, abs=1e-8)
+    assert fit.search.nfev <= same.search.nfev + 1
+    np.testing.assert_allclose(fit.search.phi[0] * [1e6, 1.0, 1e-5], same.search.phi[0], rtol=1e-5)
+
+
+def test_one_row_per_condition_is_not_identified_with_equal_correlations():
+    # Sigma + c I in place of Sigma leaves V as it is.
+    group, condition = np.divmod(np.arange(120), 3)
+    y = np.random.default_rng(32).normal(size=120) + np.random.default_rng(33).normal(size=40)[group]
+    term = RandomTerm("g", group, np.eye(3)[condition], structure=CompoundSymmetry(3))
+    fit = fit_problem(make_engine(make_problem(y, np.eye(3)[condition], [term])), True)
+    assert fit.certificate.verdict == "not identified"
+
+
 def test_structures_are_refused_where_they_are_not_taken():
     small = data(Diagonal(3), np.ones(3), seed=34)
     with pytest.raises(DataError, match="structured covariance"):
         ms.LinearMixedModel.from_arrays(small.y, small.X, small.terms)
+    engine = make_engine(small.problem())
+    with pytest.raises(BackendError, match="Searches in step take unstructured"):
+        make_batch(engine)
+    with pytest.raises(BackendError, match="Iterative fits take unstructured"):
+        fit_problem(KrylovEngine(small.problem()), True)
     with pytest.raises(DataError, match="structure of 2 "):
         RandomTerm("g", small.terms[0].codes, small.terms[0].z, structure=Diagonal(2))

@@ -131,7 +131,9 @@ RECORDS: Mapping[str, Record] = {
         more=_pls_facts,
         rebuilt=("lams", "made", "engine"),
     ),
-    "search": record(Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed lower_at_zero"),
+    "search": record(
+        Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed lower_at_zero phi"
+    ),
     "certificate": record(
         Certificate,
         "scaled_gradient smallest_eigenvalue hessian boundary verdict message unidentified noise starts agreed "

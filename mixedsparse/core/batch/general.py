@@ -16,6 +16,7 @@ from mixedsparse.core.batch.small import DenseBatch, dense_gram
 from mixedsparse.core.likelihood.derivatives import information, right_divide
 from mixedsparse.core.likelihood.interface import Engine, Written
 from mixedsparse.core.problem.blocks import effect_major
+from mixedsparse.core.problem.chart import refuse_structures
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.threads import blas_threads
@@ -30,6 +31,7 @@ _OFF_ZERO = 1e-7
 
 def make_batch(engine: Engine) -> Batch:
     """Choose how problems that share the design of `engine` are evaluated."""
+    refuse_structures(engine.problem, "Searches in step")
     layout, limits = engine.problem.layout, engine.limits
     if len(layout.widths) == 1 and layout.widths[0] <= limits.batch_levels:
         return LevelBatch(engine.problem)

@@ -127,6 +127,8 @@ def report(engine: Engine, found: Search, reml: bool) -> Fit:
 
 def _without_maximum(engine: Engine, found: Search) -> Reproduction | None:
     """Say which effects reproduce the response, if the likelihood has no maximum for that reason."""
+    if found.phi is not None:
+        return None  # which covariances grow without limit is known of unstructured ones only
     unbounded = reproduction(engine, found.pls.reml)
     if unbounded is None and (found.lower_at_zero or vanishes(engine, found)):
         return in_the_limit(engine.problem)

@@ -52,7 +52,7 @@ def fit_problem(
     with lapack_threads(engine.work):
         inner = None if start is None else engine.problem.layout.to_block @ start
         found = search(engine, reml, start=inner, **limits)
-        if restart_budget and start is None:
+        if restart_budget and start is None and found.phi is None:
             found = _from_further_starts(engine, reml, found, restart_budget, max_evals, tolerance, interruptible)
         return report(engine, found, reml)
 

@@ -22,6 +22,7 @@ from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.reasons import Component, describe
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.chart import chart_of
 from mixedsparse.core.problem.entries import symmetric, times_units
 from mixedsparse.core.problem.problem import Problem
 
@@ -31,6 +32,8 @@ __all__ = ["Unidentified", "unidentified", "unidentified_directions"]
 _FLAT = 1e-6
 # Share of their size that combinations of projected matrices must keep to be told from 0: rounding leaves 1e-13.
 _ZERO = 1e-9
+# Part of a combination of structured parameters that may lie outside of the directions that vanish.
+_WITHIN = 1e-7
 # Random vectors beyond those that the number of parameters asks for.
 _SPARE = 2
 _SEED = 20040615
@@ -104,10 +107,24 @@ def unidentified(engine: Engine, search: Search) -> Unidentified | None:
     if curved and not pushed and search.stop is Stop.CONVERGED and engine.stochastic is None:
         return None
     directions = unidentified_directions(engine)
+    if search.phi is not None:
+        directions = _among(problem, search.phi, directions)
     found = _judged(problem, search.pls, directions) if directions.shape[1] else None
     # Where the criterion is curved all the same, other parameters have one best value on the boundary.
     sound = found is None or (curved and engine.stochastic is None and not all(c.held for c in found.components))
     return None if sound else found
+
+
+def _among(problem: Problem, phi: Sequence[np.ndarray], directions: np.ndarray) -> np.ndarray:
+    """Return those of the directions in which structured covariances can move."""
+    chart = chart_of(problem)
+    assert chart is not None
+    moves = np.zeros((len(directions), chart.size + 1))
+    moves[:-1, :-1], moves[-1, -1] = chart.slopes(np.concatenate(phi) * chart.units), 1.0
+    moves = moves / np.maximum(np.linalg.norm(moves, axis=0), 1e-300)
+    basis = np.linalg.qr(directions)[0]
+    _, sizes, combinations = np.linalg.svd(moves - basis @ (basis.T @ moves))
+    return np.asarray(moves @ combinations[sizes <= _WITHIN].T)
 
 
 def unidentified_directions(engine: Engine) -> np.ndarray:

@@ -12,6 +12,7 @@ from mixedsparse.core.fitting.iterative_search import Goals, search
 from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.likelihood.interface import StochasticEngine, StochasticFactored
 from mixedsparse.core.likelihood.pls import criterion_value
+from mixedsparse.core.problem.chart import refuse_structures
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.progress import Progress
 from mixedsparse.ground.threads import blas_threads
@@ -88,6 +89,7 @@ def fit_iterative(
     >>> fit.monte_carlo.share < 0.01
     True
     """
+    refuse_structures(engine.problem, "Iterative fits")
     problem, engine = engine.problem, engine.renewed(seed)
     goals = Goals(max_evals, tolerance, mc_share, max(max_probes, engine.probes.per_batch))
     with blas_threads(engine.work):

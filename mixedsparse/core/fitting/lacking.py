@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mixedsparse.core.likelihood.derivatives import Derivatives
+from mixedsparse.core.newton.boundary import Coordinates
 from mixedsparse.core.newton.trust import Step, secant
-from mixedsparse.core.problem.blocks import BlockLayout
 
 __all__ = ["CLOSE", "lacking"]
 
@@ -15,7 +15,7 @@ CLOSE = 2.0
 
 
 def lacking(
-    layout: BlockLayout, missing: np.ndarray, theta: np.ndarray, old: Derivatives, new: Derivatives, step: Step
+    layout: Coordinates, missing: np.ndarray, theta: np.ndarray, old: Derivatives, new: Derivatives, step: Step
 ) -> np.ndarray:
     """Update `missing` (m, m) after a step from `theta` (m,).
 

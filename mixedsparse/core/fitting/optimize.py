@@ -17,12 +17,14 @@ from mixedsparse.core.engines.criteria import make_criterion, make_orthogonal
 from mixedsparse.core.fitting.lacking import CLOSE, lacking
 from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.start import moment_start
+from mixedsparse.core.likelihood.charted import ChartedCriterion
 from mixedsparse.core.likelihood.criterion import Criterion, Evaluated
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.interface import Engine
-from mixedsparse.core.newton.boundary import FIRST_TRIES, off_zero, relative_step, with_zeros, within
+from mixedsparse.core.newton.boundary import FIRST_TRIES, Coordinates, off_zero, relative_step, with_zeros, within
 from mixedsparse.core.newton.single import minimise
 from mixedsparse.core.newton.trust import Step
+from mixedsparse.core.problem.chart import chart_of
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.progress import Iteration, Progress
 
@@ -58,15 +60,20 @@ class _CriterionObjective:
     def __init__(self, engine: Engine, reml: bool, tolerance: float, progress: Progress | None) -> None:
         self.engine, self.progress, self.tolerance = engine, progress, tolerance
         self.reml, self.is_orthogonal = reml, False
-        self.criterion: Criterion = make_criterion(engine, reml)
-        self.layout = engine.problem.layout
+        self.chart = chart_of(engine.problem)
+        self.layout: Coordinates = engine.problem.layout if self.chart is None else self.chart
+        self.criterion = self._charted(make_criterion(engine, reml))
         self.nfev = 0
         self.path: list[Iteration] = []
+
+    def _charted(self, criterion: Criterion) -> Criterion:
+        return criterion if self.chart is None else ChartedCriterion(criterion, self.chart)
 
     def use_orthogonal(self) -> bool:
         """Go over to the form of the criterion that loses fewest digits; return whether that can be done."""
         found = None if self.is_orthogonal else make_orthogonal(self.engine, self.reml)
-        self.criterion, self.is_orthogonal = found or self.criterion, self.is_orthogonal or found is not None
+        if found is not None:
+            self.criterion, self.is_orthogonal = self._charted(found), True
         return found is not None
 
     def evaluate(self, theta: np.ndarray) -> Evaluated:
@@ -169,7 +176,8 @@ def search(
     began = time.perf_counter()
     objective = _CriterionObjective(engine, reml, tolerance, progress)
     theta = moment_start(engine.problem) if start is None else np.asarray(start, dtype=float)
-    first = _first_point(objective, theta)
+    chart = objective.chart
+    first = _first_point(objective, theta if chart is None else chart.coordinates(theta))
     end = _newton(objective, first, max_evals, interruptible)
     if end.stop is not Stop.INTERRUPTED:
         try:
@@ -179,7 +187,7 @@ def search(
                 raise
             end = end._replace(stop=Stop.INTERRUPTED)
     return Search(
-        end.theta,
+        end.theta if chart is None else chart.theta(end.theta),
         end.criterion.pls(end.at),
         end.derivatives,
         end.step,
@@ -189,6 +197,7 @@ def search(
         time.perf_counter() - began,
         tuple(objective.path),
         end.criterion.noise(end.at),
+        phi=None if chart is None else tuple(chart.phi(end.theta)),
     )
 
 

@@ -17,7 +17,7 @@ __all__ = ["Search", "Stop"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
-    """Outcome of the search, in theta of the whitened bases.
+    """Outcome of the search, in theta of the whitened bases or, for structured terms, in the coordinates of a `Chart`.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Search:
     pls : Pls
         Penalised least squares there.
     derivatives : Derivatives
-        At the last point of the search (entries that were set to 0 are still 1e-7 there).
+        At the last point of the search (entries that were set to 0 are still 1e-7 there), in its coordinates.
     step : Step
         The last Newton step, shorter than the criterion can show.
     stop : Stop
@@ -40,6 +40,8 @@ class Search:
         Points that searches set out from, and how many of these ended at this criterion.
     lower_at_zero : bool
         Whether some search ended lower, or this one ended, where the residual variance goes to 0.
+    phi : tuple of ndarray, or None
+        Parameters of the structure of each term, in theta order; None where all are unstructured.
     """
 
     theta: np.ndarray
@@ -55,3 +57,4 @@ class Search:
     starts: int = 1
     agreed: int = 1
     lower_at_zero: bool = False
+    phi: tuple[np.ndarray, ...] | None = None

@@ -7,12 +7,13 @@ working precision to 0 at their end.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 from mixedsparse.core.newton.trust import Step, trust_step
-from mixedsparse.core.problem.blocks import BlockLayout
 
-__all__ = ["FIRST_TRIES", "ZERO", "off_zero", "relative_step", "with_zeros", "within"]
+__all__ = ["FIRST_TRIES", "ZERO", "Coordinates", "off_zero", "relative_step", "with_zeros", "within"]
 
 # Distance kept from a zero diagonal (theta has no units in whitened bases; errors are of its square).
 _OFF_ZERO = 1e-7
@@ -22,12 +23,41 @@ ZERO = 1e-5
 FIRST_TRIES = 8
 
 
-def off_zero(layout: BlockLayout, theta: np.ndarray) -> np.ndarray:
+class Coordinates(Protocol):
+    """What a search asks of the coordinates that it moves in.
+
+    They are theta, whose signs and zeros a `BlockLayout` knows, or the parameters of structured covariances, of which a
+    `Chart` does.
+    """
+
+    @property
+    def is_diagonal(self) -> np.ndarray:
+        """Mask of those with a boundary at 0."""
+        ...
+
+    def positive(self, theta: np.ndarray) -> np.ndarray:
+        """Those of the same covariance that are not negative there."""
+        ...
+
+    def signs(self, theta: np.ndarray) -> np.ndarray:
+        """Return -1 for the coordinates that `positive` turns round, 1 for others."""
+        ...
+
+    def row_norms(self, theta: np.ndarray) -> np.ndarray:
+        """Size of the effect that each belongs to."""
+        ...
+
+    def canonical(self, theta: np.ndarray) -> np.ndarray:
+        """Those of the same covariance in the form in which they are reported, where some are 0."""
+        ...
+
+
+def off_zero(layout: Coordinates, theta: np.ndarray) -> np.ndarray:
     """Theta (m,) with its diagonal entries kept away from 0 from above."""
     return np.where(layout.is_diagonal, np.maximum(theta, _OFF_ZERO), theta)
 
 
-def with_zeros(layout: BlockLayout, theta: np.ndarray) -> np.ndarray | None:
+def with_zeros(layout: Coordinates, theta: np.ndarray) -> np.ndarray | None:
     """Theta with a zero column for every diagonal entry that is zero to working precision; None if there is none."""
     zero = layout.is_diagonal & (np.abs(theta) < ZERO)
     return layout.canonical(np.where(zero, 0.0, theta)) if zero.any() else None
@@ -39,7 +69,7 @@ def within(theta: np.ndarray, furthest: float) -> np.ndarray:
 
 
 def relative_step(
-    layout: BlockLayout, theta: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, radius: float
+    layout: Coordinates, theta: np.ndarray, gradient: np.ndarray, hessian: np.ndarray, radius: float
 ) -> Step:
     """Newton's step within `radius`, relative where variance ratios are large: the criterion grows with their log."""
     return trust_step(gradient, hessian, radius, np.maximum(1.0, layout.row_norms(theta)))

@@ -18,11 +18,9 @@ import numpy as np
 
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout
 from mixedsparse.core.problem.whitening import whiten
+from mixedsparse.core.structures.unstructured import semidefinite_root
 
 __all__ = ["Block", "BlockLayout", "effect_major", "make_blocks", "make_layout"]
-
-# A pivot below this share of its diagonal means that the term's columns are linearly dependent.
-_PIVOT_TOL = 1e-13
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,20 +137,9 @@ class BlockLayout:
 
     def canonical(self, theta: np.ndarray) -> np.ndarray:
         """Theta of the same covariance with a zero column wherever a pivot is zero."""
-        return self.gather([_semidefinite_root(lam @ lam.T, lam) for lam in self.lams(theta)])
-
-
-def _semidefinite_root(sigma: np.ndarray, lam: np.ndarray) -> np.ndarray:
-    """Lower-triangular root of a semidefinite matrix, zero columns for zero pivots; `lam` itself where none is zero."""
-    if (np.diagonal(lam) > 0).all():
-        return lam
-    root = np.zeros_like(sigma)
-    rest = sigma.copy()
-    for j in range(len(sigma)):
-        if rest[j, j] > _PIVOT_TOL * max(sigma[j, j], 1e-300):
-            root[j:, j] = rest[j:, j] / np.sqrt(rest[j, j])
-            rest -= np.outer(root[:, j], root[:, j])
-    return root
+        return self.gather(
+            [lam if (np.diagonal(lam) > 0).all() else semidefinite_root(lam @ lam.T) for lam in self.lams(theta)]
+        )
 
 
 def make_blocks(terms: Sequence[RandomTerm], root_weights: np.ndarray | None) -> tuple[list[Block], BlockLayout]:

@@ -13,13 +13,25 @@ import numpy as np
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.structures.interface import Parameter, Structure
 from mixedsparse.core.structures.unstructured import Unstructured
+from mixedsparse.ground.errors import BackendError
 
-__all__ = ["Chart", "chart_of"]
+__all__ = ["Chart", "chart_of", "refuse_structures"]
 
 
 def chart_of(problem: Problem) -> Chart | None:
     """Chart of a problem, None where all of its terms are unstructured."""
     return Chart(problem) if any(term.structure is not None for term in problem.terms) else None
+
+
+def refuse_structures(problem: Problem, what: str) -> None:
+    """Refuse a problem with structured terms for `what`, which knows triangles only.
+
+    Raises
+    ------
+    BackendError
+    """
+    if chart_of(problem) is not None:
+        raise BackendError(f"{what} take unstructured covariances only: fit structured ones by method='direct'.")
 
 
 class Chart:
