@@ -4,6 +4,7 @@
 ``design``      rows of a crossed experiment
 ``sizes``       the same design with more or fewer levels of a factor
 ``plan``        a design with the parameters of a model; ``truth``: these under the names of results
+``generalized``   the same for generalized models
 ``components``  covariances of random effects from what a user hypothesises
 ``power``       power of tests
 ``replicates``  tests of simulated responses

@@ -5,20 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.api.model import LinearMixedModel
 from mixedsparse.api.results import MixedResults
+from mixedsparse.data.families import read_family
+from mixedsparse.fitted.generalized import GeneralizedModel
 from mixedsparse.fitted.parameters import Hypothesis
 from mixedsparse.ground.caller import CallerNames
 from mixedsparse.ground.errors import FormulaError, OptionError
 from mixedsparse.ground.foreign import Answers, explains_arguments
 from mixedsparse.planning.components import is_number, named_values, relative_factors
+from mixedsparse.planning.generalized import GeneralizedHypothesis, GeneralizedTruth, dispersion_of, model_of
 from mixedsparse.planning.sizes import resize
 from mixedsparse.planning.truth import Truth
+
+if TYPE_CHECKING:
+    from mixedsparse.api.generalized import GeneralizedResults
+    from mixedsparse.core.likelihood.family import Family
+    from mixedsparse.fitted.model import Model
 
 __all__ = ["Plan", "as_frame", "plan"]
 
@@ -33,17 +41,22 @@ class Plan(Answers):
         The design.
     truth : Truth
         The hypothesised parameters, under the names that results have for estimates: `params`, `varcorr()`, `sigma`.
+    weights : str, number, array or None
+        Prior weights, or trials, as they were given.
     """
 
     data: pd.DataFrame
     truth: Truth
+    weights: Any = None
 
     def simulate(self, nsim: int = 1, seed: int | None = None) -> pd.DataFrame:
         """Draw responses (rows, nsim), random effects anew for each; see `MixedResults.simulate`."""
         return self.truth.simulate(nsim, seed)
 
-    def fit(self, y: Any) -> MixedResults:
+    def fit(self, y: Any) -> MixedResults | GeneralizedResults:
         """Fit the model to a response, simulated or real; see `MixedResults.refit`."""
+        if isinstance(self.truth, GeneralizedTruth):
+            return self.truth.fit(y)
         from mixedsparse.inference.responses import refit_response
 
         return MixedResults._of(refit_response(self.truth._fitted, y))
@@ -61,16 +74,18 @@ class Plan(Answers):
         design = self.truth.model.design
         assert design.encoding is not None
         assert design.source is not None
-        if design.source.weights is not None and not isinstance(design.source.weights, str):
-            raise OptionError("Weights that are an array cannot follow another size of the design: make them a column.")
+        if not (self.weights is None or isinstance(self.weights, str) or is_number(self.weights)):
+            raise OptionError(
+                "Weights or trials that are an array cannot follow another size of the design: make them a column."
+            )
         names = design.encoding.parsed.names
         atoms = [atom for term in design.encoding.terms for atom in term.grouping.atoms]
         columns = dict.fromkeys(names[atom.alias] for atom in atoms if atom.alias is not None)
         data = self.data
         for factor, size in sizes.items():
             data = resize(data, factor, size, [column for column in columns if column != factor])
-        source = design.source
-        model = _model(data, design.formula, source.weights, source.contrasts, source.env)
+        source, family = design.source, self.truth.family if isinstance(self.truth, GeneralizedTruth) else None
+        model = _model(data, design.formula, self.weights, source.contrasts, source.env, family)
         if model.design.x_names != design.x_names:
             raise OptionError(
                 f"With {dict(sizes)} the model has other coefficients: {', '.join(model.design.x_names)}."
@@ -78,7 +93,8 @@ class Plan(Answers):
         beta = self.truth.params.reindex(design.x_names, fill_value=0.0).to_numpy()
         order, templates = self.truth.model.problem.order, self.truth._fitted.templates
         factors = [templates[order.index(i)] for i in range(len(order))]
-        return Plan(data, _hypothesised(model, beta, factors, self.truth.sigma, self.truth.reml))
+        scale = self.truth._fitted.psi if isinstance(self.truth, GeneralizedTruth) else self.truth.sigma
+        return Plan(data, _hypothesised(model, beta, factors, scale, self.truth.reml), self.weights)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{n} {group}" for group, n in self.truth.ngroups.items())
@@ -91,8 +107,12 @@ def plan(
     formula: str,
     effects: Any,
     random: Mapping[str, Any],
-    sigma: float,
+    sigma: float | None = None,
     *,
+    family: Any = None,
+    link: str | None = None,
+    trials: Any = None,
+    dispersion: float | None = None,
     correlations: Mapping[str, Any] | None = None,
     contrasts: Mapping[str, Any] | None = None,
     weights: Any = None,
@@ -114,7 +134,13 @@ def plan(
         Grouping factor -> standard deviations by effect (a dict; a number where there is one effect), or -> covariance
         matrix (a DataFrame): ``fit.cov_re`` of a pilot study will do.
     sigma : float
-        Residual standard deviation.
+        Residual standard deviation; not of a generalized model.
+    family, link : optional
+        Of a generalized model, as for `glmer`: effects and standard deviations are those of the linear predictor.
+    trials : str, number or array, optional
+        Numbers of trials of a binomial response; 1 by default.
+    dispersion : float, optional
+        Of a family that has one; see `GeneralizedResults.dispersion`.
     correlations : dict, optional
         Grouping factor -> correlation of all pairs of its effects, or -> dict of correlations by pair of effects.
     contrasts, weights
@@ -151,14 +177,34 @@ def plan(
     <Plan: rt ~ A + (A | subject) + (1 | item), 640 rows, 20 subject, 16 item>
     >>> study.simulate(100, seed=1).shape
     (640, 100)
+
+    Accuracy in place of times: effects are log odds.
+
+    >>> ms.plan(
+    ...     rows,
+    ...     "correct ~ A + (1 | subject) + (1 | item)",
+    ...     effects={"Intercept": 1.0, "A[T.a2]": 0.4},
+    ...     random={"subject": 0.8, "item": 0.5},
+    ...     family="binomial",
+    ... )
+    <Plan: correct ~ A + (1 | subject) + (1 | item), 640 rows, 20 subject, 16 item>
     """
-    if not (is_number(sigma) and sigma > 0):
-        raise OptionError(f"sigma={sigma!r} must be a positive number.")
+    found = None if family is None else read_family(family, link)
+    if found is None:
+        if link is not None or trials is not None or dispersion is not None:
+            raise OptionError("link=, trials= and dispersion= belong to generalized models: give family= too.")
+        if not (is_number(sigma) and sigma > 0):  # type: ignore[operator]
+            raise OptionError(f"sigma={sigma!r} must be a positive number.")
+        scale = unit = float(sigma)  # type: ignore[arg-type]
+    else:
+        if weights is not None:
+            raise OptionError("weights= is for linear plans: numbers of trials are trials=.")
+        scale, unit, weights = dispersion_of(found, dispersion, sigma), 1.0, trials
     data = as_frame(design)
-    model = _model(data, formula, weights, contrasts, CallerNames(2) if env is None else env)
+    model = _model(data, formula, weights, contrasts, CallerNames(2) if env is None else env, found)
     beta = named_values(effects, model.design.x_names, "effects")
-    factors = relative_factors(model.design.terms, random, correlations or {}, float(sigma))
-    return Plan(data, _hypothesised(model, beta, factors, float(sigma), reml))
+    factors = relative_factors(model.design.terms, random, correlations or {}, unit)
+    return Plan(data, _hypothesised(model, beta, factors, scale, reml), weights)
 
 
 def as_frame(design: Any) -> pd.DataFrame:
@@ -171,17 +217,19 @@ def as_frame(design: Any) -> pd.DataFrame:
     return pd.DataFrame(table.read(table.names, "the design"), index=table.index)
 
 
-def _model(data: pd.DataFrame, formula: str, weights: Any, contrasts: Any, env: Mapping[str, Any]) -> LinearMixedModel:
+def _model(
+    data: pd.DataFrame, formula: str, weights: Any, contrasts: Any, env: Mapping[str, Any], family: Family | None
+) -> Model:
     """Model of the design; it needs some response, whose numbers are never looked at."""
+    if family is not None:
+        return model_of(data, formula, _response(formula), family, weights, contrasts, env)
     stand_in = np.random.default_rng(0).standard_normal(len(data))
     data = data.assign(**{_response(formula): stand_in})
     return LinearMixedModel(formula, data, weights=weights, contrasts=contrasts, env=env)
 
 
-def _hypothesised(
-    model: LinearMixedModel, beta: np.ndarray, factors: Sequence[np.ndarray], sigma: float, reml: bool
-) -> Truth:
-    """Take beta (P,), and relative factors in the order of the formula, for the truth."""
+def _hypothesised(model: Model, beta: np.ndarray, factors: Sequence[np.ndarray], scale: float, reml: bool) -> Truth:
+    """Take beta (P,), relative factors in the order of the formula, and sigma or log dispersion, for the truth."""
     problem, names = model.problem, model.design.x_names
     kept = problem.basis.kept
     lost = [names[i] for i in np.flatnonzero(beta) if i not in kept]
@@ -192,7 +240,9 @@ def _hypothesised(
         )
     templates = tuple(factors[i] for i in problem.order)
     theta = problem.theta_layout.flatten(templates)
-    return Truth(Hypothesis(model, beta[kept], theta, sigma**2, reml))
+    if isinstance(model, GeneralizedModel):
+        return GeneralizedTruth(GeneralizedHypothesis(model, beta[kept], theta, 1.0, False, scale))
+    return Truth(Hypothesis(model, beta[kept], theta, scale**2, reml))
 
 
 def _response(formula: str) -> str:

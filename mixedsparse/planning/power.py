@@ -77,12 +77,16 @@ def power(
     random: Mapping[str, Any] | None = None,
     sigma: float | None = None,
     *,
+    family: Any = None,
+    link: str | None = None,
+    trials: Any = None,
+    dispersion: float | None = None,
     correlations: Mapping[str, Any] | None = None,
     contrasts: Mapping[str, Any] | None = None,
     test: Any = None,
     nsim: int = 1000,
     alpha: float = 0.05,
-    ddf: str = "satterthwaite",
+    ddf: str | None = None,
     reml: bool = True,
     subjects: int | Sequence[int] | None = None,
     items: int | Sequence[int] | None = None,
@@ -98,7 +102,7 @@ def power(
     design : data frame or Plan
         Rows of the experiment, from `mixedsparse.design` or your own, such as the data of a pilot study; or a `Plan`,
         which has the next arguments in it.
-    formula, effects, random, sigma, correlations, contrasts, reml
+    formula, effects, random, sigma, family, link, trials, dispersion, correlations, contrasts, reml
         See `mixedsparse.plan`.
     test : str, dict, array or list of str and dict, optional
         What is tested: a coefficient (``"A[T.a2]"``), a term as in ``anova(type=3)`` (``"A:B"``), or linear functions
@@ -108,8 +112,9 @@ def power(
         Responses per size of the design.
     alpha : float
         Level of the tests.
-    ddf : {"satterthwaite", "kenward-roger", "normal"}
-        Degrees of freedom of the tests.
+    ddf : {"satterthwaite", "kenward-roger", "normal", "lrt"}, optional
+        Degrees of freedom of the tests, ``"satterthwaite"`` by default. Of generalized models ``"normal"`` (Wald's
+        tests, the default) or ``"lrt"`` (likelihood ratios).
     subjects, items : int or sequence of int, optional
         Short for ``sizes={"subject": ..., "item": ...}``.
     sizes : dict, optional
@@ -168,21 +173,22 @@ def power(
     from mixedsparse.ground.progress import counter
     from mixedsparse.inference.denominators import DDF
     from mixedsparse.inference.workers import work_off
-    from mixedsparse.planning.replicates import Tested, read_tests
+    from mixedsparse.planning.replicates import tester
 
     check_draws(nsim, seed)
     if not (is_number(alpha) and 0 < alpha < 1):
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1.")
-    one_of("ddf", ddf, DDF)
+    one_of("ddf", ddf, (None, *DDF, "lrt"))
     given = (formula, effects, random, sigma)
     if isinstance(design, Plan):
-        if any(part is not None for part in (*given, correlations, contrasts)):
+        if any(part is not None for part in (*given, correlations, contrasts, family, link, trials, dispersion)):
             raise OptionError("A Plan has its formula, effects, random, sigma, correlations and contrasts in it.")
         base = design
-    elif any(part is None for part in given):
+    elif any(part is None for part in given[: 4 if family is None else 3]):
         raise OptionError("power needs formula, effects, random and sigma besides the rows of a design.")
     else:
         options = {"correlations": correlations, "contrasts": contrasts, "reml": reml, "env": CallerNames(2)}
+        options |= {"family": family, "link": link, "trials": trials, "dispersion": dispersion}
         base = plan(design, formula, effects, random, sigma, **options)
     wanted = _sizes(sizes, {"subjects": subjects, "items": items})
     root = np.random.SeedSequence(seed)
@@ -195,7 +201,7 @@ def power(
             for i, size in enumerate(combinations):
                 study = base.resized(dict(zip(wanted, size, strict=True))) if size else base
                 truth = study.truth._fitted
-                tested = Tested(truth, read_tests(truth, test), ddf)
+                tested = tester(truth, test, ddf)
                 blocks: list[Block] = []
                 for block in work_off(tested, tasks, n_jobs):
                     blocks.append(block)

@@ -15,12 +15,13 @@ from mixedsparse.inference.hypotheses import FixedTerms, deciding_rows, fixed_te
 from mixedsparse.inference.linear import Linear, read_linear
 from mixedsparse.inference.replicates import Block, evaluate
 from mixedsparse.inference.responses import fit_response
+from mixedsparse.planning.generalized import GeneralizedHypothesis, fit_drawn, lrt
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
     from mixedsparse.fitted.parameters import Parameters
 
-__all__ = ["Tested", "read_tests"]
+__all__ = ["GeneralizedTested", "Tested", "read_tests", "tester"]
 
 
 def read_tests(truth: Parameters, given: Any) -> dict[str, Linear]:
@@ -84,7 +85,48 @@ class Tested:
         return np.array([*(_p_value(fitted, test, self.ddf) for test in self.tests.values()), float(fitted.singular)])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GeneralizedTested(Tested):
+    """The same for generalized models; tests are Wald's, or likelihood ratios (`ddf` is ``"lrt"``)."""
+
+    truth: GeneralizedHypothesis
+
+    def __call__(self, seeds: Sequence[np.random.SeedSequence]) -> Block:
+        """One response per seed."""
+        values = np.full((len(seeds), len(self.tests) + 1), np.nan)
+        failures: dict[int, str] = {}
+        for i, y in enumerate(self.truth.sampler(seeds)):
+            evaluate(lambda y=y: fit_drawn(self.truth, y), self._p_values, values, i, failures)
+        return Block(values, failures)
+
+    def _p_values(self, fitted: Any) -> np.ndarray:
+        if self.ddf != "lrt":
+            tests = [_p_value(fitted, test, "normal") for test in self.tests.values()]
+        else:
+            tests = [lrt(fitted, test.L, label) for label, test in self.tests.items()]
+        return np.array([*tests, float(fitted.singular)])
+
+
 def _p_value(fitted: Fitted, test: Linear, ddf: str) -> float:
     if len(test.L) == 1:
         return float(contrast_tests(fitted, test.L, ddf, test.rhs).p[0])
     return joint_test(fitted, test.L, ddf, test.rhs).p
+
+
+def tester(truth: Parameters, given: Any, ddf: str | None) -> Tested:
+    """Return what draws, fits and tests; `ddf` None is that of the kind of model."""
+    tests = read_tests(truth, given)
+    if not isinstance(truth, GeneralizedHypothesis):
+        if ddf == "lrt":
+            raise OptionError(
+                "ddf='lrt' is for generalized models: use one of 'satterthwaite', 'kenward-roger', 'normal'."
+            )
+        return Tested(truth, tests, ddf or "satterthwaite")
+    if ddf not in (None, "normal", "lrt"):
+        raise OptionError(
+            f"ddf={ddf!r} needs a residual variance, which a {truth.family.name} response has not: use 'normal' (Wald "
+            "tests) or 'lrt' (likelihood ratios)."
+        )
+    if ddf == "lrt" and any(test.rhs.any() for test in tests.values()):
+        raise OptionError("ddf='lrt' tests that functions of coefficients are 0: leave out other values.")
+    return GeneralizedTested(truth, tests, ddf or "normal")

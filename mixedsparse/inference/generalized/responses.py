@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.core.batch.draws import Sampler, response_sampler
+from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.families import DOMAINS
 from mixedsparse.data.formula.alignment import aligned_part
@@ -20,11 +21,12 @@ from mixedsparse.ground.checks import as_array
 from mixedsparse.ground.errors import DataError
 from mixedsparse.inference.generalized.refits import fit_new_response
 
-__all__ = ["own_sampler", "refit_generalized", "rows_sampler"]
+__all__ = ["own_sampler", "read_new_response", "refit_generalized", "rows_sampler"]
 
 
 def rows_sampler(
-    fitted: GeneralizedFitted,
+    family: Family,
+    psi: float,
     mean: np.ndarray,
     prior: np.ndarray,
     terms: Sequence[RandomTerm],
@@ -34,8 +36,6 @@ def rows_sampler(
 
     `prior` (n,) holds trials of a binomial response, whose successes are counted, and prior weights of others.
     """
-    family = fitted.family
-    psi = fitted.fit.psi if family.has_dispersion else 0.0
 
     def respond(rng: np.random.Generator, moved: np.ndarray) -> np.ndarray:
         eta = mean + moved
@@ -58,7 +58,12 @@ def own_sampler(fitted: GeneralizedFitted, redraw: bool = True) -> Sampler:
     mean = fitted.X @ fitted.fit.beta
     offset = fitted.design.offset
     return rows_sampler(
-        fitted, mean if offset is None else mean + offset, prior, fitted.problem.terms, fitted.fit.templates
+        fitted.family,
+        fitted.fit.psi,
+        mean if offset is None else mean + offset,
+        prior,
+        fitted.problem.terms,
+        fitted.fit.templates,
     )
 
 
