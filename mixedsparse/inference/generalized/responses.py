@@ -54,7 +54,7 @@ def own_sampler(fitted: GeneralizedFitted, redraw: bool = True) -> Sampler:
     """Sampler of responses of the rows of the fit, random effects drawn anew or kept at their modes."""
     prior = np.ones(fitted.nobs) if fitted.weights is None else fitted.weights
     if not redraw:
-        return rows_sampler(fitted, fitted.linear_predictor, prior, (), ())
+        return rows_sampler(fitted.family, fitted.fit.psi, fitted.linear_predictor, prior, (), ())
     mean = fitted.X @ fitted.fit.beta
     offset = fitted.design.offset
     return rows_sampler(
