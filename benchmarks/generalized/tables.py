@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from benchmarks.generalized.problems import MOST_EVALUATIONS, PROBLEMS, GeneralizedProblem
@@ -63,13 +64,16 @@ def _caption(rows: Sequence[GeneralizedRow]) -> str:
     dates = sorted({row.date for row in rows})
     machines = dict.fromkeys(f"{row.machine}, {row.cores} cores" for row in rows)
     loads = [row.load for row in rows]
+    shares = [row.cpu_seconds / row.seconds for row in rows if row.cpu_seconds and row.seconds]
+    share = f", of which a call got {statistics.median(shares):.0%} of a core" if shares else ""
     return (
         "Whole calls, formula and data frame to estimates with standard errors (gpboost: without): least processor "
         "time of warm calls on one thread, engines in turn. *×*: how many times as long as mixedsparse. *Above*: how "
         "far the -2 log-likelihood at the engine's estimates, computed alike for all, is above the lowest known, so "
         "that the time is that of a worse answer. The machine did other work at the same time (load "
         f"{min(loads):g} to {max(loads):g} on {rows[0].cores} cores), which makes processor times longer and uneven, "
-        "hence the least of several; medians are in `benchmarks/results/generalized.csv`. "
+        "hence the least of several; medians are in `benchmarks/results/generalized.csv`. *Not finished*: given up "
+        f"after the seconds of the clock that the notes say{share}. "
         f"{' to '.join(dict.fromkeys((dates[0], dates[-1])))}, {'; '.join(machines)}. {', '.join(versions)}."
     )
 

@@ -101,7 +101,7 @@ def test_table_says_ratio_excess_and_what_did_not_end():
     rows = judged(
         [
             row("mixedsparse", 0.01, 10.0, evaluations=4),
-            row("lme4", 0.2, 10.5),
+            row("lme4", 0.2, 10.5, seconds=0.8),
             row("glmm", error="not finished within 60 s"),
         ]
     )
@@ -109,6 +109,7 @@ def test_table_says_ratio_excess_and_what_did_not_end():
     assert "| cbpp | 56 | 15 | 5 | 4 | 10 ms | 200 ms, 0.5 above, 20× | not finished |" in page
     assert "- glmm on cbpp: not finished within 60 s." in page
     assert "load 3.5 to 3.5" in page
+    assert "of which a call got 25% of a core." in page
 
 
 def test_bars_compare_ratio_evaluations_and_excess():
