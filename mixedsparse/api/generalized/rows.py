@@ -121,8 +121,12 @@ class RowsMixin(ResultsBase):
 
         Parameters
         ----------
-        newdata, random, new_levels, offset
+        newdata, random, new_levels
             See `MixedResults.predict`.
+        offset : str, array of shape (r,) or number, optional
+            Of the linear predictor of new rows. By default the column of `newdata` that the fit took its offset from, as
+            an exposure is part of a count (``offset=0`` for none); an offset that the fit got as an array belongs to its
+            rows.
         type : {"response", "link"}
             The mean of the response, or the linear predictor. Without random effects (``random="population"``) the
             mean is that of a level whose effects are all 0, which is not the mean over levels.
