@@ -69,6 +69,8 @@ def link_variance(fitted: GeneralizedFitted, rows: Rows, groups: Collection[str]
     By the delta method, as in TMB: that of the random effects given y, how their modes and x'beta move with the
     estimates of all parameters, and the prior variance of levels that the fit has not seen.
     """
+    if fitted.fit.point is None:  # no optimum, no estimates
+        return np.full(rows.n, np.nan)
     m, p = len(fitted.fit.theta), len(fitted.fit.beta)
     parts = random_parts(fitted, rows, groups)
     cov = parameter_covariance(fitted.fit)
@@ -79,6 +81,5 @@ def link_variance(fitted: GeneralizedFitted, rows: Rows, groups: Collection[str]
         slopes += np.einsum("rk,rks->rs", part.z, motion[part.block][part.codes])
     variance = np.einsum("rs,st,rt->r", slopes, cov, slopes)
     if parts:
-        assert fitted.fit.point is not None
         variance += modes_variance(fitted.problem.layout, fitted.fit.point.mode.factor, parts)
     return np.asarray(variance + unknown_variance(fitted, rows, groups))

@@ -107,11 +107,15 @@ def test_separated_responses_end_in_a_verdict():
     rng = np.random.default_rng(2)
     data = pd.DataFrame({"x": np.repeat([0, 1], n // 2), "g": np.tile(np.arange(20), n // 20)})
     data["y"] = np.where(data["x"] == 1, 1, rng.integers(0, 2, n))
-    with pytest.warns(ms.ConvergenceWarning, match=r"Separated.*Columns: x; a row concerned: .*x = 1"):
-        fit = ms.glmer("y ~ x + (1 | g)", data)
+    for nodes in (0, 9, 1):
+        with pytest.warns(ms.ConvergenceWarning, match=r"Separated.*Columns: x; a row concerned: .*x = 1"):
+            fit = ms.glmer("y ~ x + (1 | g)", data, nAGQ=nodes)
     assert fit.certificate.verdict == "separated"
     assert fit.params.isna().all()
     assert "Separated" in str(fit.summary())
+    assert fit.predict(data.head(3), interval="confidence").isna().all(axis=None)
+    assert np.isnan(fit.random_effects_cov["g"]).all()
+    assert fit.tidy("ran_vals", conf_int=True)["std.error"].isna().all()
 
 
 def test_predictions_are_means_or_linear_predictors(cbpp):

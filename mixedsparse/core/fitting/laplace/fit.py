@@ -127,7 +127,8 @@ def fit_generalized(
     fewer = collapsed(data)
     criterion = _criterion(data if fewer is None else fewer[0], nodes)
     vector, suspect = _start(criterion.data, start)
-    apart = separation(data) if suspect else None
+    # Coefficients that grow without limit inside each evaluation would not show in the search of theta alone.
+    apart = separation(data) if suspect or nodes == 0 else None
     found = None
     if apart is None:
         limits = {"max_evals": options.max_evals, "tolerance": options.tolerance, "progress": progress}

@@ -52,8 +52,9 @@ def parameter_covariance(fit: GeneralizedFit) -> np.ndarray:
 
 
 def conditional_blocks(fit: GeneralizedFit) -> list[np.ndarray]:
-    """Var(b_l | y) with the parameters known, (levels, K, K) per block, user's basis."""
-    assert fit.point is not None
+    """Var(b_l | y) with the parameters known, (levels, K, K) per block, user's basis; NaN without an optimum."""
+    if fit.point is None:
+        return _unknown(fit)
     found = fit.point.mode.factor.conditional_covariances()
     return [_in_user_basis(fit, b, cov) for b, cov in enumerate(found)]
 
@@ -61,15 +62,22 @@ def conditional_blocks(fit: GeneralizedFit) -> list[np.ndarray]:
 def error_blocks(fit: GeneralizedFit) -> list[np.ndarray]:
     """Var(b-hat_l - b_l) with the parameters estimated, (levels, K, K) per block, user's basis.
 
-    By the delta method, as in TMB: the conditional covariance, and how the mode moves with the estimates.
+    By the delta method, as in TMB: the conditional covariance, and how the mode moves with the estimates. NaN without
+    an optimum.
     """
-    assert fit.point is not None
+    if fit.point is None:
+        return _unknown(fit)
     cov = parameter_covariance(fit)
     known = fit.point.mode.factor.conditional_covariances()
     return [
         _in_user_basis(fit, b, own + np.einsum("lir,rs,ljs->lij", motion, cov, motion, optimize=True))
         for b, (own, motion) in enumerate(zip(known, mode_motion(fit), strict=True))
     ]
+
+
+def _unknown(fit: GeneralizedFit) -> list[np.ndarray]:
+    layout = fit.data.problem.layout
+    return [np.full((n, k, k), np.nan) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
 
 
 def _in_user_basis(fit: GeneralizedFit, block: int, cov: np.ndarray) -> np.ndarray:
