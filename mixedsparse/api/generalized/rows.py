@@ -124,9 +124,9 @@ class RowsMixin(ResultsBase):
         newdata, random, new_levels
             See `MixedResults.predict`.
         offset : str, array of shape (r,) or number, optional
-            Of the linear predictor of new rows. By default the column of `newdata` that the fit took its offset from, as
-            an exposure is part of a count (``offset=0`` for none); an offset that the fit got as an array belongs to its
-            rows.
+            Of the linear predictor of new rows. By default the column of `newdata` that the fit took its offset from:
+            an exposure is part of a count (``offset=0`` for none). An offset that the fit got as an array belongs to
+            its rows.
         type : {"response", "link"}
             The mean of the response, or the linear predictor. Without random effects (``random="population"``) the
             mean is that of a level whose effects are all 0, which is not the mean over levels.

@@ -10,7 +10,7 @@ import pytest
 
 from mixedsparse import RandomTerm, datasets
 from mixedsparse.core.choose.make import make_engine
-from mixedsparse.core.fitting.laplace import GeneralizedFit, conditional_covariances_of, fit_generalized
+from mixedsparse.core.fitting.laplace import GeneralizedFit, conditional_blocks, fit_generalized
 from mixedsparse.core.likelihood.family import FAMILIES
 from mixedsparse.core.likelihood.laplace.fast import FastCriterion
 from mixedsparse.core.problem.problem import make_problem
@@ -105,7 +105,7 @@ def test_pieces_and_conditional_covariances_are_those_of_the_dense_matrix() -> N
     lam = dense.factor(found.theta)
     w = found.family.rows(data.y, data.m, found.eta).w
     want = lam @ np.linalg.inv(lam.T @ dense.Z.T @ (w[:, None] * dense.Z) @ lam + np.eye(lam.shape[0])) @ lam.T
-    (got,) = conditional_covariances_of(found)
+    (got,) = conditional_blocks(found)
     assert got[:, 0, 0] == pytest.approx(np.diag(want), rel=1e-9)
     assert found.modes[0][:, 0] == pytest.approx(lam @ dense.mode(found.theta, found.beta, 0.0), abs=1e-9)
 

@@ -7,14 +7,15 @@ The way in is
 
 with the engine of a `Problem` that was made from any response (zeros will do) without weights, a family of
 `core.likelihood.family` such as ``FAMILIES["binomial"]("logit")``, and arrays (n,): y holds proportions for a binomial
-family, whose `weights` are its trials. `GeneralizedFit` is in the user's units; `conditional_covariances_of(fit)` gives
+family, whose `weights` are its trials. `GeneralizedFit` is in the user's units; `conditional_blocks(fit)` gives
 the conditional covariances of the random effects. Where there is no optimum the fit carries a verdict
 (`GeneralizedFit.certificate`) and NaN in place of numbers.
 """
 
 from __future__ import annotations
 
-from mixedsparse.core.fitting.laplace.fit import conditional_covariances_of, fit_generalized, make_criterion, make_data
+from mixedsparse.core.fitting.laplace.fit import fit_generalized, make_criterion, make_data
+from mixedsparse.core.fitting.laplace.modes import conditional_blocks
 from mixedsparse.core.fitting.laplace.restricted import Restricted, minimise_within, without_effects
 from mixedsparse.core.fitting.laplace.result import GeneralizedFit, Pieces
 from mixedsparse.core.fitting.laplace.verdict import GeneralizedCertificate
@@ -24,7 +25,7 @@ __all__ = [
     "GeneralizedFit",
     "Pieces",
     "Restricted",
-    "conditional_covariances_of",
+    "conditional_blocks",
     "fit_generalized",
     "make_criterion",
     "make_data",

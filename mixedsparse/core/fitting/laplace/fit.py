@@ -38,7 +38,7 @@ from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.progress import Progress
 
-__all__ = ["conditional_covariances_of", "fit_generalized", "make_criterion", "make_data"]
+__all__ = ["fit_generalized", "make_criterion", "make_data"]
 
 # Linear predictors of a fit without random effects, and shares of its first information, that may mean separation.
 _FAR = 8.0
@@ -256,19 +256,6 @@ def _users_modes(problem: Problem, modes: list[np.ndarray]) -> tuple[np.ndarray,
     for term, b, start, whiten in zip(problem.terms, layout.term_block, layout.term_start, layout.whiten, strict=True):
         own = modes[b][:, start : start + term.k]
         out.append(lapack.dtrtrs(whiten, own.T, lower=1)[0].T)
-    return tuple(out)
-
-
-def conditional_covariances_of(fit: GeneralizedFit) -> tuple[np.ndarray, ...]:
-    """Covariances of the effects of each level given the responses, (levels, k, k) per term, theta order."""
-    assert fit.point is not None
-    problem = fit.data.problem
-    diagonal, _ = fit.point.mode.factor.pattern_covariances()
-    layout, out = problem.layout, []
-    for term, b, start, whiten in zip(problem.terms, layout.term_block, layout.term_start, layout.whiten, strict=True):
-        own = diagonal[b][:, start : start + term.k, start : start + term.k]
-        back = np.linalg.inv(whiten)
-        out.append(back @ own @ back.T)
     return tuple(out)
 
 
