@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.core.choose.memory import check_memory
-from mixedsparse.ground.checks import check_draws
+from mixedsparse.ground.checks import MOST, check_draws
 from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.inference.generalized.responses import rows_sampler
 from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, per_row, read_rows, row_weights
@@ -62,9 +62,9 @@ def _prior(fitted: GeneralizedFitted, rows: Rows, trials: Any, weights: Any) -> 
     trials = weights if trials is None else trials
     if trials is not None:
         found = per_row(trials, rows.table, rows.index, "trials")
-        wrong = np.isfinite(found) & ((found < 1) | (found != np.round(found)))
+        wrong = ~np.isnan(found) & ((found < 1) | (found != np.round(found)) | (found >= MOST))
         if wrong.any():
-            raise DataError(f"trials must be whole numbers from 1 on, not {found[wrong][0]:g}.")
+            raise DataError(f"trials must be whole numbers from 1 to 2^31, not {found[wrong][0]:g}.")
         return found
     own = np.ones(fitted.nobs) if fitted.weights is None else fitted.weights
     if rows.table is None:

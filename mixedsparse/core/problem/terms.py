@@ -81,6 +81,9 @@ class RandomTerm:
         levels = np.asarray(self.levels) if len(self.levels) else np.arange(n_levels)
         if len(columns) != z.shape[1]:
             raise DataError(f"Random term on {self.group!r}: {z.shape[1]} columns of z but {len(columns)} names.")
+        if self.structure is not None and not callable(getattr(self.structure, "slopes", None)):
+            kind = type(self.structure).__name__
+            raise DataError(f"Random term on {self.group!r}: a structure of covariances is needed, not {kind}.")
         if self.structure is not None and self.structure.k != z.shape[1]:
             raise DataError(
                 f"Random term on {self.group!r}: {z.shape[1]} columns of z, but a structure of {self.structure.k} "

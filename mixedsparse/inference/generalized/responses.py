@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ def read_new_response(fitted: GeneralizedFitted, y: Any) -> np.ndarray:
     """Y as `Design.y` has it, (n,), checked: in every form that the response of such a model may have."""
     design, n = fitted.design, fitted.nobs
     label = str(getattr(y, "name", "y") if getattr(y, "name", None) is not None else "y")
-    if isinstance(y, Mapping) or not hasattr(y, "__len__") or isinstance(y, str | bytes):
+    if isinstance(y, Mapping | Set | str | bytes | type) or not hasattr(y, "__len__"):
         raise DataError(f"The new response must be one column of {n} values, not {type(y).__name__}.")
     what = f"the new response {label!r}"
     values = aligned_part(y, design.index, what)

@@ -87,7 +87,10 @@ class Binomial(Family):
         return below, upto
 
     def draw(self, rng: np.random.Generator, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
-        return rng.binomial(m.astype(np.int64), mu) / m
+        m, mu = np.broadcast_arrays(m, mu)
+        out, known = np.full(mu.shape, np.nan), np.isfinite(m) & np.isfinite(mu)  # rows with missing values stay so
+        out[known] = rng.binomial(m[known].astype(np.int64), mu[known]) / m[known]
+        return out
 
 
 def _entropy(share: np.ndarray) -> np.ndarray:
