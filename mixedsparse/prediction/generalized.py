@@ -43,7 +43,7 @@ def predict_generalized(
     check_level(level)
     check_new_levels(new_levels)
     groups = chosen_groups(fitted, random)
-    rows = read_rows(fitted, newdata, groups, set(), _known_offset(fitted, newdata, offset))
+    rows = read_rows(fitted, newdata, groups, set(), offset)
     if new_levels == "error":
         check_known(fitted, rows, groups, _MEND)
     eta = rows.means(fitted, groups)
@@ -53,14 +53,6 @@ def predict_generalized(
     half = t_quantile(np.inf, level) * np.sqrt(link_variance(fitted, rows, groups))
     ends = np.sort([scale(eta - half), scale(eta + half)], axis=0)  # some links fall
     return pd.DataFrame({"predicted": scale(eta), "lower": ends[0], "upper": ends[1]}, index=rows.index)
-
-
-def _known_offset(fitted: GeneralizedFitted, newdata: Any, offset: Any) -> Any:
-    """Offset of new rows: as given, or from the column that the fit took its own from, an exposure for instance."""
-    source = fitted.design.source
-    if newdata is None or offset is not None or source is None or not isinstance(source.offset, str):
-        return offset
-    return source.offset
 
 
 def link_variance(fitted: GeneralizedFitted, rows: Rows, groups: Collection[str]) -> np.ndarray:

@@ -124,9 +124,8 @@ class RowsMixin(ResultsBase):
         newdata, random, new_levels
             See `MixedResults.predict`.
         offset : str, array of shape (r,) or number, optional
-            Of the linear predictor of new rows. By default the column of `newdata` that the fit took its offset from:
-            an exposure is part of a count (``offset=0`` for none). An offset that the fit got as an array belongs to
-            its rows.
+            Added to the linear predictor of new rows. An offset in the formula is read from `newdata`; one that the fit
+            got as an argument counts in new rows only if it is given here again, as in lme4: so give an exposure again.
         type : {"response", "link"}
             The mean of the response, or the linear predictor. Without random effects (``random="population"``) the
             mean is that of a level whose effects are all 0, which is not the mean over levels.
