@@ -11,6 +11,7 @@ from scipy.special import gammaincc, ndtri
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.choices import GeneralizedResidual
 from mixedsparse.ground.errors import OptionError
+from mixedsparse.inference.generalized.responses import warn_of_weights
 from mixedsparse.inference.labels import per_row
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def _quantile_residuals(fitted: GeneralizedFitted, seed: Any) -> np.ndarray:
     """Return normal quantiles of the distribution function at y, uniform between its two sides where it jumps."""
     rng = np.random.default_rng(seed)
     y, prior, mu, psi = fitted.model.response, _prior(fitted), fitted.values, _psi(fitted)
+    warn_of_weights(fitted.family, prior)
     below, upto = fitted.family.cumulative(y, prior, mu, psi)
     share = rng.uniform(size=len(y))
     tiny = np.finfo(float).tiny

@@ -148,3 +148,11 @@ def test_a_refit_leaves_a_boundary_and_goes_to_one():
 def test_responses_that_do_not_fit_are_refused(cbpp, y, message):
     with pytest.raises(ms.DataError, match=message):
         cbpp.refit(y)
+
+
+def test_weights_of_counts_that_no_draw_can_have_are_said():
+    data = ms.datasets.load("grouseticks").assign(w=lambda d: 1.0 + np.arange(len(d)) % 2)
+    fit = ms.glmer("TICKS ~ YEAR + (1 | BROOD)", data, "poisson", weights="w")
+    for call in (lambda: fit.simulate(1, seed=1), lambda: fit.residuals("quantile", seed=1)):
+        with pytest.warns(ms.UnusedOptionWarning, match="without them"):
+            call()

@@ -100,6 +100,7 @@ def assert_same_fit(fit, again, rows):
             pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
+@pytest.mark.filterwarnings("ignore:Prior weights of counts")
 @pytest.mark.parametrize("name", CASES)
 def test_everything_comes_back_to_the_last_bit(name, fits, tmp_path):
     fit = fit_of(fits, name)

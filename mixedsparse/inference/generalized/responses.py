@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
@@ -17,11 +18,12 @@ from mixedsparse.data.formula.frames import natural
 from mixedsparse.data.formula.kinds import is_factor
 from mixedsparse.data.formula.responses import read_response
 from mixedsparse.fitted.generalized import GeneralizedFitted, warn_of_generalized_search
+from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import as_array
-from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.errors import DataError, UnusedOptionWarning
 from mixedsparse.inference.generalized.refits import fit_new_response
 
-__all__ = ["own_sampler", "read_new_response", "refit_generalized", "rows_sampler"]
+__all__ = ["own_sampler", "read_new_response", "refit_generalized", "rows_sampler", "warn_of_weights"]
 
 
 def rows_sampler(
@@ -36,6 +38,7 @@ def rows_sampler(
 
     `prior` (n,) holds trials of a binomial response, whose successes are counted, and prior weights of others.
     """
+    warn_of_weights(family, prior)
 
     def respond(rng: np.random.Generator, moved: np.ndarray) -> np.ndarray:
         eta = mean + moved
@@ -48,6 +51,17 @@ def rows_sampler(
         return np.round(drawn * prior) if family.name == "binomial" else drawn
 
     return response_sampler(len(mean), terms, templates, respond)
+
+
+def warn_of_weights(family: Family, prior: np.ndarray) -> None:
+    """Warn where prior weights (n,) of counts, which belong to no distribution, cannot be used."""
+    if DOMAINS[family.name] == "counts" and (prior[~np.isnan(prior)] != 1.0).any():
+        warnings.warn(
+            "Prior weights of counts multiply the log-likelihood and belong to no distribution: draws and quantiles of "
+            "the response are without them.",
+            UnusedOptionWarning,
+            stacklevel=user_level(),
+        )
 
 
 def own_sampler(fitted: GeneralizedFitted, redraw: bool = True) -> Sampler:
