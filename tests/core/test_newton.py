@@ -50,7 +50,10 @@ class Rosenbrock:
     def accuracy(self, at):
         return 1e-12, 1e-15
 
-    def refined(self, at, step):
+    def is_lost(self, at):
+        return False
+
+    def refined(self, at, step, stop):
         exact = self.place(at.x)
         if step.predicted > 1e-12 or (exact.hessian == at.hessian).all():
             return None

@@ -115,9 +115,13 @@ class _ScoreObjective:
         enough = _BELOW * max(at.error.share, _NEGLIGIBLE * self.goals.mc_share)
         return min(_CLOSE, max(enough**2, self.goals.tolerance)), 0.0
 
-    def refined(self, at: _ProbedPoint, step: Step) -> _ProbedPoint | None:
+    def is_lost(self, at: _ProbedPoint) -> bool:
+        """See `Objective.is_lost`."""
+        return False
+
+    def refined(self, at: _ProbedPoint, step: Step, stop: Stop | None) -> _ProbedPoint | None:
         """Know the same point by more probes once the search has converged on too few."""
-        if step.predicted > _CLOSE or not _refine(self.engine, at, self.goals):
+        if stop is Stop.NO_PROGRESS or step.predicted > _CLOSE or not _refine(self.engine, at, self.goals):
             return None
         derivatives, error = self.differentiate(at.theta, at.pls, at.factor)
         return replace(at, derivatives=derivatives, error=error)

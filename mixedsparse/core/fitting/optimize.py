@@ -122,9 +122,13 @@ class _CriterionObjective:
         noise = self.noise(at.at)
         return max(self.tolerance, noise), noise
 
-    def refined(self, at: _Place, step: Step) -> _Place | None:
+    def is_lost(self, at: _Place) -> bool:
+        """See `Objective.is_lost`."""
+        return False
+
+    def refined(self, at: _Place, step: Step, stop: Stop | None) -> _Place | None:
         """Only the exact Hessian shows a saddle whose negative curvature average information leaves out."""
-        if at.derivatives.kind == "exact" or not self.engine.writes_projection or step.predicted > self.accuracy(at)[0]:
+        if stop is not Stop.CONVERGED or at.derivatives.kind == "exact" or not self.engine.writes_projection:
             return None
         return replace(at, derivatives=self.criterion.differentiate(at.at, exact=True))
 

@@ -2,8 +2,8 @@
 
 Every problem has its own trust region. The step is -|H|^-1 g, |H| with the absolute eigenvalues of H (Dauphin et al.
 2014, "saddle-free Newton"), cut to the radius: the exact step of `trust_step` takes a search for its multiplier,
-problem by problem. Steps are taken, and radii change, as in `single`. A coordinate on its bound is held while the
-gradient pushes it outwards.
+problem by problem. `control` says which steps are taken, how radii change and when a search is over. A coordinate on
+its bound is held while the gradient pushes it outwards.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
-from mixedsparse.core.newton.single import FIRST_RADIUS
-from mixedsparse.core.newton.trust import GOOD, NARROWER, POOR, WIDER, is_taken
+from mixedsparse.core.newton.control import FIRST_RADIUS, ends, judge
 
 __all__ = ["Points", "Solved", "minimise"]
 
@@ -84,12 +83,30 @@ class Solved(Generic[P]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Step:
-    """Moves (B, d), falls that they promise, whether the radius cut them, whether nothing is left to gain."""
+    """Steps of B searches.
+
+    Attributes
+    ----------
+    move : ndarray, shape (B, d)
+    promised : ndarray, shape (B,)
+        Fall of the quadratic model.
+    left : ndarray, shape (B,)
+        What there is to gain: more than is promised where a bound cuts the step, or where it leads out of a saddle.
+    enough : ndarray, shape (B,)
+        Fall that is not worth a step.
+    limited : ndarray of bool, shape (B,)
+        Whether the radius cut it.
+    """
 
     move: np.ndarray
-    predicted: np.ndarray
+    promised: np.ndarray
+    left: np.ndarray
+    enough: np.ndarray
     limited: np.ndarray
-    done: np.ndarray
+
+    def take(self, which: np.ndarray) -> _Step:
+        """Return the steps of the searches `which`."""
+        return _Step(self.move[which], self.promised[which], self.left[which], self.enough[which], self.limited[which])
 
 
 def minimise(
@@ -117,23 +134,17 @@ def minimise(
     for _ in range(max_iterations):
         here = point.take(active)
         step = _propose(x[active], here, held[active], lower[active], radius[active])
-        converged[active[step.done]] = True
-        going = ~step.done & (radius[active] > _SMALLEST_RADIUS)
-        active, here = active[going], here.take(going)
+        stuck, near = ends(step.left, step.enough, step.limited, radius[active], _SMALLEST_RADIUS)
+        converged[active[near]] = True
+        going = ~(stuck | near)
+        active, here, step = active[going], here.take(going), step.take(going)
         if not len(active):
             break
-        trial = x[active] + step.move[going]
+        trial = x[active] + step.move
         there = criterion(trial, active)
-        gain = here.value - there.value
-        noise = _NOISE * np.abs(here.value)
-        promised = step.predicted[going]
-        taken = there.finite & is_taken(gain, promised, noise)
-        length = np.linalg.norm(step.move[going], axis=1)
-        good = taken & (gain > GOOD * promised) & step.limited[going]
-        poor = ~(taken & (gain > POOR * promised)) & (promised >= 10 * noise)
-        radius[active] = np.where(
-            good, WIDER * radius[active], np.where(poor | ~taken, NARROWER * length, radius[active])
-        )
+        gain = np.where(there.finite, here.value - there.value, -np.inf)
+        noise, length = _NOISE * np.abs(here.value), np.linalg.norm(step.move, axis=1)
+        taken, radius[active] = judge(gain, step.promised, noise, length, step.limited, radius[active])
         x[active[taken]] = trial[taken]
         point.put(active[taken], there.take(taken))
     return Solved(x, point, converged)
@@ -160,8 +171,8 @@ def _propose(x: np.ndarray, point: Points, held: np.ndarray, lower: np.ndarray, 
     inside = np.maximum(x + move, lower) - x
     move = np.where(fixed, 0.0, inside)
     change = (gradient * move).sum(axis=1) + 0.5 * (move * (hessian @ move[..., None])[..., 0]).sum(axis=1)
-    tolerance = np.maximum(_TOLERANCE, _NOISE * np.abs(point.value))
-    done = (-change <= tolerance) & ~negative.any(axis=1)
     # A step that a bound cut may promise nothing although the point is not stationary: a shorter one will.
-    done &= 0.5 * np.abs(along * newton).sum(axis=1) <= 2.0 * tolerance
-    return _Step(move, np.maximum(-change, 0.0), limited, done)
+    left = np.maximum(-change, 0.25 * np.abs(along * newton).sum(axis=1))
+    left[negative.any(axis=1)] = np.inf
+    enough = np.maximum(_TOLERANCE, _NOISE * np.abs(point.value))
+    return _Step(move, np.maximum(-change, 0.0), left, enough, limited)

@@ -1,8 +1,8 @@
 """The loop of every search for one optimum: trust-region Newton from an evaluated point.
 
 What is minimised, by which step, and when an end is near enough are an `Objective`'s: the criterion of a linear model
-by an exact engine, its score by random probes, or the likelihood of a generalized model. Many small searches in step
-go by the same rules in `batched`.
+by an exact engine, its score by random probes, or the likelihood of a generalized model. How far steps go, which are
+taken and when it is over is said in `control`, also for the many small searches in step of `batched`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ import math
 from enum import Enum
 from typing import Protocol, TypeVar
 
-from mixedsparse.core.newton.trust import Step, is_taken, next_radius
+from mixedsparse.core.newton.control import FIRST_RADIUS, SMALLEST_RADIUS, ends, judge
+from mixedsparse.core.newton.trust import Step
 
-__all__ = ["FIRST_RADIUS", "SMALLEST_RADIUS", "Objective", "Stop", "minimise"]
-
-# First radius, in whitened theta: moment estimates are rarely further off. The radius below which no progress is made.
-FIRST_RADIUS, SMALLEST_RADIUS = 0.5, 1e-6
+__all__ = ["Objective", "Stop", "minimise"]
 
 
 class Stop(Enum):
@@ -60,8 +58,12 @@ class Objective(Protocol[P, T]):
         """Fall of the criterion that is not worth a step, and the rounding noise of the criterion."""
         ...
 
-    def refined(self, at: P, step: Step) -> P | None:
-        """Know the same point better, where `step` is so short that this matters; None where it need not be."""
+    def refined(self, at: P, step: Step, stop: Stop | None) -> P | None:
+        """Know the same point better, where the search would `stop` there or is slow; None where it need not be."""
+        ...
+
+    def is_lost(self, at: P) -> bool:
+        """Whether this way leads nowhere, so that the search is left."""
         ...
 
     def attempt(self, at: P, step: Step) -> T | None:
@@ -86,7 +88,7 @@ def minimise(
     smallest: float = SMALLEST_RADIUS,
     interruptible: bool = False,
 ) -> tuple[P, Step, Stop]:
-    """Search from `at`; returns the last point, Newton's step there and why the search ended.
+    """Search from `at`; returns the last point with derivatives, Newton's step there and why it ended.
 
     Parameters
     ----------
@@ -105,27 +107,25 @@ def minimise(
             step = objective.step(at, radius)
             if fresh:
                 objective.note(at, step, length)
-            # Tested first: a radius that shrank to nothing makes any promised fall small, which is no convergence.
-            if step.limited and radius < smallest:
-                return at, step, Stop.NO_PROGRESS
-            better = objective.refined(at, step)
+            enough, noise = objective.accuracy(at)
+            stuck, near = ends(step.predicted, enough, step.limited, radius, smallest)
+            spent = objective.nfev >= max_evals
+            stop = Stop.NO_PROGRESS if stuck else Stop.CONVERGED if near else Stop.MAX_EVALS if spent else None
+            better = objective.refined(at, step, stop)
             if better is not None:
                 at, fresh = better, False
                 continue
-            enough, noise = objective.accuracy(at)
-            if step.predicted <= enough:
-                return at, step, Stop.CONVERGED
-            if objective.nfev >= max_evals:
-                return at, step, Stop.MAX_EVALS
+            if stop is not None or objective.is_lost(at):
+                return at, step, stop or Stop.NO_PROGRESS
             length = step.length
             trial = objective.attempt(at, step)
             gain = -math.inf if trial is None else objective.gain(at, trial, step)
-            radius = next_radius(radius, gain / step.predicted, length, step.limited)
-            fresh = bool(is_taken(gain, step.predicted, noise))
+            fresh, radius = judge(gain, step.predicted, noise, length, step.limited, radius)
             if fresh and trial is not None:
-                at = objective.accept(at, trial, step)
-                if not at.finite:
+                reached = objective.accept(at, trial, step)
+                if not reached.finite:
                     return at, step, Stop.NOT_FINITE
+                at = reached
     except KeyboardInterrupt:
         if not interruptible:
             raise

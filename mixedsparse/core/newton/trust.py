@@ -7,18 +7,12 @@ covariance parameter), so the eigen-decomposition is taken outright and the hard
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from scipy.optimize import brentq
 
-__all__ = ["GOOD", "NARROWER", "POOR", "WIDER", "Step", "is_taken", "next_radius", "secant", "trust_step"]
+__all__ = ["Step", "secant", "trust_step"]
 
-Gain = TypeVar("Gain", float, np.ndarray)
-# Ratios of the actual to the predicted fall below and above which a step is poor or good; the radius after a poor step,
-# over its length, and after a good one, over the radius that limited it.
-POOR, GOOD = 0.25, 0.75
-NARROWER, WIDER = 0.25, 3.0
 # Eigenvalues within this share of the largest count as zero.
 _FLAT = 1e-11
 # A secant whose cosine with the step is below this says nothing about the curvature along it.
@@ -90,21 +84,6 @@ def _boundary_step(g: np.ndarray, values: np.ndarray, radius: float, floor: floa
     upper = least + 2.0 * float(np.linalg.norm(g)) / radius
     shift = brentq(excess, least, upper, xtol=1e-12 * upper, rtol=1e-6)
     return -g / (values + shift)
-
-
-def next_radius(radius: float, ratio: float, length: float, limited: bool) -> float:
-    """Widen after a good step that the radius limited, narrow after a bad one (ratio of actual to predicted fall)."""
-    if ratio < POOR:
-        return NARROWER * length
-    return WIDER * radius if ratio > GOOD and limited else radius
-
-
-def is_taken(gain: Gain, promised: Gain, noise: Gain) -> Gain:
-    """Whether a step is taken that lowers the criterion by `gain`, of one search or of each of many.
-
-    Where the promise is within the noise of the criterion, a rise of that size says nothing against the step.
-    """
-    return (gain > 0) | ((promised < 10 * noise) & (gain > -10 * noise))  # type: ignore[operator, return-value]
 
 
 def secant(missing: np.ndarray, move: np.ndarray, seen: np.ndarray, mean: np.ndarray) -> np.ndarray:

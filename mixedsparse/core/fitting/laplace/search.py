@@ -7,14 +7,17 @@ the model for good.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from mixedsparse.core.fitting.laplace.errors import exact_hessian
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
-from mixedsparse.core.newton.trust import Step, next_radius, secant, trust_step
+from mixedsparse.core.newton.boundary import FIRST_TRIES, with_zeros
+from mixedsparse.core.newton.control import FIRST_RADIUS
+from mixedsparse.core.newton.single import minimise
+from mixedsparse.core.newton.trust import Step, secant, trust_step
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.progress import Iteration, Progress
 
@@ -24,11 +27,8 @@ __all__ = ["Found", "search"]
 _CLIP = (-0.9, 1.0)
 _NOISE = 1e-13
 _SMALLEST_RADIUS = 1e-7
-_FIRST_TRIES = 8
 # Length of a step up to which the predicted mode is the best start.
 _NEAR = 0.1
-# Diagonal entries of Lambda below this are tried at exactly 0.
-_ZERO = 1e-5
 # Steps that failed, and evaluations, until the exact Hessian is computed, and parameters up to which that pays.
 _MOST_REFUSALS = 3
 _PATIENCE = 25
@@ -79,13 +79,40 @@ class Found:
         return self.stop is Stop.CONVERGED and not self.faded and not len(self.runaway)
 
 
-class _Walk:
-    """Counters of one search."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """A point with its curvature, and what the Hessian lacks: by differences at a place before, and by secants."""
 
-    def __init__(self, criterion: LaplaceCriterion, progress: Progress | None) -> None:
-        self.criterion, self.progress = criterion, progress
-        self.nfev = self.factorisations = 0
+    point: Point
+    curvature: Curvature
+    known: np.ndarray
+    missing: np.ndarray
+
+    @property
+    def finite(self) -> bool:
+        return self.curvature.finite
+
+
+class _LaplaceObjective:
+    """The criterion as `newton.single` minimises it, and a record of the search.
+
+    Attributes
+    ----------
+    nfev, factorisations : int
+        Evaluations, and factorisations that they took.
+    path : list of Iteration
+    refused : int
+        Steps near the optimum that were not taken, since the model of the criterion was last mended; from -1 on where
+        that was for a saddle.
+    mended : int
+        Evaluations up to then.
+    """
+
+    def __init__(self, criterion: LaplaceCriterion, tolerance: float, progress: Progress | None, watch: bool) -> None:
+        self.criterion, self.tolerance, self.progress, self.watch = criterion, tolerance, progress, watch
+        self.nfev = self.factorisations = self.refused = self.mended = 0
         self.path: list[Iteration] = []
+        self.least = -np.inf
 
     def evaluate(self, vector: np.ndarray, *starts: list[np.ndarray], near: Point | None = None) -> Point | None:
         """Return the point, None where there is none."""
@@ -97,11 +124,73 @@ class _Walk:
         self.factorisations += point.mode.factorisations
         return point
 
-    def note(self, at: Point, gradient: float, step: float) -> None:
-        line = Iteration(len(self.path), self.nfev, at.criterion, gradient, step)
+    def first(self, start: np.ndarray) -> _Place:
+        """Evaluate the start, theta scaled down while it has no likelihood."""
+        vector = start.copy()
+        for _ in range(FIRST_TRIES):
+            point = self.evaluate(vector, self.criterion.at_rest())
+            if point is not None:
+                curvature = self.criterion.differentiate(point)
+                if curvature.finite:
+                    self.least = _FADED * _weakest(curvature) if self.watch else -np.inf
+                    return _Place(point, curvature, *np.zeros((2, self.criterion.size, self.criterion.size)))
+            vector[: self.criterion.m] *= 0.3
+        raise NotPositiveDefiniteError("The criterion cannot be evaluated anywhere near the start.")
+
+    def step(self, at: _Place, radius: float) -> Step:
+        """See `Objective.step`."""
+        return trust_step(at.curvature.gradient, at.curvature.hessian + at.known + at.missing, radius)
+
+    def note(self, at: _Place, step: Step, length: float) -> None:
+        """See `Objective.note`."""
+        line = Iteration(len(self.path), self.nfev, at.point.criterion, step.scaled_gradient, length)
         self.path.append(line)
         if self.progress is not None:
             self.progress(line)
+
+    def accuracy(self, at: _Place) -> tuple[float, float]:
+        """See `Objective.accuracy`."""
+        noise = _NOISE * abs(at.point.criterion)
+        return max(self.tolerance, noise), noise
+
+    def refined(self, at: _Place, step: Step, stop: Stop | None) -> _Place | None:
+        """Compute the exact Hessian where the model misleads: once, it costs less than the steps that it saves."""
+        saddle = stop is Stop.CONVERGED and step.lowest < 0 and self.refused >= 0
+        slow = stop is None and self.nfev - self.mended >= _PATIENCE
+        if not (saddle or slow or self.refused >= _MOST_REFUSALS) or self.criterion.size > _FEW:
+            return None
+        known = exact_hessian(self.criterion, at.point, at.curvature) - at.curvature.hessian
+        self.nfev += self.criterion.size
+        self.mended, self.refused = self.nfev, -1 if saddle else 0
+        return replace(at, known=known, missing=np.zeros_like(known)) if np.isfinite(known).all() else None
+
+    def is_lost(self, at: _Place) -> bool:
+        """Whether the information on the fixed part faded away, or a variance grew beyond all bounds."""
+        return self.has_faded(at) or bool(len(_runaway(self.criterion, at.point)))
+
+    def has_faded(self, at: _Place) -> bool:
+        """Whether the information on the fixed part is next to nothing of what it was at the start."""
+        return self.watch and _weakest(at.curvature) < self.least
+
+    def attempt(self, at: _Place, step: Step) -> Point | None:
+        """See `Objective.attempt`."""
+        motion = [z + d @ step.move for z, d in zip(at.point.mode.zeta, at.curvature.motion, strict=True)]
+        # Over a long way the prediction may be worse than none.
+        starts = [motion] if step.length < _NEAR else [motion, at.point.mode.zeta, self.criterion.at_rest()]
+        # Refused until it is taken.
+        self.refused += step.scaled_gradient < _CLOSE
+        return self.evaluate(at.point.vector + step.move, *starts, near=at.point)
+
+    def gain(self, at: _Place, trial: Point, step: Step) -> float:
+        """See `Objective.gain`."""
+        return at.point.criterion - trial.criterion
+
+    def accept(self, at: _Place, trial: Point, step: Step) -> _Place:
+        """See `Objective.accept`."""
+        self.refused -= step.scaled_gradient < _CLOSE
+        found = self.criterion.differentiate(trial)
+        missing = _learn(at.known, at.missing, step.move, at.curvature, found) if found.finite else at.missing
+        return _Place(trial, found, at.known, missing)
 
 
 def search(
@@ -131,79 +220,15 @@ def search(
     NotPositiveDefiniteError
         The criterion cannot be evaluated anywhere near the start.
     """
-    walk = _Walk(criterion, progress)
-    at, curvature = _first_point(walk, start)
-    known, missing = np.zeros((2, criterion.size, criterion.size))
-    refused = refreshed = 0
-    radius, length = 0.5 * float(np.sqrt(criterion.size)), 0.0
-    first = _weakest(curvature)
-    fresh = True
-    while True:
-        step = trust_step(curvature.gradient, curvature.hessian + known + missing, radius)
-        if fresh:
-            walk.note(at, step.scaled_gradient, length)
-        noise = _NOISE * abs(at.criterion)
-        faded = watch and _weakest(curvature) < _FADED * first
-        runaway = _runaway(criterion, at)
-        stop = _reason(step, radius, max(tolerance, noise), walk.nfev >= max_evals)
-        doubtful = stop is Stop.CONVERGED and step.lowest < 0 and refused >= 0
-        slow = walk.nfev - refreshed >= _PATIENCE and stop is None
-        if (doubtful or slow or refused >= _MOST_REFUSALS) and criterion.size <= _FEW:
-            # The model misleads: the exact Hessian once costs less than the steps that it saves.
-            known, missing = exact_hessian(criterion, at, curvature) - curvature.hessian, np.zeros_like(missing)
-            walk.nfev += criterion.size
-            refreshed = walk.nfev
-            refused, fresh = -1 if doubtful else 0, False
-            if np.isfinite(known).all():
-                continue
-            known = np.zeros_like(missing)
-        if stop is not None or faded or len(runaway):
-            break
-        length = step.length
-        motion = [z + d @ step.move for z, d in zip(at.mode.zeta, curvature.motion, strict=True)]
-        # Over a long way the prediction may be worse than none.
-        starts = [motion] if length < _NEAR else [motion, at.mode.zeta, criterion.at_rest()]
-        trial = walk.evaluate(at.vector + step.move, *starts, near=at)
-        gain = -np.inf if trial is None else at.criterion - trial.criterion
-        radius = next_radius(radius, gain / step.predicted, length, step.limited)
-        fresh = trial is not None and (gain > 0 or (step.predicted < 10 * noise and gain > -10 * noise))
-        if fresh and trial is not None:
-            found = criterion.differentiate(trial)
-            if not found.finite:
-                stop = Stop.NOT_FINITE
-                break
-            missing = _learn(known, missing, step.move, curvature, found)
-            at, curvature = trial, found
-        else:
-            refused += step.scaled_gradient < _CLOSE
-    if stop is Stop.CONVERGED:
-        snapped = _snap(walk, at)
-        if snapped is not at:
-            at, curvature = snapped, criterion.differentiate(snapped)
-    counts = walk.nfev, walk.factorisations, tuple(walk.path)
-    return Found(at, curvature, step, stop or Stop.NO_PROGRESS, *counts, faded, runaway)
-
-
-def _reason(step: Step, radius: float, enough: float, spent: bool) -> Stop | None:
-    """Why to stop here, if there is a reason."""
-    if step.limited and radius < _SMALLEST_RADIUS:
-        return Stop.NO_PROGRESS
-    if step.predicted <= enough:
-        return Stop.CONVERGED
-    return Stop.MAX_EVALS if spent else None
-
-
-def _first_point(walk: _Walk, start: np.ndarray) -> tuple[Point, Curvature]:
-    """Evaluate the start, theta scaled down while it has no likelihood."""
-    vector = start.copy()
-    for _ in range(_FIRST_TRIES):
-        point = walk.evaluate(vector, walk.criterion.at_rest())
-        if point is not None:
-            curvature = walk.criterion.differentiate(point)
-            if curvature.finite:
-                return point, curvature
-        vector[: walk.criterion.m] *= 0.3
-    raise NotPositiveDefiniteError("The criterion cannot be evaluated anywhere near the start.")
+    objective = _LaplaceObjective(criterion, tolerance, progress, watch)
+    radius = FIRST_RADIUS * float(np.sqrt(criterion.size))
+    at, step, stop = minimise(objective, objective.first(start), max_evals, radius=radius, smallest=_SMALLEST_RADIUS)
+    faded, runaway = objective.has_faded(at), _runaway(criterion, at.point)
+    point, curvature = at.point, at.curvature
+    if stop is Stop.CONVERGED and (point := _snap(objective, at.point)) is not at.point:
+        curvature = criterion.differentiate(point)
+    counts = objective.nfev, objective.factorisations, tuple(objective.path)
+    return Found(point, curvature, step, stop, *counts, faded, runaway)
 
 
 def _weakest(curvature: Curvature) -> float:
@@ -231,17 +256,15 @@ def _learn(known: np.ndarray, missing: np.ndarray, move: np.ndarray, old: Curvat
     return np.asarray((back * np.clip(inner, *_CLIP)) @ back.T)
 
 
-def _snap(walk: _Walk, at: Point) -> Point:
+def _snap(objective: _LaplaceObjective, at: Point) -> Point:
     """Make signs canonical, and diagonal entries 0 that are so to working precision, if the criterion does not rise."""
-    layout, m = walk.criterion.layout, walk.criterion.m
+    layout, m = objective.criterion.layout, objective.criterion.m
     theta = layout.positive(at.vector[:m])
-    zero = layout.is_diagonal & (np.abs(theta) < _ZERO)
-    if not zero.any() and (theta == at.vector[:m]).all():
+    zeros = with_zeros(layout, theta)
+    theta = theta if zeros is None else zeros
+    if (theta == at.vector[:m]).all():
         return at
-    if zero.any():
-        theta = layout.canonical(np.where(zero, 0.0, theta))
-    vector = np.concatenate([theta, at.vector[m:]])
-    snapped = walk.evaluate(vector, at.mode.zeta)
+    snapped = objective.evaluate(np.concatenate([theta, at.vector[m:]]), at.mode.zeta)
     if snapped is not None and snapped.criterion <= at.criterion + max(1e-8, 100 * _NOISE * abs(at.criterion)):
         return snapped
     return at
