@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mixedsparse.ground.errors import (
     AbsentError,
+    AmbiguousResponseWarning,
     ArgumentError,
     ArgumentTypeError,
     BackendError,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AbsentError",
+    "AmbiguousResponseWarning",
     "ArgumentError",
     "ArgumentTypeError",
     "BackendError",

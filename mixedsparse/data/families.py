@@ -34,7 +34,7 @@ _LINKS = {"cll": "cloglog", "inversepower": "inverse", "inversesquared": "1/mu^2
 _LINEAR = ("gaussian", "normal")
 
 
-def read_family(family: Any, link: str | None = None) -> Family:
+def read_family(family: Any, link: str | None = None, dispersion: Any = None) -> Family:
     """Return the family that `family` and `link` name.
 
     Parameters
@@ -43,6 +43,8 @@ def read_family(family: Any, link: str | None = None) -> Family:
         Names in any case, ours or R's.
     link : str, optional
         The family's usual one by default.
+    dispersion : float, optional
+        Known one; estimated by default.
 
     Raises
     ------
@@ -57,21 +59,25 @@ def read_family(family: Any, link: str | None = None) -> Family:
     if isinstance(family, Family):
         if link is not None and link != family.link.name:
             raise OptionError(f"link={link!r}, but family={family!r} has its own: leave one out.")
-        return family
+        if dispersion is None or dispersion == family.dispersion:
+            return family
+        if family.dispersion is not None:
+            raise OptionError(f"dispersion={shown(dispersion)}, but family={family!r} has its own: leave one out.")
+        return type(family)(family.link.name, dispersion=dispersion)
     if isinstance(family, str):
-        return _by_name(family, link)
+        return _by_name(family, link, dispersion)
     if isinstance(family, type):
-        return _by_name(family.__name__, link)
+        return _by_name(family.__name__, link, dispersion)
     own = getattr(family, "link", None)
     if own is None:
         raise OptionError(f"family={shown(family)} is no family: use one of {_listed()}, or an object of ms.families.")
     name = type(own).__name__
     if _plain(name) == "power" and getattr(own, "power", None) == 0.5:
         name = "sqrt"
-    return _by_name(type(family).__name__, link or _LINKS.get(_plain(name), _plain(name)))
+    return _by_name(type(family).__name__, link or _LINKS.get(_plain(name), _plain(name)), dispersion)
 
 
-def _by_name(name: str, link: str | None) -> Family:
+def _by_name(name: str, link: str | None, dispersion: Any) -> Family:
     plain = _plain(name)
     if plain in _LINEAR:
         raise OptionError(f"family={name!r}: fit a linear mixed model with ms.lmer(formula, data).")
@@ -86,7 +92,7 @@ def _by_name(name: str, link: str | None) -> Family:
     made = FAMILIES[known[plain]]
     if link is not None:
         one_of("link", link, made.links)
-    return made(link)
+    return made(link, dispersion=dispersion)
 
 
 def _plain(name: str) -> str:

@@ -49,7 +49,7 @@ def calibration(fitted: GeneralizedFitted, bins: int = 10, level: float = 0.95) 
         centre = (observed + 0.5 * z**2 / total) / (1.0 + z**2 / total)
         half = z * np.sqrt(observed * (1.0 - observed) / total + 0.25 * (z / total) ** 2) / (1.0 + z**2 / total)
     else:
-        psi = fitted.fit.psi if fitted.family.has_dispersion else 0.0
+        psi = fitted.psi
         variance = np.square(m) * fitted.family.variance(mu, m, psi)
         centre, half = observed, z * np.sqrt(np.bincount(at, variance)) / total
     columns = {"fitted": expected, "observed": observed, "lower": np.maximum(centre - half, 0.0)}

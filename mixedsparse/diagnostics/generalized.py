@@ -34,7 +34,7 @@ def residuals(fitted: GeneralizedFitted, kind: str = "deviance", seed: Any = Non
     elif kind == "quantile":
         values = _quantile_residuals(fitted, seed)
     else:
-        parts = fitted.family.deviances(fitted.model.response, _prior(fitted), fitted.values, _psi(fitted))
+        parts = fitted.family.deviances(fitted.model.response, _prior(fitted), fitted.values, fitted.psi)
         values = np.sign(fitted.residuals) * np.sqrt(np.maximum(parts, 0.0))
     return per_row(fitted, values, f"resid_{kind}")
 
@@ -42,7 +42,7 @@ def residuals(fitted: GeneralizedFitted, kind: str = "deviance", seed: Any = Non
 def _quantile_residuals(fitted: GeneralizedFitted, seed: Any) -> np.ndarray:
     """Return normal quantiles of the distribution function at y, uniform between its two sides where it jumps."""
     rng = np.random.default_rng(seed)
-    y, prior, mu, psi = fitted.model.response, _prior(fitted), fitted.values, _psi(fitted)
+    y, prior, mu, psi = fitted.model.response, _prior(fitted), fitted.values, fitted.psi
     warn_of_weights(fitted.family, prior)
     below, upto = fitted.family.cumulative(y, prior, mu, psi)
     share = rng.uniform(size=len(y))
@@ -52,10 +52,6 @@ def _quantile_residuals(fitted: GeneralizedFitted, seed: Any) -> np.ndarray:
 
 def _prior(fitted: GeneralizedFitted) -> np.ndarray:
     return np.ones(fitted.nobs) if fitted.weights is None else fitted.weights
-
-
-def _psi(fitted: GeneralizedFitted) -> float:
-    return fitted.fit.psi if fitted.family.has_dispersion else 0.0
 
 
 def overdispersion(fitted: GeneralizedFitted) -> pd.Series:

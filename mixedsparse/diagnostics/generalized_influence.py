@@ -46,7 +46,7 @@ def _leverages(fitted: GeneralizedFitted) -> np.ndarray:
     fit, model = fitted.fit, fitted.model
     assert fit.point is not None
     data = make_data(engine_of(model), model.family, model.response, model.prior, model.design.offset)
-    w = data.rows(fit.eta, fit.psi if fit.has_dispersion else 0.0).w
+    w = data.rows(fit.eta, fitted.psi).w
     factor = fit.point.mode.factor
     variances = data.quadratic_forms(*factor.pattern_covariances())
     if not data.p:

@@ -172,8 +172,13 @@ class GeneralizedFitted(Fitted):
         return self.fit.dispersion
 
     @property
+    def psi(self) -> float:
+        """Log dispersion, estimated or known; 0 for families without one."""
+        return self.fit.psi if self.family.has_dispersion else self.family.psi
+
+    @property
     def scale_parameter(self) -> tuple[str, float] | None:
-        """The dispersion, of families that have one."""
+        """The dispersion, where it is estimated."""
         return ("dispersion", self.dispersion) if self.family.has_dispersion else None
 
     @property
@@ -216,9 +221,8 @@ class GeneralizedFitted(Fitted):
     def scaled_residuals(self) -> np.ndarray:
         """Residuals over their standard deviation given the modes, (n,), no units (Pearson's)."""
         prior = np.ones(self.nobs) if self.weights is None else self.weights
-        psi = self.fit.psi if self.family.has_dispersion else 0.0
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self.residuals / np.sqrt(self.family.variance(self.values, prior, psi))
+            return self.residuals / np.sqrt(self.family.variance(self.values, prior, self.psi))
 
 
 def _cell(design: Design, row: int) -> str:

@@ -20,6 +20,7 @@
     ├── SingularFitWarning               the optimum lies on the boundary
     ├── NotIdentifiedWarning             the design tells nothing of some covariance parameters
     ├── RefitWarning                     the model was refitted by the other criterion (ML or REML)
+    ├── AmbiguousResponseWarning         a response can be read in two ways
     ├── BinaryResponseWarning            a linear model was fitted to a response of zeros and ones
     ├── UndefinedTestWarning             a test or an interval has no value: NaN stands in the table
     ├── EmptyTableWarning                what was asked for gives a table without rows
@@ -36,6 +37,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "AbsentError",
+    "AmbiguousResponseWarning",
     "ArgumentError",
     "ArgumentTypeError",
     "BackendError",
@@ -139,6 +141,10 @@ class NotIdentifiedWarning(MixedSparseWarning):
 
 class RefitWarning(MixedSparseWarning):
     """What was asked for needs the other criterion (ML or REML): the model was refitted by it."""
+
+
+class AmbiguousResponseWarning(MixedSparseWarning):
+    """A response can be read in two ways: the message says which was taken, and how to write the other."""
 
 
 class BinaryResponseWarning(MixedSparseWarning):

@@ -42,7 +42,7 @@ def distribution_variance(fitted: GeneralizedFitted) -> float:
     null = _null(fitted)
     eta = np.asarray([float(null.fit.beta[0])])
     means = fitted.family.link.means(eta)
-    psi = null.fit.psi if fitted.family.has_dispersion else 0.0
+    psi = null.psi
     variance = float(fitted.family.variance(means.mu, np.ones(1), psi)[0])
     if link == "log":
         return float(np.log1p(variance / means.mu[0] ** 2))

@@ -81,7 +81,8 @@ class GeneralizedTruth(Truth):
     @property
     def dispersion(self) -> float:
         """See `GeneralizedResults.dispersion`; NaN for families without one."""
-        return float(np.exp(self._fitted.psi)) if self.family.has_dispersion else float("nan")
+        known = self.family.has_dispersion or self.family.dispersion is not None
+        return float(np.exp(self._fitted.psi)) if known else float("nan")
 
     def simulate(self, nsim: int = 1, seed: int | None = None) -> pd.DataFrame:
         """Draw responses (rows, nsim), numbers of successes of a binomial model; random effects anew for each."""
@@ -141,7 +142,7 @@ def dispersion_of(family: Family, dispersion: Any, sigma: Any) -> float:
     if not family.has_dispersion:
         if dispersion is not None:
             raise OptionError(f"dispersion= belongs to families that have one; {family.name} has none.")
-        return 0.0
+        return family.psi
     if not (is_number(dispersion) and dispersion > 0):
         raise OptionError(f"family={family.name!r} needs dispersion=, a positive number, not {dispersion!r}.")
     return float(np.log(dispersion))

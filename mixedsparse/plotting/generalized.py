@@ -72,7 +72,7 @@ class _Levels:
     def at(self, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Log-likelihood, score and information of each level."""
         fitted, z = self.fitted, self.z
-        psi = fitted.fit.psi if fitted.family.has_dispersion else 0.0
+        psi = fitted.psi
         m = np.ones(len(z)) if fitted.weights is None else fitted.weights
         rows = fitted.family.rows(fitted.model.response, m, self.rest + np.einsum("ij,ij->i", z, b[self.codes]), psi)
         products = z[:, :, None] * z[:, None, :] * rows.w[:, None, None]

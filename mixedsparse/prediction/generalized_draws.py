@@ -45,7 +45,7 @@ def simulate_generalized(
     out = np.full((rows.n, nsim), np.nan)
     if complete.any():
         drawn = drawn_terms(fitted, rows, complete, kept)
-        sample = rows_sampler(fitted.family, fitted.fit.psi, mean[complete], prior[complete], *drawn)
+        sample = rows_sampler(fitted.family, fitted.psi, mean[complete], prior[complete], *drawn)
         out[complete] = sample(np.random.SeedSequence(seed).spawn(nsim)).T
     return pd.DataFrame(out, index=rows.index)
 

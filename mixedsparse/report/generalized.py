@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from mixedsparse.inference.components import varcorr
@@ -65,8 +66,9 @@ def _facts(fitted: GeneralizedFitted) -> dict[str, str]:
     facts = {"Formula": facts.pop("Formula"), "Response": fitted.design.response, **facts}
     if fitted.model.several_trials is not None:
         facts["Observations"] += f", {fitted.model.several_trials} trials"
-    if fitted.family.has_dispersion:
-        facts["Dispersion"] = f"{_DISPERSIONS[fitted.family.name]} {fitted.dispersion:.4g}"
+    if np.isfinite(fitted.dispersion):
+        given = "" if fitted.family.has_dispersion else " (given)"
+        facts["Dispersion"] = f"{_DISPERSIONS[fitted.family.name]} {fitted.dispersion:.4g}{given}"
     return facts
 
 

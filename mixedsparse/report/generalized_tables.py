@@ -79,6 +79,6 @@ def glance_generalized(fitted: GeneralizedFitted) -> pd.DataFrame:
         "deviance": fitted.criterion,
         "df.residual": fitted.nobs - fitted.npar,
     }
-    if fitted.family.has_dispersion:
+    if np.isfinite(fitted.dispersion):
         row["dispersion"] = fitted.dispersion
     return pd.DataFrame([row])

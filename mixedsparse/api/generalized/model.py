@@ -28,7 +28,8 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
     formula : str
         As for `LinearMixedModel`. The response of a binomial model is 0 and 1, truth values, a column of two levels
         (the second is the event), ``cbind(successes, failures)``, or a proportion or a count of successes with
-        `trials`. A formula is code: never take one from a source that you would not run.
+        `trials`; nothing but 0.0 and 1.0 with several trials are proportions, as in R. A formula is code: never take
+        one from a source that you would not run.
     data : data frame
         pandas, polars or pyarrow table, or a dict of columns.
     family : str or family
@@ -45,6 +46,10 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         the shape, for the others the log-likelihood.
     offset : str or array, optional
         Known part of the linear predictor.
+    dispersion : float, optional
+        Known dispersion, in the terms of `GeneralizedResults.dispersion`: the shape of gamma responses (1 makes them
+        exponential), the precision of inverse Gaussian ones, the size of negative binomial ones, phi of ``"nb1"``. It
+        is estimated by default, whatever ``alpha`` an object of statsmodels has, and counted among the parameters.
     contrasts : dict, optional
         See `LinearMixedModel`.
 
@@ -82,11 +87,12 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         trials: Any = None,
         weights: Any = None,
         offset: Any = None,
+        dispersion: float | None = None,
         contrasts: Mapping[str, Any] | None = None,
         env: Mapping[str, Any] | None = None,
     ) -> None:
         env = CallerNames(2) if env is None else env  # the caller is past the frame of the decorator
-        found = read_family(family, link)
+        found = read_family(family, link, dispersion)
         if is_source(data):
             raise OptionError(
                 "A generalized model needs its rows in memory: read the columns that it uses into a data frame first."
@@ -140,7 +146,7 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         -----
         ConvergenceWarning
             The search stopped early, or there is no maximum: the response is separated, or a variance is not estimable.
-        SingularFitWarning, DroppedRowsWarning, DroppedColumnsWarning, FarFromZeroWarning
+        AmbiguousResponseWarning, SingularFitWarning, DroppedRowsWarning, DroppedColumnsWarning, FarFromZeroWarning
         """
         fitted = fit_generalized_model(self, nAGQ, start=start, method=method, options=options, progress=progress)
         return GeneralizedResults._of(fitted)
@@ -162,6 +168,7 @@ def glmer(
     trials: Any = None,
     weights: Any = None,
     offset: Any = None,
+    dispersion: float | None = None,
     contrasts: Mapping[str, Any] | None = None,
     start: Any = None,
     method: Method = "auto",
@@ -172,7 +179,7 @@ def glmer(
 
     Parameters
     ----------
-    formula, data, family, link, trials, weights, offset, contrasts
+    formula, data, family, link, trials, weights, offset, dispersion, contrasts
         See `GeneralizedLinearMixedModel`. A formula is code: never take one from a source that you would not run.
     nAGQ, start, method, options, progress
         See `GeneralizedLinearMixedModel.fit`.
@@ -196,6 +203,7 @@ def glmer(
         trials=trials,
         weights=weights,
         offset=offset,
+        dispersion=dispersion,
         contrasts=contrasts,
         env=CallerNames(2),
     )

@@ -75,7 +75,7 @@ class ResamplingMixin(ResultsBase):
             One value per fitted row, in their order or on the index of the data, in any form that the response of the
             formula may have: 0 and 1, truth values, two levels, proportions of the fit's trials, numbers of successes,
             two columns of successes and failures; counts; positive numbers. Where rows have several trials, nothing
-            but 0 and 1 counts successes, as `simulate` returns them.
+            but 0 and 1 counts successes, as `simulate` returns them, unless it is the response of the fit itself.
 
         Returns
         -------

@@ -29,7 +29,11 @@ __all__ = ["RECORDS", "completed"]
 
 def _family_record(cls: type[Family]) -> Record:
     return Record(
-        cls, (), more=lambda family: {"link": family.link.name}, build=lambda fields: cls(fields["link"]), rebuilt=()
+        cls,
+        (),
+        more=lambda family: {"link": family.link.name, "dispersion": family.dispersion},
+        build=lambda fields: cls(fields["link"], dispersion=fields.get("dispersion")),
+        rebuilt=(),
     )
 
 

@@ -8,11 +8,13 @@ proportions, with trials               s = proportion times trials, which must b
 counts of successes, with trials       whole numbers up to the trials
 =====================================  ==================================================================
 
-Zeros and ones with more than one trial a row could be either of the last two: they are refused.
+Zeros and ones with more than one trial a row could be either of the last two: floats count as proportions, as in R,
+with a warning; whole numbers and truth values are refused.
 """
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,8 @@ import pandas as pd
 
 from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.kinds import is_factor, numbers
-from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import AmbiguousResponseWarning, DataError
 
 if TYPE_CHECKING:
     from mixedsparse.data.families import Domain
@@ -117,7 +120,9 @@ def _events(values: Any, label: str, trials: Any, given: str) -> Response:
     y = _finite(numbers(values, what), what)
     if m is None or (m == 1).all():
         return _binary(y, label)
-    return _counted(y, m, label, _lower(given))
+    if ((y == 0) | (y == 1)).all():
+        _ambiguous(label, _lower(given), np.asarray(values).dtype.kind == "f")
+    return _counted(y, m, label)
 
 
 def _bound(counts: np.ndarray, label: str) -> Response:
@@ -167,15 +172,26 @@ def _binary(y: np.ndarray, label: str) -> Response:
     return _with_both(Response(y.copy(), np.ones(len(y)), f"P({label} = 1)"), label)
 
 
-def _counted(y: np.ndarray, m: np.ndarray, label: str, given: str) -> Response:
+def _ambiguous(label: str, given: str, proportions: bool) -> None:
+    """Say that zeros and ones out of several trials are read as proportions, or refuse them."""
+    what = f"The response {label!r} is 0 or 1 in all rows, and {given} are more than one"
+    counts = f"cbind({label}, trials - {label}) for counts of successes"
+    if not proportions:
+        raise DataError(
+            f"{what}: these could be counts or proportions. Write {counts}, or 1.0 * {label} for proportions; or leave "
+            f"{given} out."
+        )
+    warnings.warn(
+        f"{what}: they are taken as proportions, all or none of the trials, as in R. Write {counts}.",
+        AmbiguousResponseWarning,
+        stacklevel=user_level(),
+    )
+
+
+def _counted(y: np.ndarray, m: np.ndarray, label: str) -> Response:
     """Proportions or counts of successes out of `m` trials."""
     what = f"The response {label!r}"
     _refuse(y, (y < 0) | (y > m), what, "must lie between 0 and the trials")
-    if ((y == 0) | (y == 1)).all():
-        raise DataError(
-            f"{what} is 0 or 1 in all rows, and {given} are more than one: these could be counts or proportions. "
-            f"Write cbind({label}, trials - {label}) for counts of successes, or leave {given} out."
-        )
     successes = y * m if (y <= 1).all() else y
     wrong = np.abs(successes - np.round(successes)) > _WHOLE * np.maximum(1.0, m)
     row = int(np.argmax(wrong))

@@ -53,6 +53,11 @@ def generalized_ratios(models: Sequence[GeneralizedFitted], names: Sequence[str]
                 f"{labels[0]} has the {first.family.link.name} link and {label} the {model.family.link.name} link, so "
                 "that neither model contains the other: compare them by their AIC."
             )
+        if None not in (known := {first.family.dispersion, model.family.dispersion}) and len(known) > 1:
+            raise DataError(
+                f"{labels[0]} has the known dispersion {first.family.dispersion:g} and {label} "
+                f"{model.family.dispersion:g}, so that neither model contains the other: compare them by their AIC."
+            )
         if model.fit.nodes != first.fit.nodes:
             raise DataError(
                 f"{labels[0]} was fitted with nAGQ={first.fit.nodes} and {label} with nAGQ={model.fit.nodes}: "

@@ -14,13 +14,14 @@ from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.families import DOMAINS
 from mixedsparse.data.formula.alignment import aligned_part
+from mixedsparse.data.formula.design import Design
 from mixedsparse.data.formula.frames import natural
 from mixedsparse.data.formula.kinds import is_factor
 from mixedsparse.data.formula.responses import read_response
 from mixedsparse.fitted.generalized import GeneralizedFitted, warn_of_generalized_search
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import as_array
-from mixedsparse.ground.errors import DataError, UnusedOptionWarning
+from mixedsparse.ground.errors import AmbiguousResponseWarning, DataError, UnusedOptionWarning
 from mixedsparse.inference.generalized.refits import fit_new_response
 
 __all__ = ["own_sampler", "read_new_response", "refit_generalized", "rows_sampler", "warn_of_weights"]
@@ -68,12 +69,12 @@ def own_sampler(fitted: GeneralizedFitted, redraw: bool = True) -> Sampler:
     """Sampler of responses of the rows of the fit, random effects drawn anew or kept at their modes."""
     prior = np.ones(fitted.nobs) if fitted.weights is None else fitted.weights
     if not redraw:
-        return rows_sampler(fitted.family, fitted.fit.psi, fitted.linear_predictor, prior, (), ())
+        return rows_sampler(fitted.family, fitted.psi, fitted.linear_predictor, prior, (), ())
     mean = fitted.X @ fitted.fit.beta
     offset = fitted.design.offset
     return rows_sampler(
         fitted.family,
-        fitted.fit.psi,
+        fitted.psi,
         mean if offset is None else mean + offset,
         prior,
         fitted.problem.terms,
@@ -109,10 +110,12 @@ def read_new_response(fitted: GeneralizedFitted, y: Any) -> np.ndarray:
     if pd.isna(values).any():
         raise DataError(f"The new response {label!r} has missing values in fitted rows: fill them, or fit anew.")
     values = natural(values)
-    if values.ndim == 1 and _counts(values, design.trials):
+    if values.ndim == 1 and _counts(values, design):
         values = np.column_stack([values, design.trials - values])
     trials = None if values.ndim == 2 else design.trials
-    found = read_response(values, label, DOMAINS[fitted.family.name], trials)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AmbiguousResponseWarning)  # said when the model was fitted
+        found = read_response(values, label, DOMAINS[fitted.family.name], trials)
     if values.ndim == 1 and design.trials is not None and is_factor(values, what):
         _check_event(found.label, design.response, label)
     if found.trials is not None and (found.trials != design.trials).any():
@@ -136,8 +139,12 @@ def _check_event(new: str, old: str, label: str) -> None:
         )
 
 
-def _counts(values: Any, trials: np.ndarray | None) -> bool:
-    """Whether a column holds nothing but 0 and 1 where rows have several trials: these count successes."""
+def _counts(values: Any, design: Design) -> bool:
+    """Whether a column holds nothing but 0 and 1 where rows have several trials: these count successes.
+
+    They are proportions if they are those of the fit, which has read them so.
+    """
+    trials = design.trials
     if trials is None or (trials == 1).all() or np.asarray(values).dtype.kind not in "biuf":
         return False
-    return bool(np.isin(values, (0, 1)).all())
+    return bool(np.isin(values, (0, 1)).all()) and not np.array_equal(values, design.y / trials)

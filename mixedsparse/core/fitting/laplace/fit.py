@@ -218,6 +218,7 @@ def _report(
     theta = problem.from_block @ point.parameters.theta
     theta[np.abs(theta) < 1e-15 * np.abs(theta).max(initial=0.0)] = 0.0
     has_psi = data.family.has_dispersion
+    takes_psi = has_psi or data.family.dispersion is not None
     back = np.linalg.inv(data.root) if data.p else np.empty((0, 0))
     away = block_diag(problem.from_block, back, np.eye(int(has_psi)))
     held = np.zeros(0, dtype=bool) if known.joint is None else np.isnan(np.diagonal(known.joint))
@@ -232,13 +233,13 @@ def _report(
         theta=theta,
         templates=tuple(problem.theta_layout.templates(theta)),
         beta=data.beta(point.parameters.gamma),
-        psi=point.parameters.psi if has_psi else float("nan"),
+        psi=point.parameters.psi if takes_psi else float("nan"),
         modes=_users_modes(problem, mode.b),
         eta=mode.eta,
         covariance=covariance,
         conditional=back @ known.conditional @ back.T,
         criterion=point.criterion,
-        saturated=float("nan") if has_psi else -2.0 * data.constant,
+        saturated=float("nan") if takes_psi else -2.0 * data.constant,
         pieces=Pieces(mode.h - mode.penalty - 2.0 * data.constant, mode.penalty, mode.factor.logdet),
         certificate=certificate,
         evaluations=found.nfev,

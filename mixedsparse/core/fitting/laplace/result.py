@@ -42,7 +42,7 @@ class GeneralizedFit:
         Coefficients of the columns of X that were kept; NaN for those that have no finite estimate.
     psi : float
         Log dispersion: of the shape (gamma), the precision (inverse Gaussian), the size (NB2), or of the variance over
-        the mean less 1 (NB1). NaN for families without one.
+        the mean less 1 (NB1). NaN for families without one; as given where it is known.
     modes : tuple of ndarray (levels, k)
         Conditional modes of b, theta order, bases of the user.
     eta : ndarray, shape (n,)

@@ -52,7 +52,7 @@ def plain_fit(data: Data) -> PlainFit:
     DataError
         No coefficients were found for which every row has a mean.
     """
-    psi = 0.0
+    psi = data.family.psi
     eta = data.family.link.of(data.family.first_means(data.y, data.m))
     gamma, eta, value = _first_step(data, eta, psi)
     least = _least_eigenvalue(_information(data, eta, psi)[0])
@@ -125,7 +125,7 @@ def _stepped(
 
 def _dispersion(data: Data, eta: np.ndarray) -> float:
     """Log dispersion by a few Newton steps."""
-    psi = 0.0
+    psi = data.family.psi
     if not data.family.has_dispersion:
         return psi
     for _ in range(_MOST_STEPS):

@@ -18,8 +18,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from mixedsparse.core.likelihood.family.links import LINKS, Link, Means
-from mixedsparse.ground.checks import one_of
-from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.checks import is_number, one_of, shown
+from mixedsparse.ground.errors import DataError, OptionError
 
 __all__ = ["DispersionTerms", "Family", "InMean", "InMeanDispersion", "MeanFamily", "RowTerms"]
 
@@ -49,6 +49,8 @@ class Family(ABC):
     ----------
     link : str, optional
         Name of one of `links`; the first of them when not given.
+    dispersion : float, optional
+        exp(psi) where it is known; it is estimated when not given, in families that have one.
 
     Attributes
     ----------
@@ -57,20 +59,33 @@ class Family(ABC):
         Links that the family takes, the usual one first.
     has_dispersion : bool
         Whether there is a dispersion parameter exp(psi), which is estimated with the others.
+    dispersion : float or None
+        The one that is known.
+    psi : float
+        Its logarithm; 0 where there is none, or none that is known.
     """
 
     name: ClassVar[str]
     links: ClassVar[tuple[str, ...]]
-    has_dispersion: ClassVar[bool] = False
+    has_dispersion: bool = False
+    dispersion: float | None = None
+    psi: float = 0.0
 
-    def __init__(self, link: str | None = None) -> None:
+    def __init__(self, link: str | None = None, *, dispersion: float | None = None) -> None:
         chosen = self.links[0] if link is None else link
         one_of("link", chosen, self.links)
         self.link: Link = LINKS[chosen]()
+        if dispersion is not None:
+            if not self.has_dispersion:
+                raise OptionError(f"dispersion= belongs to families that have one; {self.name} has none.")
+            if not (is_number(dispersion) and 0.0 < dispersion < np.inf):
+                raise OptionError(f"dispersion={shown(dispersion)} must be a positive number.")
+            self.dispersion, self.psi, self.has_dispersion = float(dispersion), float(np.log(dispersion)), False
 
     def __repr__(self) -> str:
         """Return the call that makes it."""
-        return f"{type(self).__name__}({self.link.name!r})"
+        known = "" if self.dispersion is None else f", dispersion={self.dispersion:g}"
+        return f"{type(self).__name__}({self.link.name!r}{known})"
 
     @property
     def canonical(self) -> bool:

@@ -105,7 +105,8 @@ class LaplaceCriterion:
     def parameters(self, vector: np.ndarray) -> Parameters:
         """Split a parameter vector."""
         m, p = self.m, self.p
-        return Parameters(vector[:m], vector[m : m + p], float(vector[-1]) if self.size > m + p else 0.0)
+        psi = float(vector[-1]) if self.size > m + p else self.data.family.psi
+        return Parameters(vector[:m], vector[m : m + p], psi)
 
     def at_rest(self) -> Vectors:
         """Return zeta = 0, where a search without a better start begins."""
