@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from mixedsparse.data.formula.frames import open_table
 from mixedsparse.diagnostics.generalized import residuals
+from mixedsparse.diagnostics.generalized_influence import generalized_cooks_distance, generalized_leverage
 from mixedsparse.diagnostics.leverage import cooks_distance, leverage
 from mixedsparse.prediction.generalized import predict_generalized
 from mixedsparse.prediction.predict import predict
@@ -53,6 +55,9 @@ def augment_generalized(fitted: GeneralizedFitted, newdata: Any, new_levels: str
     table = _columns(fitted).assign(**{".fitted": fitted.values, ".fixed": fixed, ".eta": fitted.linear_predictor})
     table[".resid"] = residuals(fitted)
     table[".pearson"] = fitted.scaled_residuals
+    known = fitted.fit.point is not None
+    table[".hat"] = generalized_leverage(fitted) if known else np.nan
+    table[".cooksd"] = generalized_cooks_distance(fitted) if known else np.nan
     for name, values in ((".offset", design.offset), (".weights", design.weights), (".trials", design.trials)):
         if values is not None:
             table[name] = values

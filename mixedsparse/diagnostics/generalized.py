@@ -27,7 +27,7 @@ def residuals(fitted: GeneralizedFitted, kind: str = "deviance", seed: Any = Non
     one_of("kind", kind, KINDS)
     if kind == "response":
         values = fitted.residuals
-    elif kind == "pearson":
+    elif kind in ("pearson", "normalized"):
         values = fitted.scaled_residuals
     elif kind == "working":
         values = fitted.residuals / fitted.family.link.means(fitted.linear_predictor).d1

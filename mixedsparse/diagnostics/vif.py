@@ -30,7 +30,7 @@ def vif(fitted: Fitted, by: str = "term") -> pd.DataFrame:
         raise DataError("The model has no fixed effects besides the intercept: there is nothing to be collinear.")
     if by == "coefficient":
         terms = {names[j]: [int(j)] for j in used}
-    cov = fitted.fit.cov_beta[np.ix_(used, used)]
+    cov = fitted.cov_beta[np.ix_(used, used)]
     sd = np.sqrt(np.diagonal(cov))
     correlation = cov / np.outer(sd, sd)
     rows = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mixedsparse.plotting.parameter_accessor import ParameterPlots
 from mixedsparse.plotting.random_accessor import RandomPlots
 
 if TYPE_CHECKING:
@@ -12,14 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mixedsparse.fitted.fitted import Fitted
-    from mixedsparse.inference.bootstrap import Bootstrap
     from mixedsparse.inference.profile import Profile
     from mixedsparse.plotting.axes import AxesOption
 
 __all__ = ["Plots"]
 
 
-class Plots(RandomPlots):
+class Plots(ParameterPlots, RandomPlots):
     """Plots of a fit. Each method draws into Axes and returns them, an array of them if there are several panels.
 
     ``ax`` takes Axes of your own (as many as there are panels); without it there is a new figure, which shows itself in
@@ -132,70 +132,6 @@ class Plots(RandomPlots):
 
         return effects(self._fitted, terms, by, at, level, ddf, ax)
 
-    def profile(
-        self,
-        profile: Profile | None = None,
-        which: str | Iterable[str] = "all",
-        *,
-        kind: str = "zeta",
-        level: float = 0.95,
-        ax: AxesOption = None,
-    ) -> Axes | np.ndarray:
-        """Likelihood profiles, a panel per parameter: a straight line is a quadratic likelihood.
-
-        Parameters
-        ----------
-        profile : Profile, optional
-            What ``results.profile()`` returned; computed if not given.
-        which : str or sequence of str
-            Parameters by name; ``"all"``, or where `profile` is not given also ``"fixed"`` or ``"random"``.
-        kind : {"zeta", "abs", "density"}
-            Signed root of the rise of the deviance, its absolute value, or the density that it implies.
-        level : float
-            Of the interval that is marked.
-        ax : Axes or array of Axes, optional
-
-        Returns
-        -------
-        Axes, or array of Axes (parameters,)
-        """
-        from mixedsparse.plotting.axes import alone
-        from mixedsparse.plotting.parameters import draw_profile
-
-        if profile is None:
-            from mixedsparse.inference.profile import profile as profiled
-
-            profile, which = profiled(self._fitted, which), "all"
-        return alone(draw_profile(profile, kind, which, level, ax))
-
-    def bootstrap(
-        self,
-        boot: Bootstrap,
-        which: str | Iterable[str] = "all",
-        *,
-        level: float = 0.95,
-        ax: AxesOption = None,
-    ) -> Axes | np.ndarray:
-        """Densities of bootstrap replicates, a panel per parameter, with estimate and percentile interval marked.
-
-        Parameters
-        ----------
-        boot : Bootstrap
-            What ``results.bootstrap()`` returned.
-        which : str or sequence of str
-            Columns of its table; all by default.
-        level : float
-        ax : Axes or array of Axes, optional
-
-        Returns
-        -------
-        Axes, or array of Axes (parameters,)
-        """
-        from mixedsparse.plotting.axes import alone
-        from mixedsparse.plotting.parameters import draw_bootstrap
-
-        return alone(draw_bootstrap(boot, which, level, ax))
-
     def sparsity(self, *, ax: AxesOption = None) -> np.ndarray:
         """Pattern of Z'Z, and of the Cholesky factor L as the engine keeps it.
 
@@ -213,3 +149,8 @@ class Plots(RandomPlots):
         from mixedsparse.plotting.sparsity import sparsity
 
         return sparsity(self._fitted, ax)
+
+    def _profiled(self, which: str | Iterable[str]) -> Profile:
+        from mixedsparse.inference.profile import profile
+
+        return profile(self._fitted, which)

@@ -10,8 +10,12 @@ import pandas as pd
 
 from mixedsparse.core.fitting.laplace.modes import mode_motion, parameter_covariance
 from mixedsparse.ground.checks import check_level, one_of
-from mixedsparse.ground.choices import Scale
+from mixedsparse.ground.choices import Interval, Scale
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.adjust import t_quantile
+from mixedsparse.inference.generalized.responses import warn_of_weights
+from mixedsparse.prediction.generalized_draws import row_prior
+from mixedsparse.prediction.generalized_limits import response_limits
 from mixedsparse.prediction.intervals import modes_variance, random_parts, unknown_variance
 from mixedsparse.prediction.predict import check_new_levels
 from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["INTERVALS", "SCALES", "link_variance", "predict_generalized"]
 
 SCALES = get_args(Scale)
-INTERVALS = (None, "confidence")
+INTERVALS = (None, *get_args(Interval))
 _MEND = "Leave them out, or use new_levels='zero' to predict with random effects of 0."
 
 
@@ -35,22 +39,35 @@ def predict_generalized(
     level: float = 0.95,
     *,
     type: str = "response",
+    trials: Any = None,
+    weights: Any = None,
     offset: Any = None,
 ) -> pd.Series | pd.DataFrame:
     """Predict rows; see `GeneralizedResults.predict`."""
     one_of("type", type, SCALES)
     one_of("interval", interval, INTERVALS)
+    if interval == "prediction" and type == "link":
+        raise OptionError("interval='prediction' is of a new response, which has no linear predictor: type='response'.")
+    if interval != "prediction" and not (trials is None and weights is None):
+        raise OptionError("trials= and weights= say how a new response varies, which only interval='prediction' uses.")
     check_level(level)
     check_new_levels(new_levels)
     groups = chosen_groups(fitted, random)
-    rows = read_rows(fitted, newdata, groups, set(), offset)
+    others = set(fitted.ngroups).difference(groups) if interval == "prediction" else set()
+    rows = read_rows(fitted, newdata, groups, others, offset)
     if new_levels == "error":
         check_known(fitted, rows, groups, _MEND)
     eta = rows.means(fitted, groups)
     scale = np.asarray if type == "link" else fitted.family.mean
     if interval is None:
         return pd.Series(scale(eta), index=rows.index, name="predicted")
-    half = t_quantile(np.inf, level) * np.sqrt(link_variance(fitted, rows, groups))
+    variance = link_variance(fitted, rows, groups)
+    if interval == "prediction":
+        prior = row_prior(fitted, rows, trials, weights)
+        warn_of_weights(fitted.family, prior)
+        lower, upper = response_limits(fitted.family, fitted.psi, eta, variance, prior, level)
+        return pd.DataFrame({"predicted": scale(eta), "lower": lower, "upper": upper}, index=rows.index)
+    half = t_quantile(np.inf, level) * np.sqrt(variance)
     ends = np.sort([scale(eta - half), scale(eta + half)], axis=0)  # some links fall
     return pd.DataFrame({"predicted": scale(eta), "lower": ends[0], "upper": ends[1]}, index=rows.index)
 

@@ -18,7 +18,7 @@ from mixedsparse.prediction.simulate import drawn_terms, incomplete
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
 
-__all__ = ["simulate_generalized"]
+__all__ = ["row_prior", "simulate_generalized"]
 
 
 def simulate_generalized(
@@ -39,7 +39,7 @@ def simulate_generalized(
     rows = read_rows(fitted, newdata, tuple(fitted.ngroups), (), offset)
     check_known(fitted, rows, kept, "Their random effects cannot be kept: use random='redraw' to draw new ones.")
     check_memory(24.0 * rows.n * nsim, f"{nsim:,} responses of {rows.n:,} rows", "ask for fewer at a time")
-    prior = _prior(fitted, rows, trials, weights)
+    prior = row_prior(fitted, rows, trials, weights)
     mean = rows.means(fitted, kept)
     complete = np.isfinite(mean) & np.isfinite(prior) & ~np.any([incomplete(new) for new in rows.terms], axis=0)
     out = np.full((rows.n, nsim), np.nan)
@@ -50,7 +50,7 @@ def simulate_generalized(
     return pd.DataFrame(out, index=rows.index)
 
 
-def _prior(fitted: GeneralizedFitted, rows: Rows, trials: Any, weights: Any) -> np.ndarray:
+def row_prior(fitted: GeneralizedFitted, rows: Rows, trials: Any, weights: Any) -> np.ndarray:
     """Trials of a binomial response (r,), prior weights of others."""
     if fitted.family.name != "binomial":
         if trials is not None:

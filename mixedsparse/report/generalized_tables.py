@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.ground.checks import check_level
-from mixedsparse.inference.adjust import t_quantile
+from mixedsparse.ground.choices import IntervalMethod
 from mixedsparse.inference.components import varcorr
+from mixedsparse.inference.generalized.intervals import generalized_conf_int
+from mixedsparse.inference.parameters import parameters
 from mixedsparse.inference.wald import z_table
 from mixedsparse.report.tidy import assembled, modes_table, with_limits
 
@@ -25,6 +27,7 @@ def tidy_generalized(
     effects: str | Iterable[str],
     conf_int: bool,
     conf_level: float,
+    conf_method: IntervalMethod,
     exponentiate: bool,
     errors: str,
 ) -> pd.DataFrame:
@@ -34,17 +37,17 @@ def tidy_generalized(
     return assembled(
         effects,
         {
-            "fixed": lambda: _fixed(fitted, level, exponentiate),
-            "ran_pars": lambda: _ran_pars(fitted),
+            "fixed": lambda: _fixed(fitted, level, conf_method, exponentiate),
+            "ran_pars": lambda: _ran_pars(fitted, level, conf_method),
             "ran_vals": lambda: modes_table(fitted, level, errors),
         },
     )
 
 
-def _fixed(fitted: GeneralizedFitted, level: float | None, exponentiate: bool) -> pd.DataFrame:
+def _fixed(fitted: GeneralizedFitted, level: float | None, method: IntervalMethod, exponentiate: bool) -> pd.DataFrame:
     found = z_table(fitted)
     estimate, se = found["Estimate"].to_numpy(), found["SE"].to_numpy()
-    shown = np.exp if exponentiate else np.asarray
+    shown = np.exp if exponentiate else lambda values: values
     table = pd.DataFrame(
         {
             "effect": "fixed",
@@ -57,16 +60,20 @@ def _fixed(fitted: GeneralizedFitted, level: float | None, exponentiate: bool) -
     )
     if level is None:
         return table
-    half = t_quantile(np.inf, level) * se
-    return with_limits(table, pd.DataFrame({"low": shown(estimate - half), "high": shown(estimate + half)}))
+    return with_limits(table, shown(generalized_conf_int(fitted, 1.0 - level, method, "fixed")))
 
 
-def _ran_pars(fitted: GeneralizedFitted) -> pd.DataFrame:
+def _ran_pars(fitted: GeneralizedFitted, level: float | None, method: IntervalMethod) -> pd.DataFrame:
     found = varcorr(fitted)
     pairs = zip(found["var1"], found["var2"], strict=True)
     terms = [f"sd__{first}" if pd.isna(second) else f"cor__{first}.{second}" for first, second in pairs]
     columns = {"effect": "ran_pars", "group": list(found["grp"]), "term": terms, "estimate": found["sdcor"].to_numpy()}
-    return pd.DataFrame(columns)
+    table = pd.DataFrame(columns)
+    if level is None:
+        return table
+    # In the order of varcorr: per term standard deviations, then correlations.
+    names = [parameter.name for parameter in parameters(fitted) if parameter.kind in ("sd", "cor")]
+    return with_limits(table, generalized_conf_int(fitted, 1.0 - level, method, names))
 
 
 def glance_generalized(fitted: GeneralizedFitted) -> pd.DataFrame:

@@ -70,6 +70,14 @@ def test_what_has_no_meaning_is_not_offered(cbpp):
         assert not hasattr(cbpp.plot, name)
 
 
+def test_profiles_and_replicates_are_drawn_from_the_accessor(cbpp):
+    profile = cbpp.profile("sd(Intercept|herd)")
+    for axes in (cbpp.plot.profile(profile), cbpp.plot.profile(which="sd(Intercept|herd)")):
+        assert [panel.get_title() or panel.get_xlabel() for panel in render(axes)] == ["sd(Intercept|herd)"]
+    boot = cbpp.bootstrap(5, seed=1)
+    assert len(render(cbpp.plot.bootstrap(boot))) == boot.table.shape[1]
+
+
 def test_residuals_are_quantile_residuals(cbpp):
     panel = cbpp.plot.residuals(seed=4)
     x, y = panel.lines[1].get_data()

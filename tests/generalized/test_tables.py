@@ -89,3 +89,42 @@ def test_glance_is_one_row(cbpp):
     assert row["df.residual"] == 51
     gamma = ms.glmer("Reaction ~ Days + (1 | Subject)", ms.datasets.load("sleepstudy"), "gamma")
     assert gamma.glance()["dispersion"][0] == pytest.approx(gamma.dispersion)
+
+
+@pytest.mark.parametrize("method", ["wald", "profile"])
+def test_tidy_has_the_limits_of_conf_int(method):
+    data = ms.datasets.load("cbpp")
+    fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", data)
+    want = fit.conf_int(0.1, method, which="all").to_numpy()
+    table = fit.tidy(["fixed", "ran_pars"], conf_int=True, conf_level=0.9, conf_method=method)
+    np.testing.assert_allclose(table[["conf.low", "conf.high"]], want, rtol=1e-4)
+    shown = fit.tidy(conf_int=True, conf_level=0.9, conf_method=method, exponentiate=True)
+    np.testing.assert_allclose(shown[["conf.low", "conf.high"]], np.exp(want[:4]), rtol=1e-4)
+
+
+def test_tidy_leaves_the_limits_of_the_dispersion_out():
+    fit = ms.glmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"), "gamma", link="log")
+    table = fit.tidy("ran_pars", conf_int=True)
+    assert table["term"].tolist() == ["sd__Intercept", "sd__Days", "cor__Intercept.Days"]
+    np.testing.assert_allclose(table[["conf.low", "conf.high"]], fit.conf_int(which="random").iloc[:3])
+
+
+def test_augment_has_leverage_and_distances_and_none_without_an_optimum():
+    data = ms.datasets.load("cbpp")
+    fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", data)
+    table = fit.augment()
+    assert table[".hat"].equals(fit.leverage().rename(".hat"))
+    assert table[".cooksd"].equals(fit.cooks_distance().rename(".cooksd"))
+    with pytest.warns(ms.ConvergenceWarning, match="Separated"):
+        apart = ms.glmer("I(period == '1') ~ period + (1 | herd)", data)
+    assert apart.augment()[[".hat", ".cooksd"]].isna().all(axis=None)
+
+
+def test_variance_inflation_is_that_of_the_covariance_of_the_coefficients():
+    fit = ms.glmer("TICKS ~ cHEIGHT + I(cHEIGHT**2) + (1 | BROOD)", ms.datasets.load("grouseticks"), "poisson")
+    cov = fit.cov_params().to_numpy()[1:, 1:]
+    correlation = cov[0, 1] / np.sqrt(cov[0, 0] * cov[1, 1])
+    assert fit.vif()["GVIF"].tolist() == pytest.approx([1 / (1 - correlation**2)] * 2)
+    assert fit.bse_fe.equals(fit.bse)
+    assert fit.fe_params.equals(fit.params)
+    assert fit.residuals("normalized").tolist() == fit.residuals("pearson").tolist()

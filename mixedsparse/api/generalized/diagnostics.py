@@ -138,6 +138,12 @@ class DiagnosticsMixin(ResultsBase):
 
         return generalized_scaled_residuals(self._fitted, nsim, seed, random)
 
+    def vif(self, by: str = "term") -> pd.DataFrame:
+        """Variance inflation factors of the fixed effects, from `cov_params`; see `MixedResults.vif`."""
+        from mixedsparse.diagnostics.vif import vif
+
+        return vif(self._fitted, by)
+
     def rePCA(self, corr: bool = False) -> RandomPCA:
         """Principal components of the random effects of each grouping factor; see `MixedResults.rePCA`.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.plotting.parameter_accessor import ParameterPlots
 from mixedsparse.plotting.random_accessor import RandomPlots
 
 if TYPE_CHECKING:
@@ -13,12 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mixedsparse.fitted.generalized import GeneralizedFitted
+    from mixedsparse.inference.profile import Profile
     from mixedsparse.plotting.axes import AxesOption
 
 __all__ = ["GeneralizedPlots", "PlotsMixin"]
 
 
-class GeneralizedPlots(RandomPlots):
+class GeneralizedPlots(ParameterPlots, RandomPlots):
     """Plots of a generalized fit; see `Plots` for ``ax``.
 
     Examples
@@ -158,6 +160,11 @@ class GeneralizedPlots(RandomPlots):
         from mixedsparse.plotting.shrinkage import shrinkage
 
         return shrinkage(self._fitted, group, effects, ax, maximum_within)
+
+    def _profiled(self, which: str | Iterable[str]) -> Profile:
+        from mixedsparse.inference.generalized.profile import generalized_profile
+
+        return generalized_profile(self._fitted, which)
 
 
 class PlotsMixin(ResultsBase):

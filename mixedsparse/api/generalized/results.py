@@ -100,6 +100,11 @@ class GeneralizedResults(
         """Coefficients beta of the fixed effects; columns dropped for rank are left out."""
         return per_coefficient(self._fitted, self.fit.beta, "params")
 
+    @property
+    def fe_params(self) -> pd.Series:
+        """The same as `params`."""
+        return self.params
+
     def fixef(self) -> pd.Series:
         """Return `params` under lme4's name."""
         return self.params
@@ -108,6 +113,11 @@ class GeneralizedResults(
     def bse(self) -> pd.Series:
         """SE of `params`, from `cov_params`."""
         return per_coefficient(self._fitted, np.sqrt(np.diagonal(self._fitted.cov_beta)), "bse")
+
+    @property
+    def bse_fe(self) -> pd.Series:
+        """The same as `bse`."""
+        return self.bse
 
     @table_property
     def zvalues(self) -> pd.Series:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase, table_property
-from mixedsparse.ground.choices import GeneralizedResidual, NewLevels, Scale
+from mixedsparse.ground.choices import GeneralizedResidual, Interval, NewLevels, Scale
 from mixedsparse.inference.labels import per_row
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ class RowsMixin(ResultsBase):
 
         Parameters
         ----------
-        kind : {"deviance", "pearson", "response", "working", "quantile"}
+        kind : {"deviance", "pearson", "response", "working", "quantile", "normalized"}
             ``"deviance"``: signed root of the row's deviance; ``"pearson"``: response less mean, over its standard
-            deviation; ``"response"``: response less mean (of a binomial response the proportion less the probability);
-            ``"working"``: the same over d mu / d eta; ``"quantile"``: normal quantiles of the distribution function at
-            the response, at random between its two sides where that is discrete (Dunn & Smyth 1996): normal if the
-            model is right.
+            deviation; ``"normalized"``: the same, since responses are independent given the modes; ``"response"``:
+            response less mean (of a binomial response the proportion less the probability); ``"working"``: the same
+            over d mu / d eta; ``"quantile"``: normal quantiles of the distribution function at the response, at random
+            between its two sides where that is discrete (Dunn & Smyth 1996): normal if the model is right.
         seed : int, optional
             Of ``"quantile"``.
 
@@ -100,9 +100,11 @@ class RowsMixin(ResultsBase):
         random: str | Sequence[str] = "conditional",
         new_levels: NewLevels = "error",
         *,
-        interval: Literal["confidence"],
+        interval: Interval,
         level: float = 0.95,
         type: Scale = "response",
+        trials: Any = None,
+        weights: Any = None,
         offset: Any = None,
     ) -> pd.DataFrame: ...
 
@@ -111,10 +113,12 @@ class RowsMixin(ResultsBase):
         newdata: Any = None,
         random: str | Sequence[str] = "conditional",
         new_levels: NewLevels = "error",
-        interval: Literal["confidence"] | None = None,
+        interval: Interval | None = None,
         level: float = 0.95,
         *,
         type: Scale = "response",
+        trials: Any = None,
+        weights: Any = None,
         offset: Any = None,
     ) -> pd.Series | pd.DataFrame:
         """Predict rows, those of the fit or new ones.
@@ -129,10 +133,16 @@ class RowsMixin(ResultsBase):
         type : {"response", "link"}
             The mean of the response, or the linear predictor. Without random effects (``random="population"``) the
             mean is that of a level whose effects are all 0, which is not the mean over levels.
-        interval : {"confidence"}, optional
-            Limits around the mean: those of the linear predictor, from the joint covariance of the estimates of all
-            parameters and of the random effects, taken to the scale of the response.
+        interval : {"confidence", "prediction"}, optional
+            ``"confidence"``: around the mean: limits of the linear predictor, from the joint covariance of the
+            estimates of all parameters and of the random effects, taken to the scale of the response.
+            ``"prediction"``: around a new response: quantiles of its distribution, the mean as uncertain as for
+            ``"confidence"`` and the dispersion as estimated; random effects that are left out, or of levels that the
+            fit has not seen, are drawn anew. Of a binomial response the limits are proportions of the trials; those of
+            discrete responses hold at least `level`. NaN where linear predictors may leave the range of the link.
         level : float
+        trials, weights : str, number or array, optional
+            For ``interval="prediction"``, as in `simulate`.
 
         Returns
         -------
@@ -148,4 +158,15 @@ class RowsMixin(ResultsBase):
         """
         from mixedsparse.prediction.generalized import predict_generalized
 
-        return predict_generalized(self._fitted, newdata, random, new_levels, interval, level, type=type, offset=offset)
+        return predict_generalized(
+            self._fitted,
+            newdata,
+            random,
+            new_levels,
+            interval,
+            level,
+            type=type,
+            trials=trials,
+            weights=weights,
+            offset=offset,
+        )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.maketables import MaketablesMixin
-from mixedsparse.ground.choices import Errors, NewLevels
+from mixedsparse.ground.choices import Errors, IntervalMethod, NewLevels
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
@@ -29,6 +29,7 @@ class TablesMixin(MaketablesMixin):
         conf_int: bool = False,
         conf_level: float = 0.95,
         *,
+        conf_method: IntervalMethod = "wald",
         exponentiate: bool = False,
         errors: Errors = "prediction",
     ) -> pd.DataFrame:
@@ -39,7 +40,9 @@ class TablesMixin(MaketablesMixin):
         effects, conf_level, errors
             See `MixedResults.tidy`.
         conf_int : bool
-            Add ``conf.low`` and ``conf.high``, normal limits.
+            Add ``conf.low`` and ``conf.high``.
+        conf_method : {"wald", "profile", "boot"}
+            Of the intervals of coefficients, standard deviations and correlations; those of modes are normal.
         exponentiate : bool
             Of the coefficients: odds ratios (logit) or rate ratios (log), with standard errors by the delta method.
 
@@ -54,7 +57,7 @@ class TablesMixin(MaketablesMixin):
         """
         from mixedsparse.report.generalized_tables import tidy_generalized
 
-        return tidy_generalized(self._fitted, effects, conf_int, conf_level, exponentiate, errors)
+        return tidy_generalized(self._fitted, effects, conf_int, conf_level, conf_method, exponentiate, errors)
 
     def glance(self) -> pd.DataFrame:
         """Fit in one row: ``nobs, logLik, AIC, BIC, deviance`` (-2 log L), ``df.residual``, and ``dispersion``."""
@@ -75,17 +78,18 @@ class TablesMixin(MaketablesMixin):
         DataFrame
             The columns that the formula uses (all of those of new rows); ``.fitted``, the conditional mean of the
             response; ``.fixed``, that of a level whose random effects are 0; ``.eta``, the linear predictor. For the
-            rows of the fit also ``.resid`` (deviance), ``.pearson``, and ``.offset``, ``.weights`` and ``.trials``
+            rows of the fit also ``.resid`` (deviance), ``.pearson``, ``.hat`` (leverage), ``.cooksd`` (Cook's distance;
+            both NaN where there is no optimum), and ``.offset``, ``.weights`` and ``.trials``
             where the model has them.
 
         Examples
         --------
         >>> import mixedsparse as ms
         >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
-        >>> fit.augment().round(2).iloc[:2].drop(columns=["size", ".fixed"])
-           incidence period herd  .fitted  .eta  .resid  .pearson  .trials
-        0          2      1    1     0.31 -0.81   -1.44     -1.34     14.0
-        1          3      2    1     0.14 -1.80    0.99      1.08     12.0
+        >>> fit.augment().round(2).iloc[:2].drop(columns=["size", ".fixed", ".eta"])
+           incidence period herd  .fitted  .resid  .pearson  .hat  .cooksd  .trials
+        0          2      1    1     0.31   -1.44     -1.34  0.41     0.53     14.0
+        1          3      2    1     0.14    0.99      1.08  0.25     0.13     12.0
         """
         from mixedsparse.api.augment import augment_generalized
 
