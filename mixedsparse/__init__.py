@@ -28,6 +28,7 @@ from mixedsparse.ground.errors import (
     RowsElsewhereError,
     SingularFitWarning,
     StorageError,
+    StructureWarning,
     UndefinedTestWarning,
     UnusedOptionWarning,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "RowsElsewhereError",
     "SingularFitWarning",
     "StorageError",
+    "StructureWarning",
     "UndefinedTestWarning",
     "UnusedOptionWarning",
     "__version__",

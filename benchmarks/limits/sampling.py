@@ -39,6 +39,7 @@ STAGES: Mapping[str, str] = {
     "core/likelihood/derivatives.py": "search: gradient and Hessian",
     "core/newton/trust.py": "search: trust-region step",
     "core/newton": "search: bookkeeping",
+    "core/fitting/objective.py": "search: bookkeeping",
     "core/fitting/optimize.py": "search: bookkeeping",
     "ground/threads.py": "set the number of BLAS threads",
     "core/fitting/estimates.py": "results",

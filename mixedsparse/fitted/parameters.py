@@ -72,7 +72,7 @@ class Parameters:
     @property
     def npar(self) -> int:
         """Number of parameters: fixed effects, covariance parameters, sigma."""
-        return self.problem.p + self.problem.n_theta + 1
+        return self.problem.p + self.problem.n_covariance + 1
 
     @cached_property
     def x_names(self) -> list[str]:

@@ -24,6 +24,7 @@
     ├── BinaryResponseWarning            a linear model was fitted to a response of zeros and ones
     ├── UndefinedTestWarning             a test or an interval has no value: NaN stands in the table
     ├── EmptyTableWarning                what was asked for gives a table without rows
+    ├── StructureWarning                 a covariance structure is hardly the one that is meant
     ├── UnusedOptionWarning              an option of the call changes nothing in this model
     ├── FarFromZeroWarning               a covariate is so far from 0 that rounding costs digits: centre it
     ├── RoundingWarning                  rounding leaves fewer digits than a result should have
@@ -59,6 +60,7 @@ __all__ = [
     "RowsElsewhereError",
     "SingularFitWarning",
     "StorageError",
+    "StructureWarning",
     "UndefinedTestWarning",
     "UnusedOptionWarning",
 ]
@@ -157,6 +159,10 @@ class UndefinedTestWarning(MixedSparseWarning):
 
 class EmptyTableWarning(MixedSparseWarning):
     """What was asked for gives a table without rows."""
+
+
+class StructureWarning(MixedSparseWarning):
+    """The covariance structure of a term is hardly the one that is meant: the message says which to write."""
 
 
 class UnusedOptionWarning(MixedSparseWarning):

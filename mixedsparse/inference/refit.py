@@ -83,7 +83,7 @@ def fit_columns(fitted: Fitted, columns: np.ndarray, reml: bool, start: np.ndarr
     effects = [(full.order.index(i), np.eye(term.k)) for i, term in enumerate(fitted.design.terms)]
     problem = combined(full, columns, effects, _rows(fitted))
     fit = _checked(fit_problem(make_engine(problem), reml, start=start), what)
-    return Likelihood(fit.criterion, problem.p + problem.n_theta + 1)
+    return Likelihood(fit.criterion, problem.p + problem.n_covariance + 1)
 
 
 def fit_terms(
@@ -109,7 +109,7 @@ def fit_terms(
     templates = [root_of(covariances[i], T) for i, T in zip(problem.order, problem.layout.whiten, strict=True)]
     start = problem.theta_layout.flatten(templates)
     fit = _checked(fit_problem(make_engine(problem), fitted.reml, start=start), what)
-    return Likelihood(fit.criterion, problem.p + problem.n_theta + 1)
+    return Likelihood(fit.criterion, problem.p + problem.n_covariance + 1)
 
 
 def independent_columns(columns: np.ndarray) -> np.ndarray:

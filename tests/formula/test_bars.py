@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from mixedsparse.core.structures.kinds import AR1, CS, US, Diag
 from mixedsparse.data.formula.bars import split_formula
 from mixedsparse.data.formula.names import text_of, tokenise
 from mixedsparse.ground.errors import FormulaError
@@ -65,7 +66,16 @@ def test_offsets_are_collected():
         ("y ~ `x + (1 | g)", "never closed"),
         ("y ~ 2x + (1 | g)", "starts with a digit"),
         ("y ~ x § z + (1 | g)", "Cannot read '§'"),
-        ("y ~ diag(x | g)", "covariance structure.*not supported"),
+        ("y ~ ou(x | g)", "covariance structure.*not supported.*write"),
+        ("y ~ cs(x || g)", r"'cs\(x \|\| g\)' has '\|\|'.*write '\|'"),
+        ("y ~ x - cs(x | g)", "cannot be subtracted"),
+        ("y ~ cs(x | g, hom=2)", "hom=2 in .*write hom=True or False"),
+        ("y ~ cs(x | g, True)", r"argument 'True'.*cs\(\) takes hom=True or False"),
+        ("y ~ us(x | g, hom=True)", r"us\(\) has no argument 'hom'.*takes nothing"),
+        ("y ~ ar1(x | g, hmo=True)", "no argument 'hmo'.*Did you mean 'hom'"),
+        ("y ~ homcs(x | g, hom=False)", "one too many.*'homcs' itself says"),
+        ("y ~ cs(x | g, hom=True, hom=True)", "one too many.*twice"),
+        ("y ~ cs(x | g | h)", "2 bars"),
         ("y ~ x + gp(x | g)", r"covariance structure 'gp\(x \| g\)' is not supported: write '\(x \| g\)'"),
         ("y ~ x + mm(1 | a, b) + (1 | g)", r"multiple-membership term 'mm\(1 \| a, b\)' is not supported.*write"),
     ],
@@ -73,6 +83,28 @@ def test_offsets_are_collected():
 def test_a_formula_that_cannot_be_split_says_what_to_write(formula, message):
     with pytest.raises(FormulaError, match=message):
         split_formula(formula)
+
+
+@pytest.mark.parametrize(
+    ("term", "kind"),
+    [
+        ("us(1 + x | g)", US()),
+        ("diag(x | g)", Diag()),
+        ("diag(x | g, hom = TRUE)", Diag(hom=True)),
+        ("homdiag(x | g)", Diag(hom=True)),
+        ("cs(0 + f | g:h, hom=False)", CS()),
+        ("homcs(0 + f | g)", CS(hom=True)),
+        ("ar1(0 + f | g)", AR1()),
+        ("ar1(0 + f | g, hom=False)", AR1(hom=False)),
+        ("hetar1(0 + f | g)", AR1(hom=False)),
+        ("(x | g)", None),
+    ],
+)
+def test_structures_have_the_defaults_of_lme4_and_glmmtmb(term, kind):
+    parts = split_formula(f"y ~ x + {term} + (1 | item)")
+    assert [bar.kind for bar in parts.bars] == [kind, None]
+    assert parts.bars[0].text == term
+    assert text_of(parts.fixed) == "x"
 
 
 def test_tokens_keep_the_text():

@@ -82,7 +82,7 @@ RECORDS: Mapping[str, Record] = {
         build=lambda fields: parse_side(**fields),
         rebuilt=("formula", "aliases", "bare", "plain"),
     ),
-    "bar": record(ParsedBar, "effects groups uncorrelated text"),
+    "bar": record(ParsedBar, "effects groups uncorrelated text kind"),
     "parsed formula": record(ParsedFormula, "formula names outer response fixed bars offsets"),
     "contrast": record(Contrast, "kind rows levels names"),
     "coding": record(Coding, "levels contrast"),
@@ -99,8 +99,7 @@ RECORDS: Mapping[str, Record] = {
     "encoding": record(Encoding, "parsed fixed terms offset_column env sorts"),
     "sort": Record(Sort, (), more=lambda sort: {"name": sort.name}, build=lambda fields: Sort[fields["name"]]),
     # The data.
-    # Models have unstructured terms only.
-    "random term": record(RandomTerm, "group codes z columns levels rows", build=_random_term, rebuilt=("structure",)),
+    "random term": record(RandomTerm, "group codes z columns levels rows covariance", build=_random_term),
     "covariate": record(Covariate, "mean low high binary"),
     "source": record(Source, "columns index weights offset contrasts env"),
     "remote source": record(RemoteSource, "summaries weights offset contrasts env location fingerprint binary stamps"),

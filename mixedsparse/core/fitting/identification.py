@@ -121,7 +121,8 @@ def _among(problem: Problem, phi: Sequence[np.ndarray], directions: np.ndarray) 
     assert chart is not None
     moves = np.zeros((len(directions), chart.size + 1))
     moves[:-1, :-1], moves[-1, -1] = chart.slopes(np.concatenate(phi) * chart.units), 1.0
-    moves = moves / np.maximum(np.linalg.norm(moves, axis=0), 1e-300)
+    sizes = np.linalg.norm(moves, axis=0)
+    moves = moves[:, sizes > 0] / sizes[sizes > 0]  # on a boundary a parameter may move nothing
     basis = np.linalg.qr(directions)[0]
     _, sizes, combinations = np.linalg.svd(moves - basis @ (basis.T @ moves))
     return np.asarray(moves @ combinations[sizes <= _WITHIN].T)

@@ -7,144 +7,31 @@ the open, and kept there only if the criterion does not rise.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize
 
-from mixedsparse.core.engines.criteria import make_criterion, make_orthogonal
-from mixedsparse.core.fitting.lacking import CLOSE, lacking
+from mixedsparse.core.fitting.objective import NOISE, CriterionObjective
 from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.start import moment_start
-from mixedsparse.core.likelihood.charted import ChartedCriterion
 from mixedsparse.core.likelihood.criterion import Criterion, Evaluated
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.interface import Engine
-from mixedsparse.core.newton.boundary import FIRST_TRIES, Coordinates, off_zero, relative_step, with_zeros, within
+from mixedsparse.core.newton.boundary import FIRST_TRIES, with_zeros, within
+from mixedsparse.core.newton.bounded import with_boundaries
 from mixedsparse.core.newton.single import minimise
 from mixedsparse.core.newton.trust import Step
-from mixedsparse.core.problem.chart import chart_of
 from mixedsparse.ground.errors import NotPositiveDefiniteError
-from mixedsparse.ground.progress import Iteration, Progress
+from mixedsparse.ground.progress import Progress
 
 __all__ = ["search"]
 
-# Rounding noise of the criterion, relative.
-_NOISE = 2e-15
-_LARGEST_NOISE = 1e-6
 # A start further out than `_FURTHEST` (in whitened theta) is cut to it, then tried at tenths down to `_FAR`.
 _FURTHEST = 1e5
 _FAR = 10.0
 # Scaled gradient below which theta is as good as the criterion can tell, and no closing step is taken.
 _CLOSED = 1e-7
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Place:
-    """A theta with the criterion, its derivatives and what their Hessian lacks."""
-
-    theta: np.ndarray
-    at: Evaluated
-    derivatives: Derivatives
-    missing: np.ndarray
-
-    @property
-    def finite(self) -> bool:
-        return self.derivatives.finite
-
-
-class _CriterionObjective:
-    """The criterion as `newton.single` minimises it, and a record of the search."""
-
-    def __init__(self, engine: Engine, reml: bool, tolerance: float, progress: Progress | None) -> None:
-        self.engine, self.progress, self.tolerance = engine, progress, tolerance
-        self.reml, self.is_orthogonal = reml, False
-        self.chart = chart_of(engine.problem)
-        self.layout: Coordinates = engine.problem.layout if self.chart is None else self.chart
-        self.criterion = self._charted(make_criterion(engine, reml))
-        self.nfev = 0
-        self.path: list[Iteration] = []
-
-    def _charted(self, criterion: Criterion) -> Criterion:
-        return criterion if self.chart is None else ChartedCriterion(criterion, self.chart)
-
-    def use_orthogonal(self) -> bool:
-        """Go over to the form of the criterion that loses fewest digits; return whether that can be done."""
-        found = None if self.is_orthogonal else make_orthogonal(self.engine, self.reml)
-        if found is not None:
-            self.criterion, self.is_orthogonal = self._charted(found), True
-        return found is not None
-
-    def evaluate(self, theta: np.ndarray) -> Evaluated:
-        self.nfev += 1
-        point: Evaluated = self.criterion.evaluate(theta)
-        return point
-
-    def evaluate_off_zero(self, theta: np.ndarray) -> tuple[np.ndarray, Evaluated]:
-        theta = off_zero(self.layout, self.layout.positive(theta))
-        return theta, self.evaluate(theta)
-
-    def attempt_at(self, theta: np.ndarray) -> tuple[np.ndarray, Evaluated] | None:
-        try:
-            return self.evaluate_off_zero(theta)
-        except NotPositiveDefiniteError:
-            return None
-
-    def place(self, theta: np.ndarray, at: Evaluated) -> _Place:
-        """Differentiate at an evaluated point; nothing is learnt yet."""
-        return _Place(theta, at, self.criterion.differentiate(at, exact=True), np.zeros((len(theta), len(theta))))
-
-    def noise(self, at: Evaluated) -> float:
-        """Return the rounding noise of the criterion: r^2 is what is left of the sum of squares of y.
-
-        Capped, so that an absurd theta is not taken for an optimum because nothing can be told apart there.
-        """
-        problem = self.engine.problem
-        cancelled = (float(problem.xy[-1, -1]) / at.pwrss) ** (0.5 if self.is_orthogonal else 1.0)
-        return min(_NOISE * (abs(at.criterion) + problem.n * (1.0 + cancelled)), _LARGEST_NOISE)
-
-    def step(self, at: _Place, radius: float) -> Step:
-        """See `Objective.step`."""
-        hessian = at.derivatives.hessian
-        assert hessian is not None
-        return relative_step(self.layout, at.theta, at.derivatives.gradient, hessian + at.missing, radius)
-
-    def note(self, at: _Place, step: Step, length: float) -> None:
-        """See `Objective.note`."""
-        line = Iteration(len(self.path), self.nfev, at.at.criterion, step.scaled_gradient, length)
-        self.path.append(line)
-        if self.progress is not None:
-            self.progress(line)
-
-    def accuracy(self, at: _Place) -> tuple[float, float]:
-        """See `Objective.accuracy`."""
-        noise = self.noise(at.at)
-        return max(self.tolerance, noise), noise
-
-    def is_lost(self, at: _Place) -> bool:
-        """See `Objective.is_lost`."""
-        return False
-
-    def refined(self, at: _Place, step: Step, stop: Stop | None) -> _Place | None:
-        """Only the exact Hessian shows a saddle whose negative curvature average information leaves out."""
-        if stop is not Stop.CONVERGED or at.derivatives.kind == "exact" or not self.engine.writes_projection:
-            return None
-        return replace(at, derivatives=self.criterion.differentiate(at.at, exact=True))
-
-    def attempt(self, at: _Place, step: Step) -> tuple[np.ndarray, Evaluated] | None:
-        """See `Objective.attempt`."""
-        return self.attempt_at(at.theta + step.move)
-
-    def gain(self, at: _Place, trial: tuple[np.ndarray, Evaluated], step: Step) -> float:
-        """See `Objective.gain`."""
-        return at.at.criterion - trial[1].criterion
-
-    def accept(self, at: _Place, trial: tuple[np.ndarray, Evaluated], step: Step) -> _Place:
-        """See `Objective.accept`."""
-        found = self.criterion.differentiate(trial[1], exact=step.scaled_gradient < CLOSE)
-        missing = lacking(self.layout, at.missing, at.theta, at.derivatives, found, step)
-        return _Place(*trial, found, missing)
 
 
 # Absurd theta overflow; the checks inside turn what is not finite into an error.
@@ -178,7 +65,7 @@ def search(
         raised.
     """
     began = time.perf_counter()
-    objective = _CriterionObjective(engine, reml, tolerance, progress)
+    objective = CriterionObjective(engine, reml, tolerance, progress)
     theta = moment_start(engine.problem) if start is None else np.asarray(start, dtype=float)
     chart = objective.chart
     first = _first_point(objective, theta if chart is None else chart.coordinates(theta))
@@ -205,7 +92,7 @@ def search(
     )
 
 
-def _first_point(objective: _CriterionObjective, theta: np.ndarray) -> tuple[np.ndarray, Evaluated]:
+def _first_point(objective: CriterionObjective, theta: np.ndarray) -> tuple[np.ndarray, Evaluated]:
     """Evaluate the start, scaled down while that helps: a start in the wrong units costs a few evaluations only."""
     theta = within(theta, _FURTHEST)
     best, given = None, theta
@@ -234,7 +121,7 @@ class _End(NamedTuple):
     criterion: Criterion
 
 
-def _finish(objective: _CriterionObjective, start: np.ndarray, end: _End, max_evals: int, interruptible: bool) -> _End:
+def _finish(objective: CriterionObjective, start: np.ndarray, end: _End, max_evals: int, interruptible: bool) -> _End:
     """Try with more digits or without derivatives where that may help, take the closing step, put zeros in place."""
     if (end.stop is Stop.NO_PROGRESS or objective.criterion.needs_digits(end.at)) and objective.use_orthogonal():
         # What few digits showed may have led astray: from the better of both ends.
@@ -253,7 +140,7 @@ def _finish(objective: _CriterionObjective, start: np.ndarray, end: _End, max_ev
 
 
 def _newton(
-    objective: _CriterionObjective, start: tuple[np.ndarray, Evaluated], max_evals: int, interruptible: bool
+    objective: CriterionObjective, start: tuple[np.ndarray, Evaluated], max_evals: int, interruptible: bool
 ) -> _End:
     """Trust-region Newton from an evaluated point."""
     place, step, stop = minimise(objective, objective.place(*start), max_evals, interruptible=interruptible)
@@ -261,7 +148,7 @@ def _newton(
 
 
 def _derivative_free(
-    objective: _CriterionObjective, theta: np.ndarray, at: Evaluated, max_evals: int
+    objective: CriterionObjective, theta: np.ndarray, at: Evaluated, max_evals: int
 ) -> tuple[np.ndarray, Evaluated]:
     """Nelder-Mead from where Newton was stuck; returns the better point."""
 
@@ -279,7 +166,7 @@ def _derivative_free(
 
 
 def _closing_step(
-    objective: _CriterionObjective, theta: np.ndarray, at: Evaluated, step: Step
+    objective: CriterionObjective, theta: np.ndarray, at: Evaluated, step: Step
 ) -> tuple[np.ndarray, Evaluated]:
     """Take the last Newton step, too short for the criterion to show: it squares the error that is left in theta."""
     trial = objective.attempt_at(theta + step.move)
@@ -288,12 +175,13 @@ def _closing_step(
     return theta, at
 
 
-def _snap(objective: _CriterionObjective, theta: np.ndarray, at: Evaluated) -> tuple[np.ndarray, Evaluated]:
-    """Set diagonal entries that are zero to working precision to 0, if the criterion does not rise."""
-    snapped = with_zeros(objective.layout, theta)
+def _snap(objective: CriterionObjective, theta: np.ndarray, at: Evaluated) -> tuple[np.ndarray, Evaluated]:
+    """Put entries that are on the boundary to working precision there, if the criterion does not rise."""
+    chart = objective.chart
+    snapped = with_zeros(objective.layout, theta) if chart is None else with_boundaries(chart, theta)
     if snapped is None:
         return theta, at
     at_zero = objective.evaluate(snapped)
-    if at_zero.criterion <= at.criterion + max(1e-9, 100 * _NOISE * abs(at.criterion)):
+    if at_zero.criterion <= at.criterion + max(1e-9, 100 * NOISE * abs(at.criterion)):
         return snapped, at_zero
     return theta, at

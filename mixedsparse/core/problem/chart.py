@@ -2,6 +2,9 @@
 
 Coordinate x_i is phi_i, times the root mean square of its effect's column where it is a scale, so that a step means the
 same whatever the units are. A problem whose terms are all unstructured has no chart: theta itself is searched.
+
+Boundaries at which the criterion is stationary, scales of 0 and the ends of shapes, are kept away from by a little, as
+in `mixedsparse.core.newton.boundary`, and put in place at the end of a search. A scale that is not even ends at 0.
 """
 
 from __future__ import annotations
@@ -16,6 +19,11 @@ from mixedsparse.core.structures.unstructured import Unstructured
 from mixedsparse.ground.errors import BackendError
 
 __all__ = ["Chart", "chart_of", "refuse_structures"]
+
+# Distance kept from the ends of a shape.
+_OFF_END = 1e-7
+# Step that shows which way a shape is turned.
+_TURN = 1e-6
 
 
 def chart_of(problem: Problem) -> Chart | None:
@@ -41,6 +49,8 @@ class Chart:
     ----------
     is_diagonal : ndarray of bool, shape (size,)
         Coordinates with a boundary at 0.
+    ends : ndarray of bool, shape (size,)
+        Those of them at whose boundary the criterion need not be stationary.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -54,6 +64,8 @@ class Chart:
         owned = [(t, p) for t, structure in enumerate(self.structures) for p in structure.parameters()]
         self.units = np.array([_unit(problem.layout.whiten[t], p) for t, p in owned])
         self.is_diagonal = np.array([p.kind == "scale" and p.low == 0.0 for _, p in owned])
+        self.ends = self.is_diagonal & np.array([not p.even for _, p in owned])
+        self._low, self._high = (np.array([getattr(p, end) for _, p in owned]) for end in ("low", "high"))
         # Scales of one effect share a number, shapes have the last one.
         keys = [(t, p.effect) if p.kind == "scale" else None for t, p in owned]
         numbers = {key: i for i, key in enumerate(dict.fromkeys(key for key in keys if key is not None))}
@@ -99,11 +111,32 @@ class Chart:
         pairs = zip(self.structures, self.phi(x), strict=True)
         return np.concatenate([structure.canonical(phi) for structure, phi in pairs]) * self.units
 
-    positive = canonical
+    def positive(self, x: np.ndarray) -> np.ndarray:
+        """Canonical coordinates, shapes a little away from their ends."""
+        found = self.canonical(x)
+        inside = np.clip(found, self._low + _OFF_END, self._high - _OFF_END)
+        return np.where(self._shape, inside, found)
+
+    def settled(self, x: np.ndarray, tolerance: float) -> np.ndarray | None:
+        """Coordinates with those on their boundary that are within `tolerance` of it; None where none is."""
+        low = (self.is_diagonal | self._shape) & (x - self._low < tolerance)
+        high = self._shape & (self._high - x < tolerance)
+        if not (low | high).any():
+            return None
+        return self.canonical(np.where(low, self._low, np.where(high, self._high, x)))
 
     def signs(self, x: np.ndarray) -> np.ndarray:
-        """Return -1 (size,) for the coordinates that `canonical` turns round, 1 for others."""
-        return np.where(self.canonical(x) * x < 0, -1.0, 1.0)
+        """Return -1 (size,) for the coordinates that `positive` turns round, 1 for others."""
+        found = self.canonical(x)
+        turned = found * x < 0
+        if self._shape.any():
+            moved = self.canonical(x + np.where(self._shape, _TURN, 0.0)) < found
+            turned = np.where(self._shape, moved, turned)
+        return np.where(turned, -1.0, 1.0)
+
+    def room(self, x: np.ndarray) -> np.ndarray:
+        """Distance (size,) from the ends at which the criterion need not be stationary; infinite for the others."""
+        return np.where(self.ends, x, np.inf)
 
     def row_norms(self, x: np.ndarray) -> np.ndarray:
         """Return the size (size,) of the effect of each scale; 0 for shapes."""

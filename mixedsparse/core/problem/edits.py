@@ -192,7 +192,7 @@ def on_rows(term: RandomTerm, at: np.ndarray, copy: np.ndarray | None = None) ->
     """
     codes = term.codes[at] if copy is None else copy * term.n_levels + term.codes[at]
     _, codes = np.unique(codes, return_inverse=True)
-    return RandomTerm(term.group, codes, term.z[at], term.columns, structure=term.structure)
+    return RandomTerm(term.group, codes, term.z[at], term.columns, covariance=term.covariance)
 
 
 def combined(

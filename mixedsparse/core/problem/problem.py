@@ -74,8 +74,13 @@ class Problem:
 
     @property
     def n_theta(self) -> int:
-        """Number of covariance parameters."""
+        """Number of entries of theta."""
         return self.theta_layout.size
+
+    @property
+    def n_covariance(self) -> int:
+        """Number of covariance parameters: fewer than entries of theta where terms have structures."""
+        return sum(term.n_theta if term.structure is None else term.structure.size for term in self.terms)
 
     def degrees(self, reml: bool) -> int:
         """Divisor of the residual sum of squares: n - p for REML, n for ML."""

@@ -48,7 +48,7 @@ def is_like_residual(grams: np.ndarray, n: int) -> bool:
 def term_is_like_residual(term: RandomTerm, weights: np.ndarray | None) -> bool:
     """Whether one term, with its rows and their `weights` (n,), can stand in for the residual."""
     n = len(term.codes)
-    if term.n_levels * term.k < n:
+    if term.n_levels * term.k < n or _is_restricted(term):
         return False
     block = make_blocks([term], None if weights is None else np.sqrt(weights))[0][0]
     return is_like_residual(level_grams(block), n)
@@ -59,6 +59,13 @@ def like_residual(problem: Problem) -> RandomTerm | None:
     layout = problem.layout
     for term, block, start in zip(problem.terms, layout.term_block, layout.term_start, strict=True):
         inside = slice(start, start + term.k)
-        if term.n_levels * term.k >= problem.n and is_like_residual(problem.grams[block][:, inside, inside], problem.n):
+        if term.n_levels * term.k < problem.n or _is_restricted(term):
+            continue
+        if is_like_residual(problem.grams[block][:, inside, inside], problem.n):
             return term
     return None
+
+
+def _is_restricted(term: RandomTerm) -> bool:
+    """Whether the covariance of several effects has a structure: a fit tells whether its parameters are identified."""
+    return term.structure is not None and term.k > 1

@@ -11,7 +11,8 @@ import numpy as np
 
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.core.structures.interface import Structure
-from mixedsparse.ground.checks import KINDS, as_array
+from mixedsparse.core.structures.kinds import US, Kind
+from mixedsparse.ground.checks import KINDS, as_array, shown
 from mixedsparse.ground.errors import DataError
 
 __all__ = ["RandomTerm", "ThetaLayout", "row_labels", "theta_order"]
@@ -35,8 +36,9 @@ class RandomTerm:
         Labels of the levels; ``0 .. n_levels - 1`` when not given.
     rows : Index, optional
         Labels of the rows; those of `codes` and `z` where these are pandas objects.
-    structure : Structure, optional
-        Of the covariance of the effects of a level; none, the default, leaves it unstructured. Models take no other.
+    covariance : Structure or Kind, optional
+        Of the effects of a level, such as ``ms.cov.CS()``; none, the default, leaves it unstructured. The term has it
+        as the structure of its k effects.
 
     Raises
     ------
@@ -57,7 +59,7 @@ class RandomTerm:
     columns: tuple[str, ...] = ()
     levels: np.ndarray = field(default_factory=lambda: np.empty(0))
     rows: Any = field(default=None, repr=False)
-    structure: Structure | None = None
+    covariance: Structure | Kind | None = None
 
     def __post_init__(self) -> None:
         rows = row_labels(self.codes)
@@ -81,14 +83,7 @@ class RandomTerm:
         levels = np.asarray(self.levels) if len(self.levels) else np.arange(n_levels)
         if len(columns) != z.shape[1]:
             raise DataError(f"Random term on {self.group!r}: {z.shape[1]} columns of z but {len(columns)} names.")
-        if self.structure is not None and not callable(getattr(self.structure, "slopes", None)):
-            kind = type(self.structure).__name__
-            raise DataError(f"Random term on {self.group!r}: a structure of covariances is needed, not {kind}.")
-        if self.structure is not None and self.structure.k != z.shape[1]:
-            raise DataError(
-                f"Random term on {self.group!r}: {z.shape[1]} columns of z, but a structure of {self.structure.k} "
-                "effects."
-            )
+        structure = _structure(self.covariance, z.shape[1], self.group)
         if len(codes) and codes.max() >= n_levels:
             raise DataError(f"Random term on {self.group!r}: code {codes.max()} but only {n_levels} levels.")
         if len(codes) and np.bincount(codes, minlength=n_levels).min() == 0:
@@ -102,6 +97,7 @@ class RandomTerm:
         object.__setattr__(self, "codes", codes.astype(np.intp, copy=False))
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "covariance", structure)
 
     @classmethod
     def without_rows(cls, group: str, columns: tuple[str, ...], levels: np.ndarray) -> RandomTerm:
@@ -114,11 +110,17 @@ class RandomTerm:
             "columns": columns,
             "levels": levels,
             "rows": None,
-            "structure": None,
+            "covariance": None,
         }
         for name, value in values.items():
             object.__setattr__(term, name, value)
         return term
+
+    @property
+    def structure(self) -> Structure | None:
+        """Structure of the covariance of the effects; None where it is any."""
+        found: Any = self.covariance
+        return found
 
     @property
     def n_levels(self) -> int:
@@ -134,6 +136,21 @@ class RandomTerm:
     def n_theta(self) -> int:
         """Number of entries of the lower triangle."""
         return self.k * (self.k + 1) // 2
+
+
+def _structure(covariance: Any, k: int, group: str) -> Structure | None:
+    """Structure of `k` effects that `covariance` asks for; None where it is any."""
+    if covariance is None or isinstance(covariance, US):
+        return None
+    found = covariance.of(k) if isinstance(covariance, Kind) else covariance
+    if not callable(getattr(found, "slopes", None)):
+        raise DataError(
+            f"Random term on {group!r}: covariance={shown(covariance)} is no covariance: give one of ms.cov, such as "
+            "ms.cov.CS()."
+        )
+    if found.k != k:
+        raise DataError(f"Random term on {group!r}: {k} columns of z, but a structure of {found.k} effects.")
+    return found
 
 
 def row_labels(values: Any) -> Any:

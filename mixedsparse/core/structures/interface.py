@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-__all__ = ["Parameter", "Structure"]
+__all__ = ["Natural", "Parameter", "Structure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Parameter:
         Between which its canonical values lie. A scale that starts at 0 has a boundary there.
     effect : int or None
         Number of the effect whose units a scale has; None where it has those of all of them.
+    even : bool
+        Whether Sigma is the same at the mirror image of a scale. If it is not, 0 is the end of its range.
     """
 
     name: str
@@ -36,6 +38,31 @@ class Parameter:
     low: float
     high: float
     effect: int | None = None
+    even: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Natural:
+    """One quantity that a covariance is reported by.
+
+    Attributes
+    ----------
+    kind : {"sd", "cor", "loading"}
+        Standard deviation over sigma, correlation, or loading of an effect on a dimension, over sigma.
+    effects : tuple of int
+        Effects that it is of; empty where it is of all of them alike.
+    value : float
+    slope : ndarray, shape (size,)
+        Its derivatives in phi.
+    number : int or None
+        Lag of a correlation, dimension of a loading.
+    """
+
+    kind: Literal["sd", "cor", "loading"]
+    effects: tuple[int, ...]
+    value: float
+    slope: np.ndarray
+    number: int | None = None
 
 
 class Structure(Protocol):
@@ -49,6 +76,11 @@ class Structure(Protocol):
     @property
     def size(self) -> int:
         """Number of parameters."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What the structure is called in tables."""
         ...
 
     def parameters(self) -> tuple[Parameter, ...]:
@@ -68,9 +100,13 @@ class Structure(Protocol):
         ...
 
     def canonical(self, phi: np.ndarray) -> np.ndarray:
-        """Phi of the same Sigma, in the form in which it is reported."""
+        """Phi of the same Sigma, in the form in which it is reported; nearest to it where phi is out of range."""
         ...
 
     def start(self, sigma: np.ndarray) -> np.ndarray:
         """Phi whose Sigma is near a positive semidefinite `sigma` (k, k)."""
+        ...
+
+    def natural(self, phi: np.ndarray) -> tuple[Natural, ...]:
+        """Quantities that users know the covariance by, one for each parameter."""
         ...

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.structures.interface import Parameter
+from mixedsparse.core.structures.interface import Natural, Parameter
 
 __all__ = ["Unstructured", "semidefinite_root"]
 
@@ -24,6 +24,11 @@ class Unstructured:
     def size(self) -> int:
         """Number of entries of the triangle."""
         return self.k * (self.k + 1) // 2
+
+    @property
+    def label(self) -> str:
+        """Return ``"us"``."""
+        return "us"
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Return the entries of Lambda."""
@@ -63,6 +68,21 @@ class Unstructured:
     def entries(self, lam: np.ndarray) -> np.ndarray:
         """Phi of a triangle (k, k)."""
         return np.asarray(lam[self.places])
+
+    def natural(self, phi: np.ndarray) -> tuple[Natural, ...]:
+        """Return the standard deviations and the correlations, NaN where an effect has no variance."""
+        lam, slopes = self.factor(phi), self.slopes(phi)
+        sigma = lam @ lam.T
+        sd = np.sqrt(np.diagonal(sigma))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rises = 0.5 * np.diagonal(slopes, axis1=1, axis2=2) / sd
+            out = [Natural("sd", (i,), float(sd[i]), rises[:, i]) for i in range(self.k)]
+            for j in range(self.k):
+                for i in range(j + 1, self.k):
+                    rho = sigma[i, j] / (sd[i] * sd[j])
+                    slope = slopes[:, i, j] / (sd[i] * sd[j]) - rho * (rises[:, i] / sd[i] + rises[:, j] / sd[j])
+                    out.append(Natural("cor", (j, i), float(rho), slope))
+        return tuple(out)
 
     @property
     def places(self) -> tuple[np.ndarray, np.ndarray]:

@@ -60,11 +60,6 @@ def array_design(
     for term in terms:
         if not isinstance(term, RandomTerm):
             raise DataError(f"terms holds {term!r}: give RandomTerm(group, codes, z) objects.")
-        if term.structure is not None:
-            raise DataError(
-                f"The term on {term.group!r} has a structured covariance, which models do not take yet: leave "
-                "structure out, or give one term per column for effects without correlations."
-            )
         if len(term.codes) != n:
             raise DataError(f"The term on {term.group!r} has {len(term.codes)} rows, the response has {n}.")
     terms = [_aligned_term(term, index) for term in terms]

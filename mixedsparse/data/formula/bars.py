@@ -5,28 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from mixedsparse.core.structures.kinds import Kind
 from mixedsparse.data.formula.names import Token, text_of, tokenise
+from mixedsparse.data.formula.structured import STRUCTURES, kind_of
 from mixedsparse.ground.errors import FormulaError
 
 __all__ = ["Bar", "Parts", "split_formula"]
 
-# What lme4, glmmTMB, brms and MixedModels.jl write around a bar, without glmmTMB's exp, which is a function of numbers.
-_STRUCTURES = (
-    *("diag", "cs", "ar1", "hetar1", "us", "toep", "homdiag", "homcs", "homtoep", "ou", "gau", "mat", "rr", "propto"),
-    *("equalto", "gp", "fulldummy", "zerocorr"),
-)
 _MEMBERSHIP = ("mm",)
 _OPEN, _CLOSE = ("(", "[", "{"), (")", "]", "}")
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One ``(effects | grouping)`` as tokens; `uncorrelated` for ``||``."""
+    """One ``(effects | grouping)`` as tokens; `uncorrelated` for ``||``, `kind` for ``cs(...)`` and the like."""
 
     effects: tuple[Token, ...]
     grouping: tuple[Token, ...]
     uncorrelated: bool
     text: str
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +90,10 @@ def _summands(formula: str, tokens: Sequence[Token]) -> tuple[list[Token], list[
         bracketed = _is_bracketed(term)
         if _is_call(term, ("offset",)) and sign == "+":
             offsets.append(tuple(term[2:-1]))
-        elif not bracketed and _is_call(term, _STRUCTURES) and _has_bar(term):
-            raise FormulaError(
-                f"The covariance structure {text_of(term)!r} is not supported: write '(x | g)' for a full covariance "
-                "matrix or '(x || g)' for a diagonal one."
-            )
+        elif not bracketed and _is_call(term, STRUCTURES) and _has_bar(term):
+            if sign == "-":
+                raise FormulaError(_subtracted(term))
+            bars.append(_structured(term))
         elif _is_call(term, _MEMBERSHIP) and _has_bar(term):
             raise FormulaError(
                 f"The multiple-membership term {text_of(term)!r} is not supported, as a row has one level of a factor: "
@@ -107,7 +104,7 @@ def _summands(formula: str, tokens: Sequence[Token]) -> tuple[list[Token], list[
         elif not bracketed:
             raise FormulaError(_bar_outside(formula, term))
         elif sign == "-":
-            raise FormulaError(f"The random-effects term {text_of(term)!r} cannot be subtracted: leave it out.")
+            raise FormulaError(_subtracted(term))
         elif any(t.text in ("|", "||") and level == 0 for t, level in _leveled(term[1:-1])):
             bars.append(_bar(term))
         else:
@@ -181,11 +178,39 @@ def _bar_outside(formula: str, term: Sequence[Token]) -> str:
     return f"A random-effects term can only be added, but {text_of(term)!r} does more: separate it with '+'."
 
 
-def _bar(term: Sequence[Token]) -> Bar:
-    """Cut ``( effects | grouping )`` at its bar."""
+def _subtracted(term: Sequence[Token]) -> str:
+    return f"The random-effects term {text_of(term)!r} cannot be subtracted: leave it out."
+
+
+def _structured(term: Sequence[Token]) -> Bar:
+    """Read ``name( effects | grouping, arguments )``."""
+    first, *arguments = _split_commas(term[2:-1])
+    text = text_of(term)
+    kind = kind_of(term[0].text, arguments, text)
+    bar = replace(_bar([term[1], *first, term[-1]], text), kind=kind)
+    if bar.uncorrelated:
+        raise FormulaError(
+            f"{text!r} has '||', but {term[0].text}() says itself how effects are correlated: write '|'."
+        )
+    return bar
+
+
+def _split_commas(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Arguments of a call."""
+    out: list[list[Token]] = [[]]
+    for token, level in _leveled(tokens):
+        if level == 0 and token.text == ",":
+            out.append([])
+        else:
+            out[-1].append(token)
+    return out
+
+
+def _bar(term: Sequence[Token], text: str = "") -> Bar:
+    """Cut ``( effects | grouping )`` at its bar; `text` is how it is called, where that is more than `term`."""
     inner = list(term[1:-1])
     cuts = [i for i, (t, level) in enumerate(_leveled(inner)) if level == 0 and t.text in ("|", "||")]
-    text = text_of(term)
+    text = text or text_of(term)
     if len(cuts) > 1:
         raise FormulaError(f"The random-effects term {text!r} has {len(cuts)} bars: write one, '(effects | group)'.")
     effects, grouping = inner[: cuts[0]], inner[cuts[0] + 1 :]

@@ -17,13 +17,13 @@ from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.beside import given_values, phrase, total_offset
 from mixedsparse.data.formula.columns import Columns, complete_rows
 from mixedsparse.data.formula.contrasts import Coding, Contrast, check_used, read_contrasts
-from mixedsparse.data.formula.encoders import Encoder, fit_encoder
+from mixedsparse.data.formula.encoders import fit_encoder
 from mixedsparse.data.formula.frames import Table, column_error, natural, open_table, take
-from mixedsparse.data.formula.grouping import Atom, Grouping
 from mixedsparse.data.formula.names import caller_names, candidates
-from mixedsparse.data.formula.newdata import Encoding, NewMatrices, TermEncoding, encode_new
+from mixedsparse.data.formula.newdata import Encoding, NewMatrices, encode_new
 from mixedsparse.data.formula.numpy_names import check_attributes
 from mixedsparse.data.formula.parse import ParsedFormula, UnknownNames, parse
+from mixedsparse.data.formula.random_terms import random_terms
 from mixedsparse.data.formula.responses import bind_columns, read_response
 from mixedsparse.data.formula.source import Source
 from mixedsparse.data.observed import Rows, Sums
@@ -200,7 +200,7 @@ def make_design(
     values, codings = _code_bare(parsed, columns, read_contrasts(contrasts), table)
     fixed, X = fit_encoder(parsed.fixed, values, codings, n, functions)
     checks.check_finite(X, fixed.names)
-    terms, encodings = _random_terms(parsed, columns, values, codings)
+    terms, encodings = random_terms(parsed, columns, values, codings)
     prior = checks.weights(known["weights"], phrase("weights", weights)) if "weights" in known else None
     for term in terms:
         checks.check_size(term, prior, residual=domain is None)
@@ -268,31 +268,3 @@ def _code_bare(
             if coding is not None:
                 codings[alias] = coding
     return values, codings
-
-
-def _random_terms(
-    parsed: ParsedFormula, columns: Columns, values: Mapping[str, Any], codings: Mapping[str, Coding]
-) -> tuple[tuple[RandomTerm, ...], tuple[TermEncoding, ...]]:
-    """All random-effects terms in formula order, checked, and how to repeat them."""
-    sides: dict[int, tuple[Encoder, np.ndarray]] = {}
-    factors: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    groupings: dict[tuple[Atom, ...], tuple[Grouping, np.ndarray]] = {}
-    terms, encodings = [], []
-    for bar in parsed.bars:
-        if id(bar.effects) not in sides:
-            sides[id(bar.effects)] = fit_encoder(bar.effects, values, codings, columns.n, columns.env)
-        encoder, matrix = sides[id(bar.effects)]
-        checks.check_finite(matrix, encoder.names)
-        for atoms in bar.groups:
-            if atoms not in groupings:
-                for atom in atoms:
-                    if atom.code not in factors:
-                        factors[atom.code] = columns.factor(atom.code, atom.label, atom.alias)
-                groupings[atoms] = Grouping.fit(atoms, factors)
-            grouping, codes = groupings[atoms]
-            for j in range(matrix.shape[1]) if bar.uncorrelated else (None,):
-                encodings.append(TermEncoding(encoder, j, grouping))
-                z = matrix if j is None else matrix[:, [j]]
-                terms.append(RandomTerm(grouping.name, codes, z, encodings[-1].names, grouping.levels))
-    checks.check_duplicates(terms, [frozenset(atom.code for atom in e.grouping.atoms) for e in encodings])
-    return tuple(terms), tuple(encodings)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from mixedsparse.core.structures.kinds import Kind
 from mixedsparse.data.formula.bars import split_formula
 from mixedsparse.data.formula.encoders import Side, parse_side
 from mixedsparse.data.formula.grouping import Atom, expand_grouping
@@ -31,12 +32,13 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class ParsedBar:
-    """One bar: its effects and the grouping terms it expands to."""
+    """One bar: its effects, the grouping terms it expands to, and the kind of covariance that it asks for."""
 
     effects: Side
     groups: tuple[tuple[Atom, ...], ...]
     uncorrelated: bool
     text: str
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +113,7 @@ def parse(formula: str, columns: tuple[str, ...], outer: tuple[str, ...]) -> Par
     labels = {text: text_of(bar.effects) for text, bar in zip(effects, parts.bars, strict=True)}
     sides = {text: parse_side(text, label, names) for text, label in labels.items()}  # equal left sides are shared
     bars = tuple(
-        ParsedBar(sides[text], group, bar.uncorrelated, bar.text)
+        ParsedBar(sides[text], group, bar.uncorrelated, bar.text, bar.kind)
         for text, group, bar in zip(effects, groups, parts.bars, strict=True)
     )
     _check_effects(bars)

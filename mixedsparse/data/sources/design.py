@@ -21,21 +21,21 @@ from mixedsparse.data.formula.design import Design
 from mixedsparse.data.formula.frames import column_error
 from mixedsparse.data.formula.grouping import Atom, Grouping
 from mixedsparse.data.formula.kinds import Sort
-from mixedsparse.data.formula.names import caller_names, candidates
 from mixedsparse.data.formula.newdata import Encoding, TermEncoding
-from mixedsparse.data.formula.parse import Expression, ParsedFormula, UnknownNames, parse
+from mixedsparse.data.formula.parse import Expression
 from mixedsparse.data.formula.translate import aliases_in
 from mixedsparse.data.sizes import Sizes, check_sizes
 from mixedsparse.data.sources.columns import Moments, SourceColumns, code_key, sort_of_type
 from mixedsparse.data.sources.database import Database
 from mixedsparse.data.sources.expressions import as_number, translate
 from mixedsparse.data.sources.opening import open_source
+from mixedsparse.data.sources.reading import read_formula
 from mixedsparse.data.sources.remote import RemoteSource, summaries
 from mixedsparse.data.sources.sides import EncodedSide, SideReader
 from mixedsparse.data.sources.sums import Pieces, collect
 from mixedsparse.data.sources.tables import combination_codes
 from mixedsparse.data.sources.working import Number
-from mixedsparse.ground.errors import DataError, FormulaError, OptionError
+from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.ground.progress import CountOption, counter
 
 __all__ = ["Aggregated", "aggregate"]
@@ -112,7 +112,7 @@ class _Reading:
     ) -> None:
         self.formula, self.weights, self.offset, self.contrasts = formula, weights, offset, contrasts
         names = tuple(database.table.columns)
-        self.parsed, self.constants = _parse(formula, names, env)
+        self.parsed, self.constants = read_formula(formula, names, env)
         coded = read_contrasts(contrasts)
         if coded:
             check_used(coded, names, self.parsed.factors)
@@ -282,18 +282,3 @@ def _column_argument(what: str, value: Any) -> str | None:
         f"{what} is of type {type(value).__name__}, but the rows are in a source: add {what} to it as a column, and "
         "give the column's name."
     )
-
-
-def _parse(formula: Any, names: tuple[str, ...], env: Mapping[str, Any]) -> tuple[ParsedFormula, dict[str, Any]]:
-    """Read `formula` for the columns of a source; also return what it takes from the caller's names."""
-    if not isinstance(formula, str):
-        raise FormulaError(f"The formula must be text such as 'y ~ x + (1 | g)', not of type {type(formula).__name__}.")
-    present = tuple(name for name in candidates(formula) if name in names)
-    outer = caller_names(formula, present, env)
-    for name, value in outer.items():
-        if np.ndim(value) > 0:
-            raise FormulaError(f"{name!r} in {formula!r} is an array of yours: add it to the source as a column.")
-    try:
-        return parse(formula, present, tuple(outer)), outer
-    except UnknownNames as err:
-        raise column_error(err.names, names, f"the formula {formula!r}") from None

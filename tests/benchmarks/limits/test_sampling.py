@@ -12,7 +12,7 @@ def test_the_innermost_frame_with_a_stage_counts():
     stages = []
     named = {
         "core/fitting/optimize.py:search": "search",
-        "core/fitting/optimize.py:note": "note",
+        "core/fitting/objective.py:note": "note",
         "api/model.py": "model",
         "core": "other",
     }

@@ -1,0 +1,141 @@
+"""The criterion as a search minimises it, in theta or in the parameters of structured covariances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mixedsparse.core.engines.criteria import make_criterion, make_orthogonal
+from mixedsparse.core.fitting.lacking import CLOSE, lacking
+from mixedsparse.core.likelihood.charted import ChartedCriterion
+from mixedsparse.core.likelihood.criterion import Criterion, Evaluated
+from mixedsparse.core.likelihood.derivatives import Derivatives
+from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.newton.boundary import Coordinates, off_zero, relative_step
+from mixedsparse.core.newton.bounded import relative_bounded_step
+from mixedsparse.core.newton.single import Stop
+from mixedsparse.core.newton.trust import Step
+from mixedsparse.core.problem.chart import chart_of
+from mixedsparse.ground.errors import NotPositiveDefiniteError
+from mixedsparse.ground.progress import Iteration, Progress
+
+__all__ = ["NOISE", "CriterionObjective", "Place"]
+
+# Rounding noise of the criterion, relative.
+NOISE = 2e-15
+_LARGEST_NOISE = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """A theta with the criterion, its derivatives and what their Hessian lacks."""
+
+    theta: np.ndarray
+    at: Evaluated
+    derivatives: Derivatives
+    missing: np.ndarray
+
+    @property
+    def finite(self) -> bool:
+        """Whether all derivatives are."""
+        return self.derivatives.finite
+
+
+class CriterionObjective:
+    """The criterion as `newton.single` minimises it, and a record of the search."""
+
+    def __init__(self, engine: Engine, reml: bool, tolerance: float, progress: Progress | None) -> None:
+        self.engine, self.progress, self.tolerance = engine, progress, tolerance
+        self.reml, self.is_orthogonal = reml, False
+        self.chart = chart_of(engine.problem)
+        self.layout: Coordinates = engine.problem.layout if self.chart is None else self.chart
+        self.criterion = self._charted(make_criterion(engine, reml))
+        self.nfev = 0
+        self.path: list[Iteration] = []
+
+    def _charted(self, criterion: Criterion) -> Criterion:
+        return criterion if self.chart is None else ChartedCriterion(criterion, self.chart)
+
+    def use_orthogonal(self) -> bool:
+        """Go over to the form of the criterion that loses fewest digits; return whether that can be done."""
+        found = None if self.is_orthogonal else make_orthogonal(self.engine, self.reml)
+        if found is not None:
+            self.criterion, self.is_orthogonal = self._charted(found), True
+        return found is not None
+
+    def evaluate(self, theta: np.ndarray) -> Evaluated:
+        """Evaluate the criterion at `theta` as it is."""
+        self.nfev += 1
+        point: Evaluated = self.criterion.evaluate(theta)
+        return point
+
+    def evaluate_off_zero(self, theta: np.ndarray) -> tuple[np.ndarray, Evaluated]:
+        """Evaluate the criterion at the same covariance, a little away from boundaries; return that theta too."""
+        theta = off_zero(self.layout, self.layout.positive(theta))
+        return theta, self.evaluate(theta)
+
+    def attempt_at(self, theta: np.ndarray) -> tuple[np.ndarray, Evaluated] | None:
+        """See `evaluate_off_zero`; None where the criterion cannot be evaluated."""
+        try:
+            return self.evaluate_off_zero(theta)
+        except NotPositiveDefiniteError:
+            return None
+
+    def place(self, theta: np.ndarray, at: Evaluated) -> Place:
+        """Differentiate at an evaluated point; nothing is learnt yet."""
+        return Place(theta, at, self.criterion.differentiate(at, exact=True), np.zeros((len(theta), len(theta))))
+
+    def noise(self, at: Evaluated) -> float:
+        """Return the rounding noise of the criterion: r^2 is what is left of the sum of squares of y.
+
+        Capped, so that an absurd theta is not taken for an optimum because nothing can be told apart there.
+        """
+        problem = self.engine.problem
+        cancelled = (float(problem.xy[-1, -1]) / at.pwrss) ** (0.5 if self.is_orthogonal else 1.0)
+        return min(NOISE * (abs(at.criterion) + problem.n * (1.0 + cancelled)), _LARGEST_NOISE)
+
+    def step(self, at: Place, radius: float) -> Step:
+        """See `Objective.step`."""
+        hessian = at.derivatives.hessian
+        assert hessian is not None
+        quadratic = at.theta, at.derivatives.gradient, hessian + at.missing, radius
+        if self.chart is None:
+            return relative_step(self.layout, *quadratic)
+        return relative_bounded_step(self.chart, *quadratic)
+
+    def note(self, at: Place, step: Step, length: float) -> None:
+        """See `Objective.note`."""
+        line = Iteration(len(self.path), self.nfev, at.at.criterion, step.scaled_gradient, length)
+        self.path.append(line)
+        if self.progress is not None:
+            self.progress(line)
+
+    def accuracy(self, at: Place) -> tuple[float, float]:
+        """See `Objective.accuracy`."""
+        noise = self.noise(at.at)
+        return max(self.tolerance, noise), noise
+
+    def is_lost(self, at: Place) -> bool:
+        """See `Objective.is_lost`."""
+        return False
+
+    def refined(self, at: Place, step: Step, stop: Stop | None) -> Place | None:
+        """Only the exact Hessian shows a saddle whose negative curvature average information leaves out."""
+        if stop is not Stop.CONVERGED or at.derivatives.kind == "exact" or not self.engine.writes_projection:
+            return None
+        return replace(at, derivatives=self.criterion.differentiate(at.at, exact=True))
+
+    def attempt(self, at: Place, step: Step) -> tuple[np.ndarray, Evaluated] | None:
+        """See `Objective.attempt`."""
+        return self.attempt_at(at.theta + step.move)
+
+    def gain(self, at: Place, trial: tuple[np.ndarray, Evaluated], step: Step) -> float:
+        """See `Objective.gain`."""
+        return at.at.criterion - trial[1].criterion
+
+    def accept(self, at: Place, trial: tuple[np.ndarray, Evaluated], step: Step) -> Place:
+        """See `Objective.accept`."""
+        found = self.criterion.differentiate(trial[1], exact=step.scaled_gradient < CLOSE)
+        missing = lacking(self.layout, at.missing, at.theta, at.derivatives, found, step)
+        return Place(*trial, found, missing)
