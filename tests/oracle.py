@@ -35,8 +35,8 @@ def dense(
     """y ~ N(X beta, sigma2 (W^-1 + Z Lambda Lambda'Z')) for an X of full column rank; theta in lme4's order."""
     (n, p), terms = X.shape, sorted(terms, key=lambda t: -t.n_levels)
     Z = np.hstack([one_hot(term) for term in terms])
-    Lam = block_diag(*(np.kron(np.eye(t.n_levels), lam) for t, lam in zip(terms, triangles(terms, theta), strict=True)))
-    G = Lam @ Lam.T
+    lams = triangles(terms, theta)
+    G = block_diag(*(np.kron(related(t), lam @ lam.T) for t, lam in zip(terms, lams, strict=True)))
     V = Z @ G @ Z.T + np.diag(np.ones(n) if weights is None else 1.0 / weights)
     Vinv = np.linalg.inv(V)
     information = X.T @ Vinv @ X
@@ -59,8 +59,16 @@ def dense(
 
 
 def one_hot(term: RandomTerm) -> np.ndarray:
-    """Z of one term, (n, levels * k), levels outermost."""
-    return np.hstack([term.z * (term.codes == level)[:, None] for level in range(term.n_levels)])
+    """Z of one term, (n, levels * k), levels outermost; a row has the sum over its slots."""
+    slots = [(term.codes, term.z)]
+    if term.codes.ndim == 2:
+        slots = [(term.codes[:, c], term.z[:, c]) for c in range(term.codes.shape[1])]
+    return np.hstack([sum(z * (codes == level)[:, None] for codes, z in slots) for level in range(term.n_levels)])
+
+
+def related(term: RandomTerm) -> np.ndarray:
+    """Covariance among the levels of one term, (levels, levels), the inverse of its precision matrix."""
+    return np.eye(term.n_levels) if term.precision is None else np.linalg.inv(term.precision.precision.toarray())
 
 
 def triangles(terms: Sequence[RandomTerm], theta: np.ndarray) -> list[np.ndarray]:

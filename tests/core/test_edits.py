@@ -11,8 +11,9 @@ from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.criteria import make_criterion
 from mixedsparse.core.likelihood.pls import Pls, solve_pls
 from mixedsparse.core.problem import reweighting
-from mixedsparse.core.problem.edits import Rows, combined, on_rows, reweighted, with_response, without
+from mixedsparse.core.problem.edits import Rows, combined, on_rows, reweighted, with_response
 from mixedsparse.core.problem.problem import Problem, make_problem
+from mixedsparse.core.problem.subtraction import without
 from tests.core.engines import ENGINES, engine_for
 from tests.models import DESIGNS, make, random_theta
 from tests.oracle import dense

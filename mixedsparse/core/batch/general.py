@@ -33,6 +33,8 @@ def make_batch(engine: Engine) -> Batch:
     """Choose how problems that share the design of `engine` are evaluated."""
     refuse_structures(engine.problem, "Searches in step")
     layout, limits = engine.problem.layout, engine.limits
+    if engine.problem.coupled:
+        return EngineBatch(engine)
     if len(layout.widths) == 1 and layout.widths[0] <= limits.batch_levels:
         return LevelBatch(engine.problem)
     return DenseBatch(engine) if layout.q <= limits.batch_dense else EngineBatch(engine)
@@ -48,7 +50,7 @@ class EngineBatch:
         layout = self.problem.layout
         self.gram: Vectors | None = None
         self.places: dict[int, int] = {}
-        if layout.q <= engine.limits.batch_exact:
+        if layout.q <= engine.limits.batch_exact and not self.problem.is_penalised:
             ends = np.cumsum([k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)])
             pieces = zip(np.split(dense_gram(self.problem), ends[:-1]), layout.widths, strict=True)
             self.places = dict(enumerate([0, *ends[:-1].tolist()]))
@@ -76,7 +78,7 @@ class EngineBatch:
         columns = [np.concatenate([z[:, :, :p], own], axis=2) for z, own in zip(problem.Zxy, Zy, strict=True)]
         projected = factor.project(columns)
         inner = np.zeros((p + 1, p + 1))
-        for own, other, lam in zip(columns, projected, lams, strict=True):
+        for own, other, lam in zip(columns, problem.related(projected), lams, strict=True):
             inner -= np.tensordot(lam.T @ own, lam.T @ other, axes=((0, 1), (0, 1)))
         xx = problem.xy[:p, :p] + inner[:p, :p]
         beta = solve_beta(xx[None], inner[None, :p, p], yy + inner[p, p], condition)
@@ -86,12 +88,14 @@ class EngineBatch:
         if self.gram is not None:
             written = Written(np.concatenate([effect_major(w) for w in factor.project(self.gram)]), self.places)
         found = information(self.engine, factor, zeta, H, K, reml, written)
-        slope_pwrss = -layout.gather([z.T @ z for z in zeta]) * layout.multiplicity
+        zeta_k, H_k = problem.related(zeta), problem.related(H)
+        slope_pwrss = -layout.gather([z.T @ z_k for z, z_k in zip(zeta, zeta_k, strict=True)]) * layout.multiplicity
         scores = [right_divide(t, lam) for t, lam in zip(factor.traces(), lams, strict=True)]
         logdet = factor.logdet
         if reml:
             logdet += float(np.linalg.slogdet(xx)[1])
-            scores = [s - np.tensordot(h @ K, h, axes=((0, 2), (0, 2))) for s, h in zip(scores, H, strict=True)]
+            pairs = zip(scores, H, H_k, strict=True)
+            scores = [s - np.tensordot(h @ K, h_k, axes=((0, 2), (0, 2))) for s, h, h_k in pairs]
         slope = layout.gather(scores) * layout.multiplicity + tau * slope_pwrss
         curve = tau * found.quadratic if found.traces is None else 2.0 * tau * found.quadratic - found.traces
         return Parts(

@@ -81,6 +81,7 @@ class JointCriterion:
         problem = self.problem
         self.df = problem.degrees(reml)
         self.constant = self.df * math.log(2.0 * math.pi * unit**2) - problem.sum_log_weights
+        self.constant -= problem.log_det_penalty
         self.constant += problem.basis.log_det if reml else 0.0
         self.condition = Condition(np.array([c.row for c in charts]), np.array([c.shift for c in charts]))
         self.angles = np.array([c.angle for c in charts])

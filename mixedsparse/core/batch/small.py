@@ -105,6 +105,12 @@ def dense_gram(problem: Problem) -> np.ndarray:
                 np.fill_diagonal(out[slabs[b, a], slabs[b, c]], gram[:, a, c])
     for (s, t), pairs in problem.pairs.items():
         values = pairs.dense()
+        if s == t:
+            values = values + values.transpose(3, 2, 1, 0)
+            for a in range(widths[s]):
+                for c in range(widths[s]):
+                    out[slabs[s, a], slabs[s, c]] += values[:, a, c]
+            continue
         for a in range(widths[s]):
             for c in range(widths[t]):
                 out[slabs[s, a], slabs[t, c]] = values[:, a, c]

@@ -29,22 +29,22 @@ class Elimination:
     ----------
     sizes : tuple of int
         Random effects of each block.
-    first : int
-        The largest block.
+    first : int or None
+        The largest block whose levels do not meet one another.
     rest : int
         Random effects of the others.
     """
 
     sizes: tuple[int, ...]
-    first: int
+    first: int | None
     rest: int
 
     @classmethod
     def of(cls, problem: Problem) -> Elimination:
         """Sizes of the blocks of `problem`."""
         sizes = tuple(k * n for k, n in zip(problem.layout.widths, problem.layout.n_levels, strict=True))
-        first = int(np.argmax(sizes))
-        return cls(sizes, first, sum(sizes) - sizes[first])
+        first = problem.eliminable
+        return cls(sizes, first, sum(sizes) - (0 if first is None else sizes[first]))
 
     @property
     def filling(self) -> int | None:
@@ -55,7 +55,7 @@ class Elimination:
     def visits(self, problem: Problem) -> float:
         """Entries of the Schur complement that elimination of the largest block touches, counted with repetition."""
         widths, levels = problem.layout.widths, problem.layout.n_levels
-        met = np.zeros(levels[self.first])
+        met = np.zeros(0 if self.first is None else levels[self.first])
         for (s, t), pairs in problem.pairs.items():
             if s == self.first:
                 met += np.diff(pairs.indptr) * widths[t]
@@ -69,6 +69,8 @@ def coupling_memory(problem: Problem, elimination: Elimination, visits: float, n
     if not elimination.rest:
         return 0.0
     layout, first = problem.layout, elimination.first
+    if first is None:
+        return 0.0
     form = choose_form((layout.n_levels[first], layout.widths[first], elimination.rest), visits)
     if form is DenseCoupling:
         return _DENSE_ARRAYS * 8.0 * elimination.sizes[first] * elimination.rest
@@ -76,8 +78,10 @@ def coupling_memory(problem: Problem, elimination: Elimination, visits: float, n
     return listed + (_LOOPS_BYTES if form is SparseCoupling else 0.0)
 
 
-def density(problem: Problem, first: int) -> float:
+def density(problem: Problem, first: int | None) -> float:
     """Share of the Schur complement that elimination of block `first` fills, measured at evenly spaced levels."""
+    if first is None:
+        return 0.0
     rest = [b for b in range(len(problem.layout.widths)) if b != first]
     met = {b: _pattern(problem, first, b) for b in rest}
     widths, levels = problem.layout.widths, problem.layout.n_levels

@@ -93,6 +93,11 @@ def plan(problem: Problem, backend: str = "auto", method: str = "auto", limits: 
         raise BackendError(
             "backend='cholmod' needs scikit-sparse: install mixedsparse[cholmod] (it compiles against SuiteSparse)."
         )
+    if method == "iterative" and problem.coupled:
+        raise BackendError(
+            "Iterative fits take terms with one level per row and independent levels only: fit roles(), mm() and rel() "
+            "by method='direct'."
+        )
     weighed = _Weighed(problem, backend, method, limits)
     direct, why = weighed.direct(backend)
     if method == "direct" or backend != "auto":
@@ -134,13 +139,14 @@ class _Weighed:
         self.engine: CholmodEngine | None = None
         self.split = self._split()
         self.cholmod = self._cholmod() if method != "iterative" and self._asks_cholmod(backend) else None
-        self.iterative = self._iterative() if self.rest else None
+        self.iterative = self._iterative() if self.rest and not problem.coupled else None
 
     def _asks_cholmod(self, backend: str) -> bool:
         """Whether CHOLMOD can be the better one: the rest is neither small nor dense anyway."""
         if backend != "auto" or not cholmod.available() or self.rest <= self.limits.small_rest:
             return backend == "cholmod"
-        if self.visits <= _DENSE_SHARE * self.rest**2:
+        met = sum(2 * self.problem.pairs[b, b].data.size for b in self.problem.coupled)
+        if self.visits + met <= _DENSE_SHARE * self.rest**2:
             return True
         return self.rest > _SAMPLED_REST and density(self.problem, self.elimination.first) <= _DENSE_SHARE
 

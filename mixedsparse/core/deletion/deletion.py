@@ -19,8 +19,9 @@ from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.rows import perfect_share
-from mixedsparse.core.problem.edits import Rows, keeps_digits, rows, without
+from mixedsparse.core.problem.edits import Rows, keeps_digits, rows
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.subtraction import without
 from mixedsparse.ground.errors import DataError, NotPositiveDefiniteError
 
 __all__ = ["Deleter", "Deletions", "delete_each"]

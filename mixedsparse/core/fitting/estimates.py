@@ -158,13 +158,15 @@ def conditional_covariances(problem: Problem, fit: Fit) -> list[np.ndarray]:
 def prediction_error_covariances(problem: Problem, fit: Fit) -> list[np.ndarray]:
     """Var(b-hat_l - b_l) at the estimates, beta estimated: (levels, K, K) per block, user's basis.
 
-    b-hat moves with beta-hat by -G H_l (beta-hat - beta), G = Lambda Lambda', H = Z'V_0^-1 Q, which adds
+    b-hat moves with beta-hat by -G H_l (beta-hat - beta), G = Lambda Lambda', H = Z'V_0^-1 Q (times the relationship
+    of the levels, where they have one), which adds
     sigma^2 G H_l K H_l'G to `conditional_covariances`: the block of the inverse of the mixed-model equations
     (Henderson 1975, Biometrics 31, 423-447).
     """
     pls, out = fit.search.pls, []
+    H = problem.related(pls.Hx)
     for b, cov in enumerate(pls.factor.conditional_covariances()):
-        moved = pls.lams[b] @ pls.lams[b].T @ pls.Hx[b]
+        moved = pls.lams[b] @ pls.lams[b].T @ H[b]
         out.append(_in_user_basis(problem, fit, b, cov + moved @ pls.K @ moved.swapaxes(1, 2)))
     return out
 

@@ -138,7 +138,7 @@ def unidentified_directions(engine: Engine) -> np.ndarray:
         w = [rng.normal(size=(n, k, 1)) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
         raw = engine.times(w)
         inner = _free_of_x(problem, w, raw)
-        pairs = [times_units(layout, [v[:, :, 0] for v in vectors]) for vectors in (inner, raw)]
+        pairs = [times_units(layout, [v[:, :, 0] for v in problem.related(vectors)]) for vectors in (inner, raw)]
         both = [np.concatenate(pair, axis=2) for pair in zip(*pairs, strict=True)]
         taken = engine.times(both)
         projected = _free_of_x(problem, both, taken)
@@ -173,12 +173,27 @@ def _flat(vectors: list[np.ndarray]) -> np.ndarray:
 def _traces(problem: Problem) -> np.ndarray:
     """tr(P G_i) of every parameter and n - p, (m + 1,)."""
     p = problem.p
+    crosses = [cross[:, :, :p] for cross in problem.Zxy]
     own = [
-        gram.sum(axis=0) - np.tensordot(cross[:, :, :p], cross[:, :, :p], axes=((0, 2), (0, 2)))
-        for gram, cross in zip(problem.grams, problem.Zxy, strict=True)
+        _related_sum(problem, b) - np.tensordot(cross, related, axes=((0, 2), (0, 2)))
+        for b, (cross, related) in enumerate(zip(crosses, problem.related(crosses), strict=True))
     ]
     entries = problem.layout.gather(own) * problem.layout.multiplicity
     return np.append(entries, float(problem.n - p))
+
+
+def _related_sum(problem: Problem, b: int) -> np.ndarray:
+    """Sum over levels of the diagonal blocks of P^-1 Z'Z of one block, (K, K)."""
+    gram, penalty = problem.grams[b], problem.penalties[b]
+    if penalty is None:
+        return np.asarray(gram.sum(axis=0))
+    known, pairs = penalty.relationship, problem.pairs[b, b]
+    out = np.tensordot(known.diagonal, gram, axes=1)
+    met = np.flatnonzero(pairs.data.any(axis=(1, 2)))
+    if len(met):
+        both = np.tensordot(known.entries(pairs.rows[met], pairs.indices[met]), pairs.data[met], axes=1)
+        out = out + both + both.T
+    return np.asarray(out)
 
 
 def _judged(problem: Problem, pls: Pls, directions: np.ndarray) -> Unidentified:
@@ -190,10 +205,11 @@ def _judged(problem: Problem, pls: Pls, directions: np.ndarray) -> Unidentified:
     for i, direction in enumerate(directions.T):
         step = size * direction / np.abs(direction).max()
         inner, pull = np.zeros((p, p)), np.zeros(p)
+        related = problem.related(pls.Hx)
         for b, (lam, hx, zeta) in enumerate(zip(pls.lams, pls.Hx, pls.zeta, strict=True)):
             # W^-1 = V_0 less what the random effects add to it.
             change = symmetric(layout, b, step) - step[-1] * lam @ lam.T
-            turned = np.swapaxes(hx, 1, 2) @ change
+            turned = np.swapaxes(related[b], 1, 2) @ change
             inner += (turned @ hx).sum(axis=0)
             pull -= np.einsum("lpk,lk->p", turned, zeta)
         beta[i] = solve_triangular(problem.basis.root, pls.K @ pull) if p else pull

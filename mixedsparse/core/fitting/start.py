@@ -63,6 +63,12 @@ def moment_start(problem: Problem) -> np.ndarray:
         system[place, place] = _coefficients(side, side, own, own, side.gram)
     for (s, t), pairs in problem.pairs.items():
         rows, columns, data = pairs.rows, pairs.indices, pairs.data
+        if s == t:
+            # All pairs of levels are in the block's own coefficients already, as if none met another.
+            for one, other, met in ((rows, columns, data), (columns, rows, data.swapaxes(1, 2))):
+                more = np.zeros((layout.widths[s] ** 2,) * 2)
+                system[places[s], places[s]] += _add_meetings(more, sides[s], sides[s], one, other, met)
+            continue
         system[places[s], places[t]] = _coefficients(sides[s], sides[t], rows, columns, data)
         system[places[t], places[s]] = _coefficients(sides[t], sides[s], columns, rows, data.swapaxes(1, 2))
     system[-1, -1], known[-1] = problem.n - problem.p, problem.xy[-1, -1]
@@ -94,9 +100,15 @@ def _side(problem: Problem, b: int) -> _Side:
 
 def _coefficients(s: _Side, t: _Side, rows: np.ndarray, columns: np.ndarray, data: np.ndarray) -> np.ndarray:
     """Sum of B (x) B over all pairs of levels, of which those in the lists have rows in common."""
+    return _add_meetings(_gram(s.weighted) @ _gram(t.cross).T, s, t, rows, columns, data)
+
+
+def _add_meetings(
+    out: np.ndarray, s: _Side, t: _Side, rows: np.ndarray, columns: np.ndarray, data: np.ndarray
+) -> np.ndarray:
+    """Add to the sum `out` what its pairs of levels have by rows in common, and take the free entries."""
     p = s.cross.shape[2]
-    out = _gram(s.weighted) @ _gram(t.cross).T
-    step = max(1, _AT_ONCE // (data[0].size + s.gram.shape[1] * p + t.gram.shape[1] * p))
+    step = max(1, _AT_ONCE // (data.shape[1] * data.shape[2] + s.gram.shape[1] * p + t.gram.shape[1] * p))
     for start in range(0, len(rows), step):
         piece = slice(start, start + step)
         own = _times(s.weight[rows[piece]], data[piece])

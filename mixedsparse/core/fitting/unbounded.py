@@ -136,7 +136,8 @@ def _in_memory(problem: Problem) -> _Space:
     for b, inside in _places(problem):
         block = problem.blocks[b]
         own = np.zeros((problem.n, block.n_levels, inside.stop - inside.start))
-        own[np.arange(problem.n), block.codes] = block.z[:, inside]
+        for slot in block.slots:
+            own[np.arange(problem.n), slot.codes] += slot.z[:, inside]
         Z.append(own)
     X = problem.basis.q
     size = np.sqrt(np.square(X).sum(axis=1) + sum(np.square(own).sum(axis=(1, 2)) for own in Z))

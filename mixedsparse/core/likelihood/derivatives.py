@@ -6,6 +6,9 @@ df = n or n - p, block b of the gradient is 2 G_b Lambda_b with
 
     G_b = sum over levels of [Z'V_0^-1 Z]_ll - (REML) H_l K H_l' - (df / r^2) zeta_l zeta_l'
 
+Where levels have a known relationship P^-1, dV_0 / ds_i = Z (P^-1 x S_i) Z', and P^-1 zeta and P^-1 H stand for one of
+the two zeta and H in each product over levels; [Z'V_0^-1 Z Lambda]_ll becomes [Z'Z Lambda M^-1]_ll.
+
 In the entries s of Sigma (see `problem.entries`), with tau = df / r^2, W_0 = Z'P_0 Z and P = V_0^-1 (ML) or P_0 (REML),
 the second derivatives are
 
@@ -94,7 +97,7 @@ def information(
     written : Written or None
         W of all blocks, which is overwritten.
     """
-    moved = times_units(engine.problem.layout, zeta)
+    moved = times_units(engine.problem.layout, engine.problem.related(zeta))
     against_x = times_columns(moved, H)
     traces = None
     if written is None:
@@ -134,12 +137,14 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
         written = factor.projection() if exact and engine.writes_projection else None
         found = information(engine, factor, pls.zeta, pls.Hx, pls.K, pls.reml, written)
     slopes, rises = [], []
-    for lam, trace, zeta, hx in zip(pls.lams, factor.traces(), pls.zeta, pls.Hx, strict=True):
-        squares = zeta.T @ zeta
+    related = zip(problem.related(pls.zeta), problem.related(pls.Hx), strict=True)
+    pieces = zip(pls.lams, factor.traces(), pls.zeta, pls.Hx, related, strict=True)
+    for lam, trace, zeta, hx, (zeta_k, hx_k) in pieces:
+        squares = zeta.T @ zeta_k
         rises.append(squares)
         outer = tau * squares
         if pls.reml and hx.shape[2]:
-            outer = outer + np.tensordot(hx @ pls.K, hx, axes=((0, 2), (0, 2)))
+            outer = outer + np.tensordot(hx @ pls.K, hx_k, axes=((0, 2), (0, 2)))
         slopes.append(trace - outer @ lam)
     gradient = 2.0 * layout.gather(slopes)
     if found is None:

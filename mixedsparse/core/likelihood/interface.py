@@ -48,7 +48,10 @@ class Written(NamedTuple):
 
 
 class Factored(Protocol):
-    """M(theta) = Lambda'Z'Z Lambda + I, factorised. Block vectors are lists of (levels, K, r), one per block."""
+    """M(theta) = Lambda'Z'Z Lambda + I, factorised. Block vectors are lists of (levels, K, r), one per block.
+
+    Blocks with a known relationship among levels have their P in the place of I; see `Problem.penalties`.
+    """
 
     logdet: float
     lams: Sequence[np.ndarray]
@@ -62,7 +65,7 @@ class Factored(Protocol):
         ...
 
     def traces(self) -> list[np.ndarray]:
-        """Sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, (K, K) per block."""
+        """Sum over levels of the diagonal blocks of Z'Z Lambda M^-1 (Z'V_0^-1 Z Lambda for P = I), (K, K) per block."""
         ...
 
     def loss(self) -> float:

@@ -149,4 +149,5 @@ def criterion_value(problem: Problem, logdet: float, log_det_x: float, pwrss: fl
     """-2 log-likelihood or REML criterion, with lme4's constants."""
     df = problem.degrees(reml)
     value = logdet + df * (1.0 + math.log(2.0 * math.pi * pwrss / df)) - problem.sum_log_weights
+    value -= problem.log_det_penalty
     return value + log_det_x + problem.basis.log_det if reml else value

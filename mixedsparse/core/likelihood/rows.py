@@ -29,9 +29,10 @@ _PERFECT, _PERFECT_OF_ROWS = 1e-12, 1e-20
 def can_use_rows(problem: Problem) -> bool:
     """Whether the observations, and the response to which the sums belong, are in memory.
 
-    Sums from which the rows of a level were taken out have fewer rows than those in memory.
+    Sums from which the rows of a level were taken out have fewer rows than those in memory. Rows with several levels,
+    and related levels, are left to the sums.
     """
-    here = problem.has_rows and are_here(problem.basis.residual)
+    here = problem.has_rows and are_here(problem.basis.residual) and not problem.coupled
     return here and len(problem.basis.residual) == problem.n
 
 

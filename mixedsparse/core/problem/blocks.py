@@ -16,6 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
+from mixedsparse.core.problem.slots import per_slot
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout
 from mixedsparse.core.problem.whitening import whiten
 from mixedsparse.core.structures.unstructured import semidefinite_root
@@ -27,7 +28,8 @@ __all__ = ["Block", "BlockLayout", "effect_major", "make_blocks", "make_layout"]
 class Block:
     """One grouping factor: codes (n,), whitened basis z (n, K) over all of its terms.
 
-    `unit` says that z is a single column of ones (a random intercept, unweighted): sums are counts.
+    `unit` says that z is a single column of ones (a random intercept, unweighted): sums are counts. A block whose rows
+    belong to several levels has codes (n, slots) and z (n, slots, K).
     """
 
     codes: np.ndarray
@@ -38,7 +40,14 @@ class Block:
     @property
     def width(self) -> int:
         """Number of random effects per level, K."""
-        return int(self.z.shape[1])
+        return int(self.z.shape[-1])
+
+    @property
+    def slots(self) -> list[Block]:
+        """The block itself, or one block per slot."""
+        if self.codes.ndim == 1:
+            return [self]
+        return [Block(codes, z, self.n_levels, False) for codes, z in per_slot(self.codes, self.z)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,14 +165,20 @@ def make_blocks(terms: Sequence[RandomTerm], root_weights: np.ndarray | None) ->
     bases: list[list[np.ndarray]] = [[] for _ in shared]
     transforms = []
     for term, b in zip(terms, owner, strict=True):
-        z = term.z if root_weights is None else term.z * root_weights[:, None]
-        z, transform = whiten(z)
+        z = term.z
+        if root_weights is not None:
+            z = z * root_weights.reshape(-1, *[1] * (z.ndim - 1))
+        if z.ndim == 2:
+            z, transform = whiten(z)
+        else:
+            flat, transform = whiten(z.reshape(-1, term.k), len(z))
+            z = flat.reshape(z.shape)
         transforms.append(transform)
         bases[b].append(z)
     blocks = []
     for term, pieces in zip(shared, bases, strict=True):
         z = pieces[0] if len(pieces) == 1 else np.hstack(pieces)
-        unit = z.shape[1] == 1 and bool((z == 1.0).all())
+        unit = z.ndim == 2 and z.shape[1] == 1 and bool((z == 1.0).all())
         blocks.append(Block(term.codes, z, term.n_levels, unit))
     return blocks, make_layout(terms, owner, transforms)
 
@@ -201,11 +216,13 @@ def make_layout(terms: Sequence[RandomTerm], owner: Sequence[int], whiten: Seque
 
 
 def _shared_factors(terms: Sequence[RandomTerm]) -> tuple[list[int], list[RandomTerm]]:
-    """Block of each term, and the first term of each block."""
+    """Block of each term, and the first term of each block; one with slots or related levels has its own."""
     owner: list[int] = []
     first: list[RandomTerm] = []
     for term in terms:
         for b, other in enumerate(first):
+            if not (term.is_plain and other.is_plain):
+                continue
             same = term.codes is other.codes or np.array_equal(term.codes, other.codes)
             if same and term.n_levels == other.n_levels:
                 owner.append(b)
@@ -227,5 +244,5 @@ def _whitening_of_theta(layout: ThetaLayout, whiten: Sequence[np.ndarray]) -> np
 
 def effect_major(vectors: np.ndarray) -> np.ndarray:
     """Rows (K levels, r) of block vectors (levels, K, r): all levels of one effect together."""
-    levels, k, _ = vectors.shape
-    return vectors.swapaxes(0, 1).reshape(levels * k, -1)
+    levels, k, r = vectors.shape
+    return vectors.swapaxes(0, 1).reshape(levels * k, r)

@@ -20,6 +20,7 @@ __all__ = [
     "level_products",
     "level_sums",
     "row_slots",
+    "self_pairs",
     "sorted_pairs",
     "stable_order",
 ]
@@ -78,6 +79,8 @@ class Pairs:
 
 def level_sums(block: Block, columns: np.ndarray) -> np.ndarray:
     """Z'columns as an array (levels, K, r) for columns (n, r)."""
+    if block.codes.ndim == 2:
+        return np.add.reduce([level_sums(slot, columns) for slot in block.slots])
     n, r = columns.shape
     out = np.empty((block.n_levels, block.width, r))
     if columns.size <= _COUNTED:
@@ -96,7 +99,7 @@ def level_sums(block: Block, columns: np.ndarray) -> np.ndarray:
 def level_products(block: Block, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Diagonal blocks of Z'Z, (levels, K, K), and Z'columns, (levels, K, r), for columns (n, r)."""
     k, n = block.width, len(columns)
-    if k == 1 or n < _BUSY * block.n_levels or n * (k + columns.shape[1]) > _COPIED:
+    if k == 1 or block.codes.ndim == 2 or n < _BUSY * block.n_levels or n * (k + columns.shape[1]) > _COPIED:
         return level_grams(block), level_sums(block, columns)
     is_sorted = bool((block.codes[1:] >= block.codes[:-1]).all())
     order = slice(None) if is_sorted else stable_order(block.codes, block.n_levels)
@@ -111,6 +114,8 @@ def level_products(block: Block, columns: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def level_grams(block: Block) -> np.ndarray:
     """Return the diagonal blocks of Z'Z, shape (levels, K, K)."""
+    if block.codes.ndim == 2:
+        return _grams_of_slots(block)
     out = np.empty((block.n_levels, block.width, block.width))
     for a in range(block.width):
         for b in range(a + 1):
@@ -121,6 +126,8 @@ def level_grams(block: Block) -> np.ndarray:
 
 def cross_pairs(s: Block, t: Block) -> Pairs:
     """Blocks of Z_s'Z_t."""
+    if s.codes.ndim == 2 or t.codes.ndim == 2:
+        return _added([cross_pairs(one, other) for one in s.slots for other in t.slots])
     n = len(s.codes)
     cells = s.n_levels * t.n_levels
     if cells <= _TABLE_CELLS_PER_ROW * n + 1000:
@@ -143,6 +150,56 @@ def cross_pairs(s: Block, t: Block) -> Pairs:
         data = _sums_by_slot(s, t, slot_of_row, counts)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=s.n_levels))])
     return Pairs(indptr, indices, data, t.n_levels)
+
+
+def self_pairs(block: Block, more: tuple[np.ndarray, np.ndarray] | None = None) -> Pairs:
+    """Blocks of Z'Z between two levels of one block, the first of which comes before the second.
+
+    `more` are further pairs of levels (rows, columns) that need a place; their blocks are 0.
+    """
+    k = block.width
+    pieces = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty((0, k, k)))]
+    slots = block.slots
+    for c, one in enumerate(slots):
+        for other in slots[c + 1 :]:
+            found = cross_pairs(one, other)
+            rows, turned = found.rows, found.rows > found.indices
+            data = np.where(turned[:, None, None], found.data.swapaxes(1, 2), found.data)
+            low, high = np.where(turned, found.indices, rows), np.where(turned, rows, found.indices)
+            off = low != high
+            pieces.append((low[off], high[off], data[off]))
+    if more is not None:
+        pieces.append((*more, np.zeros((len(more[0]), k, k))))
+    rows, columns, data = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    return _sum_of_blocks(rows, columns, data, block.n_levels, block.n_levels)
+
+
+def _grams_of_slots(block: Block) -> np.ndarray:
+    """Diagonal blocks of Z'Z where rows have several levels, which may be the same one twice."""
+    slots = block.slots
+    out = np.add.reduce([level_grams(slot) for slot in slots])
+    for c, one in enumerate(slots):
+        for other in slots[c + 1 :]:
+            same = np.flatnonzero(one.codes == other.codes)
+            both = one.z[same][:, :, None] * other.z[same][:, None, :]
+            np.add.at(out, one.codes[same], both + both.swapaxes(1, 2))
+    return out
+
+
+def _added(pieces: list[Pairs]) -> Pairs:
+    """Sum of pairs of the same two blocks."""
+    rows, columns = (np.concatenate([getattr(p, name) for p in pieces]) for name in ("rows", "indices"))
+    data = np.concatenate([p.data for p in pieces])
+    return _sum_of_blocks(rows, columns, data, len(pieces[0].indptr) - 1, pieces[0].n_columns)
+
+
+def _sum_of_blocks(rows: np.ndarray, columns: np.ndarray, data: np.ndarray, n_rows: int, n_columns: int) -> Pairs:
+    """Pairs from blocks of which several may belong to the same pair of levels; every pair keeps its place."""
+    place, slot = np.unique(rows * n_columns + columns, return_inverse=True)
+    summed = np.zeros((len(place), *data.shape[1:]))
+    np.add.at(summed, slot, data)
+    rows, columns = np.divmod(place, n_columns)
+    return Pairs(np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))]), columns, summed, n_columns)
 
 
 def sorted_pairs(rows: np.ndarray, columns: np.ndarray, data: np.ndarray, n_rows: int, n_columns: int) -> Pairs:

@@ -1,8 +1,8 @@
 """Problems made from another: with another response or weights, without some rows, with fewer columns or effects.
 
-``with_response``, ``reweighted`` and ``without`` stay on the pattern: whitening and the basis Q of X are linear maps
-that stay as they were made, and so do the levels and the pattern of Z'Z. An engine takes the new numbers on by
-`Engine.with_problem`, without a new analysis. ``rows`` and ``combined`` have a pattern of their own.
+``with_response``, ``reweighted`` and ``subtraction.without`` stay on the pattern: whitening and the basis Q of X are
+linear maps that stay as they were made, and so do the levels and the pattern of Z'Z. An engine takes the new numbers on
+by `Engine.with_problem`, without a new analysis. ``rows`` and ``combined`` have a pattern of their own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from mixedsparse.core.problem.fixed import split_response
 from mixedsparse.core.problem.problem import Problem, make_problem
 from mixedsparse.core.problem.sums import Aggregates, aggregated_problem, constant_column
 from mixedsparse.core.problem.terms import RandomTerm, theta_order
+from mixedsparse.ground.errors import DataError
 
 __all__ = [
     "Rows",
+    "check_rows",
     "combined",
     "keeps_digits",
     "on_rows",
@@ -32,7 +34,6 @@ __all__ = [
     "sums_only",
     "with_response",
     "with_sums",
-    "without",
 ]
 
 # Share of the sums of squares of Q and of the residual that must be left: subtraction takes its root in digits.
@@ -55,7 +56,7 @@ def with_response(problem: Problem, y: np.ndarray) -> Problem:
         moved = with_response(problem.origin, y)
         assert problem.root_weights is not None
         return reweighted(moved, np.square(problem.root_weights))
-    _check_rows(problem)
+    check_rows(problem)
     basis = problem.basis
     shift, residual = split_response(basis.q, y, basis.has_constant, problem.root_weights)
     Zy = [level_sums(block, residual[:, None])[:, :, 0] for block in problem.blocks]
@@ -88,7 +89,7 @@ def reweighted(problem: Problem, weights: np.ndarray, columns: bool = True) -> P
         Whether sums with [Q r] are made too. Without them the result serves factorisations of M only: `Zxy` and `xy`
         are empty, and whatever uses them stops.
     """
-    _check_rows(problem)
+    check_rows(problem)
     origin = problem if problem.origin is None else problem.origin
     change = weights if origin.root_weights is None else weights / np.square(origin.root_weights)
     sums = origin.row_sums
@@ -115,7 +116,7 @@ def reweighted(problem: Problem, weights: np.ndarray, columns: bool = True) -> P
     )
 
 
-def _check_rows(problem: Problem) -> None:
+def check_rows(problem: Problem) -> None:
     """Refuse a problem whose rows in memory are more than it counts."""
     if len(problem.basis.residual) != problem.n:
         raise ValueError("A problem without some of its rows cannot be edited again: edit the whole one first.")
@@ -124,48 +125,6 @@ def _check_rows(problem: Problem) -> None:
 def same_gram(one: Problem, other: Problem) -> bool:
     """Whether two problems share Z'Z itself, as those do that differ in the response only."""
     return one.grams is other.grams and one.pairs is other.pairs
-
-
-def without(problem: Problem, at: np.ndarray) -> Problem:
-    """Return `problem` without the rows `at` (r,), by subtraction of their products.
-
-    Levels that lose all of their rows keep their place with sums of exactly 0; M is the identity there, so that they
-    add nothing to the criterion or its derivatives. Rows are not to be had of the result.
-    """
-    _check_rows(problem)
-    columns = problem.columns[at]
-    z = [block.z[at] for block in problem.blocks]
-    codes = [block.codes[at] for block in problem.blocks]
-    gone = [
-        (count > 0) & (np.bincount(code, minlength=len(count)) == count)
-        for code, count in zip(codes, problem.level_sizes, strict=True)
-    ]
-    weights = None if problem.root_weights is None else problem.root_weights[at]
-    sums = zip(problem.Zxy, codes, z, gone, strict=True)
-    pairs = {
-        (s, t): replace(
-            old,
-            data=_subtracted(old.data, problem.slots[s, t][at], z[s], z[t], gone[s][old.rows] | gone[t][old.indices]),
-        )
-        for (s, t), old in problem.pairs.items()
-    }
-    return replace(
-        problem,
-        n=problem.n - len(at),
-        grams=tuple(map(_subtracted, problem.grams, codes, z, z, gone)),
-        pairs=pairs,
-        Zxy=tuple(_subtracted(own, code, left, columns, lost) for own, code, left, lost in sums),
-        xy=problem.xy - columns.T @ columns,
-        sum_log_weights=problem.sum_log_weights - (0.0 if weights is None else 2.0 * float(np.log(weights).sum())),
-    )
-
-
-def _subtracted(whole: np.ndarray, at: np.ndarray, left: np.ndarray, right: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """Subtract from whole[at] the products of rows of left (r, K) and right (r, c); 0 where `gone`."""
-    out = whole.copy()
-    np.subtract.at(out, at, left[:, :, None] * right[:, None, :])
-    out[gone] = 0.0
-    return out
 
 
 def keeps_digits(whole: Problem, part: Problem) -> bool:
@@ -190,9 +149,17 @@ def on_rows(term: RandomTerm, at: np.ndarray, copy: np.ndarray | None = None) ->
 
     With `copy` (r,), the number of a copy of each row, the copies of a level are levels of their own.
     """
-    codes = term.codes[at] if copy is None else copy * term.n_levels + term.codes[at]
-    _, codes = np.unique(codes, return_inverse=True)
-    return RandomTerm(term.group, codes, term.z[at], term.columns, covariance=term.covariance)
+    if term.precision is not None:
+        if copy is not None:
+            raise DataError(f"Levels of {term.group!r} are related to one another: they cannot be drawn several times.")
+        return RandomTerm(
+            term.group, term.codes[at], term.z[at], term.columns, term.levels, None, term.covariance, term.precision
+        )
+    codes = term.codes[at]
+    if copy is not None:
+        codes = copy.reshape(-1, *[1] * (codes.ndim - 1)) * term.n_levels + codes
+    _, numbered = np.unique(codes, return_inverse=True)
+    return RandomTerm(term.group, numbered.reshape(codes.shape), term.z[at], term.columns, covariance=term.covariance)
 
 
 def combined(

@@ -11,8 +11,9 @@ from scipy.linalg import lapack
 
 from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.blocks import Block, BlockLayout, make_blocks
-from mixedsparse.core.problem.crossproducts import Pairs, cross_pairs, level_products
+from mixedsparse.core.problem.crossproducts import Pairs, cross_pairs, level_products, self_pairs
 from mixedsparse.core.problem.fixed import FixedBasis, make_basis
+from mixedsparse.core.problem.penalty import Penalty, penalty_of, upper_entries
 from mixedsparse.core.problem.reweighting import RowSums, slots_of
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout, theta_order
 from mixedsparse.ground.threads import blas_threads
@@ -34,8 +35,9 @@ class Problem:
         Where theta stands in the blocks.
     grams : tuple of ndarray (levels, K, K)
         Diagonal blocks of Z'Z.
-    pairs : dict (s, t) -> Pairs, s < t
-        Off-diagonal blocks of Z'Z.
+    pairs : dict (s, t) -> Pairs, s <= t
+        Off-diagonal blocks of Z'Z. Keys (t, t) are there where levels of one block meet, in a row with several slots or
+        by a known relationship: pairs of levels, the first before the second.
     Zxy : tuple of ndarray (levels, K, p + 1)
         Z'[Q r].
     xy : ndarray, shape (p + 1, p + 1)
@@ -61,6 +63,45 @@ class Problem:
     sum_log_weights: float
     root_weights: np.ndarray | None = field(repr=False, default=None)
     origin: Problem | None = field(repr=False, default=None)
+
+    @cached_property
+    def coupled(self) -> frozenset[int]:
+        """Blocks whose levels meet one another: M has more there than a block per level."""
+        return frozenset(s for s, t in self.pairs if s == t)
+
+    @property
+    def eliminable(self) -> int | None:
+        """The block with most effects among those whose part of M is block diagonal; None if there is none."""
+        sizes = {b: k * n for b, (k, n) in enumerate(zip(self.layout.widths, self.layout.n_levels, strict=True))}
+        free = [b for b in sizes if b not in self.coupled]
+        return max(free, key=sizes.__getitem__) if free else None
+
+    @cached_property
+    def penalties(self) -> tuple[Penalty | None, ...]:
+        """P of each block in the place of I in M; None where levels are independent."""
+        if not self.is_penalised:
+            return (None,) * len(self.grams)
+        owners = [self.layout.term_block.index(b) for b in range(len(self.grams))]
+        return tuple(penalty_of(self.terms[t], self.pairs.get((b, b))) for b, t in enumerate(owners))
+
+    @cached_property
+    def is_penalised(self) -> bool:
+        """Whether some block has a P that is not I."""
+        return bool(self.coupled) and any(term.precision is not None for term in self.terms)
+
+    @cached_property
+    def log_det_penalty(self) -> float:
+        """Sum of log|P x I| over the terms that have a P."""
+        if not self.is_penalised:
+            return 0.0
+        return sum((t.k * t.precision.log_det for t in self.terms if t.precision is not None), 0.0)
+
+    def related(self, vectors: list[np.ndarray]) -> list[np.ndarray]:
+        """P^-1 times block vectors (levels, K, ...); the vectors themselves where P is I."""
+        if not self.is_penalised:
+            return vectors
+        pairs = zip(self.penalties, vectors, strict=True)
+        return [v if penalty is None else penalty.relationship.times(v) for penalty, v in pairs]
 
     @property
     def p(self) -> int:
@@ -107,7 +148,7 @@ class Problem:
     @cached_property
     def level_sizes(self) -> list[np.ndarray]:
         """Number of rows of each level, (levels,) per block."""
-        return [np.bincount(block.codes, minlength=block.n_levels) for block in self.blocks]
+        return [np.bincount(block.codes.ravel(), minlength=block.n_levels) for block in self.blocks]
 
     @cached_property
     def row_sums(self) -> RowSums:
@@ -121,7 +162,9 @@ class Problem:
         In X, and in a term with an intercept, the first column counts as the constant, and has none: infinity.
         """
         random = [
-            _spreads_of_rows(term.z) if self.has_rows and term.columns[0] != "Intercept" else _spreads(root)
+            _spreads_of_rows(term.z)
+            if self.has_rows and term.columns[0] != "Intercept" and term.z.ndim == 2
+            else _spreads(root)
             for term, root in zip(self.terms, self.layout.whiten, strict=True)
         ]
         return (_spreads(self.basis.root), *random)
@@ -168,7 +211,7 @@ def _make_problem(y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], wei
         basis=basis,
         layout=layout,
         grams=tuple(grams for grams, _ in products),
-        pairs=_all_pairs(blocks),
+        pairs=_all_pairs(blocks, _relations(ordered, layout)),
         Zxy=tuple(sums for _, sums in products),
         xy=columns.T @ columns,
         sum_log_weights=0.0 if weights is None else float(np.log(weights).sum()),
@@ -184,8 +227,23 @@ def root_change(problem: Problem) -> np.ndarray:
     return problem.root_weights if before is None else problem.root_weights / before
 
 
-def _all_pairs(blocks: Sequence[Block]) -> dict[tuple[int, int], Pairs]:
-    return {(s, t): cross_pairs(blocks[s], blocks[t]) for s in range(len(blocks)) for t in range(s + 1, len(blocks))}
+def _all_pairs(
+    blocks: Sequence[Block], relations: dict[int, tuple[np.ndarray, np.ndarray]]
+) -> dict[tuple[int, int], Pairs]:
+    out = {(s, t): cross_pairs(blocks[s], blocks[t]) for s in range(len(blocks)) for t in range(s + 1, len(blocks))}
+    for b, block in enumerate(blocks):
+        if block.codes.ndim == 2 or b in relations:
+            out[b, b] = self_pairs(block, relations.get(b))
+    return out
+
+
+def _relations(terms: Sequence[RandomTerm], layout: BlockLayout) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Pairs of levels of a block that P joins."""
+    return {
+        b: upper_entries(term.precision)[:2]
+        for b, term in zip(layout.term_block, terms, strict=True)
+        if term.precision is not None
+    }
 
 
 def _spreads(root: np.ndarray) -> np.ndarray:

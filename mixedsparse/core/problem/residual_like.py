@@ -48,7 +48,7 @@ def is_like_residual(grams: np.ndarray, n: int) -> bool:
 def term_is_like_residual(term: RandomTerm, weights: np.ndarray | None) -> bool:
     """Whether one term, with its rows and their `weights` (n,), can stand in for the residual."""
     n = len(term.codes)
-    if term.n_levels * term.k < n or _is_restricted(term):
+    if term.n_levels * term.k < n or not term.is_plain or _is_restricted(term):
         return False
     block = make_blocks([term], None if weights is None else np.sqrt(weights))[0][0]
     return is_like_residual(level_grams(block), n)
@@ -58,6 +58,8 @@ def like_residual(problem: Problem) -> RandomTerm | None:
     """Return the first term of a problem that can stand in for the residual, None if there is none."""
     layout = problem.layout
     for term, block, start in zip(problem.terms, layout.term_block, layout.term_start, strict=True):
+        if block in problem.coupled:
+            continue
         inside = slice(start, start + term.k)
         if term.n_levels * term.k < problem.n or _is_restricted(term):
             continue

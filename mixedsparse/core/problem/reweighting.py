@@ -10,6 +10,7 @@ from scipy import sparse
 
 from mixedsparse.core.problem.blocks import Block
 from mixedsparse.core.problem.crossproducts import Pairs, row_slots
+from mixedsparse.core.problem.slot_products import SlotProducts, slot_columns
 
 __all__ = ["RowSums", "slots_of"]
 
@@ -35,9 +36,9 @@ class RowSums:
     ) -> None:
         self.blocks, self.old = blocks, pairs
         self.slots = slots_of(blocks, pairs) if slots is None else slots
-        self._grams = [_Products(b, b, b.codes, b.n_levels) for b in blocks]
+        self._grams = [_products(b, b, None) for b in blocks]
         self._pairs = {
-            (s, t): _Products(blocks[s], blocks[t], self.slots[s, t], len(old.indices)) for (s, t), old in pairs.items()
+            (s, t): _products(blocks[s], blocks[t], old, self.slots.get((s, t))) for (s, t), old in pairs.items()
         }
 
     def grams(self, weights: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -70,7 +71,12 @@ class RowSums:
     @cached_property
     def designs(self) -> list[sparse.csc_matrix]:
         """Z' of each block, (levels * K, n)."""
-        return [_columns(block.z, block.codes, block.n_levels) for block in self.blocks]
+        return [
+            sum(slot_columns(slot.z, slot.codes, block.n_levels) for slot in block.slots)
+            if block.codes.ndim == 2
+            else slot_columns(block.z, block.codes, block.n_levels)
+            for block in self.blocks
+        ]
 
     def spread(self, modes: Sequence[np.ndarray]) -> np.ndarray:
         """Z b, (n,), for b (levels, K) per block."""
@@ -90,8 +96,22 @@ class RowSums:
 
 
 def slots_of(blocks: Sequence[Block], pairs: Mapping[Key, Pairs]) -> dict[Key, np.ndarray]:
-    """Position of each row, (n,), among the blocks of each pair."""
-    return {(s, t): row_slots(old, blocks[s].codes, blocks[t].codes) for (s, t), old in pairs.items()}
+    """Position of each row, (n,), among the blocks of each pair of blocks whose rows have one level each."""
+    return {
+        (s, t): row_slots(old, blocks[s].codes, blocks[t].codes)
+        for (s, t), old in pairs.items()
+        if s != t and blocks[s].codes.ndim == blocks[t].codes.ndim == 1
+    }
+
+
+def _products(s: Block, t: Block, pairs: Pairs | None, slots: np.ndarray | None = None) -> _Products | SlotProducts:
+    """Products of the rows of two blocks at the levels of `pairs`, or of one block at its levels."""
+    if s.codes.ndim == 2 or t.codes.ndim == 2 or (pairs is not None and s is t):
+        return SlotProducts(s, t, pairs)
+    if pairs is None:
+        return _Products(s, t, s.codes, s.n_levels)
+    assert slots is not None
+    return _Products(s, t, slots, len(pairs.indices))
 
 
 class _Products:
@@ -103,7 +123,7 @@ class _Products:
         size = s.width * t.width
         if not (s.unit and t.unit) and len(slots) * size <= _KEPT:
             products = s.z[:, :, None] * t.z[:, None, :]
-            self.table = _columns(products.reshape(len(slots), size), slots, count)
+            self.table = slot_columns(products.reshape(len(slots), size), slots, count)
 
     def sums(self, weights: np.ndarray) -> np.ndarray:
         """Sum the products times the weights, (count, K_s, K_t)."""
@@ -132,11 +152,3 @@ class _Products:
             for b in range(self.t.width):
                 out += blocks[self.slots, a, b] * self.s.z[:, a] * self.t.z[:, b]
         return out
-
-
-def _columns(values: np.ndarray, slots: np.ndarray, count: int) -> sparse.csc_matrix:
-    """Matrix (count * k, n) whose column i has the numbers `values[i]` (k,) in the rows of slot i."""
-    n, k = values.shape
-    index = np.int32 if max(n, count) * k < np.iinfo(np.int32).max else np.int64
-    rows = slots.astype(index)[:, None] * k + np.arange(k, dtype=index)
-    return sparse.csc_matrix((values.ravel(), rows.ravel(), np.arange(n + 1, dtype=index) * k), shape=(count * k, n))

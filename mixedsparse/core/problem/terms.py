@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mixedsparse.core.problem.absent_rows import ELSEWHERE
+from mixedsparse.core.problem.absent_rows import ELSEWHERE, are_here
+from mixedsparse.core.problem.relationship import Relationship, relationship
+from mixedsparse.core.problem.slots import is_list_of_columns, stacked
 from mixedsparse.core.structures.interface import Structure
 from mixedsparse.core.structures.kinds import US, Kind
 from mixedsparse.ground.checks import KINDS, as_array, shown
@@ -27,9 +29,11 @@ class RandomTerm:
     group : str
         Name of the grouping factor, ``"Subject"`` or ``"a:b"``.
     codes : ndarray of int, shape (n,)
-        Level of each row, ``0 .. n_levels - 1``; every level must occur.
+        Level of each row, ``0 .. n_levels - 1``; every level must occur, unless `precision` is given. A list of such
+        arrays, one per slot, where rows belong to several levels at once; they are kept as (n, slots).
     z : ndarray, shape (n, k)
-        Basis of the term: one column per random effect (all ones for an intercept).
+        Basis of the term: one column per random effect (all ones for an intercept). A list of them where `codes` is
+        one, kept as (n, slots, k): a row has the sum over its slots.
     columns : tuple of str, length k
         Names of the effects; ``("Intercept",)`` and so on when not given.
     levels : ndarray, shape (n_levels,)
@@ -39,6 +43,9 @@ class RandomTerm:
     covariance : Structure or Kind, optional
         Of the effects of a level, such as ``ms.cov.CS()``; none, the default, leaves it unstructured. The term has it
         as the structure of its k effects.
+    precision : array or sparse matrix, shape (n_levels, n_levels), optional
+        P, symmetric and positive definite: an effect has the covariance P^-1 among levels, times its variance. Levels
+        are independent by default.
 
     Raises
     ------
@@ -60,14 +67,18 @@ class RandomTerm:
     levels: np.ndarray = field(default_factory=lambda: np.empty(0))
     rows: Any = field(default=None, repr=False)
     covariance: Structure | Kind | None = None
+    precision: Relationship | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         rows = row_labels(self.codes)
         KINDS["RandomTerm.group"].check("group", self.group)
         KINDS["x_names"].check("columns", self.columns)
-        z = _real(_in_order(self.z, rows, self.group), self.group)
-        codes = as_array(self.codes, f"Random term on {self.group!r}: codes")
-        if codes.ndim != 1 or z.ndim != 2 or len(codes) != len(z):
+        several = is_list_of_columns(self.codes)
+        z = _real(stacked(self.z, 2) if several else _in_order(self.z, rows, self.group), self.group)
+        codes = as_array(stacked(self.codes, 1) if several else self.codes, f"Random term on {self.group!r}: codes")
+        if codes.ndim == 2 and codes.shape[1] == 1 and z.ndim == 3:
+            codes, z = codes[:, 0], z[:, 0]
+        if codes.ndim not in (1, 2) or z.ndim != codes.ndim + 1 or z.shape[: codes.ndim] != codes.shape:
             raise DataError(
                 f"Random term on {self.group!r}: codes {codes.shape} and z {z.shape} must have one row per observation."
             )
@@ -76,17 +87,25 @@ class RandomTerm:
         if len(codes) and codes.min() < 0:
             raise DataError(f"Random term on {self.group!r}: codes must not be negative (drop missing levels first).")
         names = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
-        columns = names or _default_columns(z.shape[1])
+        columns = names or _default_columns(z.shape[-1])
+        precision = None if self.precision is None else relationship(self.precision, self.group)
         if not hasattr(self.levels, "__len__") or as_array(self.levels, "levels").ndim != 1:
             raise DataError(f"Random term on {self.group!r}: levels must be one label per level, in a list.")
         n_levels = len(self.levels) or (int(codes.max()) + 1 if len(codes) else 0)
+        if precision is not None:
+            n_levels = len(self.levels) or precision.n_levels
+            if n_levels != precision.n_levels:
+                raise DataError(
+                    f"Random term on {self.group!r}: a precision matrix of {precision.n_levels} levels, but {n_levels} "
+                    "labels of levels."
+                )
         levels = np.asarray(self.levels) if len(self.levels) else np.arange(n_levels)
-        if len(columns) != z.shape[1]:
-            raise DataError(f"Random term on {self.group!r}: {z.shape[1]} columns of z but {len(columns)} names.")
-        structure = _structure(self.covariance, z.shape[1], self.group)
+        if len(columns) != z.shape[-1]:
+            raise DataError(f"Random term on {self.group!r}: {z.shape[-1]} columns of z but {len(columns)} names.")
+        structure = _structure(self.covariance, z.shape[-1], self.group)
         if len(codes) and codes.max() >= n_levels:
             raise DataError(f"Random term on {self.group!r}: code {codes.max()} but only {n_levels} levels.")
-        if len(codes) and np.bincount(codes, minlength=n_levels).min() == 0:
+        if len(codes) and precision is None and np.bincount(codes.ravel(), minlength=n_levels).min() == 0:
             raise DataError(
                 f"Random term on {self.group!r}: some of the {n_levels} levels do not occur; number those that do "
                 "without gaps, e.g. by np.unique(codes, return_inverse=True)."
@@ -98,6 +117,7 @@ class RandomTerm:
         object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "levels", levels)
         object.__setattr__(self, "covariance", structure)
+        object.__setattr__(self, "precision", precision)
 
     @classmethod
     def without_rows(cls, group: str, columns: tuple[str, ...], levels: np.ndarray) -> RandomTerm:
@@ -111,6 +131,7 @@ class RandomTerm:
             "levels": levels,
             "rows": None,
             "covariance": None,
+            "precision": None,
         }
         for name, value in values.items():
             object.__setattr__(term, name, value)
@@ -136,6 +157,17 @@ class RandomTerm:
     def n_theta(self) -> int:
         """Number of entries of the lower triangle."""
         return self.k * (self.k + 1) // 2
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every row has one level, and levels are independent."""
+        return self.precision is None and (not are_here(self.codes) or self.codes.ndim == 1)
+
+    @property
+    def gram(self) -> np.ndarray:
+        """Z'z over all rows and slots, (k, k)."""
+        flat = self.z.reshape(-1, self.k)
+        return np.asarray(flat.T @ flat)
 
 
 def _structure(covariance: Any, k: int, group: str) -> Structure | None:

@@ -17,11 +17,15 @@ _DOUBTFUL = 1e-8
 _DEPENDENT = 1e-13
 
 
-def whiten(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return z T^-1, shape (n, k), and T (k, k); T is diagonal where the columns of z are dependent."""
-    gram = z.T @ z / len(z)
+def whiten(z: np.ndarray, n: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return z T^-1, shape (rows, k), and T (k, k) with T'T = z'z / n, n = rows if not given.
+
+    T is diagonal where the columns of z are dependent.
+    """
+    n = len(z) if n is None else n
+    gram = z.T @ z / n
     if is_doubtful(gram):
-        return factor_columns(z, len(z))
+        return factor_columns(z, n)
     transform = whitening(gram)
     if transform[0, 0] == 1.0 and len(transform) == 1:
         return z, transform

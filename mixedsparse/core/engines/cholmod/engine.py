@@ -131,12 +131,16 @@ class CholmodEngine:
     def refill(self, lams: Sequence[np.ndarray]) -> int:
         """Factorise M in place; returns the stamp of this factorisation."""
         diagonal = []
-        for gram, lam in zip(self.problem.grams, lams, strict=True):
+        for gram, lam, penalty in zip(self.problem.grams, lams, self.problem.penalties, strict=True):
             block = lam.T @ gram @ lam
             index = np.arange(len(lam))
-            block[:, index, index] += 1.0
+            block[:, index, index] += 1.0 if penalty is None else penalty.diagonal[:, None]
             diagonal.append(block)
         pairs = {(s, t): lams[s].T @ p.data @ lams[t] for (s, t), p in self.problem.pairs.items()}
+        for b, penalty in enumerate(self.problem.penalties):
+            if penalty is not None:
+                index = np.arange(len(lams[b]))
+                pairs[b, b][:, index, index] += penalty.pairs[:, None]
         self.cholesky.factorize(self._values(diagonal, pairs)[self.order])
         return self.cholesky.stamp
 
@@ -189,6 +193,9 @@ class CholmodFactored:
         rotated = [lam.T @ v for lam, v in zip(self.lams, vectors, strict=True)]
         solved = engine.blocks(engine.cholesky.solve(engine.flat(rotated)))
         modes = [lam @ v for lam, v in zip(self.lams, solved, strict=True)]
+        if engine.problem.is_penalised:
+            pieces = zip(engine.problem.penalties, solved, strict=True)
+            solved = [v if penalty is None else penalty.relationship.times_precision(v) for penalty, v in pieces]
         plain: Vectors | list[None] = [None] * len(self.lams)
         if not all(is_safe(lam).all() for lam in self.lams):
             plain = [v - w for v, w in zip(vectors, engine.times(modes), strict=True)]

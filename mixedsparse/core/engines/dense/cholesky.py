@@ -32,7 +32,7 @@ def is_small(engine: Engine) -> bool:
     """Whether the dense form should stand in for `engine` during the search."""
     problem = engine.problem
     limit = engine.limits.dense if len(problem.layout.widths) == 1 else engine.limits.dense_crossed
-    return engine.yields_to_dense and problem.layout.q + problem.p <= limit
+    return engine.yields_to_dense and not problem.coupled and problem.layout.q + problem.p <= limit
 
 
 @dataclass(slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -20,14 +21,24 @@ Vectors = list[np.ndarray]
 class SplitAnalysis:
     """Blocks of one `problem`: the one with most effects is eliminated, `first`, the others are the `rest`.
 
+    Blocks whose levels meet one another belong to the rest; where there is no other, `first` is None, and a block
+    without levels is eliminated.
+
     An analysis `like` this one, of other numbers on the same pattern, shares what depends on the pattern only.
     """
 
     def __init__(self, problem: Problem, like: SplitAnalysis | None = None, limits: Limits = LIMITS) -> None:
         self.problem, self.like, self.limits = problem, like, limits
-        layout = problem.layout
-        self.first = int(np.argmax([k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]))
-        self.gram = problem.grams[self.first]
+        self.first = problem.eliminable
+        self.gram = np.empty((0, 1, 1)) if self.first is None else problem.grams[self.first]
+
+    def of_first(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
+        """Pick what belongs to the eliminated block from block vectors (levels, K, r)."""
+        return np.empty((0, 1, pieces[0].shape[2])) if self.first is None else pieces[self.first]
+
+    def lam_of_first(self, lams: Sequence[np.ndarray]) -> np.ndarray:
+        """Lambda (K, K) of the eliminated block."""
+        return np.ones((1, 1)) if self.first is None else lams[self.first]
 
     @cached_property
     def rest(self) -> Rest:
@@ -58,7 +69,7 @@ class SplitAnalysis:
 
     def times(self, vectors: Vectors) -> Vectors:
         """Z'Z times block vectors."""
-        first = vectors[self.first]
+        first = self.of_first(vectors)
         mine = apply_blocks(self.gram, first)
         if self.coupling is None:
             return [mine]

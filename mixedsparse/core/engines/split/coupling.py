@@ -76,12 +76,12 @@ class Coupling(Protocol):
 
 def make_coupling(rest: Rest, form: type[DenseCoupling] | type[ListedCoupling] | None = None) -> Coupling:
     """Make A_12 in the given form, or in the one that costs fewer operations per evaluation."""
-    layout, e = rest.problem.layout, rest.first
-    shape = (layout.n_levels[e], layout.widths[e], rest.size)
+    layout = rest.problem.layout
+    shape = (*rest.shape_of_first, rest.size)
     oriented = rest.couplings()
     if form is not None:
         return form(rest, oriented)
-    per_level = sum(np.diff(oriented[b].indptr) * layout.widths[b] for b in rest.blocks)
+    per_level = sum((np.diff(pairs.indptr) * layout.widths[b] for b, pairs in oriented.items()), np.zeros(shape[0]))
     return choose_form(shape, float(np.square(per_level, dtype=float).sum()))(rest, oriented)
 
 
@@ -103,19 +103,19 @@ class DenseCoupling:
     is_dense = gives_schur = True
 
     def __init__(self, rest: Rest, oriented: dict[int, Pairs]) -> None:
-        layout, e = rest.problem.layout, rest.first
+        layout = rest.problem.layout
         self.rest = rest
-        self.values = np.zeros((layout.n_levels[e], layout.widths[e], rest.size))
+        self.values = np.zeros((*rest.shape_of_first, rest.size))
         for b, pairs in oriented.items():
             for a in range(layout.widths[b]):
                 self.values[pairs.rows, :, rest.slabs[b, a].start + pairs.indices] = pairs.data[:, :, a]
         self.flat = self.values.reshape(-1, rest.size)
 
     def to_rest(self, first: np.ndarray) -> np.ndarray:
-        return self.flat.T @ first.reshape(len(self.flat), -1)
+        return self.flat.T @ first.reshape(len(self.flat), first.shape[2])
 
     def to_first(self, rest: np.ndarray) -> np.ndarray:
-        return (self.flat @ rest).reshape(*self.values.shape[:2], -1)
+        return (self.flat @ rest).reshape(*self.values.shape[:2], rest.shape[1])
 
     def scaled(self, lams: Lams) -> np.ndarray:
         """A_12 Lambda_2, (levels, K, q_rest)."""

@@ -24,6 +24,8 @@ class SplitEngine(SplitAnalysis):
     def writes_projection(self) -> bool:
         """Whether W is written out at little cost, for the number of parameters that it serves."""
         q, limits = self.problem.layout.q, self.limits
+        if self.problem.is_penalised:
+            return False
         return q <= limits.written and float(q) ** 2 * self.rest.size <= limits.worthwhile * (self.problem.n_theta + 1)
 
     def factorize(self, lams: Sequence[np.ndarray]) -> SplitFactored:

@@ -44,7 +44,7 @@ class SplitFactored:
         self._whitened: np.ndarray | None = None
         self._products: Products | None = None
         self._pivots = np.empty(0)
-        self.eliminated = eliminate(engine.gram, lams[engine.first])
+        self.eliminated = eliminate(engine.gram, engine.lam_of_first(lams))
         self.shrink, self.cov, self.logdet = self.eliminated.shrink, self.eliminated.cov, self.eliminated.logdet
         if engine.coupling is not None:
             self.logdet += self._factorize_rest()
@@ -57,7 +57,7 @@ class SplitFactored:
         assert engine.coupling is not None
         if engine.keeps_schur:
             matrix = engine.rest.congruence(self.lams, self.schur())
-            matrix.flat[:: len(matrix) + 1] += 1.0
+            engine.rest.add_penalty(matrix)
         else:
             matrix = engine.rest.penalised(self.lams)
             engine.coupling.subtract(matrix, self.eliminated, self.lams)
@@ -78,7 +78,7 @@ class SplitFactored:
     def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
         """Lambda M^-1 Lambda'Z'Y and Z'V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
         engine, rest = self.engine, self.engine.rest
-        first = vectors[engine.first]
+        first = engine.of_first(vectors)
         if engine.coupling is None:
             return [self.eliminated.times_cov(first)], [apply_blocks(self.shrink, first)]
         stacked = rest.stack(vectors)
@@ -88,7 +88,7 @@ class SplitFactored:
         left = first - engine.coupling.to_first(modes)
         mine = self.eliminated.times_cov(left)
         own = apply_blocks(self.shrink, left)
-        rotated = rest.unstack(own, solved)
+        rotated = rest.unstack(own, rest.times_penalty(solved))
         plain: Vectors | list[None] = [None] * len(self.lams)
         if not all(is_safe(self.lams[b]).all() for b in rest.blocks):
             dense = engine.is_dense
@@ -139,6 +139,8 @@ class SplitFactored:
 
     def whiten(self, rows: np.ndarray) -> np.ndarray:
         """Rows (m, q_rest) times Lambda_2 U^-1."""
+        if not len(rows):
+            return rows
         mixed = self.engine.rest.right_times(self.lams, rows)
         return np.asarray(blas.dtrsm(1.0, self.cholesky(), mixed.T, trans_a=1, overwrite_b=1)).T
 
@@ -159,16 +161,16 @@ class SplitFactored:
         """Return T_b = sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, one (K, K) array per block.
 
         Eliminated block: Z_l'V_0^-1 Z_l = R_l (A_l - Q_l R_l') with Q = G M_2^-1 G'. Rest: from
-        Lambda'Z'V_0^-1 Z Lambda = I - M^-1, or without dividing by Lambda where a pivot is near 0.
+        Lambda'Z'Z Lambda M^-1 = I - P M^-1, or without dividing by Lambda where a pivot is near 0.
         """
-        engine, lam = self.engine, self.lams[self.engine.first]
+        engine, lam = self.engine, self.engine.lam_of_first(self.lams)
         own = engine.gram
         if engine.coupling is None:
             return [apply_blocks(self.shrink, own).sum(axis=0) @ lam]
         inverse = self.inverse()
         own = own - apply_blocks(self._quadratic(engine.coupling), self.shrink.swapaxes(1, 2))
         out: list[np.ndarray] = [apply_blocks(self.shrink, own).sum(axis=0) @ lam] * len(self.lams)
-        sums = engine.rest.block_sums(inverse)
+        sums = engine.rest.penalised_sums(inverse)
         product = None
         for b in engine.rest.blocks:
             factor = self.lams[b]
@@ -238,7 +240,9 @@ class SplitFactored:
         engine = self.engine
         levels, k = engine.gram.shape[:2]
         own = levels * k
-        starts = {engine.first: 0} | {b: own + engine.rest.slabs[b, 0].start for b in engine.rest.blocks}
+        starts = ({} if engine.first is None else {engine.first: 0}) | {
+            b: own + engine.rest.slabs[b, 0].start for b in engine.rest.blocks
+        }
         out = np.zeros((own + engine.rest.size, own + engine.rest.size))
         level = np.arange(levels)
         out[:own, :own].reshape(k, levels, k, levels)[:, level, :, level] = self.shrink @ engine.gram
@@ -254,7 +258,7 @@ class SplitFactored:
     def scaled_projection(self, less: Vectors) -> Written | None:
         """Lambda'(W - Y Y')Lambda = I - M_2^-1 - Lambda'Y Y'Lambda of the rest, in the place of M_2^-1."""
         rest = self.engine.rest
-        if not rest.blocks:
+        if not rest.blocks or self.engine.problem.is_penalised:
             return None
         half = np.zeros((rest.size, 1))  # BLAS refuses a matrix without columns
         if less[0].shape[2]:

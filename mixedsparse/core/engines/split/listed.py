@@ -43,8 +43,8 @@ class ListedCoupling:
     is_dense = gives_schur = False
 
     def __init__(self, rest: Rest, oriented: dict[int, Pairs]) -> None:
-        layout, e = rest.problem.layout, rest.first
-        levels, k = layout.n_levels[e], layout.widths[e]
+        layout = rest.problem.layout
+        levels, k = rest.shape_of_first
         self.rest, self.pieces, self.shape = rest, oriented, (levels, k, rest.size)
         entries = [(pairs, rest.slabs[b, a].start) for b, pairs in oriented.items() for a in range(layout.widths[b])]
         rows = np.concatenate([pairs.rows for pairs, _ in entries]).astype(np.int32)

@@ -37,9 +37,9 @@ def pair_covariances(
     for (s, t), block in pairs.items():
         if beside is not None and first in (s, t):
             out[s, t] = _from_products(cov, block, beside[t if first == s else s], turned=first == t)
-        elif first == s:
+        elif first is not None and first == s:
             out[s, t] = _beside_first(analysis, cov, dense, t, block.rows, block.indices)
-        elif first == t:
+        elif first is not None and first == t:
             out[s, t] = _beside_first(analysis, cov, dense, s, block.indices, block.rows).swapaxes(1, 2)
         else:
             out[s, t] = _among_rest(analysis, dense, (s, t), block)

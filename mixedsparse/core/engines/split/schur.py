@@ -32,7 +32,7 @@ class Rest:
         Length of the stack, q_rest.
     """
 
-    def __init__(self, problem: Problem, first: int) -> None:
+    def __init__(self, problem: Problem, first: int | None) -> None:
         layout = problem.layout
         self.problem = problem
         self.first = first
@@ -47,6 +47,14 @@ class Rest:
         self.pairs = {key: pairs for key, pairs in problem.pairs.items() if first not in key}
         self.rows = {b: slice(self.slabs[b, 0].start, self.slabs[b, layout.widths[b] - 1].stop) for b in self.blocks}
         self.gram = self._sparse_gram() if self.blocks else None
+        found = ((b, problem.penalties[b]) for b in self.blocks)
+        self._penalties = {b: penalty for b, penalty in found if penalty is not None}
+
+    @property
+    def shape_of_first(self) -> tuple[int, int]:
+        """Levels and effects per level of the eliminated block."""
+        layout, e = self.problem.layout, self.first
+        return (0, 1) if e is None else (layout.n_levels[e], layout.widths[e])
 
     def refilled(self, problem: Problem) -> Rest:
         """Return the rest of a problem with other numbers on the same pattern."""
@@ -64,6 +72,8 @@ class Rest:
     def couplings(self) -> dict[int, Pairs]:
         """Blocks of Z_1'Z_b, 1 being the eliminated block, for each block b of the rest."""
         pairs, e = self.problem.pairs, self.first
+        if e is None:
+            return {}
         return {b: pairs[e, b] if e < b else pairs[b, e].transposed() for b in self.blocks}
 
     def _sparse_gram(self) -> sparse.csr_matrix:
@@ -98,6 +108,9 @@ class Rest:
                     yield self.slabs[b, a].start + index, self.slabs[b, c].start + index, product[:, a, c]
         for (s, t), pairs in self.pairs.items():
             product = pairs.data if lams is None else lams[s].T @ pairs.data @ lams[t]
+            if s == t:
+                yield from self._self_entries(s, pairs, product)
+                continue
             low, high = sorted((s, t), key=lambda b: self.slabs[b, 0].start)
             at = {s: pairs.rows, t: pairs.indices}
             for a in range(product.shape[1]):
@@ -106,17 +119,69 @@ class Rest:
                     row = self.slabs[high, effect[high]].start + at[high]
                     yield row, self.slabs[low, effect[low]].start + at[low], product[:, a, c]
 
+    def _self_entries(self, b: int, pairs: Pairs, product: np.ndarray):  # type: ignore[no-untyped-def]
+        """Entries of the lower triangle between two levels of one block, blocks `product` (nnz, K, K)."""
+        low, high = pairs.rows, pairs.indices
+        for a in range(product.shape[1]):
+            for c in range(product.shape[2]):
+                one, other = self.slabs[b, a].start + low, self.slabs[b, c].start + high
+                # Levels low < high: effect c of `high` stands below effect a of `low` unless a comes after c.
+                yield (one, other, product[:, a, c]) if a > c else (other, one, product[:, a, c])
+
     def penalised_diagonal(self, lams: Sequence[np.ndarray]) -> np.ndarray:
         """Diagonal of Lambda_2'Z_2'Z_2 Lambda_2 + I, (q_rest,)."""
         grams = self.problem.grams
-        return np.concatenate(
-            [1.0 + np.einsum("ca,lcd,da->al", lams[b], grams[b], lams[b]).ravel() for b in self.blocks]
-        )
+        pieces = []
+        for b in self.blocks:
+            penalty = self._penalties.get(b)
+            one = 1.0 if penalty is None else penalty.diagonal
+            pieces.append((one + np.einsum("ca,lcd,da->al", lams[b], grams[b], lams[b])).ravel())
+        return np.concatenate(pieces)
+
+    def add_penalty(self, lower: np.ndarray) -> None:
+        """Add P, or I, to a C-ordered lower triangle in place."""
+        if not self._penalties:
+            lower.flat[:: len(lower) + 1] += 1.0
+            return
+        diagonal = np.einsum("ii->i", lower)
+        for b in self.blocks:
+            penalty = self._penalties.get(b)
+            for a in range(self.problem.layout.widths[b]):
+                slab = self.slabs[b, a]
+                diagonal[slab] += 1.0 if penalty is None else penalty.diagonal
+                if penalty is not None:
+                    pairs = self.pairs[b, b]
+                    lower[slab.start + pairs.indices, slab.start + pairs.rows] += penalty.pairs
+
+    def times_penalty(self, stacked: np.ndarray) -> np.ndarray:
+        """P x I times (q_rest, r)."""
+        if not self._penalties:
+            return stacked
+        out = stacked.copy()
+        for b, penalty in self._penalties.items():
+            for a in range(self.problem.layout.widths[b]):
+                out[self.slabs[b, a]] = penalty.relationship.times_precision(stacked[self.slabs[b, a]])
+        return out
+
+    def penalised_sums(self, lower: np.ndarray) -> dict[int, np.ndarray]:
+        """Sum over levels of the diagonal blocks of P N, N symmetric by its C-ordered lower triangle."""
+        out = self.block_sums(lower)
+        for b, penalty in self._penalties.items():
+            k, pairs = self.problem.layout.widths[b], self.pairs[b, b]
+            for a in range(k):
+                for c in range(a + 1):
+                    one, other = self.slabs[b, a], self.slabs[b, c]
+                    total = float(penalty.diagonal @ np.diagonal(lower[one, other]))
+                    square = lower[one, other] if a > c else np.tril(lower[one, other])
+                    total += float(penalty.pairs @ square[pairs.indices, pairs.rows])
+                    total += float(penalty.pairs @ (square if a > c else square.T)[pairs.rows, pairs.indices])
+                    out[b][a, c] = out[b][c, a] = total
+        return out
 
     def penalised(self, lams: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
         """Lambda_2'Z_2'Z_2 Lambda_2 + I as a C-ordered array, lower triangle only; `out` gives its memory."""
         out = self.dense(lams, out)
-        out.flat[:: self.size + 1] += 1.0
+        self.add_penalty(out)
         return out
 
     def dense(self, lams: Sequence[np.ndarray] | None = None, out: np.ndarray | None = None) -> np.ndarray:
@@ -160,7 +225,7 @@ class Rest:
     def unstack(self, first: np.ndarray, rest: np.ndarray) -> Vectors:
         """Return the block vectors of the eliminated block and of the stacked rest, in block order."""
         layout = self.problem.layout
-        out: Vectors = [first] * len(layout.widths)
+        out: Vectors = [first] * len(layout.widths)  # of the rest they are replaced below
         for b in self.blocks:
             k = layout.widths[b]
             out[b] = rest[self.rows[b]].reshape(k, layout.n_levels[b], -1).swapaxes(0, 1)
