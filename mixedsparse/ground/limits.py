@@ -42,6 +42,8 @@ class Limits:
         Random effects up to which W is written out, and multiply-adds per parameter up to which an exact Hessian saves
         more evaluations than it costs: with two variances and 970 effects it took six times as long as an evaluation
         with gradient, and saved none.
+    kept : int
+        Products of effects that are kept, row by row, for sums with other weights; beyond, they are made again.
     copied : int
         Numbers that are copied at a time for a table of traces.
     dense, dense_crossed : int
@@ -76,6 +78,7 @@ class Limits:
     kept_schur: int = 1500
     written: int = 1500
     worthwhile: float = 2e7
+    kept: int = 4_000_000
     copied: int = 500_000
     dense: int = 64
     dense_crossed: int = 160

@@ -9,10 +9,11 @@ from scipy.linalg import block_diag
 from mixedsparse import RandomTerm
 from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.criteria import make_criterion
+from mixedsparse.core.engines.split.coupling import SparseCoupling
 from mixedsparse.core.likelihood.pls import Pls, solve_pls
-from mixedsparse.core.problem import reweighting
 from mixedsparse.core.problem.edits import Rows, combined, on_rows, reweighted, with_response
 from mixedsparse.core.problem.problem import Problem, make_problem
+from mixedsparse.core.problem.reweighting import RowSums
 from mixedsparse.core.problem.subtraction import without
 from tests.core.engines import ENGINES, engine_for
 from tests.models import DESIGNS, make, random_theta
@@ -79,10 +80,22 @@ def test_derivatives_at_other_weights(name, kind):
         np.testing.assert_allclose(to.T @ found.hessian @ to, other.T @ want.hessian @ other, rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("kept", [reweighting._KEPT, 0], ids=["table", "one by one"])
 @pytest.mark.parametrize("name", DESIGNS)
-def test_bases_and_pattern_stay_and_sums_are_those_of_the_rows(name, kept, monkeypatch):
-    monkeypatch.setattr(reweighting, "_KEPT", kept)
+def test_sums_by_a_table_of_products_and_one_by_one_are_the_same(name):
+    problem = make(name, seed=8).problem()
+    weights = new_weights(problem.n)
+    table, one_by_one = (RowSums(problem.blocks, problem.pairs, kept=kept) for kept in (10**9, 0))
+    for mine, other in zip(table.grams(weights), one_by_one.grams(weights), strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-12)
+    for key, pairs in table.pairs(weights).items():
+        np.testing.assert_allclose(pairs.data, one_by_one.pairs(weights)[key].data, atol=1e-12)
+    symmetric = table.grams(weights)
+    beside = {key: pairs.data for key, pairs in table.pairs(weights).items()}
+    np.testing.assert_allclose(table.forms(symmetric, beside), one_by_one.forms(symmetric, beside), rtol=1e-11)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_bases_and_pattern_stay_and_sums_are_those_of_the_rows(name):
     small = make(name, seed=8)
     problem = small.problem()
     new = reweighted(problem, new_weights(len(small.y)))
@@ -212,3 +225,20 @@ def test_fewer_columns_and_effects(name, from_rows):
     theta = np.random.default_rng(21).normal(size=new.n_theta)
     want = dense(small.y, small.X_kept @ columns, terms, theta, reml=True, weights=small.weights)
     assert_same(new, pls_at(make_engine(new), theta), want, True)
+
+
+def test_many_pairs_of_entries_are_not_listed_again_for_other_weights():
+    s, t = np.divmod(np.arange(110 * 64), 64)
+    one = np.ones((len(s), 1))
+    y = np.random.default_rng(0).normal(size=len(s))
+    problem = make_problem(y, one, [RandomTerm("s", s, one), RandomTerm("t", t, one)])
+    engine = engine_for(problem, "PairedCoupling")
+    weights = new_weights(len(y))
+    changed = engine.with_problem(reweighted(problem, weights))
+    assert isinstance(changed.coupling, SparseCoupling)
+    theta = np.array([0.7, 1.2])
+    want = pls_at(engine_for(problem, "DenseCoupling").with_problem(reweighted(problem, weights)), theta)
+    assert pls_at(changed, theta).criterion == pytest.approx(want.criterion, rel=1e-12)
+    gradients = [make_criterion(e, True) for e in (changed, engine_for(changed.problem, "DenseCoupling"))]
+    found, expected = (c.gradient(c.evaluate(problem.layout.to_block @ theta)) for c in gradients)
+    np.testing.assert_allclose(found, expected, rtol=1e-8)

@@ -11,11 +11,9 @@ from scipy import sparse
 from mixedsparse.core.problem.blocks import Block
 from mixedsparse.core.problem.crossproducts import Pairs, row_slots
 from mixedsparse.core.problem.slot_products import SlotProducts, slot_columns
+from mixedsparse.ground.limits import LIMITS
 
 __all__ = ["RowSums", "slots_of"]
-
-# Products that are kept, row by row, at most: beyond, they are made again, one pair of effects at a time.
-_KEPT = 4_000_000
 
 Key = tuple[int, int]
 
@@ -29,16 +27,22 @@ class RowSums:
     pairs : dict (s, t) -> Pairs
     slots : dict (s, t) -> ndarray (n,), optional
         Position of each row among the blocks of the pair.
+    kept : int
+        See `Limits`.
     """
 
     def __init__(
-        self, blocks: Sequence[Block], pairs: Mapping[Key, Pairs], slots: Mapping[Key, np.ndarray] | None = None
+        self,
+        blocks: Sequence[Block],
+        pairs: Mapping[Key, Pairs],
+        slots: Mapping[Key, np.ndarray] | None = None,
+        kept: int = LIMITS.kept,
     ) -> None:
         self.blocks, self.old = blocks, pairs
         self.slots = slots_of(blocks, pairs) if slots is None else slots
-        self._grams = [_products(b, b, None) for b in blocks]
+        self._grams = [_products(b, b, None, None, kept) for b in blocks]
         self._pairs = {
-            (s, t): _products(blocks[s], blocks[t], old, self.slots.get((s, t))) for (s, t), old in pairs.items()
+            (s, t): _products(blocks[s], blocks[t], old, self.slots.get((s, t)), kept) for (s, t), old in pairs.items()
         }
 
     def grams(self, weights: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -104,24 +108,24 @@ def slots_of(blocks: Sequence[Block], pairs: Mapping[Key, Pairs]) -> dict[Key, n
     }
 
 
-def _products(s: Block, t: Block, pairs: Pairs | None, slots: np.ndarray | None = None) -> _Products | SlotProducts:
+def _products(s: Block, t: Block, pairs: Pairs | None, slots: np.ndarray | None, kept: int) -> _Products | SlotProducts:
     """Products of the rows of two blocks at the levels of `pairs`, or of one block at its levels."""
     if s.codes.ndim == 2 or t.codes.ndim == 2 or (pairs is not None and s is t):
         return SlotProducts(s, t, pairs)
     if pairs is None:
-        return _Products(s, t, s.codes, s.n_levels)
+        return _Products(s, t, s.codes, s.n_levels, kept)
     assert slots is not None
-    return _Products(s, t, slots, len(pairs.indices))
+    return _Products(s, t, slots, len(pairs.indices), kept)
 
 
 class _Products:
     """z_s z_t' of each row, to be summed over the rows of `count` slots."""
 
-    def __init__(self, s: Block, t: Block, slots: np.ndarray, count: int) -> None:
+    def __init__(self, s: Block, t: Block, slots: np.ndarray, count: int, kept: int) -> None:
         self.s, self.t, self.slots, self.count = s, t, slots, count
         self.table: sparse.csc_matrix | None = None
         size = s.width * t.width
-        if not (s.unit and t.unit) and len(slots) * size <= _KEPT:
+        if not (s.unit and t.unit) and len(slots) * size <= kept:
             products = s.z[:, :, None] * t.z[:, None, :]
             self.table = slot_columns(products.reshape(len(slots), size), slots, count)
 

@@ -18,7 +18,7 @@ Lambda_2 goes into the entries of A_12.
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import Protocol
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class Coupling(Protocol):
     def subtract(self, matrix: np.ndarray, block: Eliminated, lams: Lams = None) -> None: ...
     def quadratic(self, lower: np.ndarray, lams: Lams = None) -> np.ndarray: ...
     def dense(self) -> np.ndarray: ...
-    def refilled(self, rest: Rest) -> Self: ...
+    def refilled(self, rest: Rest) -> Coupling: ...
     def products(self, lower: np.ndarray, lams: Lams = None) -> Products | None: ...
 
 
@@ -141,7 +141,7 @@ class DenseCoupling:
     def dense(self) -> np.ndarray:
         return self.values
 
-    def refilled(self, rest: Rest) -> Self:
+    def refilled(self, rest: Rest) -> DenseCoupling:
         return self if rest is self.rest else type(self)(rest, rest.couplings())
 
     def products(self, lower: np.ndarray, lams: Lams = None) -> None:

@@ -18,8 +18,10 @@ from mixedsparse.core.problem.crossproducts import Pairs, stable_order
 __all__ = ["Lams", "ListedCoupling", "PairedCoupling", "Products", "SparseCoupling"]
 
 Lams = Sequence[np.ndarray] | None
-# Pairs of entries that are multiplied at a time.
+# Pairs of entries that are multiplied at a time, and from which on compiled loops are worth their import where numbers
+# change again and again.
 _TOGETHER = 16384
+_MANY = 200_000
 
 
 class Products(NamedTuple):
@@ -56,9 +58,11 @@ class ListedCoupling:
         self.matrix = self._matrix(self.scaled(None))
         self.transposed = self.matrix.T.tocsr()
 
-    def refilled(self, rest: Rest) -> Self:
-        if rest is self.rest:
-            return self
+    def refilled(self, rest: Rest) -> ListedCoupling:
+        return self if rest is self.rest else self._of(rest)
+
+    def _of(self, rest: Rest) -> Self:
+        """Return the same form with the numbers of `rest`."""
         places = self._places
         out = copy.copy(self)
         out.rest, out.pieces = rest, rest.couplings()
@@ -149,14 +153,21 @@ class PairedCoupling(ListedCoupling):
         self.listed = sparse.csr_matrix((values, cells, pointer), shape=(levels, size**2))
         self.squares = self.matrix.power(2)
 
-    def refilled(self, rest: Rest) -> Self:
-        if rest is self.rest:
-            return self
+    def refilled(self, rest: Rest) -> ListedCoupling:
+        listed = rest is self.rest or len(self.listed.data) <= _MANY
+        return super().refilled(rest) if listed else self._visited.refilled(rest)
+
+    def _of(self, rest: Rest) -> Self:
         high, low = self._kept_ends
-        out = super().refilled(rest)
+        out = super()._of(rest)
         out.listed = with_numbers(self.listed, _products(out.matrix.data, high, low))
         out.squares = with_numbers(out.matrix, np.square(out.matrix.data))
         return out
+
+    @cached_property
+    def _visited(self) -> SparseCoupling:
+        """The form that lists no products, which would be made again for all other numbers."""
+        return SparseCoupling(self.rest, self.pieces)
 
     @cached_property
     def _kept_ends(self) -> tuple[np.ndarray, np.ndarray]:

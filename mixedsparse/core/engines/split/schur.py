@@ -46,7 +46,7 @@ class Rest:
         self.size = start
         self.pairs = {key: pairs for key, pairs in problem.pairs.items() if first not in key}
         self.rows = {b: slice(self.slabs[b, 0].start, self.slabs[b, layout.widths[b] - 1].stop) for b in self.blocks}
-        self.gram = self._sparse_gram() if self.blocks else None
+        self.like: Rest | None = None
         found = ((b, problem.penalties[b]) for b in self.blocks)
         self._penalties = {b: penalty for b, penalty in found if penalty is not None}
 
@@ -60,13 +60,10 @@ class Rest:
         """Return the rest of a problem with other numbers on the same pattern."""
         if same_gram(problem, self.problem):
             return self
-        places = None if self.gram is None else self._places
         out = copy.copy(self)
-        out.problem = problem
+        out.__dict__.pop("gram", None)
+        out.problem, out.like = problem, self if self.like is None else self.like
         out.pairs = {key: problem.pairs[key] for key in self.pairs}
-        if self.gram is not None:
-            values = np.concatenate([value for _, _, value in out._entries()])
-            out.gram = with_numbers(self.gram, values[places])
         return out
 
     def couplings(self) -> dict[int, Pairs]:
@@ -76,9 +73,16 @@ class Rest:
             return {}
         return {b: pairs[e, b] if e < b else pairs[b, e].transposed() for b in self.blocks}
 
-    def _sparse_gram(self) -> sparse.csr_matrix:
-        """Z_2'Z_2, symmetric."""
-        return self._symmetric([value for _, _, value in self._entries()])
+    @cached_property
+    def gram(self) -> sparse.csr_matrix | None:
+        """Z_2'Z_2, symmetric; None without blocks. Made when it is needed, which it is not where the rest is dense."""
+        if not self.blocks:
+            return None
+        lower = [value for _, _, value in self._entries()]
+        if self.like is None:
+            return self._symmetric(lower)
+        assert self.like.gram is not None
+        return with_numbers(self.like.gram, np.concatenate(lower)[self.like._places])
 
     @cached_property
     def _places(self) -> np.ndarray:
