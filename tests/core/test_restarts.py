@@ -141,6 +141,16 @@ def test_boundary_by_average_information_is_reached_in_few_steps():
     assert fit.fit.search.nfev < 80
 
 
+@pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
+def test_limit_beside_an_optimum_is_found_where_effects_outnumber_rows():
+    # 32 rows, 82 effects: 47 starts had found nothing below 245.371400, but without residual variance it is 245.345059.
+    drawn = random_model(90210, 35)
+    model = ms.LinearMixedModel(drawn.formula, drawn.data, **drawn.arguments)
+    fit = model.fit(False)
+    assert fit.certificate.unbounded
+    assert model.fit(False, start=1e4 * fit.theta).criterion < fit.criterion - 0.02
+
+
 def test_even_starts_have_each_term_small_beside_large_ones_and_the_other_way_round():
     drawn = random_model(2026, 144)
     problem = ms.LinearMixedModel(drawn.formula, drawn.data).problem

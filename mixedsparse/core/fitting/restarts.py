@@ -24,7 +24,7 @@ from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.engines.criteria import make_criterion
 from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search, Stop
-from mixedsparse.core.fitting.starts import changed_copies, even_starts, random_starts
+from mixedsparse.core.fitting.starts import changed_copies, even_starts, far_copies, random_starts
 from mixedsparse.core.fitting.unbounded import vanishes
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.newton.batched import minimise
@@ -122,6 +122,9 @@ def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float
     if not starts:
         return found
     ends = _Ends(engine, found)
+    # In step, where sigma is a parameter, these hardly move.
+    room = _rows_per_effect(problem) <= _SATURATED and not ends.best_vanishes
+    far = far_copies(problem, found.theta) if room else []
     if in_step:
         thetas, converged = _in_step(batch, reml, found, starts)
         reached = np.array(_values(engine, reml, thetas))
@@ -134,10 +137,9 @@ def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float
             ends.add(_searched(engine, reml, thetas[i], limits))
             reached[i] = np.nan
         ends.values += [value for value in reached if not np.isnan(value)]
-    else:
-        for start in starts:
-            ends.add(_searched(engine, reml, start, limits))
-    return ends.judged(1 + len(starts))
+    for start in far if in_step else starts + far:
+        ends.add(_searched(engine, reml, start, limits))
+    return ends.judged(1 + len(starts) + len(far))
 
 
 class _Ends:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["changed_copies", "even_starts", "random_starts"]
+__all__ = ["changed_copies", "even_starts", "far_copies", "random_starts"]
 
 # Standard deviations over sigma: all terms alike; one term and the others, either way round.
 _ALIKE = (1.0, 0.1, 3.0, 10.0)
@@ -22,6 +22,8 @@ _FAR, _FAR_OUT = 0.1, ((1.0, 1.0), (3.0, 0.3))
 # Entries of the first end: the spread of the powers of ten that they are multiplied by, the share that change their
 # sign, and what stands for a variance of 0.
 _SPREAD, _FLIPPED, _LIFTED = 0.5, 0.3, 0.3
+# How far out copies lie towards no residual variance, and what stands for a variance of 0, over the largest entry.
+_OUT, _FILLED = 30.0, (0.0, 0.3)
 # Powers of ten between which random deviations lie, and the share of them that is at the lower end.
 _LEAST, _MOST = -2.0, 1.5
 _ABSENT = 0.15
@@ -51,6 +53,12 @@ def changed_copies(problem: Problem, theta: np.ndarray, count: int, rng: np.rand
     lifted = np.where(layout.is_diagonal & (theta == 0.0), _LIFTED, theta)
     signs = np.where(rng.random(shape) < _FLIPPED, -1.0, 1.0)
     return [layout.positive(changed) for changed in signs * lifted * 10.0 ** (_SPREAD * rng.normal(size=shape))]
+
+
+def far_copies(problem: Problem, theta: np.ndarray) -> list[np.ndarray]:
+    """Copy `theta` (m,) far out, where residuals are small beside effects: as it is, and with no variance at 0."""
+    gone = problem.layout.is_diagonal & (theta == 0.0)
+    return [_OUT * np.where(gone, filled * np.abs(theta).max(), theta) for filled in _FILLED]
 
 
 def random_starts(problem: Problem, count: int, rng: np.random.Generator) -> list[np.ndarray]:
