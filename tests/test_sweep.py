@@ -119,6 +119,7 @@ def targets(folder):
         "scaled": fit.scaled_residuals(10, seed=1),
         "plan": plan,
         "plot": fit.plot,
+        "accurateplot": accuracy.plot,
         "accuracy": accuracy,
         "accurate": accuracy.model,
     }
@@ -183,6 +184,8 @@ def targets(folder):
         "plan.resized": {"sizes": {"subject": 8}},
         "plan.fit": {"y": plan.simulate(1, seed=1)[0].to_numpy()},
         "plot.bootstrap": {"boot": boot},
+        "accurateplot.bootstrap": {"boot": boot},
+        "accurateplot.profile": {"which": "x"},
     }
     return {label: (function, arguments.get(label, {})) for label, function in functions.items()}
 
@@ -195,12 +198,14 @@ def every(tmp_path_factory):
 # Known without making anything, so that every worker collects the same tests.
 KINDS = {
     "functions": lambda label: "." not in label,
-    "plots": lambda label: label.startswith("plot."),
+    "plots": lambda label: label.startswith(("plot.", "accurateplot.")),
     "fit a-e": lambda label: label.startswith("fit.") and label[4].lower() <= "e",
     "fit f-r": lambda label: label.startswith("fit.") and "f" <= label[4].lower() <= "r",
     "fit s-z": lambda label: label.startswith("fit.") and label[4].lower() >= "s",
     "generalized": lambda label: label.startswith(("accuracy.", "accurate.")),
-    "others": lambda label: "." in label and not label.startswith(("plot.", "fit.", "accuracy.", "accurate.")),
+    "others": lambda label: (
+        "." in label and not label.startswith(("plot.", "fit.", "accuracy.", "accurate.", "accurateplot."))
+    ),
 }
 
 

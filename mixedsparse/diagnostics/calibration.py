@@ -40,6 +40,7 @@ def calibration(fitted: GeneralizedFitted, bins: int = 10, level: float = 0.95) 
     check_level(level)
     mu, y = fitted.values, fitted.model.response
     m = np.ones(len(mu)) if fitted.weights is None else fitted.weights
+    bins = min(bins, len(mu))
     edges = np.unique(np.quantile(mu, np.arange(1, bins) / bins))
     found, at = np.unique(np.searchsorted(edges, mu, side="right"), return_inverse=True)
     rows, total = np.bincount(at), np.bincount(at, m)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaincc, ndtri
 
-from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.checks import check_draws, one_of
 from mixedsparse.ground.choices import GeneralizedResidual
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.generalized.responses import warn_of_weights
@@ -25,6 +25,7 @@ KINDS = get_args(GeneralizedResidual)
 def residuals(fitted: GeneralizedFitted, kind: str = "deviance", seed: Any = None) -> pd.Series:
     """Residuals of one kind; see `GeneralizedResults.residuals`."""
     one_of("kind", kind, KINDS)
+    check_draws(1, seed)
     if kind == "response":
         values = fitted.residuals
     elif kind in ("pearson", "normalized"):
