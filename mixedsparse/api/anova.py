@@ -8,7 +8,6 @@ import pandas as pd
 
 from mixedsparse.api.generalized.results import GeneralizedResults
 from mixedsparse.api.results import MixedResults
-from mixedsparse.ground.checks import shown
 from mixedsparse.ground.choices import LrtTest
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.foreign import explains_arguments
@@ -100,22 +99,13 @@ def anova(
             raise OptionError(f"anova compares results of fits, not {type(model).__name__}: pass what lmer returns.")
     generalized = [model for model in models if isinstance(model, GeneralizedResults)]
     if generalized:
-        return _generalized(generalized, len(models), names, test)
+        if len(generalized) < len(models):
+            raise OptionError(
+                "anova got linear and generalized fits, whose likelihoods are of different distributions: compare fits "
+                "of one kind."
+            )
+        from mixedsparse.inference.generalized.ratios import generalized_ratios
+
+        return generalized_ratios([m._fitted for m in generalized], names, test, nsim, seed, n_jobs, progress)
     linear = [model._fitted for model in models if isinstance(model, MixedResults)]
     return likelihood_ratios(linear, names, refit, test, nsim, seed, n_jobs, progress)
-
-
-def _generalized(
-    models: Sequence[GeneralizedResults], count: int, names: Sequence[str] | None, test: str
-) -> pd.DataFrame:
-    """Compare fits of generalized models, of `count` that were given."""
-    if len(models) < count:
-        raise OptionError(
-            "anova got linear and generalized fits, whose likelihoods are of different distributions: compare fits of "
-            "one kind."
-        )
-    if test != "Chisq":
-        raise OptionError(f"test={shown(test)}: generalized fits are compared by chi-squared only, test='Chisq'.")
-    from mixedsparse.inference.generalized.ratios import generalized_ratios
-
-    return generalized_ratios([model._fitted for model in models], names)

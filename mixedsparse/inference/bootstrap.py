@@ -18,7 +18,7 @@ from mixedsparse.ground.foreign import Answers
 from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.bootstrap_limits import KINDS, limits, skewness
 from mixedsparse.inference.cases import NewRows, unit_of
-from mixedsparse.inference.deletions import delete_groups, parameters_without
+from mixedsparse.inference.deletions import estimates_without
 from mixedsparse.inference.drawing import drawn
 from mixedsparse.inference.parameters import identified, parameters
 from mixedsparse.inference.replicates import (
@@ -63,6 +63,8 @@ class Bootstrap(Answers):
         With which the same replicates come again.
     results : MixedResults
         The fit itself.
+    without : callable
+        Estimates without the rows of each level, for BCa limits.
     """
 
     table: pd.DataFrame
@@ -72,6 +74,7 @@ class Bootstrap(Answers):
     seed: int
     results: Any = field(repr=False)
     fitted: Fitted = field(repr=False)
+    without: Callable[[Any, np.ndarray, int], np.ndarray] = field(repr=False)
     _made: dict[str, np.ndarray] = field(repr=False, default_factory=dict)
 
     @property
@@ -140,16 +143,10 @@ class Bootstrap(Answers):
 
     def _acceleration(self) -> np.ndarray:
         """Accelerations for BCa limits, a column each; 0 for those of `statistic`."""
-        if not self.fitted.has_residual:
-            raise OptionError(
-                "kind='bca' needs estimates without each level, which are made of linear models only: use 'perc', "
-                "'basic' or 'norm'."
-            )
         made = self._made.get("acceleration")
         if made is None:
             unit = unit_of(self.fitted)
-            deleted = delete_groups(self.fitted, unit.codes, unit.n_levels, refit=True, progress=False)
-            made = self._made["acceleration"] = skewness(parameters_without(self.fitted, deleted))
+            made = self._made["acceleration"] = skewness(self.without(self.fitted, unit.codes, unit.n_levels))
         return np.concatenate([made, np.zeros(len(self.estimates) - len(made))])
 
     def plot(self, which: str | Iterable[str] = "all", level: float = 0.95) -> np.ndarray:
@@ -198,6 +195,7 @@ def bootstrap_of(
     n_jobs: int,
     progress: CountOption,
     wrap: Callable[[Fitted], Any],
+    without: Callable[[Any, np.ndarray, int], np.ndarray] = estimates_without,
 ) -> Bootstrap:
     """Make `nsim` replicates by `replicator` and put them into a table."""
     root = np.random.SeedSequence(seed)
@@ -218,6 +216,7 @@ def bootstrap_of(
         seed=int(root.entropy),
         results=wrap(fitted),
         fitted=fitted,
+        without=without,
     )
     if failures:
         warnings.warn(

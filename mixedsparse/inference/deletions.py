@@ -17,7 +17,7 @@ from mixedsparse.inference.parameters import parameter_values, parameters
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["delete_groups", "parameters_without"]
+__all__ = ["delete_groups", "estimates_without", "parameters_without"]
 
 
 def delete_groups(
@@ -35,6 +35,11 @@ def delete_groups(
             deleter(rows, out, i)
             tell(i + 1, count)
     return out
+
+
+def estimates_without(fitted: Fitted, codes: np.ndarray, count: int) -> np.ndarray:
+    """Values of all parameters (count, parameters) without the rows of each of `count` codes (n,)."""
+    return parameters_without(fitted, delete_groups(fitted, codes, count, refit=True, progress=False))
 
 
 def parameters_without(fitted: Fitted, found: Deletions) -> np.ndarray:

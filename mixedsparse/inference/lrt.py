@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import get_args
 
 import numpy as np
@@ -19,11 +19,12 @@ from mixedsparse.ground.errors import DataError, OptionError, RefitWarning
 from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.comparable import check_same_data, same_fixed_part
 from mixedsparse.inference.drop1 import SMALL_SAMPLES
-from mixedsparse.inference.lrt_bootstrap import bootstrap_tail
+from mixedsparse.inference.lrt_bootstrap import Ratios, bootstrap_tail
 from mixedsparse.inference.refit import check_exact
 from mixedsparse.inference.refit import refit as refit_by
+from mixedsparse.inference.replicates import Replicator
 
-__all__ = ["by_size", "likelihood_ratios", "model_labels", "ratio_table"]
+__all__ = ["bootstrapped", "by_size", "likelihood_ratios", "model_labels", "ratio_table"]
 
 _TESTS = get_args(LrtTest)
 
@@ -54,7 +55,12 @@ def likelihood_ratios(
     order = by_size(models)
     table = ratio_table(models, labels, [fit.criterion for fit in fits])
     if test == "bootstrap":
-        return _bootstrapped(table, [models[i] for i in order], [fits[i] for i in order], nsim, seed, n_jobs, progress)
+
+        def ratios(small: int, large: int) -> Ratios:
+            pair = int(order[small]), int(order[large])
+            return Ratios([models[i] for i in pair], [fits[i] for i in pair])
+
+        return bootstrapped(table, ratios, nsim, seed, n_jobs, progress)
     if fixed_differ:
         table.attrs["note"] = SMALL_SAMPLES
     return table
@@ -98,22 +104,21 @@ def ratio_table(models: Sequence[Fitted], labels: Sequence[str], criteria: Seque
     return table
 
 
-def _bootstrapped(
+def bootstrapped(
     table: pd.DataFrame,
-    models: Sequence[Fitted],
-    fits: Sequence[Fit],
+    ratios: Callable[[int, int], Replicator],
     nsim: int,
     seed: int | None,
     n_jobs: int,
     progress: CountOption,
 ) -> pd.DataFrame:
-    """`table` with the bootstrap's p in place of chi-square's; models and fits by number of parameters."""
+    """`table` with the bootstrap's p in place of chi-square's; `ratios` draws those of two of its rows."""
     root = np.random.SeedSequence(seed)
     table["p_chisq"], table["replicates"] = table["p"], np.nan
-    for i in range(1, len(models)):
+    for i in range(1, len(table)):
         if table["Df"].iloc[i] > 0:
-            pair = slice(i - 1, i + 1)
-            tail = bootstrap_tail(tuple(models[pair]), tuple(fits[pair]), root.spawn(nsim), n_jobs, progress)
+            observed = float(table["Chisq"].iloc[i])
+            tail = bootstrap_tail(ratios(i - 1, i), observed, root.spawn(nsim), n_jobs, progress)
             table.iloc[i, table.columns.get_indexer(["p", "replicates"])] = tail.p, tail.replicates
     table.attrs["seed"] = int(root.entropy)
     return table

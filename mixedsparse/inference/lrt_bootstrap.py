@@ -21,12 +21,12 @@ from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
 from mixedsparse.ground.progress import CountOption
 from mixedsparse.ground.threads import blas_threads
-from mixedsparse.inference.replicates import Block, in_tasks, run_blocks
+from mixedsparse.inference.replicates import Block, Replicator, in_tasks, run_blocks
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Tail", "bootstrap_tail"]
+__all__ = ["Ratios", "Tail", "bootstrap_tail"]
 
 # Replicates of one task, and numbers of its responses.
 _LARGEST_TASK = 125
@@ -43,7 +43,7 @@ class Tail:
     replicates: int
 
 
-class _Ratios:
+class Ratios:
     """Draws responses from the smaller model and fits both; a block holds the likelihood ratios (b, 1)."""
 
     def __init__(self, models: Sequence[Fitted], fits: Sequence[Fit]) -> None:
@@ -71,24 +71,21 @@ class _Ratios:
 
 
 def bootstrap_tail(
-    models: tuple[Fitted, Fitted],
-    fits: tuple[Fit, Fit],
-    seeds: Sequence[np.random.SeedSequence],
-    n_jobs: int,
-    progress: CountOption,
+    ratios: Replicator, observed: float, seeds: Sequence[np.random.SeedSequence], n_jobs: int, progress: CountOption
 ) -> Tail:
     """Share of likelihood ratios under the smaller model that are at least that of the data.
 
     Parameters
     ----------
-    models, fits : pairs
-        Smaller and larger, fitted by the same criterion.
+    ratios : Replicator
+        Makes likelihood ratios, (b, 1) a block.
+    observed : float
+        That of the data.
     seeds : sequence of SeedSequence
         One per replicate.
     n_jobs, progress
         See `MixedResults.bootstrap`.
     """
-    ratios = _Ratios(models, fits)
     blocks = run_blocks(ratios, in_tasks(seeds, ratios.size), n_jobs, progress, "bootstrap")
     found = np.concatenate([block.values[:, 0] for block in blocks])
     used = found[np.isfinite(found)]
@@ -100,5 +97,4 @@ def bootstrap_tail(
             ConvergenceWarning,
             stacklevel=user_level(),
         )
-    observed = max(fits[0].criterion - fits[1].criterion, 0.0)
     return Tail(float((1 + (used >= observed - _EQUAL).sum()) / (1 + len(used))), len(used))

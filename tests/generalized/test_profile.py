@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -134,8 +135,37 @@ def test_bootstrap_limits_are_near_those_of_the_profile(cbpp):
     limits = boot.conf_int(0.95, "basic")
     assert (limits["lower"] < boot.estimates).all()
     assert (limits["upper"] > boot.estimates).all()
-    with pytest.raises(ms.OptionError, match="'perc', 'basic' or 'norm'"):
-        boot.conf_int(kind="bca")
+
+
+def test_bca_limits_have_the_acceleration_of_the_fits_without_each_level(cbpp):
+    boot = cbpp.bootstrap(60, seed=1)
+    without = cbpp.influence("herd").parameters
+    found = boot.conf_int(0.9, "bca")
+    normal = NormalDist()
+    for name in boot.table:
+        values, gap = np.sort(boot.table[name]), without[name].mean() - without[name]
+        a = (gap**3).sum() / (6 * (gap**2).sum() ** 1.5)
+        z0 = normal.inv_cdf((values < boot.estimates[name]).mean() + 0.5 * (values == boot.estimates[name]).mean())
+        for side, q in (("lower", 0.05), ("upper", 0.95)):
+            z = z0 + normal.inv_cdf(q)
+            level = normal.cdf(z0 + z / (1 - a * z))
+            # Between the order statistics around the level, whatever the rule between them.
+            at = level * (len(values) + 1) - 1
+            low, high = values[max(int(at) - 1, 0)], values[min(int(at) + 2, len(values) - 1)]
+            assert low <= found.loc[name, side] <= high
+
+
+def test_an_interrupted_bootstrap_keeps_what_is_done(cbpp):
+    whole = cbpp.bootstrap(40, seed=1)
+
+    def stop(done, total):
+        if done >= 5:
+            raise KeyboardInterrupt
+
+    with pytest.warns(ms.ConvergenceWarning, match="was interrupted: the table has"):
+        part = cbpp.bootstrap(40, seed=1, progress=stop)
+    assert 5 <= part.nsim < 40
+    assert part.table.equals(whole.table.iloc[: part.nsim])
 
 
 def test_profiles_of_penalised_least_squares_are_refused():

@@ -11,6 +11,7 @@ from mixedsparse.fitted.generalized import GeneralizedFitted
 from mixedsparse.ground.checks import check_draws
 from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.bootstrap import Bootstrap, bootstrap_of
+from mixedsparse.inference.generalized.deletions import estimates_without
 from mixedsparse.inference.generalized.refits import fit_new_response, start_of
 from mixedsparse.inference.generalized.responses import own_sampler
 from mixedsparse.inference.parameters import parameters
@@ -37,7 +38,9 @@ def generalized_bootstrap(
     fitted.needs_optimum("A bootstrap")
     named = None if statistic is None else Statistic(statistic, wrap, fitted)
     replicator = NewGeneralizedResponses(fitted, named)
-    return bootstrap_of(fitted, replicator, named, nsim, seed, "parametric", n_jobs, progress, wrap)
+    return bootstrap_of(
+        fitted, replicator, named, nsim, seed, "parametric", n_jobs, progress, wrap, without=estimates_without
+    )
 
 
 class NewGeneralizedResponses:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import pandas as pd
 
-from mixedsparse.ground.checks import one_of
-from mixedsparse.ground.choices import GeneralizedDrop1Test
+from mixedsparse.ground.checks import check_draws, one_of
+from mixedsparse.ground.choices import GeneralizedDrop1Test, LrtTest
 from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.comparable import check_same_data
 from mixedsparse.inference.drop1 import deletion_table
+from mixedsparse.inference.generalized.ratio_bootstrap import GeneralizedRatios
 from mixedsparse.inference.generalized.refits import (
     check_maximum,
     fit_fewer_columns,
@@ -21,7 +23,7 @@ from mixedsparse.inference.generalized.refits import (
 )
 from mixedsparse.inference.generalized.tables import chisq_rows
 from mixedsparse.inference.hypotheses import fixed_terms, type3
-from mixedsparse.inference.lrt import model_labels, ratio_table
+from mixedsparse.inference.lrt import bootstrapped, by_size, model_labels, ratio_table
 from mixedsparse.inference.ranova import Effects, random_deletion_table
 from mixedsparse.inference.refit import Likelihood
 
@@ -36,9 +38,19 @@ BOUNDARY = (
 )
 
 
-def generalized_ratios(models: Sequence[GeneralizedFitted], names: Sequence[str] | None) -> pd.DataFrame:
+def generalized_ratios(
+    models: Sequence[GeneralizedFitted],
+    names: Sequence[str] | None,
+    test: str = "Chisq",
+    nsim: int = 1000,
+    seed: int | None = None,
+    n_jobs: int = 1,
+    progress: CountOption = None,
+) -> pd.DataFrame:
     """Compare fits of nested models; see `mixedsparse.anova`."""
     labels = model_labels(models, names)
+    one_of("test", test, get_args(LrtTest))
+    check_draws(nsim, seed)
     for label, model in zip(labels, models, strict=True):
         check_maximum(model, f"The likelihood ratio of {label}")
     first = models[0]
@@ -64,7 +76,15 @@ def generalized_ratios(models: Sequence[GeneralizedFitted], names: Sequence[str]
                 "approximations of likelihoods compare only by the same nAGQ."
             )
     check_same_data(dict(zip(labels, models, strict=True)))
-    return ratio_table(models, labels, [model.criterion for model in models])
+    table = ratio_table(models, labels, [model.criterion for model in models])
+    if test == "Chisq":
+        return table
+    order = by_size(models)
+
+    def ratios(small: int, large: int) -> GeneralizedRatios:
+        return GeneralizedRatios(models[int(order[small])], models[int(order[large])])
+
+    return bootstrapped(table, ratios, nsim, seed, n_jobs, progress)
 
 
 def generalized_deletions(fitted: GeneralizedFitted, test: GeneralizedDrop1Test = "Chisq") -> pd.DataFrame:
