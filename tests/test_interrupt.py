@@ -130,6 +130,7 @@ def test_profiles_end_where_they_are(fit):
     assert len(part.table) > 0
 
 
+@pytest.mark.slow
 def test_profiles_by_workers_leave_out_what_was_not_begun(fit):
     with pytest.warns(ms.ConvergenceWarning, match="4 parameters are left out"):
         part = fit.profile(n_jobs=2, progress=stop_after(2))
@@ -184,6 +185,7 @@ def test_ctrl_c_in_a_real_process():
     assert rest.split() == ["INTERRUPTED", "ConvergenceWarning", "18"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_replicates_of_a_slow_statistic():
     # Alone, and then with two workers, in one process: starting it costs more than all that it does.
     code = f"""

@@ -135,6 +135,7 @@ def test_estimates_agree_within_the_error(direct, iterative):
     assert 0.0 < errors.share <= 0.01
 
 
+@pytest.mark.slow
 def test_an_error_above_the_share_that_was_asked_for_is_said(model):
     with pytest.warns(ms.ConvergenceWarning, match=r"1024 probes the Monte-Carlo error .* more than mc_share=1e-08"):
         results = model.fit(method="iterative", options=ms.FitOptions(mc_share=1e-8))

@@ -66,6 +66,7 @@ def test_blocks_for_a_cluster_run():
     pd.testing.assert_frame_equal(namespace["replicates"].table, fit.bootstrap(200, seed=1).table)
 
 
+@pytest.mark.slow
 def test_python_blocks_run_and_print_what_is_shown():
     shown = OUTPUT.search(README.read_text(encoding="utf-8"))
     assert shown is not None

@@ -175,6 +175,7 @@ def test_weights_over_twelve_decades_change_nothing(cycle):
 
 
 @pytest.mark.parametrize("method", ["direct", "iterative"])
+@pytest.mark.slow
 def test_sources_and_the_iterative_method(tmp_path: Path, cycle, method):
     pytest.importorskip("duckdb")
     cycle.to_parquet(tmp_path / "cycle.parquet")

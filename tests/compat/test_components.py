@@ -37,6 +37,7 @@ FORMULAS = [
 
 @pytest.mark.parametrize("reml", [True, False], ids=["reml", "ml"])
 @pytest.mark.parametrize("arguments", FORMULAS, ids=str)
+@pytest.mark.slow
 def test_formulas_beside_statsmodels(arguments, reml):
     import statsmodels.formula.api as smf
 

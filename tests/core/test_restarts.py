@@ -170,6 +170,7 @@ def test_budget_that_is_none(budget):
         ms.FitOptions(restart_budget=budget)
 
 
+@pytest.mark.slow
 def test_a_single_variance_is_scanned_for_lower_ends():
     rng = np.random.default_rng(3)
     worse = 0

@@ -43,6 +43,7 @@ def close(got: np.ndarray, want: np.ndarray, unit: np.ndarray | float, limit: fl
 @pytest.mark.filterwarnings("ignore::mixedsparse.ground.errors.NotIdentifiedWarning")
 @pytest.mark.parametrize("reml", [True, False])
 @pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.slow
 def test_groups_match_fits_to_the_rows_that_are_left(name, reml):
     small = make(name, 0)
     fit = small.model().fit(reml)

@@ -73,6 +73,7 @@ def _over_own_scale(fit: ms.MixedResults, random: str) -> np.ndarray:
     return fit.residuals("marginal").to_numpy() / np.sqrt(np.diag(fit.marginal_cov(slice(None))))
 
 
+@pytest.mark.slow
 def test_refits_do_not_depend_on_the_workers():
     pytest.importorskip("joblib")
     fit, seen = balanced(1), []

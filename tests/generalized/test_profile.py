@@ -106,6 +106,7 @@ def test_profiles_by_quadrature_differ_from_laplaces(cbpp):
     assert 1e-3 < abs(own - laplace).to_numpy().max() < 0.1
 
 
+@pytest.mark.slow
 def test_profiles_and_replicates_do_not_depend_on_the_workers(cbpp):
     pytest.importorskip("joblib")
     names = ["period[T.2]", "sd(Intercept|herd)"]
@@ -127,6 +128,7 @@ def test_replicates_are_fits_to_simulated_responses(cbpp):
     assert boot.estimates["sd(Intercept|herd)"] == pytest.approx(cbpp.theta[0])
 
 
+@pytest.mark.slow
 def test_bootstrap_limits_are_near_those_of_the_profile(cbpp):
     boot = cbpp.bootstrap(150, seed=1)
     assert boot.failures.empty

@@ -22,6 +22,7 @@ def nb():
     return ms.glmer("TICKS ~ YEAR + cHEIGHT + (1 | BROOD)", TICKS, "negative_binomial")
 
 
+@pytest.mark.slow
 def test_counts_have_the_moments_of_the_marginal_distribution(nb):
     # Log link: E y = exp(x'b + s^2 / 2), E mu^2 = exp(2 x'b + 2 s^2), Var(y) = E y + (1 + 1 / size) E mu^2 - (E y)^2.
     drawn = nb.simulate(4000, seed=1)
@@ -45,6 +46,7 @@ def test_successes_have_the_mean_of_the_marginal_distribution(cbpp):
     assert abs(z).max() < 4.5
 
 
+@pytest.mark.slow
 def test_kept_effects_give_the_conditional_mean(cbpp):
     drawn = cbpp.simulate(4000, seed=3, random="conditional")
     mu = cbpp.fittedvalues
@@ -71,6 +73,7 @@ def test_new_rows_need_their_trials(cbpp):
         ms.glmer("TICKS ~ YEAR + (1 | BROOD)", TICKS, "poisson").simulate(trials=3)
 
 
+@pytest.mark.slow
 def test_positive_responses_have_their_mean():
     rng = np.random.default_rng(0)
     g = np.repeat(np.arange(40), 6)

@@ -194,6 +194,7 @@ def test_a_statistic_that_raises_is_a_failure_of_that_replicate(sleep):
         sleep.bootstrap(4, statistic=lambda r: "text")
 
 
+@pytest.mark.slow
 def test_weights_and_offset():
     small = make("weighted", 0)
     model = ms.LinearMixedModel.from_arrays(
@@ -381,6 +382,7 @@ def test_limits_of_deviations_and_correlations_by_their_formulas(replicates):
         )
 
 
+@pytest.mark.slow
 def test_bca_limits_by_their_formula(sleep, replicates):
     """z0 from the share of replicates below the estimate, a from the estimates without each subject."""
     name = "sd(Intercept|Subject)"

@@ -79,6 +79,7 @@ def test_unknown_test():
 
 
 @pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
+@pytest.mark.slow
 def test_the_smaller_model_may_have_no_coefficients():
     """More effects than rows: the criterion is computed by the careful form, which had no room for zero columns."""
     model = random_model(77, 111)

@@ -69,6 +69,7 @@ def test_correlations_come_back_where_they_matter(steps):
     assert gains.loc[gains["chosen"], "p"].le(steps.alpha).all()
 
 
+@pytest.mark.slow
 def test_alpha_decides(words):
     with pytest.warns(ms.SingularFitWarning):
         fit = ms.lmer("RTtrunc ~ S*P*C + (1 + S + P | subj) + (1 | item)", words)

@@ -144,6 +144,7 @@ def test_no_fixed_effects(ddf):
     assert fit.anova(ddf=ddf).empty
 
 
+@pytest.mark.slow
 def test_insteval():
     # v12-like design: lmerTest needs minutes; its numbers are in the reference fits
     data = ms.datasets.load("InstEval")

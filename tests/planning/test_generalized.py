@@ -66,6 +66,7 @@ def test_p_values_are_those_of_separate_fits(rows, study):
     )
 
 
+@pytest.mark.slow
 def test_sizes_and_workers(study):
     alone = ms.power(study, subjects=[10, 24], nsim=12, seed=2)
     assert alone.table["nobs"].tolist() == [240, 576]

@@ -82,6 +82,7 @@ def test_sizes(rows):
     np.testing.assert_allclose(alone.pvalues.to_numpy(), found.pvalues.loc[8, 12].to_numpy(), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_level_of_the_test_under_the_null_hypothesis(rows):
     null = TRUTH | {"effects": {"Intercept": 500}}
     found = power(rows, FORMULA, **null, nsim=300, seed=5)
@@ -91,6 +92,7 @@ def test_level_of_the_test_under_the_null_hypothesis(rows):
     assert normal.table["power"][0] >= row["power"]
 
 
+@pytest.mark.slow
 def test_power_of_a_paired_comparison_is_that_of_the_t_test():
     """One difference per subject: the exact power of the t-test is known from the noncentral t distribution."""
     rows = design(subjects=20, within={"A": ["a1", "a2"]})

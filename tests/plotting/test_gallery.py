@@ -16,6 +16,7 @@ CODE = [cell for cell in json.loads(PATH.read_text(encoding="utf-8"))["cells"] i
 SOURCES = ["".join(cell["source"]) for cell in CODE]
 
 
+@pytest.mark.slow
 def test_cells_run_from_top_to_bottom():
     names: dict[str, object] = {"__name__": "__main__"}
     with pyplot.rc_context():

@@ -92,6 +92,7 @@ def test_caterpillar_keeps_the_order_of_the_data_or_takes_another_effect(sleep):
     assert [t.get_text() for t in by_days.get_yticklabels()] == [str(s) for s in order]
 
 
+@pytest.mark.slow
 def test_many_rows_and_levels_are_drawn_too(many):
     for axes in (
         many.plot.caterpillar(),

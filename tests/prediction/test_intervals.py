@@ -152,6 +152,7 @@ def test_singular_fit_has_intervals():
     np.testing.assert_allclose(fit.predict(interval="confidence"), fixed, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_coverage(study):
     """Known levels, new levels and new observations; covariance parameters are estimated each time."""
     rng = np.random.default_rng(7)

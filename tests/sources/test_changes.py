@@ -128,6 +128,7 @@ def test_a_link_to_nowhere_is_no_reason_to_leave_rows_out(path, tmp_path):
         ms.lmer(FORMULA, tmp_path)
 
 
+@pytest.mark.slow
 def test_damage_anywhere_in_a_file_is_an_error_of_ours_or_none(path, tmp_path):
     whole, broken, chance = path.read_bytes(), tmp_path / "broken.parquet", random.Random(2)
     length = int.from_bytes(whole[-8:-4], "little")
@@ -243,6 +244,7 @@ time.sleep(60)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="locks of folders")
+@pytest.mark.slow
 def test_what_a_killed_process_has_spilled_goes_and_that_of_a_living_one_stays(tmp_path, path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     environment = {**os.environ, "TMPDIR": str(tmp_path)}

@@ -165,6 +165,7 @@ def test_results_from_sums_alone(frame, path, quiet_lmer):
 
 
 @pytest.mark.parametrize("options", [{}, {"weights": "w", "offset": "o"}])
+@pytest.mark.slow
 def test_likelihood_ratios_of_smaller_models(frame, path, quiet_lmer, options):
     formula = "y ~ x * f + k + (1 + x + k | g) + (1 | h) + (1 | cell)"
     found, wanted = (quiet_lmer(formula, data, **options) for data in (path, frame))

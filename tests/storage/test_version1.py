@@ -45,6 +45,7 @@ def test_files_of_0_1_0_give_the_numbers_that_they_gave(name, tmp_path):
     assert numbers(name, load(tmp_path / "new", env={"shift": shift})) == found
 
 
+@pytest.mark.slow
 def test_internals_may_be_renamed_and_stored_fits_still_open(tmp_path):
     shutil.copytree(Path(ms.__file__).parent, tmp_path / "mixedsparse", ignore=shutil.ignore_patterns("__pycache__"))
     moved = {
