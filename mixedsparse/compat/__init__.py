@@ -17,7 +17,6 @@
 ``estimates``   its parameters and their errors
 ``errors_of``   standard errors of covariance parameters
 ``ranef``       random effects by group
-``tied``        fits with one variance for several columns
 ``testing``     tests of parameters
 ``tested``      results of tests
 ``storing``     files, and results without the rows

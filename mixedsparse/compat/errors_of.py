@@ -52,15 +52,16 @@ def relative_parameters(mixed: MixedResults, owners: Sequence[int], n_re: int) -
 
 
 def covariance_errors(
-    mixed: MixedResults, owners: Sequence[int], n_re: int, ties: np.ndarray | None = None
+    mixed: MixedResults, owners: Sequence[int], n_re: int, shared: np.ndarray | None = None
 ) -> CovarianceErrors:
     """Compute standard errors by the delta method from the observed Hessian in theta, 4 m gradients.
 
-    Terms without variance in some direction are held where they are. With `ties` A, theta = A phi (see `tied`).
+    Terms without variance in some direction are held where they are. Entries of theta that are
+    one parameter have the same number in `shared` (m,).
     """
     problem, fit = mixed.model.problem, mixed.fit
     layout, places = problem.theta_layout, _Places(problem, owners, n_re)
-    A = np.eye(layout.size) if ties is None else ties
+    A = np.eye(layout.size) if shared is None else np.eye(shared.max() + 1)[shared]
     flat = [t for t, lam in enumerate(fit.templates) if _is_flat(problem.layout.whiten[t] @ lam)]
     active = ~A[np.isin(layout.term, flat)].any(axis=0)
     hessian = (A.T @ mixed.model.hessian(fit.theta, fit.reml) @ A)[np.ix_(active, active)]

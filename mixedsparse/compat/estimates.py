@@ -61,8 +61,8 @@ class EstimatesMixin(Answers):
     @cached_property
     def _errors(self) -> CovarianceErrors:
         structure = self.model.structure
-        ties = structure.ties(self._mixed.model.problem, self.n_re_terms) if structure.is_tied else None
-        return covariance_errors(self._mixed, structure.owners, self.n_re_terms, ties)
+        shared = structure.shared(self._mixed.model.problem, self.n_re_terms) if structure.is_tied else None
+        return covariance_errors(self._mixed, structure.owners, self.n_re_terms, shared)
 
     @property
     def params_object(self) -> MixedLMParams:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.model import LinearMixedModel
+from mixedsparse.api.results import MixedResults
 from mixedsparse.compat.arguments import check_fit, environment, reads_independent
 from mixedsparse.compat.likelihood import LikelihoodMixin
 from mixedsparse.compat.results import MixedLMResults
 from mixedsparse.compat.structure import Structure, make_model, uncorrelated, without_rows
 from mixedsparse.compat.warned import warn_again
+from mixedsparse.core.problem.tied_chart import TiedChart
+from mixedsparse.fitted.fit import fit_model
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.progress import ProgressOption
@@ -181,10 +184,10 @@ class MixedLM(LikelihoodMixin):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             if self.structure.is_tied:
-                from mixedsparse.compat.tied import fit_tied
-
-                ties = self.structure.ties(model.problem, self.k_re if independent else min(self.k_re, 1))
-                mixed = fit_tied(model, ties, self.reml)
+                shared = self.structure.shared(model.problem, self.k_re if independent else min(self.k_re, 1))
+                chart = TiedChart(model.problem, shared)
+                fitted = fit_model(model, self.reml, chart=chart, method="direct", options=options, progress=progress)
+                mixed = MixedResults._of(fitted)
             else:
                 mixed = model.fit(self.reml, options=options, progress=progress)
         warn_again(caught)

@@ -12,7 +12,7 @@ from mixedsparse.api.model import LinearMixedModel
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.core.problem.edits import sums_only
 from mixedsparse.core.problem.sums import PlainSums
-from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.data.formula.random_terms import column_terms, with_columns
 
 if TYPE_CHECKING:
     from mixedsparse.core.problem.problem import Problem
@@ -131,15 +131,15 @@ class Structure:
         """Whether several terms have a common variance."""
         return len(self.owners) > len(self.components)
 
-    def ties(self, problem: Problem, n_re: int) -> np.ndarray:
-        """Return A (m, r) of theta = A phi, with one phi for each variance or covariance.
+    def shared(self, problem: Problem, n_re: int) -> np.ndarray:
+        """Return the number (m,) of the parameter that each entry of theta is, one for each variance or covariance.
 
         The first `n_re` terms of the formula of `problem` are the groups' random effects.
         """
         layout, owners, order = problem.theta_layout, self.owners, problem.order
         keys = [(1, owners[order[t] - n_re]) if order[t] >= n_re else (0, i) for i, t in enumerate(layout.term)]
         number = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        return np.eye(len(number))[[number[key] for key in keys]]
+        return np.array([number[key] for key in keys])
 
     @property
     def k_re(self) -> int:
@@ -184,20 +184,15 @@ def without_rows(model: Model) -> LinearMixedModel:
 
 def uncorrelated(design: Design, position: int = 0) -> Design:
     """`design` with one of its terms split into one term per column."""
-    term = design.terms[position]
     terms, encoding = list(design.terms), design.encoding
-    terms[position : position + 1] = [_columns(term, [j]) for j in range(term.k)]
+    terms[position : position + 1] = column_terms(terms[position])
     if encoding is not None:
         encodings = list(encoding.terms)
-        encodings[position : position + 1] = [replace(encodings[position], column=j) for j in range(term.k)]
+        encodings[position : position + 1] = encodings[position].by_column()
         encoding = replace(encoding, terms=tuple(encodings))
     return replace(design, terms=tuple(terms), encoding=encoding)
 
 
 def permuted(design: Design, order: list[int]) -> Design:
     """`design` with the columns of its first term in another order; new data are past it."""
-    return replace(design, terms=(_columns(design.terms[0], order), *design.terms[1:]), encoding=None)
-
-
-def _columns(term: RandomTerm, chosen: list[int]) -> RandomTerm:
-    return replace(term, z=term.z[:, chosen], columns=tuple(term.columns[j] for j in chosen))
+    return replace(design, terms=(with_columns(design.terms[0], order), *design.terms[1:]), encoding=None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.fitting.start import check_theta
+from mixedsparse.core.problem.chart import Chart
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.model import Model
 from mixedsparse.fitted.refusals import is_perfect, perfect_fit
@@ -21,11 +22,12 @@ def fit_model(
     reml: bool = True,
     *,
     start: Any = None,
+    chart: Chart | None = None,
     method: str = "auto",
     options: FitOptions | None = None,
     progress: ProgressOption = None,
 ) -> Fitted:
-    """Fit `model`; see `mixedsparse.LinearMixedModel.fit`."""
+    """Fit `model`, by a search in `chart` if one is given; see `mixedsparse.LinearMixedModel.fit`."""
     options = check_options(options)
     check_method(method, options)
     start = None if start is None else check_theta(model.problem, start, "start")
@@ -35,6 +37,7 @@ def fit_model(
             engine,
             bool(reml),
             start=start,
+            chart=chart,
             max_evals=options.max_evals,
             tolerance=options.tolerance,
             progress=note,

@@ -8,7 +8,8 @@ import pytest
 
 from mixedsparse import datasets
 from mixedsparse.compat import MixedLM, VCSpec, mixedlm
-from mixedsparse.ground.errors import FormulaError, OptionError, SingularFitWarning
+from mixedsparse.ground.errors import ConvergenceWarning, FormulaError, OptionError, SingularFitWarning
+from mixedsparse.ground.options import FitOptions
 from tests.compat.cases import LLF, PARAMETERS, best_fit, close, quietly
 
 GROUPS = 30
@@ -136,3 +137,12 @@ def test_what_a_common_variance_does_not_have():
     assert fit.wald_test("x = 1")["DenDF"].item() == np.inf
     with pytest.raises(FormulaError, match="write each term as a component"):
         mixedlm("y ~ x", data, groups=np.ones(len(data)), vc_formula={"a": "0 + v + w"})
+
+
+def test_a_common_variance_is_searched_by_the_options_that_are_given():
+    noted = []
+    model = mixedlm("y ~ x", overlapping(), groups="g", vc_formula={"a": "0 + v + w"})
+    fit = model.fit(progress=noted.append)
+    assert noted[-1].criterion == pytest.approx(-2.0 * fit.llf, rel=1e-9)
+    with pytest.warns(ConvergenceWarning):
+        assert not model.fit(options=FitOptions(max_evals=1)).converged

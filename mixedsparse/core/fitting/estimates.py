@@ -13,6 +13,7 @@ from mixedsparse.core.fitting.outcome import Search
 from mixedsparse.core.fitting.unbounded import Reproduction, in_the_limit, reproduction, vanishes
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.chart import Chart
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = [
@@ -104,12 +105,12 @@ class Fit:
     unidentified: Unidentified | None = None
 
 
-def report(engine: Engine, found: Search, reml: bool) -> Fit:
-    """Translate the end of a search into the user's units."""
+def report(engine: Engine, found: Search, reml: bool, chart: Chart | None = None) -> Fit:
+    """Translate the end of a search, in a `chart` if not that of the problem, into the user's units."""
     problem = engine.problem
     theta = problem.from_block @ found.theta
     sigma2 = found.pls.pwrss / problem.degrees(reml)
-    loose = unidentified(engine, found)
+    loose = unidentified(engine, found, chart)
     return Fit(
         reml=reml,
         theta=theta,

@@ -12,6 +12,7 @@ from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search
 from mixedsparse.core.fitting.restarts import doubtful, with_further_starts
 from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.problem.chart import Chart
 from mixedsparse.ground.progress import Progress
 from mixedsparse.ground.threads import lapack_threads
 
@@ -23,6 +24,7 @@ def fit_problem(
     reml: bool,
     *,
     start: np.ndarray | None = None,
+    chart: Chart | None = None,
     max_evals: int = 500,
     tolerance: float = 1e-10,
     progress: Progress | None = None,
@@ -40,6 +42,8 @@ def fit_problem(
     reml : bool
     start : ndarray, shape (m,), optional
         Theta to start from, in the user's units.
+    chart : Chart, optional
+        Coordinates to search in by a direct engine, in place of those of the problem.
     max_evals, tolerance, progress, interruptible, restart_budget
         See `mixedsparse.ground.options.FitOptions` and `mixedsparse.core.fitting.optimize.search`.
     seed, mc_share
@@ -51,10 +55,10 @@ def fit_problem(
         return fit_iterative(stochastic, reml, start=start, seed=seed, mc_share=mc_share, **limits)
     with lapack_threads(engine.work):
         inner = None if start is None else engine.problem.layout.to_block @ start
-        found = search(engine, reml, start=inner, **limits)
+        found = search(engine, reml, start=inner, chart=chart, **limits)
         if restart_budget and start is None and found.phi is None:
             found = _from_further_starts(engine, reml, found, restart_budget, max_evals, tolerance, interruptible)
-        return report(engine, found, reml)
+        return report(engine, found, reml, chart)
 
 
 def _from_further_starts(

@@ -22,7 +22,7 @@ from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.reasons import Component, describe
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
-from mixedsparse.core.problem.chart import chart_of
+from mixedsparse.core.problem.chart import Chart, chart_of
 from mixedsparse.core.problem.entries import symmetric, times_units
 from mixedsparse.core.problem.problem import Problem
 
@@ -94,8 +94,8 @@ class Unidentified:
         return (spread > _MOVES * variance) | (shift > _MOVES * np.sqrt(variance))
 
 
-def unidentified(engine: Engine, search: Search) -> Unidentified | None:
-    """Test the design if the end of `search` leaves room for a direction that is not identified."""
+def unidentified(engine: Engine, search: Search, chart: Chart | None = None) -> Unidentified | None:
+    """Test the design if the end of `search`, in `chart`, leaves room for a direction that is not identified."""
     problem = engine.problem
     hessian = search.derivatives.hessian
     highest = 1.0 if hessian is None else float(np.abs(hessian).max(initial=0.0))
@@ -108,19 +108,18 @@ def unidentified(engine: Engine, search: Search) -> Unidentified | None:
         return None
     directions = unidentified_directions(engine)
     if search.phi is not None:
-        directions = _among(problem, search.phi, directions)
+        directions = _among(chart or chart_of(problem), search.phi, directions)
     found = _judged(problem, search.pls, directions) if directions.shape[1] else None
     # Where the criterion is curved all the same, other parameters have one best value on the boundary.
     sound = found is None or (curved and engine.stochastic is None and not all(c.held for c in found.components))
     return None if sound else found
 
 
-def _among(problem: Problem, phi: Sequence[np.ndarray], directions: np.ndarray) -> np.ndarray:
+def _among(chart: Chart | None, phi: Sequence[np.ndarray], directions: np.ndarray) -> np.ndarray:
     """Return those of the directions in which structured covariances can move."""
-    chart = chart_of(problem)
     assert chart is not None
     moves = np.zeros((len(directions), chart.size + 1))
-    moves[:-1, :-1], moves[-1, -1] = chart.slopes(np.concatenate(phi) * chart.units), 1.0
+    moves[:-1, :-1], moves[-1, -1] = chart.slopes(chart.x_of(phi)), 1.0
     sizes = np.linalg.norm(moves, axis=0)
     moves = moves[:, sizes > 0] / sizes[sizes > 0]  # on a boundary a parameter may move nothing
     basis = np.linalg.qr(directions)[0]

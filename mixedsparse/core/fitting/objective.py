@@ -16,7 +16,7 @@ from mixedsparse.core.newton.boundary import Coordinates, off_zero, relative_ste
 from mixedsparse.core.newton.bounded import relative_bounded_step
 from mixedsparse.core.newton.single import Stop
 from mixedsparse.core.newton.trust import Step
-from mixedsparse.core.problem.chart import chart_of
+from mixedsparse.core.problem.chart import Chart, chart_of
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.progress import Iteration, Progress
 
@@ -45,10 +45,12 @@ class Place:
 class CriterionObjective:
     """The criterion as `newton.single` minimises it, and a record of the search."""
 
-    def __init__(self, engine: Engine, reml: bool, tolerance: float, progress: Progress | None) -> None:
+    def __init__(
+        self, engine: Engine, reml: bool, tolerance: float, progress: Progress | None, chart: Chart | None = None
+    ) -> None:
         self.engine, self.progress, self.tolerance = engine, progress, tolerance
         self.reml, self.is_orthogonal = reml, False
-        self.chart = chart_of(engine.problem)
+        self.chart = chart_of(engine.problem) if chart is None else chart
         self.layout: Coordinates = engine.problem.layout if self.chart is None else self.chart
         self.criterion = self._charted(make_criterion(engine, reml))
         self.nfev = 0

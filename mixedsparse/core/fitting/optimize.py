@@ -22,6 +22,7 @@ from mixedsparse.core.newton.boundary import FIRST_TRIES, with_zeros, within
 from mixedsparse.core.newton.bounded import with_boundaries
 from mixedsparse.core.newton.single import minimise
 from mixedsparse.core.newton.trust import Step
+from mixedsparse.core.problem.chart import Chart
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.progress import Progress
 
@@ -41,6 +42,7 @@ def search(
     reml: bool,
     *,
     start: np.ndarray | None = None,
+    chart: Chart | None = None,
     max_evals: int = 500,
     tolerance: float = 1e-10,
     progress: Progress | None = None,
@@ -56,6 +58,8 @@ def search(
         REML criterion or -2 log-likelihood.
     start : ndarray, shape (m,), optional
         Theta of the whitened bases; moment estimates when not given.
+    chart : Chart, optional
+        Coordinates to search in, in place of those of the problem.
     max_evals, tolerance
         See `FitOptions`.
     progress : callable, optional
@@ -65,7 +69,7 @@ def search(
         raised.
     """
     began = time.perf_counter()
-    objective = CriterionObjective(engine, reml, tolerance, progress)
+    objective = CriterionObjective(engine, reml, tolerance, progress, chart)
     theta = moment_start(engine.problem) if start is None else np.asarray(start, dtype=float)
     chart = objective.chart
     first = _first_point(objective, theta if chart is None else chart.coordinates(theta))

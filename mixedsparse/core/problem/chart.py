@@ -77,6 +77,10 @@ class Chart:
         values = x / self.units
         return [values[place] for place in self.places]
 
+    def x_of(self, phi: Sequence[np.ndarray]) -> np.ndarray:
+        """Coordinates of the parameters of each term."""
+        return np.concatenate(phi) * self.units
+
     def theta(self, x: np.ndarray) -> np.ndarray:
         """Theta (m,) of the whitened bases."""
         templates = [structure.factor(phi) for structure, phi in zip(self.structures, self.phi(x), strict=True)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,10 @@ class TermEncoding:
     def names(self) -> tuple[str, ...]:
         """Names of the effects."""
         return self.encoder.names if self.column is None else (self.encoder.names[self.column],)
+
+    def by_column(self) -> list[TermEncoding]:
+        """One for each column, as `column_terms` makes terms."""
+        return [replace(self, column=j) for j in range(len(self.encoder.names))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from mixedsparse.data.formula.newdata import TermEncoding
 from mixedsparse.data.formula.ordered import fit_ordered, structure_of
 from mixedsparse.data.formula.parse import ParsedFormula
 
-__all__ = ["random_terms"]
+__all__ = ["column_terms", "random_terms", "with_columns"]
 
 
 def random_terms(
@@ -44,10 +45,19 @@ def random_terms(
                         factors[atom.code] = columns.factor(atom.code, atom.label, atom.alias)
                 groupings[atoms] = Grouping.fit(atoms, factors)
             grouping, codes = groupings[atoms]
-            for j in range(matrix.shape[1]) if bar.uncorrelated else (None,):
-                encodings.append(TermEncoding(encoder, j, grouping))
-                z = matrix if j is None else matrix[:, [j]]
-                names = encodings[-1].names
-                terms.append(RandomTerm(grouping.name, codes, z, names, grouping.levels, covariance=structure))
+            term = RandomTerm(grouping.name, codes, matrix, encoder.names, grouping.levels, covariance=structure)
+            encoding = TermEncoding(encoder, None, grouping)
+            terms += column_terms(term) if bar.uncorrelated else [term]
+            encodings += encoding.by_column() if bar.uncorrelated else [encoding]
     checks.check_duplicates(terms, [frozenset(atom.code for atom in e.grouping.atoms) for e in encodings])
     return tuple(terms), tuple(encodings)
+
+
+def column_terms(term: RandomTerm) -> list[RandomTerm]:
+    """One term for each column of `term`: what two bars make of it."""
+    return [with_columns(term, [j]) for j in range(term.k)]
+
+
+def with_columns(term: RandomTerm, chosen: Sequence[int]) -> RandomTerm:
+    """Return `term` with the columns `chosen`, in this order."""
+    return replace(term, z=term.z[:, chosen], columns=tuple(term.columns[j] for j in chosen))
