@@ -35,8 +35,8 @@ def residuals(fitted: GeneralizedFitted, kind: str = "deviance", seed: Any = Non
     elif kind == "quantile":
         values = _quantile_residuals(fitted, seed)
     else:
-        parts = fitted.family.deviances(fitted.model.response, _prior(fitted), fitted.values, fitted.psi)
-        values = np.sign(fitted.residuals) * np.sqrt(np.maximum(parts, 0.0))
+        given = fitted.model.response, _prior(fitted), fitted.values, fitted.psi
+        values = fitted.family.deviance_residuals(*given)
     return per_row(fitted, values, f"resid_{kind}")
 
 

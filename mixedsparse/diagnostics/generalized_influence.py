@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.fitting.laplace import make_data
 from mixedsparse.diagnostics.influence import Influence, distances, units, warn_of_absent
 from mixedsparse.fitted.generalized import GeneralizedFitted
 from mixedsparse.ground.errors import MixedSparseError
@@ -42,7 +41,7 @@ def _leverages(fitted: GeneralizedFitted) -> np.ndarray:
     fitted.needs_optimum("Leverage")
     fit, model = fitted.fit, fitted.model
     assert fit.point is not None
-    data = make_data(engine_of(model), model.family, model.response, model.prior, model.design.offset)
+    data = model.data(engine_of(model))
     w = data.rows(fit.eta, fitted.psi).w
     factor = fit.point.mode.factor
     variances = data.quadratic_forms(*factor.pattern_covariances())

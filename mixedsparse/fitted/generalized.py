@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixedsparse.core.fitting.laplace import fit_generalized
+from mixedsparse.core.fitting.laplace import fit_data
 from mixedsparse.core.fitting.laplace.modes import conditional_blocks, error_blocks
+from mixedsparse.core.problem.absent_rows import ELSEWHERE
+from mixedsparse.core.problem.patterns import pattern_problem
 from mixedsparse.core.problem.problem import make_problem
 from mixedsparse.data.sizes import checked_sizes
 from mixedsparse.fitted.fitted import Fitted
@@ -32,7 +34,12 @@ if TYPE_CHECKING:
     from mixedsparse.core.problem.problem import Problem
     from mixedsparse.data.formula.design import Design
 
-__all__ = ["GeneralizedFitted", "GeneralizedModel", "fit_generalized_model", "warn_of_generalized_search"]
+__all__ = [
+    "GeneralizedFitted",
+    "GeneralizedModel",
+    "fit_generalized_model",
+    "warn_of_generalized_search",
+]
 
 # Most nodes of the quadrature for each random effect.
 _MOST_NODES = 100
@@ -48,12 +55,21 @@ class GeneralizedModel(GeneralizedCriterionMixin, Model):  # type: ignore[misc]
     design : Design
         With ``trials`` for a binomial family, whose ``y`` are numbers of successes.
     family : Family
+    kept : tuple (ndarray (r, p), list of Block) or None
+        Q and blocks of the rows that differ, where the rows themselves stay elsewhere.
     """
 
     def __init__(
         self, design: Design, family: Family, problem: Problem | None = None, engines: Engines | None = None
     ) -> None:
+        self.kept = None
+        if design.patterns is not None:
+            problem, self.kept = pattern_problem(design.patterns)
         super().__init__(design, _problem_of(design) if problem is None else problem, engines)
+        if self.problem.n <= self.problem.p:
+            raise DataError(
+                f"{self.problem.n} rows cannot estimate {self.problem.p} fixed effects; use fewer terms or more data."
+            )
         self.family = family
 
     @classmethod
@@ -74,10 +90,7 @@ class GeneralizedModel(GeneralizedCriterionMixin, Model):  # type: ignore[misc]
 
 def _problem_of(design: Design) -> Problem:
     checked_sizes(design)
-    problem = make_problem(np.zeros(len(design.y)), design.X, design.terms, None)
-    if problem.n <= problem.p:
-        raise DataError(f"{problem.n} rows cannot estimate {problem.p} fixed effects; use fewer terms or more data.")
-    return problem
+    return make_problem(np.zeros(len(design.y)), design.X, design.terms, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +151,7 @@ class GeneralizedFitted(Fitted):
         if not certificate.columns:
             return certificate.message
         names = ", ".join(self.x_names[i] for i in certificate.columns)
-        cell = _cell(self.design, certificate.rows[0]) if certificate.rows else ""
+        cell = _cell(self.design, certificate.rows[0]) if certificate.rows and self.problem.has_rows else ""
         return f"{certificate.message} Columns: {names}{cell}."
 
     @property
@@ -255,17 +268,9 @@ def fit_generalized_model(
     start = None if start is None else _checked_start(model, start)
     engine = model.engine(options.backend, "direct")
     with reporter(progress, *model.engines.expectations(engine)) as note:
-        fit = fit_generalized(
-            engine,
-            model.family,
-            model.response,
-            model.prior,
-            model.design.offset,
-            nodes=int(nodes),
-            start=start,
-            options=options,
-            progress=note,
-        )
+        fit = fit_data(model.data(engine), nodes=int(nodes), start=start, options=options, progress=note)
+    if not model.problem.has_rows:
+        fit = replace(fit, eta=ELSEWHERE)
     fitted = GeneralizedFitted(model, fit)
     warn_of_data(model.design, model.problem, model.dropped_columns)
     warn_of_generalized_search(fitted)

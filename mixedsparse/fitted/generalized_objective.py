@@ -10,6 +10,7 @@ import numpy as np
 from mixedsparse.core.fitting.laplace import make_data
 from mixedsparse.core.fitting.start import check_theta
 from mixedsparse.core.likelihood.hessian import observed_hessian
+from mixedsparse.core.likelihood.laplace.collapse import counted_data
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion, Point
 from mixedsparse.ground.checks import is_number, shown
 from mixedsparse.ground.errors import OptionError
@@ -17,6 +18,8 @@ from mixedsparse.ground.errors import OptionError
 if TYPE_CHECKING:
     from mixedsparse.core.likelihood.family import Family
     from mixedsparse.core.likelihood.interface import Engine
+    from mixedsparse.core.likelihood.laplace.data import Data
+    from mixedsparse.core.problem.blocks import Block
     from mixedsparse.core.problem.problem import Problem
     from mixedsparse.data.formula.design import Design
 
@@ -30,6 +33,7 @@ class GeneralizedCriterionMixin:
     design: Design
     family: Family
     engine: Callable[[], Engine]
+    kept: tuple[np.ndarray, list[Block]] | None
 
     @property
     def response(self) -> np.ndarray:
@@ -41,6 +45,14 @@ class GeneralizedCriterionMixin:
     def prior(self) -> np.ndarray | None:
         """Trials of a binomial family, prior weights of the others, (n,); None where all are 1."""
         return self.design.weights if self.design.trials is None else self.design.trials
+
+    def data(self, engine: Engine) -> Data:
+        """Return response, weights and offset on the design of `engine`: of the rows, or of those that differ."""
+        patterns = self.design.patterns
+        if patterns is None:
+            return make_data(engine, self.family, self.response, self.prior, self.design.offset)
+        assert self.kept is not None
+        return counted_data(engine, self.family, patterns, self.kept)
 
     def objective(self, theta: Any, beta: Any, dispersion: float | None = None) -> float:
         """-2 log-likelihood at these parameters by Laplace's approximation, constants included.
@@ -89,7 +101,7 @@ class GeneralizedCriterionMixin:
         return np.concatenate([check_theta(problem, theta, "theta"), coefficients, extra])
 
     def _at(self, vector: np.ndarray) -> tuple[LaplaceCriterion, Point]:
-        data = make_data(self.engine(), self.family, self.response, self.prior, self.design.offset)
+        data = self.data(self.engine())
         criterion, (m, p) = LaplaceCriterion(data), (self.problem.n_theta, self.problem.p)
         inner = [self.problem.layout.to_block @ vector[:m], data.root @ vector[m : m + p], vector[m + p :]]
         return criterion, criterion.evaluate(np.concatenate(inner), criterion.at_rest())

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixedsparse.core.choose.engines import Engines
+from mixedsparse.core.likelihood.laplace.collapse import collapses
 from mixedsparse.core.problem.problem import make_problem
+from mixedsparse.data.families import DOMAINS
 from mixedsparse.data.sizes import checked_sizes
 from mixedsparse.data.sources.opening import is_source
 from mixedsparse.fitted.objective import CriterionMixin
@@ -19,11 +21,12 @@ from mixedsparse.ground.progress import CountOption
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from mixedsparse.core.likelihood.family import Family
     from mixedsparse.core.likelihood.interface import Engine
     from mixedsparse.core.problem.problem import Problem
     from mixedsparse.data.formula.design import Design
 
-__all__ = ["Model", "read", "response_of"]
+__all__ = ["Model", "read", "read_design", "response_of"]
 
 
 class Model(CriterionMixin):
@@ -110,6 +113,18 @@ def read(
 
     design = make_design(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env)
     return design, checked_problem(design)
+
+
+def read_design(formula: str, data: Any, family: Family, given: Mapping[str, Any]) -> Design:
+    """Design of a formula and its data, in memory or in a source; `given` are the other arguments of the call."""
+    domain = DOMAINS[family.name]
+    if is_source(data):
+        from mixedsparse.data.sources.generalized import read_generalized
+
+        return read_generalized(formula, data, domain, collapses(family), **given)
+    from mixedsparse.data.formula.design import make_design
+
+    return make_design(formula, data, domain=domain, **given)
 
 
 def checked_problem(design: Design) -> Problem:

@@ -8,17 +8,18 @@ v (d eta / d mu)^2 for the other links. A random effect with one level for each 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from mixedsparse.data.derived import constant_only
 from mixedsparse.fitted.generalized import GeneralizedModel, fit_generalized_model
 from mixedsparse.inference.r2 import VarianceShares, variance_shares
 
 if TYPE_CHECKING:
-    from mixedsparse.fitted.generalized import GeneralizedFitted
+    from mixedsparse.data.derived import constant_only
+from mixedsparse.fitted.generalized import GeneralizedFitted
 
 __all__ = ["latent_icc", "latent_r2", "latent_shares"]
 
@@ -54,8 +55,7 @@ def _null(fitted: GeneralizedFitted) -> GeneralizedFitted:
     design = fitted.design
     if fitted.x_names == ["Intercept"]:
         return fitted
-    ones = replace(design, X=np.ones((len(design.y), 1)), x_names=("Intercept",), x_terms={"1": slice(0, 1)})
-    model = GeneralizedModel(replace(ones, encoding=None, source=None), fitted.family)
+    model = GeneralizedModel(constant_only(design), fitted.family)
     return fitted.once("null model", lambda own: fit_generalized_model(model, own.fit.nodes))
 
 

@@ -12,18 +12,21 @@ from mixedsparse.core.fitting.laplace.modes import mode_motion, parameter_covari
 from mixedsparse.ground.checks import check_level, one_of
 from mixedsparse.ground.choices import Interval, Scale
 from mixedsparse.ground.errors import OptionError
+from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.adjust import t_quantile
 from mixedsparse.inference.generalized.responses import warn_of_weights
 from mixedsparse.prediction.generalized_draws import row_prior
 from mixedsparse.prediction.generalized_limits import response_limits
 from mixedsparse.prediction.intervals import modes_variance, random_parts, unknown_variance
+from mixedsparse.prediction.output import GeneralizedOutput
 from mixedsparse.prediction.predict import check_new_levels
 from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows
+from mixedsparse.prediction.stream import stream_predictions
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
 
-__all__ = ["INTERVALS", "SCALES", "link_variance", "predict_generalized"]
+__all__ = ["INTERVALS", "SCALES", "link_variance", "predict_generalized", "stream_generalized"]
 
 SCALES = get_args(Scale)
 INTERVALS = (None, *get_args(Interval))
@@ -70,6 +73,26 @@ def predict_generalized(
     half = t_quantile(np.inf, level) * np.sqrt(variance)
     ends = np.sort([scale(eta - half), scale(eta + half)], axis=0)  # some links fall
     return pd.DataFrame({"predicted": scale(eta), "lower": ends[0], "upper": ends[1]}, index=rows.index)
+
+
+def stream_generalized(
+    fitted: GeneralizedFitted,
+    path: Any,
+    source: Any = None,
+    columns: Sequence[str] | None = None,
+    random: str | Sequence[str] = "conditional",
+    new_levels: str = "error",
+    *,
+    type: str = "response",
+    offset: str | None = None,
+    progress: CountOption = None,
+) -> int:
+    """Write predictions; see `GeneralizedResults.stream_predictions`."""
+    one_of("type", type, SCALES)
+    fitted.needs_optimum("A prediction")
+    output = GeneralizedOutput(fitted.family, fitted.psi, type == "link")
+    arguments = path, source, columns, random, new_levels
+    return stream_predictions(fitted, *arguments, output=output, offset=offset, progress=progress)
 
 
 def link_variance(fitted: GeneralizedFitted, rows: Rows, groups: Collection[str]) -> np.ndarray:

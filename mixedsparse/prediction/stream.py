@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mixedsparse.data.formula.frames import Table, column_error, open_table
-from mixedsparse.data.formula.newdata import encode_response
+from mixedsparse.data.formula.frames import column_error, open_table
 from mixedsparse.data.sources.database import Database
 from mixedsparse.data.sources.opening import open_source
 from mixedsparse.data.sources.parquet import files_of, would_read
 from mixedsparse.ground.errors import DataError, OptionError, StorageError
 from mixedsparse.ground.files import replacing
 from mixedsparse.ground.progress import CountOption, counter
+from mixedsparse.prediction.output import LINEAR, Output
 from mixedsparse.prediction.predict import check_new_levels
 from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows
 
@@ -41,10 +41,11 @@ def stream_predictions(
     random: str | Sequence[str] = "conditional",
     new_levels: str = "error",
     *,
+    output: Output = LINEAR,
     offset: str | None = None,
     progress: CountOption = None,
 ) -> int:
-    """Write predictions; see `MixedResults.stream_predictions`."""
+    """Write predictions, of which `output` says what they are; see `MixedResults.stream_predictions`."""
     check_new_levels(new_levels)
     groups = chosen_groups(fitted, random)
     encoding = fitted.design.encoding
@@ -76,14 +77,20 @@ def stream_predictions(
         with _writer(target) as write, counter(progress, "predictions") as note:
             done = 0
             for batch in database.batches(chosen, _BATCH):
-                write(_predicted(fitted, batch, kept, groups, "null" if own else new_levels, offset))
+                write(_predicted(fitted, output, batch, kept, groups, "null" if own else new_levels, offset))
                 done += batch.num_rows
                 note(done, total)
     return done
 
 
 def _predicted(
-    fitted: Fitted, batch: Any, kept: Sequence[str], groups: Sequence[str], new_levels: str, offset: str | None
+    fitted: Fitted,
+    output: Output,
+    batch: Any,
+    kept: Sequence[str],
+    groups: Sequence[str],
+    new_levels: str,
+    offset: str | None,
 ) -> pa.Table:
     """One batch with its predictions, and residuals where the response is there.
 
@@ -102,11 +109,11 @@ def _predicted(
         for term, new in zip(fitted.problem.terms, found.terms, strict=True):
             if term.group in groups and new is not None:
                 mean[new.codes < 0] = np.nan
-    out = rows.select(list(kept)).append_column(_PREDICTED, _nullable(mean))
-    if _has_response(fitted, table):
-        encoding = fitted.design.encoding
-        assert encoding is not None
-        out = out.append_column(_RESID, _nullable(encode_response(encoding, table) - mean))
+    out = rows.select(list(kept)).append_column(_PREDICTED, _nullable(output.predicted(mean)))
+    encoding = fitted.design.encoding
+    if encoding is not None and set(encoding.response_columns) <= set(table.names):
+        residuals = output.residuals(encoding, table, mean)
+        out = out if residuals is None else out.append_column(_RESID, _nullable(residuals))
     return out
 
 
@@ -117,18 +124,6 @@ def _nullable(values: np.ndarray) -> pa.Array:
     return pa.array(values, mask=np.isnan(values))
 
 
-def _has_response(fitted: Fitted, table: Table) -> bool:
-    return set(_response_columns(fitted)) <= set(table.names)
-
-
-def _response_columns(fitted: Fitted) -> list[str]:
-    from mixedsparse.data.formula.translate import aliases_in
-
-    encoding = fitted.design.encoding
-    assert encoding is not None
-    return [encoding.parsed.names[alias] for alias in aliases_in(encoding.parsed.response.code)]
-
-
 def _needed(fitted: Fitted, database: Database, groups: Sequence[str], offset: str | None) -> list[str]:
     """Columns of the source that predictions and residuals need; those of the response only if they are all there."""
     encoding = fitted.design.encoding
@@ -136,7 +131,7 @@ def _needed(fitted: Fitted, database: Database, groups: Sequence[str], offset: s
     names = [*encoding.columns(groups), *([offset] if offset else [])]
     if absent := [name for name in names if name not in database.table.columns]:
         raise column_error(absent, database.table.columns, f"the formula {fitted.model.formula!r}")
-    response = _response_columns(fitted)
+    response = encoding.response_columns
     return [*names, *(response if set(response) <= set(database.table.columns) else ())]
 
 

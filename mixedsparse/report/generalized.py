@@ -23,12 +23,13 @@ __all__ = ["generalized_journal", "generalized_latex", "summarize_generalized"]
 def summarize_generalized(fitted: GeneralizedFitted) -> Summary:
     """Collect what a summary shows; see `GeneralizedResults.summary`."""
     criteria = {"-2 log L": fitted.criterion, "log L": fitted.llf, "AIC": fitted.aic, "BIC": fitted.bic}
+    residuals = {"residuals": residual_quantiles(fitted)} if fitted.design.observed.has_quantiles else {}
     return Summary(
         title=fitted.title,
         facts=_facts(fitted),
         tables={
             "criteria": pd.Series(criteria),
-            "residuals": residual_quantiles(fitted),
+            **residuals,
             "random": varcorr(fitted),
             "fixed": z_table(fitted),
         },

@@ -7,9 +7,8 @@ from typing import Any
 
 from mixedsparse.api.generalized.results import GeneralizedResults
 from mixedsparse.data.families import DOMAINS, read_family
-from mixedsparse.data.formula.design import make_design
-from mixedsparse.data.sources.opening import is_source
 from mixedsparse.fitted.generalized import GeneralizedModel, fit_generalized_model
+from mixedsparse.fitted.model import read_design
 from mixedsparse.ground.caller import CallerNames
 from mixedsparse.ground.choices import Method
 from mixedsparse.ground.errors import OptionError
@@ -30,8 +29,10 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         (the second is the event), ``cbind(successes, failures)``, or a proportion or a count of successes with
         `trials`; nothing but 0.0 and 1.0 with several trials are proportions, as in R. A formula is code: never take
         one from a source that you would not run.
-    data : data frame
-        pandas, polars or pyarrow table, or a dict of columns.
+    data : data frame, path, DuckDB relation or Ibis table
+        pandas, polars or pyarrow table, or a dict of columns; or a Parquet file, directory or glob, or a table, whose
+        rows stay where they are: the database counts the rows that agree in every column of the model (binomial and
+        Poisson families), and only those that differ are read, or all rows of the columns used.
     family : str or family
         ``"binomial"`` (``"bernoulli"``), ``"poisson"``, ``"gamma"``, ``"inverse_gaussian"``, ``"negative_binomial"``
         (variance mu + mu^2 / size), ``"nb1"`` (variance mu (1 + phi)); an object of `mixedsparse.families`, or one of
@@ -93,26 +94,13 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
     ) -> None:
         env = CallerNames(2) if env is None else env  # the caller is past the frame of the decorator
         found = read_family(family, link, dispersion)
-        if is_source(data):
-            raise OptionError(
-                "A generalized model needs its rows in memory: read the columns that it uses into a data frame first."
-            )
         domain = DOMAINS[found.name]
         if domain == "events" and weights is not None:
             if trials is not None:
                 raise OptionError("weights= and trials= both say how many trials a binomial row has: give one of them.")
             trials, weights = weights, None
-        design = make_design(
-            formula,
-            data,
-            weights=weights,
-            offset=offset,
-            contrasts=contrasts,
-            env=env,
-            domain=domain,
-            trials=trials,
-        )
-        super().__init__(design, found)
+        given = {"weights": weights, "offset": offset, "trials": trials, "contrasts": contrasts, "env": env}
+        super().__init__(read_design(formula, data, found, given), found)
 
     def fit(
         self,

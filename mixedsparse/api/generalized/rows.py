@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
@@ -170,3 +171,45 @@ class RowsMixin(ResultsBase):
             weights=weights,
             offset=offset,
         )
+
+    def stream_predictions(
+        self,
+        path: str | os.PathLike[str],
+        source: Any = None,
+        columns: Sequence[str] | None = None,
+        random: str | Sequence[str] = "conditional",
+        new_levels: NewLevels = "error",
+        *,
+        type: Scale = "response",
+        offset: str | None = None,
+        progress: bool | Callable[[int, int], None] | None = None,
+    ) -> int:
+        """Write predictions and residuals of all rows of a source to a Parquet file, batch by batch.
+
+        Parameters
+        ----------
+        path, source, columns, random, new_levels, offset, progress
+            See `MixedResults.stream_predictions`.
+        type : {"response", "link"}
+            Whether ``predicted`` is the mean of the response, or the linear predictor.
+
+        Returns
+        -------
+        int
+            Number of rows that were written. ``resid`` are deviance residuals, as `residuals`; they are there if the
+            response is, and the columns of its trials or prior weights, which the fit must have got by name.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, mixedsparse as ms
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     source = pathlib.Path(folder) / "cbpp.parquet"
+        ...     ms.datasets.load("cbpp").to_parquet(source)
+        ...     fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", source)
+        ...     fit.stream_predictions(pathlib.Path(folder) / "predicted.parquet")
+        56
+        """
+        from mixedsparse.prediction.generalized import stream_generalized
+
+        arguments = path, source, columns, random, new_levels
+        return stream_generalized(self._fitted, *arguments, type=type, offset=offset, progress=progress)

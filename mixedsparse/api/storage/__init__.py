@@ -50,7 +50,7 @@ def save(fitted: Fitted, path: str | os.PathLike[str], data: bool) -> None:
         "method": fitted.method,
         "rows": bool(data and fitted.problem.has_rows),
     }
-    members, names = packed(fitted if data else without_rows(fitted))
+    members, names = packed(fitted if facts["rows"] else without_rows(fitted))
     write(Path(path), facts | {"names": names}, members)
 
 

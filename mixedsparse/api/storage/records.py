@@ -33,6 +33,7 @@ from mixedsparse.data.formula.encoders import Recipe, Side, Transform, parse_sid
 from mixedsparse.data.formula.grouping import Atom, Grouping
 from mixedsparse.data.formula.kinds import Sort
 from mixedsparse.data.formula.newdata import Encoding, TermEncoding
+from mixedsparse.data.formula.outcomes import Outcome
 from mixedsparse.data.formula.parse import Expression, ParsedBar, ParsedFormula
 from mixedsparse.data.formula.source import Covariate, Source
 from mixedsparse.data.sources.parquet import Stamp
@@ -96,7 +97,8 @@ RECORDS: Mapping[str, Record] = {
     ),
     "grouping": record(Grouping, "name atoms atom_levels keys levels"),
     "term encoding": record(TermEncoding, "encoder column grouping"),
-    "encoding": record(Encoding, "parsed fixed terms offset_column env sorts"),
+    "encoding": record(Encoding, "parsed fixed terms offset_column env sorts outcome"),
+    "outcome": record(Outcome, "kind levels prior"),
     "sort": Record(Sort, (), more=lambda sort: {"name": sort.name}, build=lambda fields: Sort[fields["name"]]),
     # The data.
     "random term": record(RandomTerm, "group codes z columns levels rows covariance", build=_random_term),
@@ -108,6 +110,7 @@ RECORDS: Mapping[str, Record] = {
     "design": record(
         Design,
         "formula response y X x_names x_terms terms weights offset index nmissing missing encoding source plain trials",
+        rebuilt=("patterns",),
     ),
     # The problem.
     "fixed basis": record(FixedBasis, "kept q residual root shift log_det has_constant alias"),

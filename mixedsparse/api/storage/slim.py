@@ -14,7 +14,7 @@ from mixedsparse.core.problem.sums import PlainSums
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula.source import Source
 from mixedsparse.data.formula.translate import aliases_in
-from mixedsparse.data.sources.remote import RemoteSource
+from mixedsparse.data.sources.remote import RemoteSource, moments_of
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.generalized import GeneralizedFitted
 from mixedsparse.inference.labels import residual_quantiles
@@ -30,7 +30,7 @@ def without_rows(fitted: Fitted) -> Fitted:
     """Fit like one to a source: sums over levels are there, rows are not."""
     design, problem = fitted.design, fitted.problem
     if not problem.has_rows:
-        return fitted
+        return _without_patterns(fitted) if design.patterns is not None else fitted
     terms = tuple(RandomTerm.without_rows(t.group, t.columns, t.levels) for t in design.terms)
     quantiles = residual_quantiles(fitted).to_numpy()
     trials = fitted.model.several_trials if isinstance(fitted, GeneralizedFitted) else None
@@ -39,6 +39,13 @@ def without_rows(fitted: Fitted) -> Fitted:
         model = type(fitted.model).of_family(slim[0], fitted.family, slim[1])
         return GeneralizedFitted(model, _generalized(fitted.fit, terms))
     return Fitted(type(fitted.model).of_design(*slim), fitted.fit)
+
+
+def _without_patterns(fitted: Fitted) -> Fitted:
+    """Leave out the rows that differ, of a generalized fit to a source."""
+    assert isinstance(fitted, GeneralizedFitted)
+    model = type(fitted.model).of_family(replace(fitted.design, patterns=None), fitted.family, fitted.problem)
+    return GeneralizedFitted(model, _generalized(fitted.fit, fitted.design.terms))
 
 
 def _generalized(fit: GeneralizedFit, terms: tuple[RandomTerm, ...]) -> GeneralizedFit:
@@ -100,11 +107,11 @@ def _source(design: Design, source: Source) -> RemoteSource:
 
 
 def _fingerprint(design: Design) -> tuple[float, ...]:
-    """Moments of the response and of the weights, as those of a source."""
+    """Moments of the response and of the weights or trials, as those of a source."""
     values: list[Any] = [design.y]
     if design.weights is not None:
         values += [design.weights, np.log(design.weights)]
-    return tuple(float(moment) for array in values for moment in (array.mean(), array.std(), array.min(), array.max()))
+    return moments_of(values if design.trials is None else [*values, design.trials])
 
 
 def _root_with_means(design: Design) -> np.ndarray:

@@ -151,7 +151,9 @@ class BlockLayout:
         )
 
 
-def make_blocks(terms: Sequence[RandomTerm], root_weights: np.ndarray | None) -> tuple[list[Block], BlockLayout]:
+def make_blocks(
+    terms: Sequence[RandomTerm], root_weights: np.ndarray | None, n: int | None = None
+) -> tuple[list[Block], BlockLayout]:
     """Group `terms` (in theta order) by grouping factor and whiten their bases.
 
     Parameters
@@ -160,6 +162,8 @@ def make_blocks(terms: Sequence[RandomTerm], root_weights: np.ndarray | None) ->
         In theta order.
     root_weights : ndarray, shape (n,), or None
         Square roots of the prior weights, multiplied into the bases.
+    n : int, optional
+        Number of observations where the rows stand for several each, and the weights count them.
     """
     owner, shared = _shared_factors(terms)
     bases: list[list[np.ndarray]] = [[] for _ in shared]
@@ -168,10 +172,11 @@ def make_blocks(terms: Sequence[RandomTerm], root_weights: np.ndarray | None) ->
         z = term.z
         if root_weights is not None:
             z = z * root_weights.reshape(-1, *[1] * (z.ndim - 1))
+        rows = len(z) if n is None else n
         if z.ndim == 2:
-            z, transform = whiten(z)
+            z, transform = whiten(z, rows)
         else:
-            flat, transform = whiten(z.reshape(-1, term.k), len(z))
+            flat, transform = whiten(z.reshape(-1, term.k), rows)
             z = flat.reshape(z.shape)
         transforms.append(transform)
         bases[b].append(z)

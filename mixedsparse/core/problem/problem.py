@@ -18,7 +18,7 @@ from mixedsparse.core.problem.reweighting import RowSums, slots_of
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout, theta_order
 from mixedsparse.ground.threads import blas_threads
 
-__all__ = ["Problem", "make_problem"]
+__all__ = ["Problem", "counted_problem", "make_problem"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ class Problem:
     def blocks(self) -> list[Block]:
         """Whitened bases of the blocks times the root weights, row by row."""
         if self.origin is None:
-            return make_blocks(self.terms, self.root_weights)[0]
+            return make_blocks(self.terms, self.root_weights, self.n)[0]
         change = root_change(self)
         return [replace(b, z=b.z * change[:, None], unit=False) for b in self.origin.blocks]
 
@@ -195,16 +195,27 @@ def make_problem(
         return _make_problem(y, X, terms, weights)
 
 
-def _make_problem(y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], weights: np.ndarray | None) -> Problem:
+def counted_problem(X: np.ndarray, terms: Sequence[RandomTerm], counts: np.ndarray | None) -> Problem:
+    """Build the cross-products of rows without a response; each stands for `counts` (n,) equal ones (None: for one).
+
+    The blocks and Q of the problem are those of the rows times the roots of the counts, which count as its weights.
+    """
+    with blas_threads(float(X.size) * X.shape[1]):
+        return _make_problem(np.zeros(len(X)), X, terms, counts, None if counts is None else int(counts.sum()))
+
+
+def _make_problem(
+    y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], weights: np.ndarray | None, n: int | None = None
+) -> Problem:
     order = theta_order(terms)
     ordered = tuple(terms[i] for i in order)
     root_weights = None if weights is None else np.sqrt(weights)
     basis = make_basis(X, y, root_weights)
-    blocks, layout = make_blocks(ordered, root_weights)
+    blocks, layout = make_blocks(ordered, root_weights, n)
     columns = np.column_stack([basis.q, basis.residual])
     products = [level_products(b, columns) for b in blocks]
     return Problem(
-        n=len(y),
+        n=len(y) if n is None else n,
         terms=ordered,
         order=tuple(order),
         theta_layout=ThetaLayout.of(ordered),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.core.problem.patterns import Patterns
 from mixedsparse.core.problem.sums import PlainSums
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula import checks
@@ -70,6 +71,8 @@ class Design:
         Given where the rows are not in memory.
     trials : ndarray, shape (n,), or None
         Of a binomial model.
+    patterns : Patterns, optional
+        Of a generalized model whose rows stay elsewhere.
     """
 
     formula: str
@@ -88,6 +91,7 @@ class Design:
     source: Source | None = None
     plain: PlainSums | None = None
     trials: np.ndarray | None = None
+    patterns: Patterns | None = None
 
     @cached_property
     def observed(self) -> Rows | Sums:
@@ -137,7 +141,7 @@ def make_design(
     Parameters
     ----------
     formula : str
-        ``response ~ fixed + (effects | group)``; see `Notes`.
+        ``response ~ fixed + (effects | group)``; see below.
     data : data frame
         pandas, polars or pyarrow table, dict of columns, or what narwhals reads; only the columns used are converted.
     weights, offset : str or array_like of shape (rows of data,), optional
@@ -152,10 +156,6 @@ def make_design(
     trials : str or array_like of shape (rows of data,), optional
         Of a binomial model: column name or numbers of trials.
 
-    Returns
-    -------
-    Design
-
     Raises
     ------
     FormulaError
@@ -166,8 +166,6 @@ def make_design(
         The data cannot support the model: nothing left, constant or non-numeric response, values that are not finite,
         a factor with one level, as many random effects as rows.
 
-    Notes
-    -----
     The fixed part and the left of each bar are formulaic's language; grouping factors never reach formulaic. Rows
     with a missing value in any variable used are dropped before transforms such as ``poly(x, 2)`` are fitted.
 
@@ -206,7 +204,8 @@ def make_design(
         checks.check_size(term, prior, residual=domain is None)
     label, y = parsed.response.label, columns.expression(parsed.response)
     found = read_response(y, label, domain, known.get("trials"), phrase("trials", trials))
-    offset_column = offset if isinstance(offset, str) else None
+    how = offset if isinstance(offset, str) else None, functions, columns.sorts
+    outcome = found.outcome.with_prior(weights if trials is None else trials)
     return Design(
         formula=formula,
         response=found.label,
@@ -220,7 +219,7 @@ def make_design(
         index=index,
         nmissing=table.n - n,
         missing=missing,
-        encoding=Encoding(parsed, fixed, encodings, offset_column, functions, columns.sorts),
+        encoding=Encoding(parsed, fixed, encodings, *how, outcome),
         source=Source(named | columns.raw, index, *arguments, contrasts, functions),
         trials=found.trials,
     )

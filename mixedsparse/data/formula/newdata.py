@@ -14,10 +14,11 @@ from mixedsparse.data.formula.encoders import Encoder
 from mixedsparse.data.formula.frames import natural, open_table, take
 from mixedsparse.data.formula.grouping import Grouping
 from mixedsparse.data.formula.kinds import Sort, numbers
+from mixedsparse.data.formula.outcomes import Outcome, read_outcome
 from mixedsparse.data.formula.parse import Expression, ParsedFormula
 from mixedsparse.data.formula.translate import aliases_in
 
-__all__ = ["Encoding", "NewMatrices", "NewTerm", "TermEncoding", "encode_new", "encode_response"]
+__all__ = ["Encoding", "NewMatrices", "NewTerm", "TermEncoding", "encode_new", "encode_outcome", "encode_response"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ class Encoding:
     """How a fit encoded its data.
 
     `offset_column` is the column given as ``offset=``, if any; `sorts` says what the columns of sides and expressions
-    held.
+    held; `outcome` is how the response was read.
     """
 
     parsed: ParsedFormula
@@ -52,6 +53,14 @@ class Encoding:
     offset_column: str | None
     env: Mapping[str, Any]
     sorts: Mapping[str, Sort] | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def response_columns(self) -> list[str]:
+        """Columns that the response is made of, with its trials or prior weights."""
+        names = [self.parsed.names[alias] for alias in aliases_in(self.parsed.response.code)]
+        prior = None if self.outcome is None else self.outcome.prior
+        return names if prior is None else list(dict.fromkeys([*names, prior]))
 
     def columns(self, groups: Sequence[str] | None) -> list[str]:
         """Columns of the right side, with those of the grouping factors `groups` only (None: all)."""
@@ -137,6 +146,30 @@ def encode_response(encoding: Encoding, newdata: Any) -> np.ndarray:
     needed = dict.fromkeys(encoding.parsed.names[alias] for alias in aliases_in(response.code))
     raw = table.read(needed, f"the response {response.label!r}")
     return _numbers(response, f"The response {response.label!r}", raw, table.n, encoding)
+
+
+def encode_outcome(encoding: Encoding, newdata: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Response of new rows of a generalized model, proportions of a binomial one, and its trials or prior weights.
+
+    Both (n,), NaN where a variable is missing.
+
+    Raises
+    ------
+    DataError
+        A response of two levels has another one.
+    """
+    table, outcome, label = open_table(newdata), encoding.outcome, encoding.parsed.response.label
+    assert outcome is not None
+    raw = table.read(encoding.response_columns, f"the response {label!r}")
+    keep, _ = complete_rows(raw, table.n)
+    n = table.n if keep is None else int(keep.sum())
+    columns = Columns({c: take(v, keep) for c, v in raw.items()}, encoding.parsed.names, n, encoding.env)
+    y, m = np.full((2, table.n), np.nan)
+    if n:
+        rows = slice(None) if keep is None else keep
+        prior = None if outcome.prior is None else numbers(natural(take(raw[outcome.prior], keep)), outcome.prior)
+        y[rows], m[rows] = read_outcome(columns.expression(encoding.parsed.response), label, outcome, prior)
+    return y, m
 
 
 def _numbers(expression: Expression, what: str, raw: Mapping[str, Any], n: int, encoding: Encoding) -> np.ndarray:

@@ -23,6 +23,7 @@ import pandas as pd
 
 from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.kinds import is_factor, numbers
+from mixedsparse.data.formula.outcomes import Outcome
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import AmbiguousResponseWarning, DataError
 
@@ -47,11 +48,37 @@ class Response:
         Number of trials of each row; None where the family has none.
     label : str
         What the mean is of: ``P(r2 = Y)``, ``P(incidence / size)``, ``TICKS``.
+    outcome : Outcome
     """
 
     values: np.ndarray
     trials: np.ndarray | None
     label: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """How messages count rows: those that are here, or the observations that each of them stands for."""
+
+    n: int
+    counts: np.ndarray | None = None
+
+    def __call__(self, wrong: np.ndarray) -> str:
+        """``"3 of 100"``."""
+        if self.counts is None:
+            return f"{int(wrong.sum())} of {self.n}"
+        counts = np.broadcast_to(self.counts, (len(wrong) // len(self.counts), len(self.counts))).T.ravel()
+        return f"{int(counts[wrong].sum())} of {int(counts.sum())}"
+
+    def place(self, row: int) -> str:
+        """``" in row 7 of those used"``; rows of a source have no number."""
+        return "" if self.counts is not None else f" in row {row} of those used"
+
+    @property
+    def total(self) -> int:
+        """Number of observations."""
+        return self.n if self.counts is None else int(self.counts.sum())
 
 
 def bind_columns(successes: Any, failures: Any) -> np.ndarray:
@@ -62,7 +89,12 @@ def bind_columns(successes: Any, failures: Any) -> np.ndarray:
 
 
 def read_response(
-    values: Any, label: str, domain: Domain | None = None, trials: Any = None, given: str = "The trials"
+    values: Any,
+    label: str,
+    domain: Domain | None = None,
+    trials: Any = None,
+    given: str = "The trials",
+    counts: np.ndarray | None = None,
 ) -> Response:
     """Read a response for a family.
 
@@ -77,6 +109,8 @@ def read_response(
     trials : array, shape (n,), optional
     given : str
         Subject of a message about the trials.
+    counts : ndarray, shape (n,), optional
+        How many observations each row stands for.
 
     Raises
     ------
@@ -84,55 +118,56 @@ def read_response(
         The values are none of that family; the message says which row, and what to write.
     """
     if domain is None:
-        return Response(checks.response(values, label), None, label)
+        return Response(checks.response(values, label), None, label, Outcome())
+    told = _Told(len(values), counts)
     if domain == "events":
-        return _events(values, label, trials, given)
+        return _events(values, label, trials, given, told)
     what = f"The response {label!r}"
     if trials is not None:
         raise DataError(f"{given} belongs to binomial responses: for a rate write offset=log(exposure).")
     if np.ndim(values) != 1:
         raise DataError(f"{what} has {np.ndim(values)} dimensions: write one column.")
-    y = _finite(numbers(values, what), what)
+    y = _finite(numbers(values, what), what, told)
     if domain == "counts":
-        _refuse(y, (y < 0) | (np.abs(y - np.round(y)) > _WHOLE), what, "must be whole numbers from 0 on")
+        _refuse(y, (y < 0) | (np.abs(y - np.round(y)) > _WHOLE), what, "must be whole numbers from 0 on", told)
         y = np.round(y)
     else:
-        _refuse(y, y <= 0, what, "must be positive")
-    _not_constant(y, label)
-    return Response(y.copy(), None, label)
+        _refuse(y, y <= 0, what, "must be positive", told)
+    _not_constant(y, label, told)
+    return Response(y.copy(), None, label, Outcome())
 
 
-def _events(values: Any, label: str, trials: Any, given: str) -> Response:
+def _events(values: Any, label: str, trials: Any, given: str, told: _Told) -> Response:
     what = f"The response {label!r}"
     if np.ndim(values) == 2:
         if trials is not None:
             raise DataError(f"{what} has successes and failures already: leave {_lower(given)} out.")
-        return _bound(_finite(numbers(values, what), what), label)
+        return _bound(_finite(numbers(values, what), what, told), label, told)
     if np.ndim(values) != 1:
         raise DataError(f"{what} has {np.ndim(values)} dimensions: write one column, or cbind(successes, failures).")
-    m = None if trials is None else _trials(trials, given)
+    m = None if trials is None else _trials(trials, given, told)
     if is_factor(values, what):
         if m is not None and (m != 1).any():
             raise DataError(
                 f"{what} has one answer a row: leave {_lower(given)} out, or count the answers of each row."
             )
         return _levels(values, label)
-    y = _finite(numbers(values, what), what)
+    y = _finite(numbers(values, what), what, told)
     if m is None or (m == 1).all():
-        return _binary(y, label)
+        return _binary(y, label, told)
     if ((y == 0) | (y == 1)).all():
         _ambiguous(label, _lower(given), np.asarray(values).dtype.kind == "f")
-    return _counted(y, m, label)
+    return _counted(y, m, label, told)
 
 
-def _bound(counts: np.ndarray, label: str) -> Response:
+def _bound(counts: np.ndarray, label: str, told: _Told) -> Response:
     what = f"The response {label!r}"
     for column, name in zip(counts.T, ("successes", "failures"), strict=True):
         wrong = (column < 0) | (np.abs(column - np.round(column)) > _WHOLE)
-        _refuse(column, wrong, f"The {name} of {label!r}", "must be whole numbers from 0 on")
+        _refuse(column, wrong, f"The {name} of {label!r}", "must be whole numbers from 0 on", told)
     successes, trials = np.round(counts[:, 0]), np.round(counts.sum(axis=1))
-    _refuse(trials, trials == 0, f"{what}: the numbers of trials", "must be positive")
-    return _with_both(Response(successes, trials, f"P({label})"), label)
+    _refuse(trials, trials == 0, f"{what}: the numbers of trials", "must be positive", told)
+    return _with_both(Response(successes, trials, f"P({label})", Outcome("pairs")), label)
 
 
 def _levels(values: Any, label: str) -> Response:
@@ -151,10 +186,10 @@ def _levels(values: Any, label: str) -> Response:
         raise DataError(f"The response {label!r} has {len(levels)} levels ({some}), not two: {mend}.")
     y = np.asarray(codes, dtype=np.float64)
     event = label if levels.dtype == bool else f"{label} = {levels[1]}"
-    return Response(y, np.ones(len(y)), f"P({event})")
+    return Response(y, np.ones(len(y)), f"P({event})", Outcome("levels", tuple(levels)))
 
 
-def _binary(y: np.ndarray, label: str) -> Response:
+def _binary(y: np.ndarray, label: str, told: _Told) -> Response:
     """One trial a row, 0 or 1."""
     wrong = (y != 0) & (y != 1)
     if wrong.any():
@@ -166,10 +201,10 @@ def _binary(y: np.ndarray, label: str) -> Response:
         distinct = np.unique(y)
         mend = f"I({label} == {distinct[1]:g})" if len(distinct) == 2 else "cbind(successes, failures)"
         raise DataError(
-            f"The response {label!r} holds {y[wrong][0]:g} in {int(wrong.sum())} of {len(y)} rows, not 0 and 1 only: "
+            f"The response {label!r} holds {y[wrong][0]:g} in {told(wrong)} rows, not 0 and 1 only: "
             f"write {mend}, or give trials= for counts of successes."
         )
-    return _with_both(Response(y.copy(), np.ones(len(y)), f"P({label} = 1)"), label)
+    return _with_both(Response(y.copy(), np.ones(len(y)), f"P({label} = 1)", Outcome()), label)
 
 
 def _ambiguous(label: str, given: str, proportions: bool) -> None:
@@ -188,24 +223,25 @@ def _ambiguous(label: str, given: str, proportions: bool) -> None:
     )
 
 
-def _counted(y: np.ndarray, m: np.ndarray, label: str) -> Response:
+def _counted(y: np.ndarray, m: np.ndarray, label: str, told: _Told) -> Response:
     """Proportions or counts of successes out of `m` trials."""
     what = f"The response {label!r}"
-    _refuse(y, (y < 0) | (y > m), what, "must lie between 0 and the trials")
-    successes = y * m if (y <= 1).all() else y
+    _refuse(y, (y < 0) | (y > m), what, "must lie between 0 and the trials", told)
+    kind = "proportions" if (y <= 1).all() else "counts"
+    successes = y * m if kind == "proportions" else y
     wrong = np.abs(successes - np.round(successes)) > _WHOLE * np.maximum(1.0, m)
     row = int(np.argmax(wrong))
     if wrong.any():
         raise DataError(
-            f"{what} is {y[row]:g} out of {m[row]:g} trials in row {row} of those used, which is {successes[row]:g} "
+            f"{what} is {y[row]:g} out of {m[row]:g} trials{told.place(row)}, which is {successes[row]:g} "
             "successes: not a whole number. Correct the proportion or the trials."
         )
-    return _with_both(Response(np.round(successes), m, f"P({label})"), label)
+    return _with_both(Response(np.round(successes), m, f"P({label})", Outcome(kind)), label)
 
 
-def _trials(values: Any, given: str) -> np.ndarray:
-    m = _finite(numbers(values, given), given)
-    _refuse(m, (m < 1) | (np.abs(m - np.round(m)) > _WHOLE), given, "must be whole numbers from 1 on")
+def _trials(values: Any, given: str, told: _Told) -> np.ndarray:
+    m = _finite(numbers(values, given), given, told)
+    _refuse(m, (m < 1) | (np.abs(m - np.round(m)) > _WHOLE), given, "must be whole numbers from 1 on", told)
     return np.round(m)
 
 
@@ -217,22 +253,24 @@ def _with_both(found: Response, label: str) -> Response:
     return found
 
 
-def _not_constant(y: np.ndarray, label: str) -> None:
+def _not_constant(y: np.ndarray, label: str, told: _Told) -> None:
     if y.min() == y.max():
-        raise DataError(f"The response {label!r} is constant ({y[0]:g} in all {len(y)} rows): there is nothing to fit.")
+        raise DataError(
+            f"The response {label!r} is constant ({y[0]:g} in all {told.total} rows): there is nothing to fit."
+        )
 
 
-def _finite(values: np.ndarray, what: str) -> np.ndarray:
-    _refuse(values.ravel(), ~np.isfinite(values.ravel()), what, "must be finite")
+def _finite(values: np.ndarray, what: str, told: _Told) -> np.ndarray:
+    _refuse(values.ravel(), ~np.isfinite(values.ravel()), what, "must be finite", told)
     return values
 
 
-def _refuse(values: np.ndarray, wrong: np.ndarray, what: str, rule: str) -> None:
+def _refuse(values: np.ndarray, wrong: np.ndarray, what: str, rule: str, told: _Told) -> None:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(
-            f"{what} {rule}, but {int(wrong.sum())} of {len(values)} are not (first {values[row]:g} in row {row} of "
-            "those used): correct or remove these rows."
+            f"{what} {rule}, but {told(wrong)} are not (first {values[row]:g}{told.place(row)}): "
+            "correct or remove these rows."
         )
 
 

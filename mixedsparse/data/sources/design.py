@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import astuple, dataclass
@@ -28,7 +27,7 @@ from mixedsparse.data.sizes import Sizes, check_sizes
 from mixedsparse.data.sources.columns import Moments, SourceColumns, code_key, sort_of_type
 from mixedsparse.data.sources.database import Database
 from mixedsparse.data.sources.expressions import as_number, translate
-from mixedsparse.data.sources.opening import open_source
+from mixedsparse.data.sources.opening import location_of, open_source
 from mixedsparse.data.sources.reading import read_formula
 from mixedsparse.data.sources.remote import RemoteSource, summaries
 from mixedsparse.data.sources.sides import EncodedSide, SideReader
@@ -38,7 +37,7 @@ from mixedsparse.data.sources.working import Number
 from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.ground.progress import CountOption, counter
 
-__all__ = ["Aggregated", "aggregate"]
+__all__ = ["Aggregated", "Reading", "aggregate", "column_argument"]
 
 _RESPONSE, _LESS_OFFSET, _WEIGHTS, _LOGARITHM = "response", "response less offset", "weights", "log weights"
 
@@ -90,43 +89,41 @@ def aggregate(
         The formula cannot be computed in a database, or the data cannot support it.
     """
     database = open_source(data)
-    # The working directory may be another one when the rows are read again.
-    location = os.path.abspath(data) if isinstance(data, (str, os.PathLike)) else None
-    arguments = _column_argument("weights", weights), _column_argument("offset", offset)
+    beside = {"weights": column_argument("weights", weights), "offset": column_argument("offset", offset)}
     with closing(database), counter(progress, "aggregation") as note:
         database.watch(note)
-        return _Reading(formula, database, *arguments, contrasts, {} if env is None else env).aggregated(location)
+        return Reading(formula, database, beside, contrasts, {} if env is None else env).aggregated(location_of(data))
 
 
-class _Reading:
-    """One formula on one source: levels are read first, then moments, then sums."""
+class Reading:
+    """One formula on one source: levels first, then moments, then sums; `beside`: columns that arguments name."""
 
     def __init__(
         self,
         formula: str,
         database: Database,
-        weights: str | None,
-        offset: str | None,
+        beside: Mapping[str, str | None],
         contrasts: Mapping[str, Any] | None,
         env: Mapping[str, Any],
     ) -> None:
-        self.formula, self.weights, self.offset, self.contrasts = formula, weights, offset, contrasts
+        self.formula, self.contrasts = formula, contrasts
+        self.weights, self.offset = beside["weights"], beside["offset"]
         names = tuple(database.table.columns)
         self.parsed, self.constants = read_formula(formula, names, env)
         coded = read_contrasts(contrasts)
         if coded:
             check_used(coded, names, self.parsed.factors)
-        named = {f"weights={weights!r}": [weights], f"offset={offset!r}": [offset]}
-        for used, wanted in named.items():
-            if absent := [name for name in wanted if name is not None and name not in names]:
-                raise column_error(absent, names, used)
-        used = [*self.parsed.columns, *(name for name in (weights, offset) if name is not None)]
+        for what, name in beside.items():
+            if name is not None and name not in names:
+                raise column_error([name], names, f"{what}={name!r}")
+        used = [*self.parsed.columns, *(name for name in beside.values() if name is not None)]
         self.columns = SourceColumns(database, list(dict.fromkeys(used)))
         if self.columns.n == 0:
             raise checks.nothing_left(self.columns.total, self.columns.missing)
         self.reader = SideReader(self.columns, self.parsed, self.constants, coded)
 
     def aggregated(self, location: str | None) -> Aggregated:
+        """Take the sums."""
         fixed = self.reader.side(self.parsed.fixed)
         terms, encodings, sides = self._terms()
         blocks = len({encoding.grouping.atoms for encoding in encodings})
@@ -275,7 +272,8 @@ class _Reading:
         )
 
 
-def _column_argument(what: str, value: Any) -> str | None:
+def column_argument(what: str, value: Any) -> str | None:
+    """Column that an argument names; rows of a source take no arrays."""
     if value is None or isinstance(value, str):
         return value
     raise OptionError(

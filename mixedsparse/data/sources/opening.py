@@ -10,7 +10,7 @@ from mixedsparse.data.sources.database import Database, DuckDB, IbisDatabase, em
 from mixedsparse.data.sources.parquet import Stamp, categories, check_file, check_types, find_files, quoted, sorts_lost
 from mixedsparse.ground.errors import BackendError, DataError
 
-__all__ = ["is_source", "open_source"]
+__all__ = ["is_source", "location_of", "open_source"]
 
 _EXTRA = "pip install 'mixedsparse[big]'"
 
@@ -24,6 +24,11 @@ def is_source(data: Any) -> bool:
         and kind.__name__ in ("DuckDBPyRelation", "Table")
         for kind in type(data).__mro__
     )
+
+
+def location_of(data: Any) -> str | None:
+    """Return the full path of files, since the working directory may be another one later; None for tables."""
+    return os.path.abspath(data) if isinstance(data, (str, os.PathLike)) else None
 
 
 def open_source(data: Any, *, ordered: bool = False) -> Database:

@@ -6,13 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.data.formula.kinds import Sort
 from mixedsparse.data.formula.source import Covariate
 from mixedsparse.data.sources.columns import SourceColumns, code_key, sort_of_type
 from mixedsparse.data.sources.parquet import Stamp
 
-__all__ = ["RemoteSource", "summaries"]
+__all__ = ["RemoteSource", "moments_of", "summaries"]
 
 # Share of a largest variance that rounding may take.
 _WIDEST = 1e-6
@@ -87,3 +89,13 @@ def summaries(
         if name not in numbers:
             out[name] = tuple(columns.column_factor(name).levels.tolist())
     return out
+
+
+def moments_of(arrays: Sequence[np.ndarray], counts: np.ndarray | None = None) -> tuple[float, ...]:
+    """Mean, standard deviation and range of each of `arrays` (n,), row i counted `counts[i]` times: a fingerprint."""
+    out: list[float] = []
+    for values in arrays:
+        mean = float(np.average(values, weights=counts))
+        deviation = float(np.sqrt(np.average(np.square(values - mean), weights=counts)))
+        out += [mean, deviation, float(values.min()), float(values.max())]
+    return tuple(out)

@@ -8,15 +8,16 @@ angle both are linear in W_11 and r. A coefficient is a linear function of gamma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import null_space
 
 from mixedsparse.core.batch.coordinates import Chart
-from mixedsparse.core.fitting.laplace import Restricted, make_criterion, make_data
+from mixedsparse.core.fitting.laplace import Restricted, make_criterion
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
 from mixedsparse.core.problem.edits import reduced_term
+from mixedsparse.data.derived import terms_with_rows, with_terms
 from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
 from mixedsparse.inference.generalized.refits import engine_of
 from mixedsparse.inference.parameters import Parameter
@@ -142,7 +143,7 @@ def hold(model: GeneralizedModel, at: Optimum, parameter: Parameter) -> Held:
         covariances[parameter.term] = covariances[parameter.term][np.ix_(order, order)]
     model = _reordered(model, parameter.term, order)
     problem = model.problem
-    data = make_data(engine_of(model), model.family, model.response, model.prior, model.design.offset)
+    data = model.data(engine_of(model))
     criterion = make_criterion(data, at.nodes)
     layout, root = problem.layout, criterion.data.root
     templates = [root_of(cov, whiten) for cov, whiten in zip(covariances, layout.whiten, strict=True)]
@@ -183,6 +184,6 @@ def _reordered(model: GeneralizedModel, term: int, order: np.ndarray) -> General
     if (order == np.arange(len(order))).all():
         return model
     place = model.problem.order[term]
-    terms = list(model.design.terms)
+    terms = list(terms_with_rows(model.design))
     terms[place] = reduced_term(terms[place], np.eye(len(order))[:, order])
-    return GeneralizedModel(replace(model.design, terms=tuple(terms), encoding=None, source=None), model.family)
+    return GeneralizedModel(with_terms(model.design, terms), model.family)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixedsparse.core.fitting.laplace import fit_generalized, make_criterion, make_data, without_effects
+from mixedsparse.core.fitting.laplace import fit_data, make_criterion, without_effects
 from mixedsparse.core.problem.edits import reduced_term
+from mixedsparse.data.derived import terms_with_rows, with_columns, with_terms
 from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning, OptionError
@@ -19,7 +20,6 @@ from mixedsparse.inference.refit import Likelihood, root_of
 
 if TYPE_CHECKING:
     from mixedsparse.core.likelihood.interface import Engine
-    from mixedsparse.data.formula.design import Design
 
 __all__ = [
     "check_maximum",
@@ -75,10 +75,9 @@ def fit_design(
     fitted: GeneralizedFitted, model: GeneralizedModel, start: np.ndarray | None, errors: bool = True
 ) -> GeneralizedFitted:
     """Fit `model` by the nodes of `fitted`, from `start`; from nothing if the search from there does not end."""
-    arguments = model.family, model.response, model.prior, model.design.offset
-    fit = None
+    data, fit = model.data(engine_of(model)), None
     for begin in (start, None) if start is not None else (None,):
-        fit = fit_generalized(engine_of(model), *arguments, nodes=fitted.fit.nodes, start=begin, errors=errors)
+        fit = fit_data(data, nodes=fitted.fit.nodes, start=begin, errors=errors)
         if fit.certificate.converged:
             break
     assert fit is not None
@@ -96,7 +95,9 @@ def fit_fewer_columns(fitted: GeneralizedFitted, columns: np.ndarray, what: str)
     """Fit with another fixed part; `columns` (p, r) says how it combines the columns of X that were kept."""
     design, kept = fitted.design, fitted.problem.basis.kept
     names = tuple(f"column {j}" for j in range(columns.shape[1]))
-    model = _model(fitted, replace(design, X=design.X[:, kept] @ columns, x_names=names))
+    every = np.zeros((len(design.x_names), columns.shape[1]))
+    every[kept] = columns
+    model = GeneralizedModel(with_columns(design, every, names), fitted.family)
     # The coefficients whose fixed part is nearest to that of the fit.
     root = design.observed.x_root[:, kept]
     left = model.problem.basis.kept
@@ -114,7 +115,8 @@ def fit_simpler_terms(
     if not effects:
         return _without_any(fitted, what)
     design = fitted.design
-    model = _model(fitted, replace(design, terms=tuple(reduced_term(design.terms[i], own) for i, own in effects)))
+    terms = [reduced_term(terms_with_rows(design)[i], own) for i, own in effects]
+    model = GeneralizedModel(with_terms(design, terms), fitted.family)
     problem = model.problem
     templates = [root_of(covariances[i], T) for i, T in zip(problem.order, problem.layout.whiten, strict=True)]
     theta = problem.theta_layout.flatten(templates)
@@ -123,17 +125,13 @@ def fit_simpler_terms(
 
 def _without_any(fitted: GeneralizedFitted, what: str) -> Likelihood:
     model = fitted.model
-    data = make_data(engine_of(model), model.family, model.response, model.prior, model.design.offset)
+    data = model.data(engine_of(model))
     criterion = make_criterion(data, 1)
     psi = np.array([fitted.fit.psi] if fitted.family.has_dispersion else [])
     least, minimal = without_effects(criterion, criterion.data.root @ fitted.fit.beta, psi)
     if not minimal:
         _warn(what, "the search stopped early.")
     return Likelihood(least if minimal else np.nan, fitted.npar - fitted.problem.n_theta)
-
-
-def _model(fitted: GeneralizedFitted, design: Design) -> GeneralizedModel:
-    return GeneralizedModel(replace(design, encoding=None, source=None), fitted.family)
 
 
 def _checked(found: GeneralizedFitted, what: str) -> Likelihood:

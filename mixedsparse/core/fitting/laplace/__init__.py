@@ -14,7 +14,7 @@ the conditional covariances of the random effects. Where there is no optimum the
 
 from __future__ import annotations
 
-from mixedsparse.core.fitting.laplace.fit import fit_generalized, make_criterion, make_data
+from mixedsparse.core.fitting.laplace.fit import fit_data, fit_generalized, make_criterion, make_data
 from mixedsparse.core.fitting.laplace.modes import conditional_blocks
 from mixedsparse.core.fitting.laplace.restricted import Restricted, minimise_within, without_effects
 from mixedsparse.core.fitting.laplace.result import GeneralizedFit, Pieces
@@ -26,6 +26,7 @@ __all__ = [
     "Pieces",
     "Restricted",
     "conditional_blocks",
+    "fit_data",
     "fit_generalized",
     "make_criterion",
     "make_data",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.linalg import block_diag, lapack
@@ -38,7 +39,7 @@ from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.progress import Progress
 
-__all__ = ["fit_generalized", "make_criterion", "make_data"]
+__all__ = ["fit_data", "fit_generalized", "make_criterion", "make_data"]
 
 # Linear predictors of a fit without random effects, and shares of its first information, that may mean separation.
 _FAR = 8.0
@@ -82,6 +83,14 @@ def fit_generalized(
     y: np.ndarray,
     weights: np.ndarray | None = None,
     offset: np.ndarray | None = None,
+    **how: Any,
+) -> GeneralizedFit:
+    """Fit arrays: ``fit_data(make_data(engine, family, y, weights, offset), **how)``."""
+    return fit_data(make_data(engine, family, y, weights, offset), **how)
+
+
+def fit_data(
+    data: Data,
     *,
     nodes: int = 1,
     start: np.ndarray | None = None,
@@ -93,7 +102,7 @@ def fit_generalized(
 
     Parameters
     ----------
-    engine, family, y, weights, offset
+    data : Data
         See `make_data`.
     nodes : int
         Of the quadrature, per effect; 1 for Laplace's approximation; 0 for coefficients by penalised least squares,
@@ -116,7 +125,6 @@ def fit_generalized(
     """
     began = time.perf_counter()
     options = FitOptions() if options is None else options
-    data = make_data(engine, family, y, weights, offset)
     if is_constant(data):
         raise DataError(
             f"All {data.problem.n:,} responses are {data.y[0]:g}: a constant response leaves nothing to estimate."

@@ -127,6 +127,10 @@ class Family(ABC):
         """Mean of the response."""
         return self.link.mean(eta)
 
+    def deviance_residuals(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
+        """Signed roots of the deviances, (n,)."""
+        return np.asarray(np.sign(y - mu) * np.sqrt(np.maximum(self.deviances(y, m, mu, psi), 0.0)))
+
     @abstractmethod
     def deviances(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
         """Deviance of each row, (n,), as R's ``dev.resids``: twice what the mean y would add to the log-likelihood.
