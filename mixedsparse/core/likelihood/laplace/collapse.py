@@ -49,7 +49,8 @@ def collapsed(data: Data) -> tuple[Data, np.ndarray] | None:
     # Pairs of levels that occur are rows that differ at least.
     if max((len(pairs.indices) for pairs in data.problem.pairs.values()), default=0) > _SHARE * n:
         return None
-    columns = [data.Q.T, data.offset[None], *(b.codes[None] for b in data.blocks), *(b.z.T for b in data.blocks)]
+    given = [array.reshape(n, -1).T for b in data.blocks for array in (b.codes, b.z)]
+    columns = [data.Q.T, data.offset[None], *given]
     inverse, first = _agreeing(columns, n)
     if len(first) > _SHARE * n or not all((row == row[first][inverse]).all() for own in columns for row in own):
         return None
