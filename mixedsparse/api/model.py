@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.results import MixedResults
+from mixedsparse.api.results.base import parameters_of
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.fitted.fit import fit_model
 from mixedsparse.fitted.model import Model, read
@@ -150,8 +151,9 @@ class LinearMixedModel(Model):
         ----------
         reml : bool
             Restricted maximum likelihood (default) or maximum likelihood.
-        start : array, shape (m,), optional
-            Theta to start from, and from nowhere else; moment estimates otherwise (`FitOptions.restart_budget`).
+        start : array, shape (m,), or results, optional
+            Theta to start from, and from nowhere else, or results (of other data, from a file, a `Plan.truth`) with the
+            same random effects; moment estimates otherwise (`FitOptions.restart_budget`).
         method : {"auto", "direct", "iterative"}
             ``"direct"`` factorises; every number is exact. ``"iterative"`` needs no factor, which several large crossed
             factors would fill in; its estimates have a Monte-Carlo error, see `MixedResults.monte_carlo`. ``"auto"`` is
@@ -182,7 +184,9 @@ class LinearMixedModel(Model):
         `theta` as `start` to go on. Before its first evaluation is done, and while data are read, there is nothing to
         return: KeyboardInterrupt is raised. Threads may share a model, and processes be forked before or after a fit.
         """
-        return MixedResults._of(fit_model(self, reml, start=start, method=method, options=options, progress=progress))
+        return MixedResults._of(
+            fit_model(self, reml, start=parameters_of(start), method=method, options=options, progress=progress)
+        )
 
     def __repr__(self) -> str:
         """Show formula and sizes."""

@@ -5,19 +5,23 @@ Both answer the same questions, so that nobody else need ask which of the two th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mixedsparse.core.problem import edits
+
 if TYPE_CHECKING:
+    from mixedsparse.core.problem.problem import Problem
     from mixedsparse.core.problem.sums import PlainSums
     from mixedsparse.core.problem.terms import RandomTerm
 
 __all__ = ["Rows", "Sums"]
 
+Effects = Sequence[tuple[int, np.ndarray]]
 # A column whose part beside its mean is less than this share of it is constant up to rounding.
 _CONSTANT = 1e-10
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -25,12 +29,16 @@ _QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Observations in memory: response (n,), fixed-effects design (n, P), and terms in the order of the formula."""
+    """Observations in memory: response (n,), fixed-effects design (n, P), and terms in the order of the formula.
+
+    `offset` and `weights` (n,) are None where there are none.
+    """
 
     y: np.ndarray
     X: np.ndarray
     terms: tuple[RandomTerm, ...]
-
+    offset: np.ndarray | None = None
+    weights: np.ndarray | None = None
     # What to add where numbers are lost.
     caution = ""
 
@@ -47,6 +55,15 @@ class Rows:
     def varying(self, columns: np.ndarray) -> np.ndarray:
         """Mask of the `columns` of X that are not constant."""
         return np.ptp(self.X[:, columns], axis=0) > 0
+
+    def marks(self, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Return what tells these observations, with `weights`, from others."""
+        return {"responses or rows": self.y, "weights or trials": np.ones(len(self.y)) if weights is None else weights}
+
+    def combined(self, problem: Problem, columns: np.ndarray | None, effects: Effects) -> Problem:
+        """Make the problem of a smaller model; see `mixedsparse.core.problem.edits.combined`."""
+        y = self.y if self.offset is None else self.y - self.offset
+        return edits.combined(problem, columns, effects, edits.Rows(y, self.X, self.weights))
 
     @property
     def z_moments(self) -> list[np.ndarray]:
@@ -75,7 +92,6 @@ class Sums:
 
     plain: PlainSums
     source: Any
-
     caution = (
         " Its rows stay in their source, whose sums keep 16 digits: subtract a constant from a response far from 0."
     )
@@ -94,6 +110,15 @@ class Sums:
         """Mask of the `columns` of X that are not constant."""
         root = self.plain.x_root
         return np.linalg.norm(root[1:, columns], axis=0) > _CONSTANT * np.linalg.norm(root[:, columns], axis=0)
+
+    def marks(self, weights: np.ndarray | None) -> dict[str, np.ndarray] | None:
+        """Return what tells these observations from others: moments of response and weights, if they are known."""
+        found = getattr(self.source, "fingerprint", None)
+        return None if found is None else {"responses or rows": np.array(found)}
+
+    def combined(self, problem: Problem, columns: np.ndarray | None, effects: Effects) -> Problem:
+        """Make the problem of a smaller model from the cross-products of `problem`."""
+        return edits.combined(problem, columns, effects)
 
     @property
     def z_moments(self) -> tuple[np.ndarray, ...]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mixedsparse.core.fitting.fit import fit_problem
-from mixedsparse.core.fitting.start import check_theta
 from mixedsparse.core.problem.chart import Chart
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.model import Model
 from mixedsparse.fitted.refusals import is_perfect, perfect_fit
+from mixedsparse.fitted.starts import start_theta
 from mixedsparse.fitted.warnings import warn_of_binary, warn_of_data, warn_of_search
 from mixedsparse.ground.options import FitOptions, check_method, check_options
 from mixedsparse.ground.progress import ProgressOption, reporter
@@ -30,7 +30,7 @@ def fit_model(
     """Fit `model`, by a search in `chart` if one is given; see `mixedsparse.LinearMixedModel.fit`."""
     options = check_options(options)
     check_method(method, options)
-    start = None if start is None else check_theta(model.problem, start, "start")
+    start = None if start is None else start_theta(model.problem, start)
     engine = model.engine(options.backend, method)
     with reporter(progress, *model.engines.expectations(engine)) as note:
         fit = fit_problem(

@@ -18,6 +18,7 @@ from mixedsparse.data.sizes import checked_sizes
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.generalized_objective import GeneralizedCriterionMixin
 from mixedsparse.fitted.model import Model
+from mixedsparse.fitted.starts import start_vector
 from mixedsparse.fitted.warnings import warn_of_data
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import is_whole, shown
@@ -265,7 +266,7 @@ def fit_generalized_model(
         raise BackendError("A generalized model is fitted by direct engines only: use method='auto' or 'direct'.")
     if not is_whole(nodes) or not 0 <= nodes <= _MOST_NODES:
         raise OptionError(f"nAGQ={shown(nodes)} must be a whole number from 0 to {_MOST_NODES}.")
-    start = None if start is None else _checked_start(model, start)
+    start = None if start is None else start_vector(model, model.family.has_dispersion, start)
     engine = model.engine(options.backend, "direct")
     with reporter(progress, *model.engines.expectations(engine)) as note:
         fit = fit_data(model.data(engine), nodes=int(nodes), start=start, options=options, progress=note)
@@ -275,19 +276,6 @@ def fit_generalized_model(
     warn_of_data(model.design, model.problem, model.dropped_columns)
     warn_of_generalized_search(fitted)
     return fitted
-
-
-def _checked_start(model: GeneralizedModel, start: Any) -> np.ndarray:
-    try:
-        values = np.asarray(start, dtype=float)
-    except (TypeError, ValueError) as err:
-        raise OptionError(f"start={shown(start)} is not an array of numbers.") from err
-    size = model.problem.n_theta + model.problem.p + int(model.family.has_dispersion)
-    if values.shape != (size,) or not np.isfinite(values).all():
-        parts = f"{model.problem.n_theta} of theta, {model.problem.p} coefficients"
-        more = ", log dispersion" if model.family.has_dispersion else ""
-        raise OptionError(f"start has shape {values.shape}: give {size} finite numbers ({parts}{more}).")
-    return values
 
 
 def warn_of_generalized_search(fitted: GeneralizedFitted) -> None:

@@ -27,13 +27,17 @@ def check_same_data(named: Mapping[str, Fitted]) -> None:
                 f"{first_name} has {first.nobs} rows and {name} has {other.nobs}: fit all models to the rows that are "
                 "complete in every variable."
             )
-        rows = first.problem.has_rows and other.problem.has_rows
-        if not (_same(first.design.y, other.design.y) if rows else _same_source(first, other)):
+        marks = [fitted.design.observed.marks(fitted.weights) for fitted in (first, other)]
+        if marks[0] is None or marks[1] is None or marks[0].keys() != marks[1].keys():
             raise DataError(
-                f"{first_name} and {name} have different responses or rows, so their likelihoods do not compare."
+                "One of the models was fitted to a source and one to data in memory, so their rows cannot be compared: "
+                "fit both to the same."
             )
-        if rows and not _same(_weights(first), _weights(other)):
-            raise DataError(f"{first_name} and {name} have different weights or trials: fit them with the same.")
+        if different := [what for what in marks[0] if not _same(marks[0][what], marks[1][what])]:
+            raise DataError(
+                f"{first_name} and {name} have different {different[0]}, so their likelihoods do not compare: fit them "
+                "to the same."
+            )
 
 
 def same_fixed_part(first: Fitted, other: Fitted) -> bool:
@@ -43,22 +47,6 @@ def same_fixed_part(first: Fitted, other: Fitted) -> bool:
         return _same(first.X, other.X)
     roots = [design.observed.x_root[:, r.problem.basis.kept] for design, r in zip(designs, (first, other), strict=True)]
     return _same(roots[0].T @ roots[0], roots[1].T @ roots[1])
-
-
-def _same_source(first: Fitted, other: Fitted) -> bool:
-    """Whether two fits whose rows are elsewhere had the same response and weights, by their moments."""
-    prints = [getattr(fitted.design.source, "fingerprint", None) for fitted in (first, other)]
-    if None in prints:
-        raise DataError(
-            "One of the models was fitted to a source and one to data in memory, so their rows cannot be compared: fit "
-            "both to the same."
-        )
-    return _same(np.array(prints[0]), np.array(prints[1]))
-
-
-def _weights(fitted: Fitted) -> np.ndarray:
-    weights = fitted.weights
-    return np.ones(fitted.nobs) if weights is None else weights
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:

@@ -13,8 +13,6 @@ from scipy.linalg import solve_triangular
 from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.fitting.fit import fit_problem
-from mixedsparse.core.problem.edits import Rows, combined
-from mixedsparse.fitted.model import response_of
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
 
@@ -81,7 +79,7 @@ def fit_columns(fitted: Fitted, columns: np.ndarray, reml: bool, start: np.ndarr
     """
     full = fitted.problem
     effects = [(full.order.index(i), np.eye(term.k)) for i, term in enumerate(fitted.design.terms)]
-    problem = combined(full, columns, effects, _rows(fitted))
+    problem = fitted.design.observed.combined(full, columns, effects)
     fit = _checked(fit_problem(make_engine(problem), reml, start=start), what)
     return Likelihood(fit.criterion, problem.p + problem.n_covariance + 1)
 
@@ -105,7 +103,7 @@ def fit_terms(
     if not effects:
         return Likelihood(fitted.model.objective(np.zeros(full.n_theta), fitted.reml), full.p + 1)
     places = [(full.order.index(i), columns) for i, columns in effects]
-    problem = combined(full, None, places, _rows(fitted))
+    problem = fitted.design.observed.combined(full, None, places)
     templates = [root_of(covariances[i], T) for i, T in zip(problem.order, problem.layout.whiten, strict=True)]
     start = problem.theta_layout.flatten(templates)
     fit = _checked(fit_problem(make_engine(problem), fitted.reml, start=start), what)
@@ -123,12 +121,6 @@ def independent_columns(columns: np.ndarray) -> np.ndarray:
             basis = np.column_stack([basis, new / length])
             kept.append(j)
     return columns[:, kept]
-
-
-def _rows(fitted: Fitted) -> Rows | None:
-    """Observations, where they are in memory."""
-    design = fitted.design
-    return Rows(response_of(design), design.X, design.weights) if fitted.problem.has_rows else None
 
 
 def root_of(covariance: np.ndarray, whiten: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mixedsparse.api.generalized.results import GeneralizedResults
+from mixedsparse.api.results.base import parameters_of
 from mixedsparse.data.families import DOMAINS, read_family
 from mixedsparse.fitted.generalized import GeneralizedModel, fit_generalized_model
 from mixedsparse.fitted.model import read_design
@@ -119,8 +120,8 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
             1 for Laplace's approximation; more for adaptive Gauss-Hermite quadrature with so many nodes for each random
             effect, for one grouping factor with up to three effects; 0 takes the coefficients from penalised least
             squares at each theta, which is not the maximum of the likelihood.
-        start : array, optional
-            Theta, coefficients and, where the family has one, log dispersion to start from.
+        start : array or GeneralizedResults, optional
+            Theta, coefficients and, where the family has one, log dispersion to start from, or results with the same.
         method : {"auto", "direct"}
         options : FitOptions, optional
         progress : bool or callable, optional
@@ -136,7 +137,9 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
             The search stopped early, or there is no maximum: the response is separated, or a variance is not estimable.
         AmbiguousResponseWarning, SingularFitWarning, DroppedRowsWarning, DroppedColumnsWarning, FarFromZeroWarning
         """
-        fitted = fit_generalized_model(self, nAGQ, start=start, method=method, options=options, progress=progress)
+        fitted = fit_generalized_model(
+            self, nAGQ, start=parameters_of(start), method=method, options=options, progress=progress
+        )
         return GeneralizedResults._of(fitted)
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mixedsparse.core.fitting.estimates import Fit
     from mixedsparse.fitted.model import Model
 
-__all__ = ["ResultsBase", "table_property"]
+__all__ = ["ResultsBase", "parameters_of", "table_property"]
 
 
 if TYPE_CHECKING:
@@ -66,3 +66,8 @@ class ResultsBase(Answers):
     def _wrap(self, fitted: Fitted) -> Self:
         """Label a fit that a function of ours made on the way: these results if it is their own."""
         return self if fitted is self._fitted else self._of(fitted)
+
+
+def parameters_of(value: Any) -> Any:
+    """Return what is behind results; anything else as it is."""
+    return value._fitted if isinstance(value, ResultsBase) else value

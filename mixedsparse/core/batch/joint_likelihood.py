@@ -79,6 +79,8 @@ class JointCriterion:
         self.batch, self.responses, self.unit, self.reml = batch, responses, unit, reml
         self.problem: Problem = batch.problem
         problem = self.problem
+        if problem.origin is not None:
+            raise ValueError("Problems in step need the weights that Q is orthonormal with: make the problem anew.")
         self.df = problem.degrees(reml)
         self.constant = self.df * math.log(2.0 * math.pi * unit**2) - problem.sum_log_weights
         self.constant -= problem.log_det_penalty

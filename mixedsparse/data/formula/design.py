@@ -96,7 +96,9 @@ class Design:
     @cached_property
     def observed(self) -> Rows | Sums:
         """Rows, or sums over them where the rows stay elsewhere: what can be asked of either."""
-        return Rows(self.y, self.X, self.terms) if self.plain is None else Sums(self.plain, self.source)
+        if self.plain is not None:
+            return Sums(self.plain, self.source)
+        return Rows(self.y, self.X, self.terms, self.offset, self.weights)
 
     def matrices(self, newdata: Any, *, groups: Sequence[str] | None = None) -> NewMatrices:
         """Encode `newdata` exactly as the training data were encoded.
