@@ -15,7 +15,6 @@ from mixedsparse.data.sizes import checked_sizes
 from mixedsparse.data.sources.opening import is_source
 from mixedsparse.fitted.objective import CriterionMixin
 from mixedsparse.fitted.refusals import check_estimable
-from mixedsparse.ground.errors import DataError
 from mixedsparse.ground.progress import CountOption
 
 if TYPE_CHECKING:
@@ -129,9 +128,6 @@ def read_design(formula: str, data: Any, family: Family, given: Mapping[str, Any
 
 def checked_problem(design: Design) -> Problem:
     """Least-squares problem of a design with rows, once they are known to support the model."""
-    for term in design.terms:
-        if term.structure is not None and getattr(term.structure, "label", "") != "us":
-            raise DataError(f"The structured covariance of the term on {term.group!r} is not fitted yet.")
     sizes = checked_sizes(design)
     problem = make_problem(response_of(design), design.X, design.terms, design.weights)
     check_estimable(problem, design, sizes)

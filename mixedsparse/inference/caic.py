@@ -14,10 +14,11 @@ import pandas as pd
 from scipy import sparse
 
 from mixedsparse.core.likelihood.pls import Pls
-from mixedsparse.core.problem.entries import times_slopes
+from mixedsparse.core.problem.entries import times_slopes, times_units
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.choices import CaicMethod
+from mixedsparse.inference.curvature import Curvature, curvature
 from mixedsparse.inference.matrices import indicator
 
 if TYPE_CHECKING:
@@ -71,18 +72,28 @@ def _estimation_bias(fitted: Fitted, share: float) -> float:
     problem, pls = fitted.problem, fitted.fit.search.pls
     bases = _whitened(problem)
     e = _weighted_residuals(fitted)
-    pairs = zip(bases, times_slopes(problem.layout, pls.lams, pls.zeta), strict=True)
-    E = sum(base @ c.reshape(base.shape[1], -1) for base, c in pairs) @ problem.layout.to_block
+    moved, found = _moved(fitted)
+    E = sum(base @ c.reshape(base.shape[1], -1) for base, c in zip(bases, moved, strict=True))
+    E = E @ (problem.layout.to_block if found is None else found.moves[:, found.active])
     PE = _project(problem, pls, bases, E)
     score = PE - share * np.outer(e, E.T @ e) / pls.pwrss
     kept = np.linalg.norm(PE, axis=0) > _MOVES * np.linalg.norm(e)
     if not kept.any():
         return 0.0
-    hessian = fitted.model.hessian(fitted.fit.theta, reml=fitted.reml)[np.ix_(kept, kept)]
+    whole = fitted.model.hessian(fitted.fit.theta, reml=fitted.reml) if found is None else found.hessian
+    hessian = whole[np.ix_(kept, kept)]
     values, vectors = np.linalg.eigh(hessian)
     stiff = values > _FLAT * values[-1]
     inner = vectors[:, stiff].T @ (score[:, kept].T @ PE[:, kept]) @ vectors[:, stiff]
     return 2.0 * problem.degrees(fitted.reml) / pls.pwrss * float((np.diagonal(inner) / values[stiff]).sum())
+
+
+def _moved(fitted: Fitted) -> tuple[list[np.ndarray], Curvature | None]:
+    """Return D_j zeta (levels, K, m) per block; of entries of Sigma where terms have structures, and the curvature."""
+    layout, pls = fitted.problem.layout, fitted.fit.search.pls
+    if not fitted.problem.is_structured:
+        return times_slopes(layout, pls.lams, pls.zeta), None
+    return times_units(layout, pls.zeta), curvature(fitted.model.engine(), fitted.fit.search, fitted.reml)
 
 
 def _weighted_residuals(fitted: Fitted) -> np.ndarray:

@@ -16,7 +16,7 @@ from mixedsparse.core.batch.coordinates import Chart
 from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.inference.curvature import curvature_of_search
-from mixedsparse.inference.satterthwaite import theta_scores
+from mixedsparse.inference.satterthwaite import scores_of
 
 __all__ = ["information_curvatures"]
 
@@ -41,7 +41,7 @@ def _covariance(problem: Problem, fit: Fit) -> np.ndarray:
     df = problem.degrees(fit.reml)
     found = curvature_of_search(fit.search, problem.layout)
     inverse = np.linalg.pinv(found.hessian, hermitian=True)
-    scores = df * theta_scores(problem.layout, found.pls)[found.active] / found.pls.pwrss
+    scores = df * scores_of(problem.layout, found.pls, found.moves)[found.active] / found.pls.pwrss
     m = len(found.active)
     out = np.zeros((m + 1, m + 1))
     at = np.flatnonzero(found.active)

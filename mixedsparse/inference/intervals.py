@@ -21,6 +21,7 @@ from mixedsparse.inference.bootstrap import bootstrap
 from mixedsparse.inference.coefficients import coef_table
 from mixedsparse.inference.coordinates import chart_of
 from mixedsparse.inference.information import information_curvatures
+from mixedsparse.inference.natural import natural_errors
 from mixedsparse.inference.parameters import Parameter, identified, parameters, select_parameters
 from mixedsparse.inference.profile import profile
 
@@ -86,6 +87,8 @@ def _wald_covariance(fitted: Fitted, alpha: float, chosen: Sequence[Parameter]) 
     NaN on the boundary, and for what is not identified.
     """
     fit, problem = fitted.fit, fitted.problem
+    if problem.is_structured:
+        return _natural_limits(fitted, alpha, chosen)
     unit = float(np.sqrt(fit.sigma2))
     charts = [chart_of(problem, fit, p, unit) for p in chosen]
     x = np.array([chart.coordinates(fit.templates) for chart in charts])
@@ -114,3 +117,13 @@ def _wald_covariance(fitted: Fitted, alpha: float, chosen: Sequence[Parameter]) 
         elif parameter.kind == "cor" and min(x[i, chart.angle[0]], x[i, chart.angle[2]], np.cos(at)) > _BOUNDARY:
             out[i] = np.tanh(np.arctanh(np.sin(at)) + error / np.cos(at) * np.array([-1.0, 1.0]))
     return out
+
+
+def _natural_limits(fitted: Fitted, alpha: float, chosen: Sequence[Parameter]) -> np.ndarray:
+    """Limits (r, 2) where terms have structured covariances."""
+    identified(fitted, chosen)  # warns
+    # In the order of `parameters`, sigma last.
+    table = natural_errors(fitted)
+    names = [p.name for p in parameters(fitted) if p.kind != "fixed"]
+    limits = dict(zip(names, table.limits(1.0 - alpha), strict=True))
+    return np.array([limits[p.name] for p in chosen])

@@ -30,6 +30,8 @@ from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.likelihood.pls import rounding, solve_pls
 from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.problem.chart import chart_of
+from mixedsparse.core.problem.problem import Problem
 from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import RefitWarning
@@ -135,12 +137,16 @@ def kenward_roger(fitted: Fitted) -> KenwardRoger:
     fit = fitted.fit if fitted.reml else _refitted(fitted)
     fitted.needs("factor", "Kenward-Roger's method", "Use ddf='satterthwaite'")
     problem, engine = fitted.problem, fitted.model.engine()
-    m = problem.n_theta
     with blas_threads(engine.work):
         pls = solve_pls(problem, engine.factorize(problem.layout.lams(fit.search.theta)), reml=True)
         lost = rounding(problem, pls.factor.loss(), pls.losses, True)
         traces, sums = pattern_traces(engine, pls.factor)
         F = _patterned(problem.layout, pls.Hx)
+        moves = _moves(problem, fit)
+        if moves is not None:
+            traces, sums = moves.T @ traces @ moves, moves.T @ sums
+            F = np.tensordot(F, moves, axes=(1, 0)).swapaxes(1, 2)
+        m = F.shape[1]
         WF = _flat(pls.factor.project(engine.times(_blocks(problem.layout, F))), F.shape)
     warn_of_rounding(lost, "Kenward-Roger's method")
     H, K = _flat(pls.Hx, (len(F), problem.p)), pls.K
@@ -161,8 +167,22 @@ def kenward_roger(fitted: Fitted) -> KenwardRoger:
         unadjusted=fit.cov_beta,
         slopes=fit.sigma2 * (back @ slopes @ back.T),
         sigma2=fit.sigma2,
-        root=root,
+        root=root if moves is None else np.vstack([moves @ root[:m], root[m:]]),
     )
+
+
+def _moves(problem: Problem, fit: Fit) -> np.ndarray | None:
+    """Differentiate the entries of Sigma in the parameters of structures, (entries, parameters); None without any.
+
+    Second derivatives of V are left out, as Kenward and Roger's method has it for entries, in which V is linear: so the
+    result does not depend on what a structure is described by.
+    """
+    chart = chart_of(problem)
+    if chart is None:
+        return None
+    assert fit.search.phi is not None
+    x = chart.x_of(fit.search.phi)
+    return chart.slopes(x)[:, chart.moving(x)]
 
 
 def _refitted(fitted: Fitted) -> Fit:

@@ -20,6 +20,7 @@ from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.comparable import check_same_data, same_fixed_part
 from mixedsparse.inference.drop1 import SMALL_SAMPLES
 from mixedsparse.inference.lrt_bootstrap import Ratios, bootstrap_tail
+from mixedsparse.inference.nested_structures import check_nested_structures
 from mixedsparse.inference.refit import check_exact
 from mixedsparse.inference.refit import refit as refit_by
 from mixedsparse.inference.replicates import Replicator
@@ -46,13 +47,14 @@ def likelihood_ratios(
     one_of("test", test, _TESTS)
     check_draws(nsim, seed)
     check_same_data(dict(zip(labels, models, strict=True)))
+    order = by_size(models)
+    check_nested_structures([models[i] for i in order], [labels[i] for i in order])
     if refit:
         fits = _by_ml(models, labels)
     else:
         _check_reml(models)
         fits = [m.fit for m in models]
     fixed_differ = not all(same_fixed_part(models[0], other) for other in models[1:])
-    order = by_size(models)
     table = ratio_table(models, labels, [fit.criterion for fit in fits])
     if test == "bootstrap":
 

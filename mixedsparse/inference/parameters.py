@@ -14,9 +14,11 @@ from mixedsparse.ground.errors import OptionError, UndefinedTestWarning
 
 if TYPE_CHECKING:
     from mixedsparse.core.fitting.identification import Unidentified
+    from mixedsparse.core.problem.terms import RandomTerm
+    from mixedsparse.core.structures.interface import Natural, Structure
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Parameter", "identified", "parameter_values", "parameters", "select_parameters"]
+__all__ = ["Parameter", "identified", "natural_name", "parameter_values", "parameters", "select_parameters"]
 
 # A standard deviation below this share of the largest among the fits is zero: BLAS libraries differ in what they leave.
 _ROUNDING = 1e-12
@@ -30,17 +32,23 @@ class Parameter:
     ----------
     name : str
         ``Days``, ``sd(Days|Subject)``, ``cor(Intercept,Days|Subject)``, ``sigma`` or ``dispersion``.
-    kind : {"fixed", "sd", "cor", "sigma", "dispersion"}
+    kind : {"fixed", "sd", "cor", "loading", "sigma", "dispersion"}
     term : int
         Position of the term in theta order; -1 for coefficients, sigma and dispersion.
     places : tuple of int
-        The coefficient, or the one or two effects of the term.
+        The coefficient, or the effects of the term that it is about.
+    structure : Structure or None
+        Of a parameter of a structured covariance: what reads it off the covariance.
+    number : int
+        Which of the structure's it is.
     """
 
     name: str
     kind: str
     term: int = -1
     places: tuple[int, ...] = ()
+    structure: Structure | None = None
+    number: int = 0
 
 
 def parameters(fitted: Fitted) -> tuple[Parameter, ...]:
@@ -51,12 +59,27 @@ def parameters(fitted: Fitted) -> tuple[Parameter, ...]:
     out = [Parameter(name, "fixed", places=(i,)) for i, name in enumerate(fitted.x_names)]
     labels = _group_labels(fitted)
     for t, (term, group) in enumerate(zip(fitted.problem.terms, labels, strict=True)):
+        if term.structure is not None:
+            out += _of_structure(fitted, t, group)
+            continue
         out += [Parameter(f"sd({name}|{group})", "sd", t, (i,)) for i, name in enumerate(term.columns)]
         for i, j in zip(*np.triu_indices(term.k, 1), strict=True):
             name = f"cor({term.columns[i]},{term.columns[j]}|{group})"
             out.append(Parameter(name, "cor", t, (int(i), int(j))))
     scale = fitted.scale_parameter
     return tuple(out) if scale is None else (*out, Parameter(scale[0], scale[0]))
+
+
+def _of_structure(fitted: Fitted, t: int, group: str) -> list[Parameter]:
+    """Return what the structured covariance of one term is reported by."""
+    term, phi = fitted.problem.terms[t], fitted.fit.search.phi
+    assert term.structure is not None
+    assert phi is not None
+    found = []
+    for i, natural in enumerate(term.structure.natural(phi[t])):
+        about = natural.effects or tuple(range(term.k))
+        found.append(Parameter(natural_name(natural, term, group), natural.kind, t, about, term.structure, i))
+    return found
 
 
 def identified(fitted: Fitted, known: Sequence[Parameter]) -> np.ndarray:
@@ -92,6 +115,9 @@ def _group_labels(fitted: Fitted) -> list[str]:
     terms = fitted.problem.terms
     seen = [(term.group, name) for term in terms for name in term.columns]
     twice = {group for group, name in seen if seen.count((group, name)) > 1}
+    # Parameters of all effects of a structure have no effect's name.
+    structured = [term.group for term in terms if term.structure is not None]
+    twice |= {group for group in structured if structured.count(group) > 1}
     numbered = fitted.term_labels
     return [label if term.group in twice else term.group for term, label in zip(terms, numbered, strict=True)]
 
@@ -130,6 +156,8 @@ def parameter_values(
             out[:, j] = beta[:, parameter.places[0]]
         elif parameter.kind in ("sigma", "dispersion"):
             out[:, j] = sigma
+        elif parameter.structure is not None:
+            out[:, j] = [_read(parameter, cov) for cov in covariances[parameter.term]]
         else:
             first, second = parameter.places[0], parameter.places[-1]
             cov = covariances[parameter.term]
@@ -140,6 +168,24 @@ def parameter_values(
                 ratio = np.divide(cov[:, first, second], size, out=np.full(len(size), np.nan), where=size > 0)
                 out[:, j] = np.clip(ratio, -1.0, 1.0)
     return out
+
+
+def _read(parameter: Parameter, covariance: np.ndarray) -> float:
+    """Value of a parameter of a structure in one covariance (k, k); NaN where there is none."""
+    assert parameter.structure is not None
+    return float(parameter.structure.read(covariance)[parameter.number]) if np.isfinite(covariance).all() else np.nan
+
+
+def natural_name(natural: Natural, term: RandomTerm, group: str = "") -> str:
+    """Name of a quantity of `term`, ``sd(x)``, ``cor(a,b)``, ``sd`` or ``cor`` of all effects, ``cor(lag 2)``.
+
+    With a `group` it is named in the way of ``conf_int``: ``sd(x|g)``.
+    """
+    inside = ",".join(term.columns[i] for i in natural.effects)
+    if natural.number is not None:
+        inside = f"lag {natural.number}" if natural.kind == "cor" else f"{inside},{natural.number}"
+    inside = "|".join(part for part in (inside, group) if part)
+    return f"{natural.kind}({inside})" if inside else natural.kind
 
 
 def _deviations(variances: np.ndarray) -> np.ndarray:

@@ -19,14 +19,11 @@ class Prior:
     Attributes
     ----------
     variance : ndarray, shape (r,)
-    by_theta : ndarray, shape (r, m)
-        Derivatives by theta of the whitened bases.
     by_entry : ndarray, shape (r, m)
-        Derivatives by the entries of Sigma there.
+        Derivatives by the entries of Sigma of the whitened bases.
     """
 
     variance: np.ndarray
-    by_theta: np.ndarray
     by_entry: np.ndarray
 
 
@@ -36,8 +33,7 @@ def prior_of(
     """Variances of rows with whitened z (r, K) in each block, and the residual's share `noise` (r,), that is c."""
     half = [part @ lam for part, lam in zip(z, factors, strict=True)]
     variance = noise + sum(np.square(part).sum(axis=1) for part in half)
-    by_theta, by_entry = np.zeros((2, len(noise), len(layout.block)))
+    by_entry = np.zeros((len(noise), len(layout.block)))
     for i, (b, row, col) in enumerate(zip(layout.block, layout.row, layout.col, strict=True)):
-        by_theta[:, i] = 2.0 * z[b][:, row] * half[b][:, col]
         by_entry[:, i] = z[b][:, row] * z[b][:, col] * (1.0 if row == col else 2.0)
-    return Prior(sigma2 * variance, sigma2 * by_theta, sigma2 * by_entry)
+    return Prior(sigma2 * variance, sigma2 * by_entry)

@@ -118,6 +118,9 @@ def _unique(label: str, taken: dict) -> str:
 def _simpler(fitted: Fitted, i: int) -> Iterator[tuple[str, np.ndarray | None]]:
     """Simpler forms of term `i`: a label, and the columns (k, r) of what is left of its effects, None for nothing."""
     term, spelled = fitted.design.terms[i], _spelled(fitted, i)
+    if term.structure is not None:
+        yield spelled, None  # with one effect less a structure is another
+        return
     structure = _structure(fitted, i)
     droppable = structure.droppable()
     if not droppable or term.k == 1:
@@ -148,7 +151,8 @@ def _constant(term: RandomTerm, others: tuple[RandomTerm, ...]) -> np.ndarray | 
 def _spelled(fitted: Fitted, i: int) -> str:
     """Term `i` as a formula has it: ``(1 + x | g)``; the pieces of ``||`` on their own."""
     encoding, term = fitted.design.encoding, fitted.design.terms[i]
+    name = "" if term.structure is None else term.structure.label
     if encoding is not None and encoding.terms[i].column is None:
-        return f"({encoding.terms[i].encoder.side.label} | {term.group})"
+        return f"{name}({encoding.terms[i].encoder.side.label} | {term.group})"
     names = ["1" if name == "Intercept" else name for name in term.columns]
-    return f"({' + '.join(names if '1' in names else ['0', *names])} | {term.group})"
+    return f"{name}({' + '.join(names if '1' in names else ['0', *names])} | {term.group})"

@@ -23,7 +23,6 @@ from scipy.linalg import solve_triangular
 
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.blocks import BlockLayout
-from mixedsparse.core.problem.entries import jacobian
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
 from mixedsparse.ground.threads import blas_threads
@@ -33,7 +32,7 @@ from mixedsparse.inference.priors import Prior
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Satterthwaite", "satterthwaite", "theta_scores"]
+__all__ = ["Satterthwaite", "satterthwaite", "scores_of"]
 
 # Eigenvalues of the Hessian below this share of the largest count as flat: nothing is known along them.
 _FLAT = 1e-8
@@ -60,8 +59,8 @@ class Satterthwaite:
         s_i / d along them.
     degrees : float
         d.
-    turn : ndarray, shape (directions, m)
-        The directions themselves.
+    directions : ndarray, shape (m, directions)
+        The directions themselves, in the entries of Sigma of the whitened bases.
     """
 
     beta: np.ndarray
@@ -70,7 +69,7 @@ class Satterthwaite:
     slopes: np.ndarray
     scores: np.ndarray
     degrees: float
-    turn: np.ndarray
+    directions: np.ndarray
 
     def single(self, L: np.ndarray) -> np.ndarray:
         """Degrees of freedom (r,) of each row of L (r, p)."""
@@ -78,7 +77,7 @@ class Satterthwaite:
 
     def total(self, L: np.ndarray, prior: Prior) -> np.ndarray:
         """Degrees of freedom (r,) of the variance of each row of L (r, p) and that of `prior` together."""
-        return self._of(L, prior.variance, prior.by_theta @ self.turn.T)
+        return self._of(L, prior.variance, prior.by_entry @ self.directions)
 
     def _of(self, L: np.ndarray, more: np.ndarray | float, change: np.ndarray | float) -> np.ndarray:
         variance = more + np.einsum("rp,pq,rq->r", L, self.cov, L)
@@ -117,25 +116,24 @@ def satterthwaite(fitted: Fitted) -> Satterthwaite:
     if fit.monte_carlo is None:
         engine = fitted.model.engine()
         with blas_threads(engine.work):
-            found = curvature(engine, fit.search.theta, fit.reml)
+            found = curvature(engine, fit.search, fit.reml)
     else:
         found = curvature_of_search(fit.search, problem.layout)
     pls = found.pls
-    scale = _scale(found.hessian, problem.layout.row_norms(fit.search.theta)[found.active])
+    scale = _scale(found.hessian, found.sizes[found.active])
     values, vectors = np.linalg.eigh(scale[:, None] * found.hessian * scale)
     vectors = scale[:, None] * vectors
     curved = values > _FLAT * np.abs(values).max(initial=0.0)
-    every = np.tensordot(vectors.T, _slopes(problem.layout, pls, found.active), axes=1)
+    every = np.tensordot(vectors.T, _slopes(problem.layout, pls, found.moves[:, found.active]), axes=1)
     if fit.unidentified is None:  # otherwise the contrasts that such directions move have no test
         _check_flat(every[~curved] / np.linalg.norm(vectors, axis=0)[~curved, None, None], pls.K)
     turn = (vectors[:, curved] / np.sqrt(values[curved])).T
     slopes = every[curved] / np.sqrt(values[curved])[:, None, None]
-    scores = turn @ theta_scores(problem.layout, pls)[found.active] / pls.pwrss
+    scores = turn @ scores_of(problem.layout, pls, found.moves)[found.active] / pls.pwrss
     root = problem.basis.root
     back = solve_triangular(root, pls.K) if len(root) else pls.K
     slopes = fit.sigma2 * (back @ slopes @ back.T)
-    directions = np.zeros((len(turn), problem.n_theta))
-    directions[:, found.active] = turn
+    directions = found.moves[:, found.active] @ turn.T
     return Satterthwaite(fit.beta, fit.cov_beta, fit.sigma2, slopes, scores, float(degrees), directions)
 
 
@@ -145,19 +143,19 @@ def _scale(hessian: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         return np.maximum(1.0, np.minimum(sizes, 1.0 / np.sqrt(np.abs(np.diagonal(hessian)))))
 
 
-def _slopes(layout: BlockLayout, pls: Pls, active: np.ndarray) -> np.ndarray:
-    """H_x'(I x D_i)H_x of the active parameters, (active, p, p)."""
+def _slopes(layout: BlockLayout, pls: Pls, moves: np.ndarray) -> np.ndarray:
+    """H_x'(I x D_i)H_x (active, p, p) of parameters that move the entries of Sigma by `moves` (m, active)."""
     within = np.empty((len(layout.block), *pls.K.shape))
     for i, (b, row, col) in enumerate(zip(layout.block, layout.row, layout.col, strict=True)):
         half = pls.Hx[b][:, row].T @ pls.Hx[b][:, col]
         within[i] = half if row == col else half + half.T
-    return np.tensordot(jacobian(layout, pls.lams)[:, active].T, within, axes=1)
+    return np.tensordot(moves.T, within, axes=1)
 
 
-def theta_scores(layout: BlockLayout, pls: Pls) -> np.ndarray:
-    """Return zeta'(I x D_i)zeta of all parameters, (m,): -d r^2 / dtheta."""
+def scores_of(layout: BlockLayout, pls: Pls, moves: np.ndarray) -> np.ndarray:
+    """Return zeta'(I x D_i)zeta of all parameters: -d r^2 / dtheta, for their `moves` of the entries of Sigma."""
     squares = layout.gather([zeta.T @ zeta for zeta in pls.zeta]) * layout.multiplicity
-    return jacobian(layout, pls.lams).T @ squares
+    return np.asarray(moves.T @ squares)
 
 
 def _check_flat(slopes: np.ndarray, K: np.ndarray) -> None:

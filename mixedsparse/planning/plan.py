@@ -202,6 +202,11 @@ def plan(
         scale, unit, weights = dispersion_of(found, dispersion, sigma), 1.0, trials
     data = as_frame(design)
     model = _model(data, formula, weights, contrasts, CallerNames(2) if env is None else env, found)
+    if any(term.structure is not None for term in model.design.terms):
+        raise FormulaError(
+            f"The formula {formula!r} has a covariance structure, and plans take unstructured terms only: write "
+            "'(x | g)' and give the covariance matrix of the effects as random={'g': matrix}."
+        )
     beta = named_values(effects, model.design.x_names, "effects")
     factors = relative_factors(model.design.terms, random, correlations or {}, unit)
     return Plan(data, _hypothesised(model, beta, factors, scale, reml), weights)

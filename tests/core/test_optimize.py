@@ -9,7 +9,7 @@ import pytest
 
 import mixedsparse as ms
 from mixedsparse.core.engines.dense.cholesky import DenseCriterion
-from mixedsparse.core.fitting import optimize
+from mixedsparse.core.fitting import objective
 from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.fitting.start import moment_start
@@ -30,7 +30,7 @@ def test_derivative_free_search_takes_over_when_derivatives_mislead(model, monke
         return replace(got, gradient=-got.gradient)
 
     monkeypatch.setattr(DenseCriterion, "differentiate", turned)
-    monkeypatch.setattr(optimize, "make_orthogonal", lambda *args: None)
+    monkeypatch.setattr(objective, "make_orthogonal", lambda *args: None)
     found = search(model.engine(), reml=True, start=start)
     assert found.stop is Stop.NO_PROGRESS
     # Nelder-Mead stops within its own tolerance of the optimum; the verdict stays honest.

@@ -17,8 +17,10 @@ from mixedsparse.core.likelihood.charted import ChartedCriterion
 from mixedsparse.core.problem.chart import chart_of
 from mixedsparse.core.problem.entries import jacobian
 from mixedsparse.core.problem.problem import make_problem
+from mixedsparse.core.structures.autoregressive import Autoregressive
+from mixedsparse.core.structures.compound import CompoundSymmetry, EqualCompoundSymmetry
 from mixedsparse.core.structures.diagonal import Diagonal
-from mixedsparse.core.structures.interface import Parameter, Structure
+from mixedsparse.core.structures.interface import Natural, Parameter, Structure
 from mixedsparse.core.structures.unstructured import Unstructured
 from mixedsparse.ground.errors import BackendError, DataError
 from tests.core.engines import ENGINES, engine_for
@@ -27,80 +29,67 @@ from tests.oracle import dense
 
 
 @dataclass(frozen=True)
-class CompoundSymmetry:
-    """Equal variances, equal correlations: Sigma = (a (I - J / k) + b J / k)^2, a zero of a is correlation 1."""
+class OneFactor:
+    """A structure of a user's own, nothing but the class: Sigma = phi phi' + phi_0^2 / 4 I for three effects."""
 
-    k: int
-    size = 2
-
-    def parameters(self) -> tuple[Parameter, ...]:
-        return Parameter("within", "scale", 0.0, np.inf), Parameter("between", "scale", 0.0, np.inf)
-
-    def factor(self, phi: np.ndarray) -> np.ndarray:
-        within, between = self._projections()
-        return np.linalg.qr(phi[0] * within + phi[1] * between, mode="r").T
-
-    def slopes(self, phi: np.ndarray) -> np.ndarray:
-        return np.stack(self._projections()) * 2.0 * phi[:, None, None]
-
-    def bend(self, phi: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        return np.diag([2.0 * np.vdot(scores, projection) for projection in self._projections()])
-
-    def canonical(self, phi: np.ndarray) -> np.ndarray:
-        return np.abs(phi)
-
-    def start(self, sigma: np.ndarray) -> np.ndarray:
-        within, between = self._projections()
-        return np.sqrt([np.vdot(sigma, within) / max(self.k - 1, 1), np.vdot(sigma, between)])
-
-    def _projections(self) -> tuple[np.ndarray, np.ndarray]:
-        mean = np.full((self.k, self.k), 1.0 / self.k)
-        return np.eye(self.k) - mean, mean
-
-
-@dataclass(frozen=True)
-class Autoregressive:
-    """One standard deviation, and a correlation sin(omega) to the power of the distance: scale and shape together."""
-
-    k: int
-    size = 2
+    k: int = 3
+    size = 3
+    label = "own"
 
     def parameters(self) -> tuple[Parameter, ...]:
-        return Parameter("sd", "scale", 0.0, np.inf), Parameter("omega", "shape", -np.pi / 2, np.pi / 2)
+        return tuple(Parameter(f"loading[{i}]", "scale", -np.inf, np.inf, i) for i in range(3))
 
     def factor(self, phi: np.ndarray) -> np.ndarray:
-        rho, k = np.sin(phi[1]), self.k
-        i, j = np.indices((k, k))
-        lam = np.where(j == 0, 1.0, np.cos(phi[1])) * np.where(i >= j, rho ** np.maximum(i - j, 0), 0.0)
-        return phi[0] * lam
+        return np.linalg.cholesky(np.outer(phi, phi) + 0.25 * phi[0] ** 2 * np.eye(3))
 
     def slopes(self, phi: np.ndarray) -> np.ndarray:
-        powers, first, _ = self._powers(phi)
-        return np.stack([2.0 * phi[0] * powers, phi[0] ** 2 * first])
+        unit = np.eye(3)
+        out = np.stack([np.outer(e, phi) + np.outer(phi, e) for e in unit])
+        out[0] += 0.5 * phi[0] * unit
+        return out
 
     def bend(self, phi: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        powers, first, second = self._powers(phi)
-        mixed = 2.0 * phi[0] * np.vdot(scores, first)
-        return np.array([[2.0 * np.vdot(scores, powers), mixed], [mixed, phi[0] ** 2 * np.vdot(scores, second)]])
+        return 2.0 * scores + np.diag([0.5 * np.trace(scores), 0.0, 0.0])
 
     def canonical(self, phi: np.ndarray) -> np.ndarray:
-        return np.array([abs(phi[0]), np.arcsin(np.sin(phi[1]))])
+        return phi * np.sign(phi[0])
 
     def start(self, sigma: np.ndarray) -> np.ndarray:
-        variance = max(float(np.diagonal(sigma).mean()), 1e-8)
-        rho = float(np.diagonal(sigma, 1).mean()) / variance
-        return np.array([np.sqrt(variance), np.arcsin(np.clip(rho, -0.9, 0.9))])
+        first = np.sqrt(sigma[0, 0] / 1.25)
+        return np.array([first, sigma[0, 1] / first, sigma[0, 2] / first])
 
-    def _powers(self, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """rho^d and its derivatives in omega."""
-        d = np.abs(np.subtract(*np.indices((self.k, self.k))))
-        rho, slope = np.sin(phi[1]), np.cos(phi[1])
-        first = d * rho ** np.maximum(d - 1, 0)
-        second = d * (d - 1) * rho ** np.maximum(d - 2, 0)
-        return rho**d, first * slope, second * slope**2 - first * rho
+    def natural(self, phi: np.ndarray) -> tuple[Natural, ...]:
+        return tuple(Natural("loading", (i,), float(phi[i]), np.eye(3)[i], 1) for i in range(3))
+
+    def read(self, sigma: np.ndarray) -> np.ndarray:
+        return self.start(sigma)
 
 
-STRUCTURES = [CompoundSymmetry, Autoregressive, Diagonal, Unstructured]
+def compound(k):
+    return CompoundSymmetry(k)
+
+
+def autoregressive(k):
+    return Autoregressive(k, hom=True)
+
+
+def heterogeneous(k):
+    return Autoregressive(k)
+
+
+def with_gaps(k):
+    """Times that are not in order, at unequal distances."""
+    return Autoregressive(k, hom=True, times=(4, 1, 2, 9)[:k])
+
+
+def equal_variances(k):
+    return Diagonal(k, hom=True)
+
+
+STRUCTURES = [
+    *(compound, EqualCompoundSymmetry, autoregressive, heterogeneous, with_gaps),
+    *(Diagonal, equal_variances, Unstructured, OneFactor),
+]
 
 
 @dataclass(frozen=True)
@@ -153,9 +142,42 @@ def test_slopes_and_bend_are_derivatives_of_sigma(kind):
     scores = scores + scores.T
     along = [np.tensordot(structure.slopes(phi + h) - structure.slopes(phi - h), scores, 2) / 2e-5 for h in steps]
     np.testing.assert_allclose(structure.bend(phi, scores), along, atol=1e-8)
-    np.testing.assert_allclose(sigma(structure.canonical(-phi)), sigma(-phi), atol=1e-12)
-    lam = structure.factor(structure.start(sigma(phi)))
-    np.testing.assert_allclose(lam @ lam.T, sigma(phi), atol=1e-10)
+    np.testing.assert_allclose(sigma(structure.start(sigma(phi))), sigma(phi), atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_canonical_parameters_have_the_same_covariance_within_their_range(kind):
+    structure = kind(3)
+    phi = phi_of(structure)
+    shapes = np.array([p.kind == "shape" for p in structure.parameters()])
+    # All deviations turned, and shapes turned round and mirrored at their ends.
+    even = np.array([p.even for p in structure.parameters()])
+    for other in (
+        np.where(even & ~shapes, -phi, phi),
+        np.where(shapes, phi + 2 * np.pi, phi),
+        np.where(shapes, np.pi - phi, phi),
+    ):
+        found = structure.canonical(other)
+        lams = [structure.factor(values) for values in (found, other)]
+        np.testing.assert_allclose(*(lam @ lam.T for lam in lams), atol=1e-12)
+        for value, parameter in zip(found, structure.parameters(), strict=True):
+            assert parameter.low <= value <= parameter.high or structure.label in ("us", "own")
+
+
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_natural_parameters_are_read_off_and_have_these_slopes(kind):
+    structure = kind(3)
+    phi = phi_of(structure, seed=7)
+
+    def values(at):
+        lam = structure.factor(at)
+        return structure.read(lam @ lam.T)
+
+    found = structure.natural(phi)
+    np.testing.assert_allclose([natural.value for natural in found], values(phi), rtol=1e-10)
+    steps = 1e-6 * np.eye(structure.size)
+    differences = np.array([(values(phi + h) - values(phi - h)) / 2e-6 for h in steps]).T
+    np.testing.assert_allclose([natural.slope for natural in found], differences, atol=1e-8)
 
 
 def test_slopes_of_a_triangle_are_those_that_the_criterion_uses():
@@ -238,7 +260,7 @@ def test_unstructured_by_name_is_what_terms_are_without():
 def test_boundaries_are_reached_and_set_to_zero():
     # Effects without any variance between conditions, or without a common part.
     for zero, drawn in enumerate(([0.0, 1.0], [1.0, 0.0])):
-        structure = CompoundSymmetry(3)
+        structure = EqualCompoundSymmetry(3)
         for seed in range(9, 30):
             small = data(structure, np.array(drawn), seed=seed)
             fit = fit_problem(make_engine(small.problem()), True)
@@ -268,7 +290,7 @@ def test_one_row_per_condition_is_not_identified_with_equal_correlations():
     # Sigma + c I in place of Sigma leaves V as it is.
     group, condition = np.divmod(np.arange(120), 3)
     y = np.random.default_rng(32).normal(size=120) + np.random.default_rng(33).normal(size=40)[group]
-    term = RandomTerm("g", group, np.eye(3)[condition], covariance=CompoundSymmetry(3))
+    term = RandomTerm("g", group, np.eye(3)[condition], covariance=EqualCompoundSymmetry(3))
     fit = fit_problem(make_engine(make_problem(y, np.eye(3)[condition], [term])), True)
     assert fit.certificate.verdict == "not identified"
 

@@ -44,17 +44,13 @@ def test_against_the_definition(name, reml):
 def test_every_way_to_the_hessian_agrees(name):
     model = make(name, 1).model()
     results = model.fit()
-    want = curvature(model.engine(), results.fit.search.theta, True).hessian
+    want = curvature(model.engine(), results.fit.search, True).hessian
     model = limited(model, written=0)
     # Exact entries among the rest, differences for the eliminated factor; then differences only.
-    np.testing.assert_allclose(
-        curvature(model.engine(), results.fit.search.theta, True).hessian, want, rtol=1e-6, atol=1e-6
-    )
+    np.testing.assert_allclose(curvature(model.engine(), results.fit.search, True).hessian, want, rtol=1e-6, atol=1e-6)
     if cholmod.available():
         engine = model.engine("cholmod")
-        np.testing.assert_allclose(
-            curvature(engine, results.fit.search.theta, True).hessian, want, rtol=1e-6, atol=1e-6
-        )
+        np.testing.assert_allclose(curvature(engine, results.fit.search, True).hessian, want, rtol=1e-6, atol=1e-6)
 
 
 # s <- sleepstudy[seq_len(180) %% 7 != 3, ]; s$w <- 1 + s$Days / 3              lmerTest 3.1-3, lme4 1.1-31

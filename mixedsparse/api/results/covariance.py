@@ -8,6 +8,7 @@ import pandas as pd
 from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.inference.components import cov_re, varcorr, vcomp
 from mixedsparse.inference.labels import read_only
+from mixedsparse.inference.natural import covariance_table
 
 __all__ = ["CovarianceMixin"]
 
@@ -53,6 +54,35 @@ class CovarianceMixin(ResultsBase):
         3  Residual       None  25.592
         """
         return varcorr(self._fitted)
+
+    def covariance_parameters(self, level: float = 0.95) -> pd.DataFrame:
+        """Covariance parameters as estimated, one row each, with standard errors and Wald limits.
+
+        Parameters
+        ----------
+        level : float
+            Of the limits.
+
+        Returns
+        -------
+        DataFrame
+            ``term``: grouping factor, as in `varcorr`; ``structure``: ``us``, ``diag``, ``cs``, ``ar1``, ...;
+            ``parameter``: ``sd(x)`` of an effect or ``sd`` of all, ``cor(a,b)`` or ``cor``; ``estimate``, ``se``,
+            ``lower``, ``upper``. The residual is last. Standard errors are those of the observed information (delta
+            method); limits of deviations go by the log, those of correlations by Fisher's z; both are NaN on the
+            boundary, and for what is not identified.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("score ~ Machine + cs(0 + Machine | Worker, hom=True)", ms.datasets.load("Machines"))
+        >>> fit.covariance_parameters()[["term", "structure", "parameter", "estimate"]].round(3)
+               term structure parameter  estimate
+        0    Worker     homcs        sd     5.134
+        1    Worker     homcs       cor     0.619
+        2  Residual       iid     sigma     0.962
+        """
+        return covariance_table(self._fitted, level)
 
     @table_property
     def cov_re(self) -> dict[str, pd.DataFrame]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mixedsparse.api.storage import generalized
+from mixedsparse.api.storage import generalized, structures
 from mixedsparse.api.storage.record import Fields, Record, record
 from mixedsparse.api.storage.specs import spec_facts, spec_of
 from mixedsparse.core.fitting.certificate import Certificate
@@ -151,5 +151,6 @@ RECORDS: Mapping[str, Record] = {
         Fit,
         "reml theta templates beta cov_beta sigma2 modes criterion search certificate monte_carlo unidentified",
     ),
+    **structures.RECORDS,
     **generalized.RECORDS,
 }

@@ -34,7 +34,8 @@ class Engines:
     def __call__(self, backend: str = "auto", method: str = "direct") -> Engine:
         """Return the engine for `backend`, or the one that `method` asks for."""
         if method == "auto":
-            small = backend != "auto" or is_small(self.problem, self.limits)
+            # The iterative method knows triangles only.
+            small = backend != "auto" or self.problem.is_structured or is_small(self.problem, self.limits)
             method = "direct" if small else self.foresee().method
         key = "iterative" if method == "iterative" else backend
         if key not in self.made:

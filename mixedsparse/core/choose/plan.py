@@ -258,7 +258,7 @@ class _Weighed:
             n=problem.n,
             p=problem.p,
             q=problem.layout.q,
-            m=problem.n_theta,
+            m=problem.n_covariance,
             nnz=int(self.nnz),
             eliminated=eliminated,
             fills=fills,

@@ -8,11 +8,13 @@ import numpy as np
 
 from mixedsparse.core.engines.dense.cholesky import DenseCriterion, is_small
 from mixedsparse.core.engines.dense.orthogonal import OrthogonalCriterion, can_be_orthogonal
+from mixedsparse.core.likelihood.charted import ChartedCriterion, ChartedPoint
 from mixedsparse.core.likelihood.criterion import Criterion, EngineCriterion
 from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.problem.chart import Chart
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["criterion_at", "make_criterion", "make_orthogonal"]
+__all__ = ["charted_at", "criterion_at", "make_criterion", "make_orthogonal"]
 
 
 def make_criterion(engine: Engine, reml: bool) -> Criterion:
@@ -43,3 +45,10 @@ def criterion_at(engine: Engine, reml: bool, theta: np.ndarray) -> tuple[Criteri
             raise
     orthogonal = make_orthogonal(engine, reml)
     return (criterion, point) if orthogonal is None else (orthogonal, orthogonal.evaluate(theta))
+
+
+def charted_at(engine: Engine, reml: bool, chart: Chart, x: np.ndarray) -> tuple[ChartedCriterion, ChartedPoint]:
+    """See `criterion_at`, in the coordinates x of a chart."""
+    theta = chart.theta(x)
+    criterion, inner = criterion_at(engine, reml, theta)
+    return ChartedCriterion(criterion, chart), ChartedPoint(x, theta, inner)

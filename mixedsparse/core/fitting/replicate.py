@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedsparse.core.batch.accuracy import LOST, batch_at
-from mixedsparse.core.batch.batch import Responses
+from mixedsparse.core.batch.batch import Batch, Responses
 from mixedsparse.core.batch.coordinates import plain_chart
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.fitting.estimates import Fit
@@ -55,12 +55,15 @@ class Refitter:
         self.engine, self.fit, self.problem = engine, fit, engine.problem
         # Where problems in step lose digits each response is searched alone, which states its noise.
         unit = float(np.sqrt(fit.sigma2))
-        self.batch, self.error = batch_at(engine, fit.templates, unit, fit.criterion, fit.reml)
+        self.batch: Batch | None = None
+        # Searches in step know triangles only.
+        if not engine.problem.is_structured:
+            self.batch, self.error = batch_at(engine, fit.templates, unit, fit.criterion, fit.reml)
 
     @property
     def together(self) -> bool:
         """Whether many responses are fitted in step, which is quickest for small designs."""
-        return self.batch.together and self.error <= LOST
+        return self.batch is not None and self.batch.together and self.error <= LOST
 
     def __call__(self, responses: Responses) -> Refits:
         """Fit all of `responses`."""
@@ -79,6 +82,7 @@ class Refitter:
 
     def _in_step(self, responses: Responses, out: Refits) -> np.ndarray:
         """Fit in step; returns the problems that did not converge."""
+        assert self.batch is not None
         problem, count = self.problem, len(out.sigma)
         unit = float(np.sqrt(self.fit.sigma2))
         chart = plain_chart(problem)

@@ -22,14 +22,14 @@ from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.chart import Chart
 from mixedsparse.core.structures.unstructured import Unstructured
 
-__all__ = ["ChartedCriterion"]
+__all__ = ["ChartedCriterion", "ChartedPoint"]
 
 # Diagonal entries of Lambda are taken for at least this, where they are divided by.
 _OFF_ZERO = 1e-8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _ChartedPoint:
+class ChartedPoint:
     """Coordinates x and the point of the criterion in theta."""
 
     x: np.ndarray
@@ -38,10 +38,12 @@ class _ChartedPoint:
 
     @property
     def criterion(self) -> float:
+        """See `Evaluated`."""
         return float(self.inner.criterion)
 
     @property
     def pwrss(self) -> float:
+        """See `Evaluated`."""
         return float(self.inner.pwrss)
 
 
@@ -51,12 +53,12 @@ class ChartedCriterion:
     def __init__(self, inner: Criterion, chart: Chart) -> None:
         self.inner, self.chart = inner, chart
 
-    def evaluate(self, x: np.ndarray) -> _ChartedPoint:
+    def evaluate(self, x: np.ndarray) -> ChartedPoint:
         """See `Criterion.evaluate`."""
         theta = self.chart.theta(x)
-        return _ChartedPoint(x, theta, self.inner.evaluate(theta))
+        return ChartedPoint(x, theta, self.inner.evaluate(theta))
 
-    def differentiate(self, point: _ChartedPoint, exact: bool) -> Derivatives:
+    def differentiate(self, point: ChartedPoint, exact: bool) -> Derivatives:
         """See `Criterion.differentiate`."""
         found = self.inner.differentiate(point.inner, exact)
         moved = self.chart.slopes(point.x)
@@ -79,7 +81,7 @@ class ChartedCriterion:
         known = np.ones(hessian.shape, dtype=bool) if found.kind == "exact" else None
         return Derivatives(gradient, 0.5 * (hessian + hessian.T), found.kind, known)
 
-    def _triangles(self, point: _ChartedPoint) -> Iterator[tuple[slice, Unstructured, np.ndarray]]:
+    def _triangles(self, point: ChartedPoint) -> Iterator[tuple[slice, Unstructured, np.ndarray]]:
         """Place in theta of each term, its triangle and theta there, with a diagonal that can be divided by."""
         stop = 0
         for k in self.chart.problem.theta_layout.widths:
@@ -91,18 +93,18 @@ class ChartedCriterion:
             lam[index, index] = _OFF_ZERO
             yield mine, triangle, triangle.entries(lam)
 
-    def gradient(self, point: _ChartedPoint) -> np.ndarray:
+    def gradient(self, point: ChartedPoint) -> np.ndarray:
         """See `Criterion.gradient`."""
         return self.differentiate(point, exact=False).gradient
 
-    def pls(self, point: _ChartedPoint) -> Pls:
+    def pls(self, point: ChartedPoint) -> Pls:
         """See `Criterion.pls`."""
         return self.inner.pls(point.inner)
 
-    def noise(self, point: _ChartedPoint) -> float:
+    def noise(self, point: ChartedPoint) -> float:
         """See `Criterion.noise`."""
         return self.inner.noise(point.inner)
 
-    def needs_digits(self, point: _ChartedPoint) -> bool:
+    def needs_digits(self, point: ChartedPoint) -> bool:
         """See `Criterion.needs_digits`."""
         return self.inner.needs_digits(point.inner)

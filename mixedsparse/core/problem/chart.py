@@ -22,13 +22,15 @@ __all__ = ["Chart", "chart_of", "refuse_structures"]
 
 # Distance kept from the ends of a shape.
 _OFF_END = 1e-7
+# Share of the largest move of the covariances below which a coordinate, one on its boundary, does not move them.
+_STILL = 1e-10
 # Step that shows which way a shape is turned.
 _TURN = 1e-6
 
 
 def chart_of(problem: Problem) -> Chart | None:
     """Chart of a problem, None where all of its terms are unstructured."""
-    return Chart(problem) if any(term.structure is not None for term in problem.terms) else None
+    return Chart(problem) if problem.is_structured else None
 
 
 def refuse_structures(problem: Problem, what: str) -> None:
@@ -38,7 +40,7 @@ def refuse_structures(problem: Problem, what: str) -> None:
     ------
     BackendError
     """
-    if chart_of(problem) is not None:
+    if problem.is_structured:
         raise BackendError(f"{what} take unstructured covariances only: fit structured ones by method='direct'.")
 
 
@@ -137,6 +139,12 @@ class Chart:
             moved = self.canonical(x + np.where(self._shape, _TURN, 0.0)) < found
             turned = np.where(self._shape, moved, turned)
         return np.where(turned, -1.0, 1.0)
+
+    def moving(self, x: np.ndarray) -> np.ndarray:
+        """Mask (size,) of the coordinates that move the covariances and are not at the end of their range."""
+        sizes = np.linalg.norm(self.slopes(x), axis=0)
+        stopped = self.ends & (x == 0.0)
+        return np.asarray((sizes > _STILL * sizes.max(initial=0.0)) & ~stopped)
 
     def room(self, x: np.ndarray) -> np.ndarray:
         """Distance (size,) from the ends at which the criterion need not be stationary; infinite for the others."""

@@ -123,6 +123,11 @@ class Problem:
         """Number of covariance parameters: fewer than entries of theta where terms have structures."""
         return sum(term.n_theta if term.structure is None else term.structure.size for term in self.terms)
 
+    @property
+    def is_structured(self) -> bool:
+        """Whether the covariance of some term has a structure."""
+        return any(term.structure is not None for term in self.terms)
+
     def degrees(self, reml: bool) -> int:
         """Divisor of the residual sum of squares: n - p for REML, n for ML."""
         return self.n - self.p if reml else self.n

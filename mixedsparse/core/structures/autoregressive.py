@@ -63,12 +63,16 @@ class Autoregressive(Correlated):
 
     def shape_near(self, correlation: np.ndarray) -> np.ndarray:
         """Shape of the mean correlation between neighbours in time."""
+        return np.arcsin(np.clip(self.correlations_of(correlation), -_MOST, _MOST))
+
+    def correlations_of(self, correlation: np.ndarray) -> np.ndarray:
+        """Root of the mean correlation between neighbours in time."""
         d = self._distances
         shortest = int(d[d > 0].min())
-        mean = float(np.clip(correlation[d == shortest].mean(), -_MOST, _MOST))
+        mean = float(np.clip(correlation[d == shortest].mean(), -1.0, 1.0))
         # An even power of rho is never negative.
         rho = np.sign(mean) * abs(mean) ** (1.0 / shortest) if shortest % 2 or mean > 0 else 0.0
-        return np.array([np.arcsin(np.clip(rho, -_MOST, _MOST))])
+        return np.array([rho])
 
     def natural_correlations(self, shape: np.ndarray) -> list[tuple[float, np.ndarray, int | None]]:
         """Return rho."""

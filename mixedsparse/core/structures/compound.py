@@ -57,10 +57,15 @@ class CompoundSymmetry(Correlated):
     def shape_near(self, correlation: np.ndarray) -> np.ndarray:
         """Shape of the mean correlation."""
         k = self.k
-        rho = (float(correlation.sum()) - float(np.trace(correlation))) / (k * (k - 1))
+        rho = float(self.correlations_of(correlation)[0])
         # The share of the way from the least correlation to 1.
         share = np.clip((rho * (k - 1) + 1.0) / k, (1.0 - _MOST) / k, 1.0 - (1.0 - _MOST) * (k - 1) / k)
         return np.array([np.arcsin(np.sqrt(share))])
+
+    def correlations_of(self, correlation: np.ndarray) -> np.ndarray:
+        """Mean of the correlations."""
+        k = len(correlation)
+        return np.array([(float(correlation.sum()) - float(np.trace(correlation))) / (k * (k - 1))])
 
     def fold(self, shape: np.ndarray) -> np.ndarray:
         """See `Correlated.fold`."""
@@ -136,3 +141,9 @@ class EqualCompoundSymmetry:
         rho = (b * b - a * a) / (k * variance)
         moves = (2.0 * np.array([-a, b]) / k - rho * 2.0 * np.array([a * (k - 1), b]) / k) / variance
         return Natural("sd", (), sd, slope), Natural("cor", (), float(rho), moves)
+
+    def read(self, sigma: np.ndarray) -> np.ndarray:
+        """Root of the mean variance, and the mean covariance over it."""
+        variance = float(np.trace(sigma)) / self.k
+        covariance = (float(sigma.sum()) - self.k * variance) / (self.k * (self.k - 1))
+        return np.array([np.sqrt(variance), covariance / variance if variance > 0 else np.nan])

@@ -74,6 +74,10 @@ class Correlated:
         """Shapes whose R is near a matrix of correlations."""
         raise NotImplementedError
 
+    def correlations_of(self, correlation: np.ndarray) -> np.ndarray:
+        """Correlations that are reported, in an R that has the structure."""
+        raise NotImplementedError
+
     def fold(self, shape: np.ndarray) -> np.ndarray:
         """Shapes of the same R within their range."""
         return folded(shape)
@@ -141,6 +145,14 @@ class Correlated:
         for value, slope, lag in self.natural_correlations(phi[self.n_scales :]):
             out.append(Natural("cor", (), value, np.concatenate([np.zeros(self.n_scales), slope]), lag))
         return tuple(out)
+
+    def read(self, sigma: np.ndarray) -> np.ndarray:
+        """Roots of the diagonal, or of its mean, and the correlations."""
+        s = np.sqrt(np.maximum(np.diagonal(sigma), 0.0))
+        there = np.flatnonzero(s > 0)
+        R = sigma[np.ix_(there, there)] / np.outer(s[there], s[there])
+        correlations = self.correlations_of(R) if len(there) == self.k else np.full(self.n_shapes, np.nan)
+        return np.concatenate([[np.sqrt(np.mean(s**2))] if self.hom else s, correlations])
 
     def _parts(self, phi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Deviations (k,) and shapes."""

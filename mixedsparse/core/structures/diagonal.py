@@ -60,3 +60,7 @@ class Diagonal:
         """Return the standard deviations."""
         unit = np.eye(self.size)
         return tuple(Natural("sd", () if self.hom else (i,), float(phi[i]), unit[i]) for i in range(self.size))
+
+    def read(self, sigma: np.ndarray) -> np.ndarray:
+        """Roots of the diagonal, or of its mean."""
+        return self.start(sigma)

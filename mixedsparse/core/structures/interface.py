@@ -110,3 +110,10 @@ class Structure(Protocol):
     def natural(self, phi: np.ndarray) -> tuple[Natural, ...]:
         """Quantities that users know the covariance by, one for each parameter."""
         ...
+
+    def read(self, sigma: np.ndarray) -> np.ndarray:
+        """Values (size,) of these quantities in a covariance (k, k) that has the structure, in the units of its roots.
+
+        A correlation of effects without variance is NaN.
+        """
+        ...

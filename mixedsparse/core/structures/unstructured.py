@@ -84,6 +84,13 @@ class Unstructured:
                     out.append(Natural("cor", (j, i), float(rho), slope))
         return tuple(out)
 
+    def read(self, sigma: np.ndarray) -> np.ndarray:
+        """Roots of the diagonal, and the correlations."""
+        sd = np.sqrt(np.diagonal(sigma))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            R = sigma / np.outer(sd, sd)
+        return np.concatenate([sd, R[np.triu_indices(self.k, 1)]])
+
     @property
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows and columns of the entries."""

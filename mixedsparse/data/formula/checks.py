@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mixedsparse.core.problem.residual_like import term_is_like_residual
 from mixedsparse.core.problem.terms import RandomTerm
-from mixedsparse.data.formula.kinds import Sort, numbers, sort_of
+from mixedsparse.data.formula.kinds import numbers
 from mixedsparse.ground.errors import DataError, FormulaError
 
 __all__ = [
@@ -31,25 +30,11 @@ def response(values: Any, label: str) -> np.ndarray:
     """Response (n,) as float64; refused when not numeric, not finite or constant."""
     if np.ndim(values) != 1:
         raise FormulaError(f"The response {label!r} has {np.ndim(values)} dimensions: write one column.")
-    _refuse_two_levels(values, label)
     y = numbers(values, f"The response {label!r}")
     _finite_vector(y, f"The response {label!r}")
     if y.min() == y.max():
         raise DataError(f"The response {label!r} is constant ({y[0]:g} in all {len(y)} rows): there is nothing to fit.")
     return y.copy()  # it may be the user's own column
-
-
-def _refuse_two_levels(values: Any, label: str) -> None:
-    """Answers such as yes and no are no numbers, and should not become some."""
-    if sort_of(values) not in (Sort.TEXT, Sort.CATEGORIES):
-        return
-    levels = pd.unique(np.asarray(values, dtype=object))
-    if len(levels) == 2 and np.isnan(pd.to_numeric(levels.astype(str), errors="coerce")).all():
-        both = " and ".join(repr(level) for level in sorted(levels, key=str))
-        raise DataError(
-            f"The response {label!r} has two levels, {both}, and a linear model needs numbers: for the probability of "
-            "one of them write mixedsparse.glmer(formula, data), a logistic model."
-        )
 
 
 def weights(values: Any, what: str) -> np.ndarray:
@@ -126,6 +111,11 @@ def check_size(term: RandomTerm, weights: np.ndarray | None, residual: bool = Tr
     if len(empty):
         raise empty_effect(term, int(empty[0]))
     check_levels(term)
+    if not residual and term.structure is not None:
+        raise FormulaError(
+            f"The effects of {term.group!r} have the covariance structure {term.structure.label!r}, which generalized "
+            "models do not take: write '(x | g)' for any covariance or '(x || g)' for none."
+        )
     if residual and term_is_like_residual(term, weights):
         raise like_the_residual(term, len(term.codes))
 

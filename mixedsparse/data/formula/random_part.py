@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from mixedsparse.core.structures.kinds import US
 from mixedsparse.data.formula.bars import split_formula
 from mixedsparse.data.formula.grouping import Atom
 from mixedsparse.data.formula.names import text_of
 from mixedsparse.data.formula.newdata import Encoding, TermEncoding
 from mixedsparse.data.formula.parse import ParsedBar
 from mixedsparse.data.formula.translate import restore
+from mixedsparse.ground.errors import FormulaError
 
 __all__ = [
     "INTERCEPT",
@@ -97,6 +99,11 @@ def random_parts(encoding: Encoding) -> tuple[RandomPart, ...]:
     terms = iter(encoding.terms)
     out = []
     for bar in encoding.parsed.bars:
+        if bar.kind is not None and not isinstance(bar.kind, US):
+            raise FormulaError(
+                f"Effects are added and dropped one by one in terms without a covariance structure, and {bar.text!r} "
+                "has one: write '(x | g)' or '(x || g)', or compare fits with ms.anova."
+            )
         for atoms in bar.groups:
             term = next(terms)
             if term.column is not None:
