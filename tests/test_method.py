@@ -12,7 +12,7 @@ import pytest
 import mixedsparse as ms
 from mixedsparse.api.parsimony import parsimony
 from mixedsparse.core.choose import plan as cost
-from tests.limits import limited
+from tests.limits import limited, relimited
 
 FORMULA = "y ~ x + (1 + x | u) + (1 | i) + (1 + x | g)"
 # Direct and iterative fits agree within the Monte-Carlo error, far below a thousandth of a standard error here.
@@ -179,10 +179,9 @@ def test_predictions_and_their_intervals(direct, iterative):
     np.testing.assert_allclose(some, direct.predict(new, random=["i"], interval="confidence"), atol=SHARE)
 
 
-def test_intervals_of_many_rows_are_refused(iterative, monkeypatch):
-    monkeypatch.setattr("mixedsparse.prediction.intervals._MOST_ROWS", 100)
+def test_intervals_of_many_rows_are_refused(iterative):
     with pytest.raises(ms.BackendError, match="3,000 rows are asked for: give at most 100 rows"):
-        iterative.predict(interval="confidence")
+        relimited(iterative, rows_solved=100).predict(interval="confidence")
 
 
 @pytest.mark.parametrize("group", ["u", "i", "g"])

@@ -63,6 +63,16 @@ class Limits:
     threaded : float
         Multiply-adds of a product of the iterative method from which on a second thread is worth waking: on a busy
         machine that takes milliseconds.
+    collapsed : int
+        Rows of a generalized model from which on those that agree are looked for.
+    nodes : int
+        Rows times nodes of a quadrature that are worked on at a time.
+    solved : int
+        Numbers of right-hand sides that are solved for together, for variances of predicted means.
+    rows_solved : int
+        Rows whose variances an iterative fit gives at a time: each costs a solution.
+    streamed : int
+        Rows of a source that are predicted at a time.
     """
 
     small_rest: int = 400
@@ -89,6 +99,11 @@ class Limits:
     exact_coarse: int = 192
     iterations: int = 2000
     threaded: float = 1e7
+    collapsed: int = 1000
+    nodes: int = 400_000
+    solved: int = 4_000_000
+    rows_solved: int = 1_000
+    streamed: int = 250_000
 
 
 LIMITS = Limits()

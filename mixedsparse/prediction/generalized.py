@@ -113,5 +113,7 @@ def link_variance(fitted: GeneralizedFitted, rows: Rows, groups: Collection[str]
         slopes += np.einsum("rk,rks->rs", part.z, motion[part.block][part.codes])
     variance = np.einsum("rs,st,rt->r", slopes, cov, slopes)
     if parts:
-        variance += modes_variance(fitted.problem.layout, fitted.fit.point.mode.factor, parts)
+        variance += modes_variance(
+            fitted.problem.layout, fitted.fit.point.mode.factor, parts, fitted.model.engines.limits
+        )
     return np.asarray(variance + unknown_variance(fitted, rows, groups))

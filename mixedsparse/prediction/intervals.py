@@ -26,6 +26,7 @@ from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.fitted.digits import known_variances
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import BackendError, UndefinedTestWarning
+from mixedsparse.ground.limits import Limits
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.prediction.rows import Rows
 
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["RandomPart", "error_variance", "modes_variance", "random_parts", "unknown_variance"]
-
-# Numbers of the right-hand sides that are solved for together.
-_NUMBERS = 4_000_000
-# Rows at a time after an iterative fit: each costs a solution.
-_MOST_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +58,9 @@ def error_variance(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.nd
         a = _fixed_part(rows.X, problem.basis.root, pls, parts)
         variance = np.einsum("rp,pq,rq->r", a, pls.K, a)
         if parts:
-            variance += (modes_variance if exact else _variance_by_row)(problem.layout, pls.factor, parts)
+            variance += (modes_variance if exact else _variance_by_row)(
+                problem.layout, pls.factor, parts, fitted.model.engines.limits
+            )
     variance = known_variances(variance + unknown_variance(fitted, rows, groups), "variances of predicted means")
     return np.where(_hanging(fitted, rows, groups), np.nan, fitted.sigma2 * variance)
 
@@ -129,7 +127,7 @@ def _fixed_part(X: np.ndarray, root: np.ndarray, pls: Pls, parts: list[RandomPar
     return a
 
 
-def modes_variance(layout: BlockLayout, factor: Factored, parts: list[RandomPart]) -> np.ndarray:
+def modes_variance(layout: BlockLayout, factor: Factored, parts: list[RandomPart], limits: Limits) -> np.ndarray:
     """Return z'Lambda M^-1 Lambda'z of each row (r,).
 
     Only the blocks of Lambda M^-1 Lambda' that belong to pairs of levels of one row are wanted: those on the diagonal
@@ -137,23 +135,23 @@ def modes_variance(layout: BlockLayout, factor: Factored, parts: list[RandomPart
     """
     out = np.zeros(len(parts[0].z))
     for i in range(1, len(parts)):
-        out += 2.0 * _covariances_with(layout, factor, parts[i], parts[:i])
+        out += 2.0 * _covariances_with(layout, factor, parts[i], parts[:i], limits.solved)
     covariances = factor.conditional_covariances()
     for part in parts:
         out += np.einsum("ra,rab,rb->r", part.z, covariances[part.block][part.codes], part.z)
     return out
 
 
-def _variance_by_row(layout: BlockLayout, factor: Factored, parts: list[RandomPart]) -> np.ndarray:
+def _variance_by_row(layout: BlockLayout, factor: Factored, parts: list[RandomPart], limits: Limits) -> np.ndarray:
     """Return the same from a solution for each row, where nothing is factorised."""
     count = len(parts[0].z)
-    if count > _MOST_ROWS:
+    if count > limits.rows_solved:
         raise BackendError(
             f"After an iterative fit an interval costs a solution of the whole system, and {count:,} rows are asked "
-            f"for: give at most {_MOST_ROWS:,} rows of newdata at a time, or interval=None."
+            f"for: give at most {limits.rows_solved:,} rows of newdata at a time, or interval=None."
         )
     out = np.zeros(count)
-    step = max(1, _NUMBERS // layout.q)
+    step = max(1, limits.solved // layout.q)
     for start in range(0, count, step):
         rows = np.arange(start, min(start + step, count))
         columns = np.arange(len(rows))
@@ -167,13 +165,15 @@ def _variance_by_row(layout: BlockLayout, factor: Factored, parts: list[RandomPa
     return out
 
 
-def _covariances_with(layout: BlockLayout, factor: Factored, part: RandomPart, others: list[RandomPart]) -> np.ndarray:
+def _covariances_with(
+    layout: BlockLayout, factor: Factored, part: RandomPart, others: list[RandomPart], numbers: int
+) -> np.ndarray:
     """Sum over `others` of z_other'(Lambda M^-1 Lambda')z_part, (r,)."""
     out = np.zeros(len(part.z))
     width = part.z.shape[1]
     order = np.argsort(part.codes, kind="stable")
     ordered = part.codes[order]
-    step = max(1, _NUMBERS // (layout.q * width))
+    step = max(1, numbers // (layout.q * width))
     for start in range(0, len(part.levels), step):
         levels = part.levels[start : start + step]
         first, last = np.searchsorted(ordered, levels[0]), np.searchsorted(ordered, levels[-1], side="right")

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["stream_predictions"]
 
-# Rows that are in memory at a time.
-_BATCH = 250_000
 _PREDICTED, _RESID = "predicted", "resid"
 
 
@@ -76,7 +74,7 @@ def stream_predictions(
             raise DataError(f"{database.name} has no rows: there is nothing to predict.")
         with _writer(target) as write, counter(progress, "predictions") as note:
             done = 0
-            for batch in database.batches(chosen, _BATCH):
+            for batch in database.batches(chosen, fitted.model.engines.limits.streamed):
                 write(_predicted(fitted, output, batch, kept, groups, "null" if own else new_levels, offset))
                 done += batch.num_rows
                 note(done, total)

@@ -10,6 +10,7 @@ from scipy.special import ndtri
 import mixedsparse as ms
 from mixedsparse.ground.errors import DataError, SingularFitWarning
 from tests.inference.dense import relative_cov
+from tests.limits import relimited
 from tests.models import DESIGNS, Small, make
 from tests.oracle import one_hot, triangles
 
@@ -119,10 +120,10 @@ def test_new_rows_and_new_levels_match_the_dense_formula(study):
     np.testing.assert_allclose(half_width(newcomer) / ndtri(0.975), marginal[4:], rtol=1e-9)
 
 
-def test_many_rows_are_solved_in_chunks(study, monkeypatch):
+def test_many_rows_are_solved_in_chunks(study):
     fit = ms.lmer("y ~ x + (x | s) + (1 | i)", study)
     whole = fit.predict(interval="confidence")
-    monkeypatch.setattr("mixedsparse.prediction.intervals._NUMBERS", 80)
+    fit = relimited(fit, solved=80)
     np.testing.assert_allclose(fit.predict(interval="confidence"), whole, rtol=1e-12)
     shuffled = study.sample(frac=1.0, random_state=0)
     np.testing.assert_allclose(fit.predict(shuffled, interval="confidence").loc[study.index], whole, rtol=1e-9)

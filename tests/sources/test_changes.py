@@ -21,6 +21,7 @@ import pytest
 
 import mixedsparse as ms
 from mixedsparse.data.sources.parquet import Stamp
+from tests.limits import relimited
 
 FORMULA = "y ~ x + (1 | g)"
 
@@ -79,9 +80,8 @@ def test_one_of_several_files_that_changes_is_named(tmp_path):
         ms.LinearMixedModel(FORMULA, tmp_path, progress=at_query(2, lambda: replaced(tmp_path / "part1.parquet")))
 
 
-def test_a_file_that_changes_while_predictions_stream_leaves_no_target(path, tmp_path, monkeypatch):
-    monkeypatch.setattr("mixedsparse.prediction.stream._BATCH", 100)
-    fit = ms.lmer(FORMULA, path)
+def test_a_file_that_changes_while_predictions_stream_leaves_no_target(path, tmp_path):
+    fit = relimited(ms.lmer(FORMULA, path), streamed=100)
     with pytest.raises(ms.DataError, match=r"data\.parquet' was changed while it was read"):
         fit.stream_predictions(tmp_path / "out", progress=lambda done, total: replaced(path) if done == total else None)
     assert not [entry.name for entry in tmp_path.iterdir() if entry.name != "data.parquet"]

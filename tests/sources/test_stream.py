@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.prediction import stream
+from tests.limits import relimited
 
 FORMULA = "log(y) ~ x * f + offset(o) + (1 + x | g) + (1 | h)"
 
@@ -17,11 +17,11 @@ def fits(path, frame, quiet_lmer):
     return quiet_lmer(FORMULA, path, offset="w"), quiet_lmer(FORMULA, frame, offset="w")
 
 
-def test_rows_of_the_fit(fits, frame, tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "_BATCH", 100)
+def test_rows_of_the_fit(fits, frame, tmp_path):
     done = []
     target = tmp_path / "out.parquet"
-    count = fits[0].stream_predictions(target, progress=lambda *args: done.append(args))
+    fit = relimited(fits[0], streamed=100)
+    count = fit.stream_predictions(target, progress=lambda *args: done.append(args))
     out = pd.read_parquet(target)
     assert count == len(out) == len(frame)
     assert len(done) > 5
@@ -67,8 +67,8 @@ def test_unknown_levels(fits, frame, tmp_path):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_an_interrupted_stream_leaves_what_was_there(fits, tmp_path, monkeypatch, error):
-    monkeypatch.setattr(stream, "_BATCH", 100)
+def test_an_interrupted_stream_leaves_what_was_there(fits, tmp_path, error):
+    fit = relimited(fits[0], streamed=100)
     target = tmp_path / "out.parquet"
     target.write_bytes(b"earlier")
 
@@ -77,7 +77,7 @@ def test_an_interrupted_stream_leaves_what_was_there(fits, tmp_path, monkeypatch
             raise error
 
     with pytest.raises(error):
-        fits[0].stream_predictions(target, progress=interrupt)
+        fit.stream_predictions(target, progress=interrupt)
     assert target.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [target]
     assert fits[0].stream_predictions(target) == len(pd.read_parquet(target))

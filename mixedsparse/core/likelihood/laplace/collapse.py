@@ -19,8 +19,7 @@ from mixedsparse.core.problem.patterns import Patterns
 
 __all__ = ["collapsed", "collapses", "counted_data"]
 
-# Rows from which on it is tried, and share of them that may be left for it to be worth its while.
-_LEAST = 1000
+# Share of the rows that may be left for it to be worth its while.
 _SHARE = 0.5
 _LINEAR = ("binomial", "poisson")
 
@@ -44,7 +43,7 @@ def counted_data(engine: Engine, family: Family, patterns: Patterns, kept: tuple
 def collapsed(data: Data) -> tuple[Data, np.ndarray] | None:
     """Return `data` with one row for all that agree, and the new row of each old one; None where few agree."""
     n = data.n
-    if n < _LEAST or not collapses(data.family):
+    if n < data.engine.limits.collapsed or not collapses(data.family):
         return None
     # Pairs of levels that occur are rows that differ at least.
     if max((len(pairs.indices) for pairs in data.problem.pairs.values()), default=0) > _SHARE * n:

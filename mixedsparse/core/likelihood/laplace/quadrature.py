@@ -37,8 +37,6 @@ __all__ = ["MOST_EFFECTS", "QuadratureCriterion", "takes_quadrature"]
 
 # Effects per level up to which a tensor rule is affordable.
 MOST_EFFECTS = 3
-# Rows times nodes that are worked on at a time.
-_BATCH = 400_000
 
 
 class _Some(NamedTuple):
@@ -95,7 +93,7 @@ class QuadratureCriterion(LaplaceCriterion):
         (block,), (lam,) = self.data.blocks, lams
         centre = mode.zeta[0] @ lam
         rows = np.einsum("nk,nkl->nl", block.z, (lam @ scale)[block.codes])
-        step = max(1, _BATCH // len(rows))
+        step = max(1, self.data.engine.limits.nodes // len(rows))
         for start in range(0, len(self.x), step):
             inside = slice(start, start + step)
             x = self.x[inside]
