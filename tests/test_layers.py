@@ -35,7 +35,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # The rooms of core in the same way.
 CORE_FLOORS = [
-    {"structures"},
+    {"structures", "residual"},
     {"problem"},
     {"likelihood"},
     {"engines"},

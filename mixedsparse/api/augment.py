@@ -34,8 +34,9 @@ def augment(fitted: Fitted, newdata: Any, new_levels: str) -> pd.DataFrame:
     table[".fitted"] = fitted.values
     table[".fixed"] = predict(fitted, random="population")
     table[".resid"] = fitted.residuals
-    table[".hat"] = leverage(fitted)
-    table[".cooksd"] = cooks_distance(fitted)
+    known = fitted.problem.whitener is None  # of correlated rows none has a leverage of its own
+    table[".hat"] = leverage(fitted) if known else np.nan
+    table[".cooksd"] = cooks_distance(fitted) if known else np.nan
     if design.offset is not None:
         table[".offset"] = design.offset
     if design.weights is not None:

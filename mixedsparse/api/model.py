@@ -38,6 +38,14 @@ class LinearMixedModel(Model):
     weights, offset : str or array, optional
         Column name or one number per row; a column name for a source. A Series goes by its index, which must have the
         labels of the data; other arrays by the order of the rows.
+    residual : str, optional
+        Covariance of the residuals within groups: ``"us(visit | patient)"`` (any), ``"ar1(time | g)"``, ``"car1(time |
+        g)"`` (times that are not whole numbers), ``"cs(1 | g)"``, ``"toep(visit | g)"``; ``"hetar1"``, ``"cs(visit |
+        g)"`` and ``"toep"`` have a variance for each visit unless ``hom=True``, `ar1` unless ``hom=False`` has not.
+        With it a formula needs no bar, and has random effects of the group, or of what that is nested in, only.
+    dispersion : str, optional
+        Log of the residual variance as a linear predictor: ``"~ stratum"``, ``"~ x"`` (exponential in x), ``"~
+        log(x)"`` (a power of x). `sigma` belongs to covariates of 0.
     contrasts : dict, optional
         Column -> ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, an array (levels, levels - 1), or a DataFrame
         whose index says which level a row is for and whose columns name the coefficients (``length[q-p]``). Applied to
@@ -70,13 +78,14 @@ class LinearMixedModel(Model):
         weights: Any = None,
         offset: Any = None,
         contrasts: Mapping[str, Any] | None = None,
+        residual: str | None = None,
+        dispersion: str | None = None,
         env: Mapping[str, Any] | None = None,
         progress: CountOption = None,
     ) -> None:
         env = CallerNames(2) if env is None else env  # the caller is past the frame of the decorator
-        super().__init__(
-            *read(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env, progress=progress)
-        )
+        given: dict[str, Any] = {"residual": residual, "dispersion": dispersion, "env": env, "progress": progress}
+        super().__init__(*read(formula, data, weights=weights, offset=offset, contrasts=contrasts, **given))
 
     @classmethod
     def from_arrays(
@@ -202,6 +211,8 @@ def lmer(
     weights: Any = None,
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
+    residual: str | None = None,
+    dispersion: str | None = None,
     start: Any = None,
     method: Method = "auto",
     options: FitOptions | None = None,
@@ -211,7 +222,7 @@ def lmer(
 
     Parameters
     ----------
-    formula, data, weights, offset, contrasts
+    formula, data, weights, offset, contrasts, residual, dispersion
         See `LinearMixedModel`. A formula is code: never take one from a source that you would not run.
     reml, start, method, options, progress
         See `LinearMixedModel.fit`.
@@ -229,6 +240,14 @@ def lmer(
     """
     reading = None if callable(progress) else progress
     model = LinearMixedModel(
-        formula, data, weights=weights, offset=offset, contrasts=contrasts, env=CallerNames(2), progress=reading
+        formula,
+        data,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        residual=residual,
+        dispersion=dispersion,
+        env=CallerNames(2),
+        progress=reading,
     )
     return model.fit(reml, start=start, method=method, options=options, progress=progress)

@@ -20,6 +20,8 @@ def hat_of(fitted: Fitted) -> Hat:
     """Diagonal of the hat matrix and what comes with it, made once and kept."""
     fitted.needs("factor", "Leverage, and what rests on it,", "residuals('scaled') is there")
     fitted.needs("rows", "Leverage, and what rests on it,")
+    if fitted.problem.whitener is not None:
+        fitted.needs_plain("Leverage, and what rests on it,", "residuals('normalized') are uncorrelated.")
     return fitted.once("hat", lambda own: hat(own.model.engine(), own.fit.search.pls))
 
 

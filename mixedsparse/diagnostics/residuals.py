@@ -28,17 +28,18 @@ def residuals(fitted: Fitted, kind: str = "response") -> pd.Series:
 
 def residual_values(fitted: Fitted, kind: str) -> np.ndarray:
     """Residuals (n,) of one kind, which is known."""
-    design, root = fitted.design, fitted.problem.root_weights
+    root = fitted.problem.root_weights
     if kind in ("response", "conditional"):
         return fitted.residuals
     if kind == "marginal":
-        mean = fitted.X @ fitted.fit.beta
-        return design.y - (mean if design.offset is None else mean + design.offset)
+        return fitted.marginal_residuals
     if kind == "pearson":
         return fitted.residuals * (1.0 if root is None else root)
     scaled = fitted.scaled_residuals
     if kind == "scaled":
         return scaled
+    if kind == "normalized":
+        return fitted.normalized_residuals
     standardized = scaled / np.sqrt(hat_of(fitted).spare)
     return standardized if kind == "standardized" else standardized / _inflation(fitted, standardized)
 

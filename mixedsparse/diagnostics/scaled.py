@@ -136,6 +136,7 @@ def check_simulations(fitted: Fitted, nsim: int, seed: int | None, random: str) 
 
 def _residuals(fitted: Fitted, seeds: list[np.random.SeedSequence], random: str) -> tuple[np.ndarray, np.ndarray]:
     """Residuals (n,) of the data and (nsim, n) of simulated responses, times root weights."""
+    fitted.needs_plain("Residuals by simulation", "residuals('normalized') are independent where the model fits.")
     problem, fit = fitted.problem, fitted.fit
     sample = parametric_sampler(problem, fit)
     root = 1.0 if problem.root_weights is None else problem.root_weights

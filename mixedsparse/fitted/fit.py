@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.fitting.residual import engine_of
 from mixedsparse.core.problem.chart import Chart
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.model import Model
 from mixedsparse.fitted.refusals import is_perfect, perfect_fit
 from mixedsparse.fitted.starts import start_theta
 from mixedsparse.fitted.warnings import warn_of_binary, warn_of_data, warn_of_search
+from mixedsparse.ground.errors import BackendError
 from mixedsparse.ground.options import FitOptions, check_method, check_options
 from mixedsparse.ground.progress import ProgressOption, reporter
 
@@ -30,8 +32,13 @@ def fit_model(
     """Fit `model`, by a search in `chart` if one is given; see `mixedsparse.LinearMixedModel.fit`."""
     options = check_options(options)
     check_method(method, options)
-    start = None if start is None else start_theta(model.problem, start)
-    engine = model.engine(options.backend, method)
+    start = None if start is None else start_theta(model.problem, start, model.residual)
+    if model.residual is not None and method == "iterative":
+        raise BackendError(
+            "Residual covariances need exact derivatives, which method='iterative' does without: fit with "
+            "method='direct', or leave out residual= and dispersion=."
+        )
+    engine = model.engine(options.backend, "direct" if model.residual is not None else method)
     with reporter(progress, *model.engines.expectations(engine)) as note:
         fit = fit_problem(
             engine,
@@ -45,10 +52,13 @@ def fit_model(
             restart_budget=options.restart_budget,
             seed=options.seed,
             mc_share=options.mc_share,
+            residual=model.residual,
         )
-    if is_perfect(fit, model.problem):
+    if is_perfect(fit, model.problem, model.residual):
         raise perfect_fit(model.design, fit)
     warn_of_data(model.design, model.problem, model.dropped_columns)
     warn_of_binary(model.design)
     warn_of_search(fit)
+    if fit.residual is not None:
+        model = model.at(engine_of(fit))
     return Fitted(model, fit)

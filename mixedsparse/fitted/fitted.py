@@ -121,6 +121,16 @@ class Fitted(Parameters):
                 "method='direct' if the model's cost() leaves room for that."
             )
 
+    def needs_plain(self, what: str, instead: str) -> None:
+        """Refuse `what` where the residual covariance has parameters; `instead` says what there is.
+
+        Raises
+        ------
+        BackendError
+        """
+        if self.fit.residual is not None:
+            raise BackendError(f"{what} does not know the parameters of residual= and dispersion=. {instead}")
+
     # Criterion and sizes.
 
     @property
@@ -188,6 +198,21 @@ class Fitted(Parameters):
         root = self.problem.root_weights
         scaled = self.residuals / np.sqrt(self.sigma2)
         return scaled if root is None else scaled * root
+
+    @property
+    def marginal_residuals(self) -> np.ndarray:
+        """Response less X beta and the offset, (n,), in units of y."""
+        mean = self.X @ self.fit.beta
+        return self.design.y - (mean if self.design.offset is None else mean + self.design.offset)
+
+    @property
+    def normalized_residuals(self) -> np.ndarray:
+        """Residuals times the inverse of the lower triangle of their covariance, (n,): uncorrelated, of variance 1."""
+        whitener, prior = self.problem.whitener, self.design.weights
+        if whitener is None:
+            return self.scaled_residuals
+        e = self.residuals if prior is None else self.residuals * np.sqrt(prior)
+        return whitener.innovations(e[:, None] / self.sigma)[:, 0]
 
     def once(self, name: str, make: Callable[[Fitted], Value]) -> Value:
         """Return ``make(self)``, made when it is first asked for by `name` and kept."""

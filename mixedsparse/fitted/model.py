@@ -15,6 +15,7 @@ from mixedsparse.data.sizes import checked_sizes
 from mixedsparse.data.sources.opening import is_source
 from mixedsparse.fitted.objective import CriterionMixin
 from mixedsparse.fitted.refusals import check_estimable
+from mixedsparse.ground.errors import DataError
 from mixedsparse.ground.progress import CountOption
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mixedsparse.core.likelihood.family import Family
     from mixedsparse.core.likelihood.interface import Engine
     from mixedsparse.core.problem.problem import Problem
+    from mixedsparse.core.residual.interface import Residual
     from mixedsparse.data.formula.design import Design
 
 __all__ = ["Model", "read", "read_design", "response_of"]
@@ -64,6 +66,22 @@ class Model(CriterionMixin):
         Model.__init__(model, design, checked_problem(design) if problem is None else problem, engines)
         return model
 
+    @property
+    def residual(self) -> Residual | None:
+        """Covariance of the residuals as a function of parameters; None where they are independent of one variance."""
+        return None if self.design.residual is None else self.design.residual.structure
+
+    def at(self, engine: Engine) -> Self:
+        """Return the model whose rows are whitened, with the `engine` for them; see `core.fitting.residual`."""
+        engines = self._engines.again(engine.problem)
+        engines.made["auto"] = engine
+        return self.of_design(self.design, engine.problem, engines)
+
+    @property
+    def white(self) -> Problem:
+        """The problem with independent residuals of one variance that `problem` was made from, or itself."""
+        return self.problem if self.problem.origin is None else self.problem.origin
+
     def __getstate__(self) -> dict[str, Any]:
         """State without the engines, which hold factors of a foreign library."""
         return {**self.__dict__, "_engines": self._engines.again()}
@@ -98,9 +116,16 @@ def read(
     contrasts: Mapping[str, Any] | None = None,
     env: Mapping[str, Any],
     progress: CountOption = None,
+    residual: str | None = None,
+    dispersion: str | None = None,
 ) -> tuple[Design, Problem]:
     """Design and problem of a formula and its data, in memory or in a source; see `mixedsparse.LinearMixedModel`."""
     if is_source(data):
+        if residual is not None or dispersion is not None:
+            raise DataError(
+                "residual= and dispersion= need rows in memory, and a source gives sums over levels only: read the "
+                "columns of the model into a data frame."
+            )
         from mixedsparse.data.sources.design import aggregate
 
         found = aggregate(
@@ -110,7 +135,16 @@ def read(
         return found.design, found.problem
     from mixedsparse.data.formula.design import make_design
 
-    design = make_design(formula, data, weights=weights, offset=offset, contrasts=contrasts, env=env)
+    design = make_design(
+        formula,
+        data,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        env=env,
+        residual=residual,
+        dispersion=dispersion,
+    )
     return design, checked_problem(design)
 
 

@@ -71,8 +71,9 @@ class Parameters:
 
     @property
     def npar(self) -> int:
-        """Number of parameters: fixed effects, covariance parameters, sigma."""
-        return self.problem.p + self.problem.n_covariance + 1
+        """Number of parameters: fixed effects, covariance parameters of random effects and residuals, sigma."""
+        residual = self.model.residual
+        return self.problem.p + self.problem.n_covariance + 1 + (0 if residual is None else residual.size)
 
     @cached_property
     def x_names(self) -> list[str]:

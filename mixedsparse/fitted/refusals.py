@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.likelihood.rows import perfect_share
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.residual.interface import Residual
 from mixedsparse.data.sizes import Sizes
 from mixedsparse.ground.errors import DataError
 
@@ -46,7 +48,14 @@ def perfect_fit(design: Design, fit: Fit | None = None) -> DataError:
     )
 
 
-def is_perfect(fit: Fit, problem: Problem) -> bool:
-    """Whether the residual variance vanished beside the variation that X leaves."""
+def is_perfect(fit: Fit, problem: Problem, residual: Residual | None = None) -> bool:
+    """Whether the residual variance vanished beside the variation that X leaves, in a problem of rows as they came.
+
+    Where the `residual` covariance has parameters that is its geometric mean: sigma^2 may be one of rows that are not
+    there.
+    """
+    if residual is not None and fit.residual is not None:
+        spread = math.exp(residual.at(fit.residual).logdet / problem.n)
+        return fit.sigma2 * spread * problem.n <= perfect_share(problem) * float(problem.xy[-1, -1])
     limit = perfect_share(problem) if fit.certificate.converged else _PERFECT_IF_STUCK
     return fit.sigma2 * problem.n <= limit * float(problem.xy[-1, -1])

@@ -8,6 +8,7 @@ import numpy as np
 
 from mixedsparse.core.fitting.start import check_theta
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.residual.interface import Residual
 from mixedsparse.fitted.model import Model
 from mixedsparse.fitted.parameters import Parameters
 from mixedsparse.ground.checks import shown
@@ -16,8 +17,10 @@ from mixedsparse.ground.errors import OptionError
 __all__ = ["start_theta", "start_vector"]
 
 
-def start_theta(problem: Problem, start: Any) -> np.ndarray:
+def start_theta(problem: Problem, start: Any, residual: Residual | None = None) -> np.ndarray:
     """Theta (m,) of `problem` to start from: an array, or `Parameters` whose terms have the same names.
+
+    The parameters of a `residual` covariance may stand behind theta in an array.
 
     Raises
     ------
@@ -25,7 +28,7 @@ def start_theta(problem: Problem, start: Any) -> np.ndarray:
         It is not such an array, or a term is missing.
     """
     if not isinstance(start, Parameters):
-        return check_theta(problem, start, "start")
+        return check_theta(problem, start, "start", 0 if residual is None else residual.size)
     pairs = zip(start.problem.terms, start.templates, strict=True)
     known = {(term.group, term.columns): lam for term, lam in pairs}
     absent = [term for term in problem.terms if (term.group, term.columns) not in known]

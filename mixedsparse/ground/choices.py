@@ -45,7 +45,9 @@ Weighting = Literal["equal", "proportional", "outer", "cells"]
 Errors = Literal["prediction", "conditional"]
 Adjust = Literal["none", "tukey", "dunnettx", "mvt", "sidak", "bonferroni", "holm", "fdr"]
 CaicMethod = Literal["greven-kneib", "cAIC4", "vaida-blanchard"]
-Residual = Literal["response", "conditional", "marginal", "pearson", "scaled", "standardized", "studentized"]
+Residual = Literal[
+    "response", "conditional", "marginal", "pearson", "scaled", "normalized", "standardized", "studentized"
+]
 GeneralizedResidual = Literal["deviance", "pearson", "response", "working", "quantile", "normalized"]
 Scale = Literal["link", "response"]
 CovarianceKind = Literal["joint", "conditional"]

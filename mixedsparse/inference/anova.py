@@ -11,7 +11,7 @@ import pandas as pd
 from mixedsparse.ground.checks import shown
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.contrast import contrast_tests, joint_test
-from mixedsparse.inference.denominators import denominator
+from mixedsparse.inference.denominators import denominator, with_information
 from mixedsparse.inference.hypotheses import FixedTerms, fixed_terms, known_terms, notes, type1, type2, type3
 from mixedsparse.inference.linear import Linear, read_linear
 
@@ -24,10 +24,12 @@ _TYPES: dict[int, Callable[[FixedTerms], dict[str, np.ndarray]]] = {1: type1, 2:
 _ROMAN = {"I": 1, "II": 2, "III": 3}
 
 
-def anova_table(fitted: Fitted, type: int | str = 3, ddf: str = "satterthwaite") -> pd.DataFrame:
+def anova_table(
+    fitted: Fitted, type: int | str = 3, ddf: str = "satterthwaite", *, information: str | None = None
+) -> pd.DataFrame:
     """F test of each term; see `MixedResults.anova`."""
     terms, hypotheses = term_hypotheses(fitted, type)
-    return f_table(fitted, terms, hypotheses, ddf)
+    return f_table(fitted, terms, hypotheses, with_information(ddf, information))
 
 
 def term_hypotheses(fitted: Fitted, type: int | str) -> tuple[FixedTerms, dict[str, np.ndarray]]:
@@ -56,10 +58,10 @@ def f_table(fitted: Fitted, terms: FixedTerms, hypotheses: Mapping[str, np.ndarr
     return table.assign(note=[said[label] for label in table.index]) if any(said.values()) else table
 
 
-def t_table(fitted: Fitted, L: Any, ddf: str) -> pd.DataFrame:
+def t_table(fitted: Fitted, L: Any, ddf: str, *, information: str | None = None) -> pd.DataFrame:
     """Test each row of L on its own; see `MixedResults.t_test`."""
     linear = read_linear(L, fitted.x_names, fitted.dropped_columns)
-    return t_rows(fitted, linear, ddf)
+    return t_rows(fitted, linear, with_information(ddf, information))
 
 
 def t_rows(fitted: Fitted, linear: Linear, ddf: str) -> pd.DataFrame:
@@ -69,10 +71,10 @@ def t_rows(fitted: Fitted, linear: Linear, ddf: str) -> pd.DataFrame:
     return pd.DataFrame(columns, index=list(linear.labels))
 
 
-def wald_table(fitted: Fitted, L: Any, ddf: str) -> pd.DataFrame:
+def wald_table(fitted: Fitted, L: Any, ddf: str, *, information: str | None = None) -> pd.DataFrame:
     """Test all rows of L together; see `MixedResults.wald_test`."""
     linear = read_linear(L, fitted.x_names, fitted.dropped_columns)
-    return wald_row(fitted, linear, ddf)
+    return wald_row(fitted, linear, with_information(ddf, information))
 
 
 def wald_row(fitted: Fitted, linear: Linear, ddf: str) -> pd.DataFrame:

@@ -30,6 +30,7 @@ from mixedsparse.inference.replicates import (
     in_tasks,
     run_blocks,
 )
+from mixedsparse.inference.residual_bootstrap import ResidualReplicates
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
@@ -242,6 +243,10 @@ def _check(nsim: int, seed: int | None, kind: str, group: str | None) -> None:
 
 
 def _replicator(fitted: Fitted, kind: str, group: str | None, statistic: Statistic | None) -> Replicator:
+    if fitted.fit.residual is not None:
+        if kind != "parametric":
+            fitted.needs_plain(f"A bootstrap of kind {kind!r}", "Use kind='parametric'.")
+        return ResidualReplicates(fitted, statistic)
     if kind == "cases":
         return NewRows(fitted, group, statistic)
     return NewResponses(fitted, kind, statistic)

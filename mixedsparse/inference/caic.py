@@ -36,6 +36,7 @@ _FLAT = 1e-10
 def caic(fitted: Fitted, method: str = "greven-kneib") -> pd.Series:
     """Conditional AIC; see `MixedResults.caic`."""
     one_of("method", method, METHODS)
+    fitted.needs_plain("The conditional AIC", "Compare aic.")
     fitted.needs("factor", "The conditional AIC", "Compare aic")
     df = effective_df(fitted) + 1.0
     if method != "vaida-blanchard":

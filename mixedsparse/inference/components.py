@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import block_diag
 
+from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.inference.labels import read_only
+from mixedsparse.inference.residual_parameters import deviations
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.parameters import Parameters
@@ -21,10 +23,18 @@ __all__ = ["cov_re", "varcorr", "vcomp"]
 def varcorr(parameters: Parameters) -> pd.DataFrame:
     """Variances and covariances, one row each; see `MixedResults.varcorr`."""
     rows = [row for t, label in enumerate(parameters.term_labels) for row in _rows(parameters, t, label)]
+    residual = len(rows)
     if parameters.has_residual:
-        rows.append(("Residual", None, None, parameters.sigma2, parameters.sigma))
+        rows += [("Residual", label or None, None, sd**2, sd) for label, sd in residual_deviations(parameters)]
     table = pd.DataFrame(rows, columns=["grp", "var1", "var2", "vcov", "sdcor"], dtype=object)
-    return table.astype({"vcov": float, "sdcor": float})
+    table = table.astype({"vcov": float, "sdcor": float})
+    table.attrs["residual"] = len(rows) - residual
+    return table
+
+
+def residual_deviations(parameters: Parameters) -> list[tuple[str, float]]:
+    """Residual standard deviations by stratum or visit; sigma alone, without a name, where there are neither."""
+    return deviations(parameters) if isinstance(parameters, Fitted) else [("", parameters.sigma)]
 
 
 def _rows(parameters: Parameters, t: int, label: str) -> Iterator[tuple[str, str, str | None, float, float]]:
@@ -53,7 +63,7 @@ def vcomp(parameters: Parameters) -> pd.Series:
     """Variances of the random effects; see `MixedResults.vcomp`."""
     terms = parameters.problem.terms
     labels = [(term.group, name) for term in terms for name in term.columns]
-    values = np.concatenate([np.diagonal(parameters.covariance(t)) for t in range(len(terms))])
-    return pd.Series(
-        read_only(values), index=pd.MultiIndex.from_tuples(labels, names=["group", "effect"]), name="vcomp"
-    )
+    values = np.concatenate([np.empty(0), *(np.diagonal(parameters.covariance(t)) for t in range(len(terms)))])
+    groups, effects = ([label[i] for label in labels] for i in (0, 1))
+    index = pd.MultiIndex.from_arrays([groups, effects], names=["group", "effect"])
+    return pd.Series(read_only(values), index=index, name="vcomp")

@@ -24,6 +24,7 @@ def delete_groups(
     fitted: Fitted, codes: np.ndarray, count: int, refit: bool, progress: CountOption = None
 ) -> Deletions:
     """Delete the rows of each of `count` codes in turn; `refit` says whether theta is estimated anew."""
+    fitted.needs_plain("Influence", "Refit without the rows in question.")
     fitted.needs("factor", "Influence")
     fitted.needs("rows", "Influence")
     design, engine = fitted.design, fitted.model.engine()

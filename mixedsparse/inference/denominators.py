@@ -7,20 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.errors import OptionError
-from mixedsparse.inference.kenward_roger import kenward_roger
+from mixedsparse.inference.kenward_roger import INFORMATION, kenward_roger
 from mixedsparse.inference.priors import Prior
 from mixedsparse.inference.satterthwaite import satterthwaite
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["DDF", "Denominator", "Normal", "check_ddf", "denominator"]
+__all__ = ["DDF", "Denominator", "Normal", "check_ddf", "denominator", "with_information"]
 
 
 class Denominator(Protocol):
@@ -85,11 +86,33 @@ _METHODS: dict[str, Callable[[Fitted], Denominator]] = {
     "normal": _normal,
 }
 DDF = tuple(_METHODS)
+# Kenward-Roger's method with the information that a call names.
+_INFORMED: dict[str, Callable[[Fitted], Denominator]] = {
+    f"kenward-roger ({kind} information)": partial(kenward_roger, information=kind) for kind in INFORMATION
+}
 
 
 def check_ddf(ddf: str) -> None:
     """Refuse a method for degrees of freedom that is not known."""
-    one_of("ddf", ddf, DDF)
+    if ddf not in _INFORMED:
+        one_of("ddf", ddf, DDF)
+
+
+def with_information(ddf: str, information: str | None) -> str:
+    """Name of the method `ddf` by the `information` that is asked for.
+
+    Raises
+    ------
+    OptionError
+        It is not known, or `ddf` has no use for one.
+    """
+    check_ddf(ddf)
+    if information is None:
+        return ddf
+    one_of("information", information, INFORMATION)
+    if ddf != "kenward-roger":
+        raise OptionError(f"information={information!r} belongs to ddf='kenward-roger', and ddf={ddf!r} is asked for.")
+    return f"kenward-roger ({information} information)"
 
 
 def denominator(fitted: Fitted, ddf: str) -> Denominator:
@@ -107,4 +130,5 @@ def denominator(fitted: Fitted, ddf: str) -> Denominator:
             "have: its tests are normal (ddf='normal'). In small samples compare fits by their likelihoods, or by a "
             "bootstrap."
         )
-    return fitted.once(f"{ddf} denominator", _METHODS[ddf] if len(fitted.fit.beta) else _normal)
+    method = _INFORMED[ddf] if ddf in _INFORMED else _METHODS[ddf]
+    return fitted.once(f"{ddf} denominator", method if len(fitted.fit.beta) else _normal)

@@ -15,7 +15,7 @@ from mixedsparse.ground.errors import DataError
 if TYPE_CHECKING:
     from mixedsparse.fitted.parameters import Parameters
 
-__all__ = ["marginal_cov"]
+__all__ = ["marginal_cov", "residual_covariance"]
 
 
 def marginal_cov(parameters: Parameters, rows: Any) -> pd.DataFrame:
@@ -24,13 +24,21 @@ def marginal_cov(parameters: Parameters, rows: Any) -> pd.DataFrame:
     at = _positions(index, rows)
     # The matrix, and the products of two terms.
     check_memory(24.0 * len(at) ** 2, f"The covariance of {len(at):,} rows", "choose fewer rows")
-    weights = parameters.weights
-    cov = np.diag(np.ones(len(at)) if weights is None else 1.0 / weights[at])
+    cov = residual_covariance(parameters, at)
     for term, lam in zip(parameters.problem.terms, parameters.templates, strict=True):
         half = term.z[at] @ lam
         codes = term.codes[at]
         cov += np.where(codes[:, None] == codes, half @ half.T, 0.0)
     return pd.DataFrame(parameters.sigma2 * cov, index=index[at], columns=index[at])
+
+
+def residual_covariance(parameters: Parameters, at: np.ndarray) -> np.ndarray:
+    """Covariance over sigma^2 of the residuals of the rows `at` (r,)."""
+    whitener, weights = parameters.problem.whitener, parameters.weights
+    if whitener is None:
+        return np.diag(np.ones(len(at)) if weights is None else 1.0 / weights[at])
+    between, prior = whitener.between(at), parameters.design.weights
+    return between if prior is None else between / np.sqrt(np.outer(prior[at], prior[at]))
 
 
 def _positions(index: pd.Index, rows: Any) -> np.ndarray:

@@ -21,6 +21,7 @@ from mixedsparse.inference.bootstrap import bootstrap
 from mixedsparse.inference.coefficients import coef_table
 from mixedsparse.inference.coordinates import chart_of
 from mixedsparse.inference.information import information_curvatures
+from mixedsparse.inference.joint_wald import wald_joint
 from mixedsparse.inference.natural import natural_errors
 from mixedsparse.inference.parameters import Parameter, identified, parameters, select_parameters
 from mixedsparse.inference.profile import profile
@@ -87,6 +88,8 @@ def _wald_covariance(fitted: Fitted, alpha: float, chosen: Sequence[Parameter]) 
     NaN on the boundary, and for what is not identified.
     """
     fit, problem = fitted.fit, fitted.problem
+    if fit.residual is not None:
+        return wald_joint(fitted, alpha, chosen)
     if problem.is_structured:
         return _natural_limits(fitted, alpha, chosen)
     unit = float(np.sqrt(fit.sigma2))

@@ -27,22 +27,26 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedsparse.core.fitting.estimates import Fit
-from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.likelihood.pls import rounding, solve_pls
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.chart import chart_of
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.fitted.again import fit_again
 from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.caller import user_level
-from mixedsparse.ground.errors import RefitWarning
+from mixedsparse.ground.errors import OptionError, RefitWarning
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.priors import Prior
+from mixedsparse.inference.residual_kenward_roger import linearised_moments
 from mixedsparse.inference.traces import pattern_traces
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["KenwardRoger", "kenward_roger"]
+__all__ = ["INFORMATION", "KenwardRoger", "kenward_roger"]
+
+# What the covariance of the parameters is the inverse of.
+INFORMATION = ("expected", "observed")
 
 # Eigenvalues of the information below this share of the largest are taken as 0 (a parameter that is not identified).
 _SINGULAR = 1e-10
@@ -119,10 +123,13 @@ def _match(A1: float, A2: float, q: int) -> tuple[float, float]:
     return df, 1.0 if abs(df - 2.0) < _NEAR_TWO else df * mean / (df - 2.0)
 
 
-def kenward_roger(fitted: Fitted) -> KenwardRoger:
+def kenward_roger(fitted: Fitted, information: str | None = None) -> KenwardRoger:
     """Prepare Kenward & Roger's method at the fit of `fitted`, or at its REML refit.
 
     Costs q solutions with the factor and 16 q^2 bytes for q random effects; with one grouping factor far less.
+
+    With a residual covariance the covariance of the parameters is the inverse of the observed information unless
+    `information` is ``"expected"``; see `mixedsparse.inference.residual_kenward_roger`.
 
     Raises
     ------
@@ -134,8 +141,18 @@ def kenward_roger(fitted: Fitted) -> KenwardRoger:
     RefitWarning
         The fit is by ML.
     """
-    fit = fitted.fit if fitted.reml else _refitted(fitted)
+    if information is None:
+        information = "expected" if fitted.fit.residual is None else "observed"
+    if fitted.fit.residual is not None:
+        return _linearised(fitted if fitted.reml else _refitted(fitted), information)
+    if information != "expected":
+        raise OptionError(
+            "information='observed' is for models with residual= or dispersion=; without them Kenward-Roger's method "
+            "takes the expected information, as R's pbkrtest does."
+        )
     fitted.needs("factor", "Kenward-Roger's method", "Use ddf='satterthwaite'")
+    fitted = fitted if fitted.reml else _refitted(fitted)
+    fit = fitted.fit
     problem, engine = fitted.problem, fitted.model.engine()
     with blas_threads(engine.work):
         pls = solve_pls(problem, engine.factorize(problem.layout.lams(fit.search.theta)), reml=True)
@@ -185,7 +202,22 @@ def _moves(problem: Problem, fit: Fit) -> np.ndarray | None:
     return chart.slopes(x)[:, chart.moving(x)]
 
 
-def _refitted(fitted: Fitted) -> Fit:
+def _linearised(fitted: Fitted, information: str) -> KenwardRoger:
+    """Prepare the method with parameters of the residual covariance."""
+    fit, problem = fitted.fit, fitted.problem
+    moments = linearised_moments(fitted, information)
+    back = solve_triangular(problem.basis.root, np.eye(problem.p)) if problem.p else moments.K
+    return KenwardRoger(
+        beta=fit.beta,
+        cov=fit.cov_beta + 2.0 * fit.sigma2 * (back @ moments.K @ moments.inflation @ moments.K @ back.T),
+        unadjusted=fit.cov_beta,
+        slopes=fit.sigma2 * (back @ moments.slopes @ back.T),
+        sigma2=fit.sigma2,
+        root=moments.root,
+    )
+
+
+def _refitted(fitted: Fitted) -> Fitted:
     """Fit by REML, from the ML estimates."""
     warnings.warn(
         "Kenward-Roger's method rests on REML: the model was refitted by REML for it, so estimates differ from those "
@@ -193,7 +225,7 @@ def _refitted(fitted: Fitted) -> Fit:
         RefitWarning,
         stacklevel=user_level(),
     )
-    return fit_problem(fitted.model.engine(), True, start=fitted.fit.theta)
+    return fit_again(fitted, True)
 
 
 def _root_of_inverse(information: np.ndarray) -> np.ndarray:

@@ -48,6 +48,8 @@ class Ratios:
 
     def __init__(self, models: Sequence[Fitted], fits: Sequence[Fit]) -> None:
         self.models, self.fits = models, fits
+        for model in models:
+            model.needs_plain("test='bootstrap'", "Use test='chisq', or refit() both to simulate() of the smaller.")
         self.refitters = [Refitter(m.model.engine(), fit) for m, fit in zip(models, fits, strict=True)]
         self.projectors = [Projector(m.model.problem) for m in models]
         self.size = max(1, min(_LARGEST_TASK, _TASK_NUMBERS // models[0].nobs))

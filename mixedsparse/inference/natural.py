@@ -11,6 +11,7 @@ their triangles.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ from mixedsparse.ground.checks import check_level
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.curvature import charted_curvature
 from mixedsparse.inference.parameters import natural_name
+from mixedsparse.inference.residual_moves import joint_covariance, moves_at
+from mixedsparse.inference.residual_parameters import residual_params
 from mixedsparse.inference.satterthwaite import scores_of
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NaturalTable", "covariance_table", "natural_errors"]
 
+Row = tuple[str, str, str, float, float, float, float]
 _COLUMNS = ["term", "structure", "parameter", "estimate", "se", "lower", "upper"]
 # Eigenvalues of the scaled Hessian below this share of the largest are flat: what moves along them has no error.
 _FLAT = 1e-9
@@ -77,9 +81,11 @@ class NaturalTable:
 def covariance_table(fitted: Fitted, level: float = 0.95) -> pd.DataFrame:
     """Table of the covariance parameters; see `MixedResults.covariance_parameters`."""
     check_level(level)
+    if fitted.fit.residual is not None and not fitted.problem.terms:
+        return _with_residual([], fitted, level)
     table = natural_errors(fitted)
     limits = table.limits(level)
-    rows: list[tuple[str, str, str, float, float, float, float]] = []
+    rows: list[Row] = []
     terms, labels = fitted.problem.terms, fitted.term_labels
     for i, (t, natural) in enumerate(zip(table.term, table.what, strict=True)):
         numbers = float(table.estimate[i]), float(table.se[i]), float(limits[i, 0]), float(limits[i, 1])
@@ -89,6 +95,16 @@ def covariance_table(fitted: Fitted, level: float = 0.95) -> pd.DataFrame:
             structure = terms[t].structure
             label = "us" if structure is None else structure.label
             rows.append((labels[t], label, natural_name(natural, terms[t]), *numbers))
+    return _with_residual(rows[:-1], fitted, level) if fitted.fit.residual is not None else _framed(rows)
+
+
+def _with_residual(rows: list[Row], fitted: Fitted, level: float) -> pd.DataFrame:
+    """Table of the terms, and of the parameters of the residual covariance."""
+    own = residual_params(fitted, level)
+    return _framed([*rows, *(("Residual", *row) for row in own.itertuples(index=False))])
+
+
+def _framed(rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -142,6 +158,8 @@ def _covariance(fitted: Fitted, chart: Chart, x: np.ndarray) -> tuple[np.ndarray
     """Covariance (m + 1, m + 1) of the coordinates and log sigma, and the mask (m + 1,) of those that have one."""
     problem, reml = fitted.problem, fitted.reml
     df = problem.degrees(reml)
+    if fitted.fit.residual is not None:
+        return _joint_covariance(fitted, chart, x)
     found = charted_curvature(fitted.model.engine(), chart, x, reml)
     at = np.flatnonzero(found.active)
     scale = np.sqrt(np.maximum(np.abs(np.diagonal(found.hessian)), 1e-300))
@@ -160,6 +178,19 @@ def _covariance(fitted: Fitted, chart: Chart, x: np.ndarray) -> tuple[np.ndarray
     known = np.append(found.active, True)
     known[at[loose]] = False
     return out, known
+
+
+def _joint_covariance(fitted: Fitted, chart: Chart, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same where the residual covariance has parameters, which stand behind the coordinates there."""
+    moves = moves_at(fitted, chart, x)
+    joint = joint_covariance(moves, fitted.problem.degrees(fitted.reml))
+    m = chart.size
+    at = np.append(np.flatnonzero(moves.active[:m]), m)
+    kept = np.append(np.arange(len(at) - 1), len(joint) - 1)
+    unit = np.where(kept == len(joint) - 1, 0.5, 1.0)  # log sigma of log sigma^2
+    out = np.zeros((m + 1, m + 1))
+    out[at[:, None], at] = joint[np.ix_(kept, kept)] * np.outer(unit, unit)
+    return out, np.append(moves.active[:m], True)
 
 
 def _error(slope: np.ndarray, covariance: np.ndarray, known: np.ndarray) -> float:

@@ -131,6 +131,9 @@ def profile(
 ) -> Profile:
     """Profile the likelihood of `fitted`; see `MixedResults.profile`."""
     check_level(level)
+    fitted.needs_plain(
+        "The profile likelihood", "covariance_parameters() has intervals by Wald's method, and bootstrap() others."
+    )
     instead = "Use conf_int(which='all'), by Wald's method"
     fitted.needs("factor", "The profile likelihood", instead)
     fitted.needs("triangles", "The profile likelihood", f"{instead}, or method='boot'")

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["VarianceShares", "icc", "r2", "variance_shares"]
 
 
+# Residual variances that differ by less than this share are one.
+_EQUAL = 1e-12
+
+
 @dataclass(frozen=True, slots=True)
 class VarianceShares:
     """Variance of y by source, in y^2.
@@ -35,6 +39,9 @@ class VarianceShares:
 
 def variance_shares(fitted: Fitted) -> VarianceShares:
     """Variance of y by source."""
+    variances = fitted.weights
+    if fitted.fit.residual is not None and variances is not None and np.ptp(variances) > _EQUAL * variances.max():
+        fitted.needs_plain("A share of variance", "There is no one residual variance here: compare marginal_cov(rows).")
     rows, problem = fitted.design.observed, fitted.problem
     fixed = rows.scatter(problem.basis.kept, fitted.fit.beta) / (problem.n - 1)
     every = rows.z_moments

@@ -75,8 +75,15 @@ class Trail:
                     offset=source.offset,
                     contrasts=_used(source, formula),
                     env=source.env,
+                    **self._residual,
                 )
             )
+
+    @property
+    def _residual(self) -> dict[str, Any]:
+        """Arguments for the covariance of the residuals."""
+        side = self.start.design.residual
+        return {} if side is None else {"residual": side.residual, "dispersion": side.dispersion}
 
     def fit(self, parts: Parts) -> Fitted:
         """Fit the model with the random part `parts`, or take it from those fitted."""

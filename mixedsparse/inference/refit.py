@@ -13,10 +13,12 @@ from scipy.linalg import solve_triangular
 from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.fitted.again import fit_again
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
 
 if TYPE_CHECKING:
+    from mixedsparse.core.problem.problem import Problem
     from mixedsparse.fitted.fitted import Fitted
 
 __all__ = [
@@ -64,7 +66,7 @@ def refit(fitted: Fitted, reml: bool) -> Fit:
     check_exact(fitted)
     if fitted.reml == reml:
         return fitted.fit
-    return _checked(fit_problem(fitted.model.engine(), reml, start=fitted.fit.theta), "the model itself")
+    return _checked(fit_again(fitted, reml).fit, "the model itself")
 
 
 def check_exact(fitted: Fitted) -> None:
@@ -80,8 +82,7 @@ def fit_columns(fitted: Fitted, columns: np.ndarray, reml: bool, start: np.ndarr
     full = fitted.problem
     effects = [(full.order.index(i), np.eye(term.k)) for i, term in enumerate(fitted.design.terms)]
     problem = fitted.design.observed.combined(full, columns, effects)
-    fit = _checked(fit_problem(make_engine(problem), reml, start=start), what)
-    return Likelihood(fit.criterion, problem.p + problem.n_covariance + 1)
+    return _fitted(fitted, problem, reml, start, what)
 
 
 def fit_terms(
@@ -100,14 +101,22 @@ def fit_terms(
         Name of the model in warnings.
     """
     full = fitted.problem
-    if not effects:
+    if not effects and fitted.model.residual is None:
         return Likelihood(fitted.model.objective(np.zeros(full.n_theta), fitted.reml), full.p + 1)
     places = [(full.order.index(i), columns) for i, columns in effects]
     problem = fitted.design.observed.combined(full, None, places)
     templates = [root_of(covariances[i], T) for i, T in zip(problem.order, problem.layout.whiten, strict=True)]
     start = problem.theta_layout.flatten(templates)
-    fit = _checked(fit_problem(make_engine(problem), fitted.reml, start=start), what)
-    return Likelihood(fit.criterion, problem.p + problem.n_covariance + 1)
+    return _fitted(fitted, problem, fitted.reml, start, what)
+
+
+def _fitted(fitted: Fitted, problem: Problem, reml: bool, start: np.ndarray, what: str) -> Likelihood:
+    """Fit a smaller model of the same rows and residual covariance, from theta `start`."""
+    residual, size = fitted.model.residual, 0
+    if residual is not None and fitted.fit.residual is not None:
+        start, size = np.concatenate([start, fitted.fit.residual]), residual.size
+    fit = _checked(fit_problem(make_engine(problem), reml, start=start, residual=residual), what)
+    return Likelihood(fit.criterion, problem.p + problem.n_covariance + 1 + size)
 
 
 def independent_columns(columns: np.ndarray) -> np.ndarray:

@@ -13,13 +13,14 @@ from mixedsparse.core.problem.edits import with_response
 from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.alignment import aligned_part
 from mixedsparse.data.sizes import checked_sizes
+from mixedsparse.fitted.again import fit_again
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.model import response_of
 from mixedsparse.fitted.parameters import Parameters
 from mixedsparse.fitted.refusals import check_estimable, is_perfect, perfect_fit
 from mixedsparse.fitted.warnings import warn_of_search
 from mixedsparse.ground.checks import as_array
-from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.errors import BackendError, DataError
 
 if TYPE_CHECKING:
     from mixedsparse.data.formula.design import Design
@@ -43,6 +44,8 @@ def fit_response(
     """
     old = parameters.model
     design = replace(old.design, y=y)
+    if old.residual is not None:
+        return _with_residual(parameters, design)
     problem = with_response(old.problem, response_of(design))
     check_estimable(problem, design, checked_sizes(design))
     # The engine that is there already, which the user may have asked for; the one for "auto" after unpickling.
@@ -54,6 +57,20 @@ def fit_response(
     if is_perfect(fit, problem):
         raise perfect_fit(design, fit)
     return Fitted(type(old).of_design(design, problem, engines), fit)
+
+
+def _with_residual(parameters: Parameters, design: Design) -> Fitted:
+    """Fit the response of `design` where the residual covariance has parameters too, from the estimates."""
+    if not isinstance(parameters, Fitted):
+        raise BackendError("Models with residual= or dispersion= are refitted from a fit: give the fit itself.")
+    old = parameters.model
+    problem = with_response(old.white, response_of(design))
+    check_estimable(problem, design, checked_sizes(design))
+    model = type(old).of_design(design, problem, old.engines.again(problem))
+    found = fit_again(parameters, parameters.reml, problem, model)
+    if is_perfect(found.fit, problem, old.residual):
+        raise perfect_fit(design, found.fit)
+    return found
 
 
 def response_from(parameters: Parameters, moved: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -28,6 +28,7 @@ from mixedsparse.ground.errors import ConvergenceWarning
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.curvature import curvature, curvature_of_search
 from mixedsparse.inference.priors import Prior
+from mixedsparse.inference.residual_moves import entry_scores, entry_slopes, joint_moves
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
@@ -60,7 +61,7 @@ class Satterthwaite:
     degrees : float
         d.
     directions : ndarray, shape (m, directions)
-        The directions themselves, in the entries of Sigma of the whitened bases.
+        The directions themselves, in the entries of Sigma of the whitened bases and then in residual parameters.
     """
 
     beta: np.ndarray
@@ -113,28 +114,63 @@ def satterthwaite(fitted: Fitted) -> Satterthwaite:
     """
     problem, fit = fitted.problem, fitted.fit
     degrees = problem.degrees(fit.reml)
+    moves = _joint(fitted) if fit.residual is not None else _of_effects(fitted)
+    scale = _scale(moves.hessian, moves.sizes)
+    values, vectors = np.linalg.eigh(scale[:, None] * moves.hessian * scale)
+    vectors = scale[:, None] * vectors
+    curved = values > _FLAT * np.abs(values).max(initial=0.0)
+    every = np.tensordot(vectors.T, moves.slopes, axes=1)
+    if fit.unidentified is None:  # otherwise the contrasts that such directions move have no test
+        _check_flat(every[~curved] / np.linalg.norm(vectors, axis=0)[~curved, None, None], moves.K)
+    turn = (vectors[:, curved] / np.sqrt(values[curved])).T
+    slopes = every[curved] / np.sqrt(values[curved])[:, None, None]
+    scores = turn @ moves.scores / moves.pwrss
+    root = problem.basis.root
+    back = solve_triangular(root, moves.K) if len(root) else moves.K
+    slopes = fit.sigma2 * (back @ slopes @ back.T)
+    directions = moves.directions @ turn.T
+    return Satterthwaite(fit.beta, fit.cov_beta, fit.sigma2, slopes, scores, float(degrees), directions)
+
+
+class _Moves(NamedTuple):
+    """Hessian, sizes, -dS / dx and -d r^2 / dx of the parameters x that are not 0; the entries' own moves."""
+
+    hessian: np.ndarray
+    sizes: np.ndarray
+    slopes: np.ndarray
+    scores: np.ndarray
+    directions: np.ndarray
+    K: np.ndarray
+    pwrss: float
+
+
+def _of_effects(fitted: Fitted) -> _Moves:
+    """Differentiate in theta alone."""
+    problem, fit = fitted.problem, fitted.fit
     if fit.monte_carlo is None:
         engine = fitted.model.engine()
         with blas_threads(engine.work):
             found = curvature(engine, fit.search, fit.reml)
     else:
         found = curvature_of_search(fit.search, problem.layout)
+    pls, active = found.pls, found.active
+    return _Moves(
+        found.hessian,
+        found.sizes[active],
+        _slopes(problem.layout, pls, found.moves[:, active]),
+        scores_of(problem.layout, pls, found.moves)[active],
+        found.moves[:, active],
+        pls.K,
+        pls.pwrss,
+    )
+
+
+def _joint(fitted: Fitted) -> _Moves:
+    """Differentiate in the parameters of random effects and residuals."""
+    found = joint_moves(fitted)
+    directions = np.vstack([found.by_entry, np.eye(len(found.active))[found.criterion.count :]])[:, found.active]
     pls = found.pls
-    scale = _scale(found.hessian, found.sizes[found.active])
-    values, vectors = np.linalg.eigh(scale[:, None] * found.hessian * scale)
-    vectors = scale[:, None] * vectors
-    curved = values > _FLAT * np.abs(values).max(initial=0.0)
-    every = np.tensordot(vectors.T, _slopes(problem.layout, pls, found.moves[:, found.active]), axes=1)
-    if fit.unidentified is None:  # otherwise the contrasts that such directions move have no test
-        _check_flat(every[~curved] / np.linalg.norm(vectors, axis=0)[~curved, None, None], pls.K)
-    turn = (vectors[:, curved] / np.sqrt(values[curved])).T
-    slopes = every[curved] / np.sqrt(values[curved])[:, None, None]
-    scores = turn @ scores_of(problem.layout, pls, found.moves)[found.active] / pls.pwrss
-    root = problem.basis.root
-    back = solve_triangular(root, pls.K) if len(root) else pls.K
-    slopes = fit.sigma2 * (back @ slopes @ back.T)
-    directions = found.moves[:, found.active] @ turn.T
-    return Satterthwaite(fit.beta, fit.cov_beta, fit.sigma2, slopes, scores, float(degrees), directions)
+    return _Moves(found.hessian, found.sizes, found.slopes, found.scores, directions, pls.K, pls.pwrss)
 
 
 def _scale(hessian: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -145,17 +181,12 @@ def _scale(hessian: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 def _slopes(layout: BlockLayout, pls: Pls, moves: np.ndarray) -> np.ndarray:
     """H_x'(I x D_i)H_x (active, p, p) of parameters that move the entries of Sigma by `moves` (m, active)."""
-    within = np.empty((len(layout.block), *pls.K.shape))
-    for i, (b, row, col) in enumerate(zip(layout.block, layout.row, layout.col, strict=True)):
-        half = pls.Hx[b][:, row].T @ pls.Hx[b][:, col]
-        within[i] = half if row == col else half + half.T
-    return np.tensordot(moves.T, within, axes=1)
+    return np.tensordot(moves.T, entry_slopes(layout, pls), axes=1)
 
 
 def scores_of(layout: BlockLayout, pls: Pls, moves: np.ndarray) -> np.ndarray:
     """Return zeta'(I x D_i)zeta of all parameters: -d r^2 / dtheta, for their `moves` of the entries of Sigma."""
-    squares = layout.gather([zeta.T @ zeta for zeta in pls.zeta]) * layout.multiplicity
-    return np.asarray(moves.T @ squares)
+    return np.asarray(moves.T @ entry_scores(layout, pls))
 
 
 def _check_flat(slopes: np.ndarray, K: np.ndarray) -> None:

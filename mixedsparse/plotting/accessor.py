@@ -74,6 +74,40 @@ class Plots(ParameterPlots, RandomPlots):
 
         return scale_location(self._fitted, ax)
 
+    def residual_acf(
+        self, *, kind: str = "normalized", group: str | None = None, lags: int | None = None, ax: Axes | None = None
+    ) -> Axes:
+        """Autocorrelation of residuals within groups, with limits of 95 % for independent ones.
+
+        Parameters
+        ----------
+        kind, group, lags
+            See `MixedResults.residual_acf`.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from mixedsparse.plotting.residual_covariance import draw_acf
+
+        return draw_acf(self._fitted, kind, group, lags, ax)
+
+    def residual_covariance(self, *, ax: Axes | None = None) -> Axes:
+        """Empirical variances and covariances of marginal residuals between visits against the fitted ones.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+        """
+        from mixedsparse.plotting.residual_covariance import draw_residual_covariance
+
+        return draw_residual_covariance(self._fitted, ax)
+
     def qq(self, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
         """Scaled residuals against normal quantiles, on the line where the two are equal.
 

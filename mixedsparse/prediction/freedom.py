@@ -9,6 +9,7 @@ small designs; the rest is the error of the weights themselves (Kackar & Harvill
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from scipy.linalg import solve_triangular
 
 from mixedsparse.inference.denominators import Denominator
 from mixedsparse.inference.priors import Prior, prior_of
+from mixedsparse.prediction.residual_variances import log_slopes
 from mixedsparse.prediction.rows import Rows
 
 if TYPE_CHECKING:
@@ -57,4 +59,8 @@ def _prior(fitted: Fitted, rows: Rows, which: np.ndarray, noise: np.ndarray) -> 
             z[layout.term_block[t]][:, start : start + term.k] = solve_triangular(
                 layout.whiten[t], known.T, lower=True, trans="T"
             ).T
-    return prior_of(layout, fitted.fit.search.pls.lams, fitted.sigma2, z, noise)
+    prior = prior_of(layout, fitted.fit.search.pls.lams, fitted.sigma2, z, noise)
+    if fitted.fit.residual is None:
+        return prior
+    moved = fitted.sigma2 * noise[:, None] * log_slopes(fitted, rows.table)[which]
+    return replace(prior, by_entry=np.hstack([prior.by_entry, moved]))

@@ -20,6 +20,7 @@ from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import as_array
 from mixedsparse.ground.errors import DataError, DroppedColumnsWarning, OptionError
 from mixedsparse.inference.estimability import estimable, null_space
+from mixedsparse.prediction.residual_variances import variances_of
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.parameters import Parameters
@@ -141,10 +142,21 @@ def row_weights(parameters: Parameters, rows: Rows, weights: Any) -> np.ndarray 
     DataError
         The fit got its weights as an array, which says nothing of new rows.
     """
-    design = parameters.design
     if weights is None and rows.table is None:
         return parameters.weights
+    variances = variances_of(parameters, rows.table)
+    if variances is not None:
+        own = _prior_weights(parameters, rows, weights)
+        return 1.0 / variances if own is None else own / variances
+    return _prior_weights(parameters, rows, weights)
+
+
+def _prior_weights(parameters: Parameters, rows: Rows, weights: Any) -> np.ndarray | None:
+    """Weights (r,) that are given for rows, or that the fit was given."""
+    design = parameters.design
     if weights is None and design.weights is not None:
+        if rows.table is None:
+            return design.weights
         weights = None if design.source is None else design.source.weights
         if not isinstance(weights, str):
             raise DataError(

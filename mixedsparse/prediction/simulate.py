@@ -15,7 +15,7 @@ from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula.newdata import NewTerm
 from mixedsparse.data.formula.translate import aliases_in
 from mixedsparse.ground.checks import check_draws
-from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.errors import BackendError, DataError
 from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows, row_weights
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ def simulate(
 ) -> pd.DataFrame:
     """Draw responses; see `MixedResults.simulate`."""
     check_draws(nsim, seed)
+    if newdata is not None and parameters.problem.whitener is not None:
+        raise BackendError(
+            "Rows of residual= are correlated with each other, and with those of the fit: simulate() draws the rows of "
+            "the fit, without newdata."
+        )
     kept = chosen_groups(parameters, "population" if isinstance(random, str) and random == "redraw" else random)
     rows = read_rows(parameters, newdata, tuple(parameters.ngroups), (), offset)
     check_known(parameters, rows, kept, "Their random effects cannot be kept: use random='redraw' to draw new ones.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mixedsparse.inference.residual_parameters import residual_params
 from mixedsparse.report import numbers
 from mixedsparse.report.table import Table
 
@@ -31,6 +32,8 @@ __all__ = [
 # Column of the Monte-Carlo error beside the standard error, after an iterative fit.
 _MC = "MC error"
 _RATIO_DIGITS = 4
+# Residual correlations that a summary names; `residual_params` has them all.
+_MOST_CORRELATIONS = 6
 
 _REFERENCE = {
     "satterthwaite": "t with Satterthwaite's degrees of freedom",
@@ -43,11 +46,23 @@ def facts(fitted: Fitted) -> dict[str, str]:
     """Return the formula and the sizes."""
     n = int(fitted.design.nmissing)
     left_out = f" ({n} row{'s' * (n > 1)} with missing values left out)" if n else ""
-    return {
-        "Formula": fitted.model.formula,
-        "Observations": f"{fitted.nobs}{left_out}",
-        "Groups": ", ".join(f"{group} {levels}" for group, levels in fitted.ngroups.items()),
-    }
+    found = {"Formula": fitted.model.formula, "Observations": f"{fitted.nobs}{left_out}"}
+    groups = ", ".join(f"{group} {levels}" for group, levels in fitted.ngroups.items())
+    side = fitted.design.residual
+    if groups or side is None:
+        found["Groups"] = groups
+    if side is not None:
+        found["Residuals"] = side.text + correlations_of(fitted)
+    return found
+
+
+def correlations_of(fitted: Fitted) -> str:
+    """Residual correlations, where there are a few, and the coefficients of log variance, in brackets."""
+    table = residual_params(fitted)
+    rows = table[table["parameter"].str.startswith(("cor", "log variance"))]
+    if not 0 < len(rows) <= _MOST_CORRELATIONS:
+        return ""
+    return f" ({', '.join(f'{r.parameter} {r.estimate:.3f}' for r in rows.itertuples())})"
 
 
 def criteria_table(criteria: pd.Series) -> Table:
@@ -105,9 +120,10 @@ class Term:
 def terms_of(varcorr: pd.DataFrame) -> list[Term]:
     """Terms of the table that `MixedResults.varcorr` returns, the residual last."""
     terms = []
-    # The residual, which stands last, has no effect, even if a grouping factor has that name.
-    residual = varcorr[varcorr["var1"].isna()]
-    for group, part in varcorr[varcorr["var1"].notna()].groupby("grp", sort=False):
+    # The residual stands last, even if a grouping factor has that name.
+    count = varcorr.attrs.get("residual", int(varcorr["var1"].isna().sum()))
+    residual = varcorr.iloc[len(varcorr) - count :]
+    for group, part in varcorr.iloc[: len(varcorr) - count].groupby("grp", sort=False):
         own = part["var2"].isna()
         names = part.loc[own, "var1"]
         below = zip(*np.triu_indices(len(names), 1), strict=True)
@@ -120,8 +136,9 @@ def terms_of(varcorr: pd.DataFrame) -> list[Term]:
                 correlations={(row, col): r for (col, row), r in zip(below, part.loc[~own, "sdcor"], strict=True)},
             )
         )
-    for row in residual.itertuples():
-        terms.append(Term(str(row.grp), ("",), (row.vcov,), (row.sdcor,), {}))
+    if len(residual):
+        names = tuple("" if pd.isna(name) else str(name) for name in residual["var1"])
+        terms.append(Term(str(residual["grp"].iloc[0]), names, tuple(residual["vcov"]), tuple(residual["sdcor"]), {}))
     return terms
 
 

@@ -14,6 +14,7 @@ from mixedsparse.inference.coefficients import coef_table
 from mixedsparse.inference.components import varcorr
 from mixedsparse.inference.intervals import conf_int
 from mixedsparse.inference.modes import mode_errors, random_effects
+from mixedsparse.inference.residual_parameters import residual_params
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
@@ -86,18 +87,28 @@ def _fixed(fitted: Fitted, level: float | None, method: str, ddf: str) -> pd.Dat
 
 def _ran_pars(fitted: Fitted, level: float | None, method: str) -> pd.DataFrame:
     found = varcorr(fitted)
-    pairs = zip(found["var1"].iloc[:-1], found["var2"].iloc[:-1], strict=True)
-    terms = [f"sd__{first}" if pd.isna(second) else f"cor__{first}.{second}" for first, second in pairs]
+    count = found.attrs["residual"]
+    first = len(found) - count
+    pairs = zip(found["var1"].iloc[:first], found["var2"].iloc[:first], strict=True)
+    terms = [f"sd__{one}" if pd.isna(other) else f"cor__{one}.{other}" for one, other in pairs]
+    terms += ["sd__Observation" if pd.isna(name) else f"sd__{name}" for name in found["var1"].iloc[first:]]
     table = pd.DataFrame(
         {
             "effect": "ran_pars",
             "group": list(found["grp"]),
-            "term": [*terms, "sd__Observation"],
+            "term": terms,
             "estimate": found["sdcor"].to_numpy(),
         }
     )
     # The rows of conf_int come in the order of varcorr: per term standard deviations, then correlations; sigma last.
-    return table if level is None else with_limits(table, conf_int(fitted, 1.0 - level, method, "random"))
+    if level is None:
+        return table
+    limits = conf_int(fitted, 1.0 - level, method, "random")
+    if fitted.fit.residual is not None:
+        own = residual_params(fitted, level)
+        is_sd = ~own["parameter"].str.startswith(("cor", "log variance"))
+        limits = pd.concat([limits.iloc[:-1], own.loc[is_sd, ["lower", "upper"]]])
+    return with_limits(table, limits)
 
 
 def modes_table(fitted: Fitted, level: float | None, errors: str) -> pd.DataFrame:
@@ -118,6 +129,8 @@ def modes_table(fitted: Fitted, level: float | None, errors: str) -> pd.DataFram
                 }
             )
         )
+    if not tables:
+        return pd.DataFrame(columns=["effect", "group", "level", "term", "estimate", "std.error"])
     table = pd.concat(tables, ignore_index=True)
     if level is None:
         return table

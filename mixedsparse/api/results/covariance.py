@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.inference.components import cov_re, varcorr, vcomp
 from mixedsparse.inference.labels import read_only
 from mixedsparse.inference.natural import covariance_table
+from mixedsparse.inference.residual_parameters import residual_cov, residual_params
 
 __all__ = ["CovarianceMixin"]
 
@@ -83,6 +86,76 @@ class CovarianceMixin(ResultsBase):
         2  Residual       iid     sigma     0.962
         """
         return covariance_table(self._fitted, level)
+
+    @table_property
+    def residual_params(self) -> pd.DataFrame:
+        """Parameters of the residual covariance, a row each.
+
+        Returns
+        -------
+        DataFrame
+            ``structure``; ``parameter``: ``sigma`` or ``sd(...)`` of a stratum or visit, ``cor`` or ``cor(...)`` of two
+            visits, ``log variance(...)`` of a covariate; ``estimate``; ``se`` from the observed information, and
+            limits ``lower``, ``upper`` of 95 % by Wald's method, on the log scale for standard deviations, on Fisher's
+            for correlations. In a model without ``residual=`` and ``dispersion=`` sigma alone, without limits.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> sleep = ms.datasets.load("sleepstudy")
+        >>> fit = ms.lmer("Reaction ~ Days + (1 | Subject)", sleep, residual="ar1(Days | Subject)")
+        >>> fit.residual_params[["parameter", "estimate"]].round(3)
+          parameter  estimate
+        0     sigma    37.637
+        1       cor     0.653
+        """
+        return residual_params(self._fitted)
+
+    def residual_cov(self, group: Any = None) -> pd.DataFrame:
+        """Covariance of the residuals of one group, in y^2.
+
+        Parameters
+        ----------
+        group : level, optional
+            Of the grouping factor of ``residual=``; all visits, or the group with most rows, by default.
+
+        Returns
+        -------
+        DataFrame
+            Visits by visits, strata by strata (a diagonal), or rows of the group by their labels.
+        """
+        return residual_cov(self._fitted, group)
+
+    def residual_acf(
+        self, kind: str = "normalized", *, group: str | None = None, lags: int | None = None
+    ) -> pd.DataFrame:
+        """Autocorrelation of residuals within groups, by distance in their order.
+
+        Parameters
+        ----------
+        kind : {"normalized", "scaled", "pearson", "response", "marginal"}
+            See `residuals`. Of normalized ones a residual covariance that fits leaves none.
+        group : str, optional
+            Grouping factor of the random effects; that of ``residual=``, in its order, by default, or else the one with
+            most levels. The order of the rows counts for all but the group of ``residual=``.
+        lags : int, optional
+            Largest distance.
+
+        Returns
+        -------
+        DataFrame
+            ``lag``, ``acf``, and how many ``pairs`` of rows it rests on.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (1 | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.residual_acf("scaled", lags=2)["acf"].round(3).tolist()
+        [1.0, 0.383, 0.089]
+        """
+        from mixedsparse.inference.autocorrelation import autocorrelation
+
+        return autocorrelation(self._fitted, kind, group, lags)
 
     @table_property
     def cov_re(self) -> dict[str, pd.DataFrame]:

@@ -30,6 +30,8 @@ class DiagnosticsMixin(ResultsBase):
             ``"marginal"``: y - X beta, in units of y; dependent within levels.
             ``"pearson"``: response residuals times the root of the weights.
             ``"scaled"``: Pearson residuals over sigma, as `resid_scaled`.
+            ``"normalized"``: scaled residuals, uncorrelated by the residual covariance of ``residual=``: in the order
+            of a group each less what those before tell of it. The scaled ones in other models.
             ``"standardized"``: scaled residuals over sqrt(1 - leverage), of variance 1 under the model (lme4's
             ``rstudent``).
             ``"studentized"``: the same with sigma estimated without the row, at the same relative covariances.

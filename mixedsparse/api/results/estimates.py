@@ -67,7 +67,7 @@ class EstimatesMixin(ResultsBase):
         names = self._fitted.x_names
         return pd.DataFrame(self._fitted.cov_beta.copy(), index=names, columns=names)
 
-    def coef_table(self, ddf: Ddf = "satterthwaite") -> pd.DataFrame:
+    def coef_table(self, ddf: Ddf = "satterthwaite", *, information: str | None = None) -> pd.DataFrame:
         """Table of the fixed effects: estimates, standard errors and t-tests of ``params == 0``.
 
         Parameters
@@ -76,6 +76,9 @@ class EstimatesMixin(ResultsBase):
             Denominator degrees of freedom. ``"kenward-roger"`` adjusts the standard errors too, and refits an ML fit
             by REML, with a warning; it allows for prior weights, which R's pbkrtest leaves out of the residuals;
             ``"normal"`` has infinitely many.
+        information : {"expected", "observed"}, optional
+            Of the covariance parameters, for Kenward-Roger: ``"observed"`` (SAS PROC MIXED, R's mmrm) where there is
+            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models.
 
         Returns
         -------
@@ -106,7 +109,7 @@ class EstimatesMixin(ResultsBase):
         """
         from mixedsparse.inference.coefficients import coef_table
 
-        return coef_table(self._fitted, ddf)
+        return coef_table(self._fitted, ddf, information=information)
 
     @property
     def dropped_columns(self) -> list[str]:

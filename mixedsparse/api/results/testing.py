@@ -17,7 +17,7 @@ class TestingMixin(ResultsBase):
 
     __test__ = False  # not a class of tests, whatever pytest makes of the name
 
-    def anova(self, type: AnovaType = 3, ddf: Ddf = "satterthwaite") -> pd.DataFrame:
+    def anova(self, type: AnovaType = 3, ddf: Ddf = "satterthwaite", *, information: str | None = None) -> pd.DataFrame:
         """Analysis of variance: an F test of each term of the fixed part.
 
         Parameters
@@ -28,6 +28,9 @@ class TestingMixin(ResultsBase):
             involves no parameters of terms that do not contain the term, with or without an intercept.
         ddf : {"satterthwaite", "kenward-roger", "normal"}
             Denominator degrees of freedom; see `coef_table`.
+        information : {"expected", "observed"}, optional
+            Of the covariance parameters, for Kenward-Roger: ``"observed"`` (SAS PROC MIXED, R's mmrm) where there is
+            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models.
 
         Returns
         -------
@@ -61,9 +64,9 @@ class TestingMixin(ResultsBase):
         """
         from mixedsparse.inference.anova import anova_table
 
-        return anova_table(self._fitted, type, ddf)
+        return anova_table(self._fitted, type, ddf, information=information)
 
-    def t_test(self, L: Any, ddf: Ddf = "satterthwaite") -> pd.DataFrame:
+    def t_test(self, L: Any, ddf: Ddf = "satterthwaite", *, information: str | None = None) -> pd.DataFrame:
         """Test linear functions of the coefficients, each on its own.
 
         Parameters
@@ -73,6 +76,9 @@ class TestingMixin(ResultsBase):
             ``"Days = 10, A[S.a] - B = 0"`` (coefficients as `params` names them, in backticks if need be). A DataFrame
             goes by the names of its columns and a Series by its index, in whatever order they are.
         ddf : {"satterthwaite", "kenward-roger", "normal"}
+        information : {"expected", "observed"}, optional
+            Of the covariance parameters, for Kenward-Roger: ``"observed"`` (SAS PROC MIXED, R's mmrm) where there is
+            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models.
 
         Returns
         -------
@@ -97,15 +103,18 @@ class TestingMixin(ResultsBase):
         """
         from mixedsparse.inference.anova import t_table
 
-        return t_table(self._fitted, L, ddf)
+        return t_table(self._fitted, L, ddf, information=information)
 
-    def wald_test(self, L: Any, ddf: Ddf = "satterthwaite") -> pd.DataFrame:
+    def wald_test(self, L: Any, ddf: Ddf = "satterthwaite", *, information: str | None = None) -> pd.DataFrame:
         """Test linear functions of the coefficients all together, by an F statistic.
 
         Parameters
         ----------
         L, ddf
             See `t_test`. Rows that are combinations of others count once.
+        information : {"expected", "observed"}, optional
+            Of the covariance parameters, for Kenward-Roger: ``"observed"`` (SAS PROC MIXED, R's mmrm) where there is
+            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models.
 
         Returns
         -------
@@ -128,7 +137,7 @@ class TestingMixin(ResultsBase):
         """
         from mixedsparse.inference.anova import wald_table
 
-        return wald_table(self._fitted, L, ddf)
+        return wald_table(self._fitted, L, ddf, information=information)
 
     def drop1(self, test: Drop1Test = "Chisq", ddf: Ddf = "satterthwaite") -> pd.DataFrame:
         """Delete each term of the fixed part that is no part of another one, and compare.

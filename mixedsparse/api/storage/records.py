@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mixedsparse.api.storage import generalized, structures
+from mixedsparse.api.storage import generalized, residuals, structures
 from mixedsparse.api.storage.record import Fields, Record, record
 from mixedsparse.api.storage.specs import spec_facts, spec_of
 from mixedsparse.core.fitting.certificate import Certificate
@@ -109,7 +109,8 @@ RECORDS: Mapping[str, Record] = {
     "plain sums": record(PlainSums, "x_root z_moments quantiles trials"),
     "design": record(
         Design,
-        "formula response y X x_names x_terms terms weights offset index nmissing missing encoding source plain trials",
+        "formula response y X x_names x_terms terms weights offset index nmissing missing encoding source plain trials "
+        "residual",
         rebuilt=("patterns",),
     ),
     # The problem.
@@ -120,7 +121,7 @@ RECORDS: Mapping[str, Record] = {
         Problem,
         "n terms order basis layout grams pairs Zxy xy sum_log_weights root_weights origin",
         build=_problem,
-        rebuilt=("theta_layout",),
+        rebuilt=("theta_layout", "whitener"),
     ),
     # The fit.
     "derivatives": record(Derivatives, "gradient hessian kind known"),
@@ -134,7 +135,7 @@ RECORDS: Mapping[str, Record] = {
         rebuilt=("lams", "made", "engine"),
     ),
     "search": record(
-        Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed lower_at_zero phi"
+        Search, "theta pls derivatives step stop nfev nit seconds path noise starts agreed lower_at_zero phi residual"
     ),
     "certificate": record(
         Certificate,
@@ -149,8 +150,10 @@ RECORDS: Mapping[str, Record] = {
     "unidentified": record(Unidentified, "components beta cov_beta"),
     "fit": record(
         Fit,
-        "reml theta templates beta cov_beta sigma2 modes criterion search certificate monte_carlo unidentified",
+        "reml theta templates beta cov_beta sigma2 modes criterion search certificate monte_carlo unidentified "
+        "residual",
     ),
     **structures.RECORDS,
+    **residuals.RECORDS,
     **generalized.RECORDS,
 }

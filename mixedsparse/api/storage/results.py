@@ -13,6 +13,7 @@ import numpy as np
 
 from mixedsparse.api.storage.generalized import completed
 from mixedsparse.api.storage.records import RECORDS
+from mixedsparse.api.storage.residuals import whitened_again
 from mixedsparse.api.storage.tables import pack_table, unpack_table
 from mixedsparse.api.storage.values import Packer, Unpacker
 from mixedsparse.core.fitting.laplace import GeneralizedFit
@@ -113,7 +114,7 @@ def fit_of(models: Models, design: Any, problem: Any, fit: Fit | GeneralizedFit)
         model = models.generalized.of_family(design, fit.family, problem)
         deferred: Any = fit.data.engine
         return GeneralizedFitted(model, completed(model, fit, deferred.of(model)))
-    made = models.linear.of_design(design, problem)
+    made = models.linear.of_design(design, whitened_again(design, problem, fit))
     engine = fit.search.pls.engine
     assert isinstance(engine, _Deferred)
     pls = replace(fit.search.pls, engine=engine.of(made))
@@ -124,7 +125,7 @@ class _Deferred:
     """Stands for the engine of a fit until a factor is needed: reading a file analyses nothing."""
 
     def __init__(self, name: str, drawn: Mapping[str, int] | None, model: Model | None = None) -> None:
-        if name not in ("split", "cholmod", "iterative"):
+        if name not in ("split", "cholmod", "iterative", "empty"):
             raise ValueError(f"an engine called {name!r}")
         self.name, self.drawn, self._model = name, drawn, model
         self._engine: Engine | None = None
@@ -160,7 +161,7 @@ class _Deferred:
 
     def _made(self, model: Model) -> Engine:
         if self.name != "iterative":
-            return model.engine(self.name)
+            return model.engine("auto" if self.name == "empty" else self.name)
         engine: Any = model.engine(method="iterative")
         engine = engine.renewed(int((self.drawn or {}).get("seed", 0)))
         engine.probes.batches = int((self.drawn or {}).get("batches", 1))

@@ -31,6 +31,8 @@ def without_rows(fitted: Fitted) -> Fitted:
     design, problem = fitted.design, fitted.problem
     if not problem.has_rows:
         return _without_patterns(fitted) if design.patterns is not None else fitted
+    if not isinstance(fitted, GeneralizedFitted):
+        fitted.needs_plain("A file without the data", "Save with data=True.")
     terms = tuple(RandomTerm.without_rows(t.group, t.columns, t.levels) for t in design.terms)
     quantiles = residual_quantiles(fitted).to_numpy()
     trials = fitted.model.several_trials if isinstance(fitted, GeneralizedFitted) else None

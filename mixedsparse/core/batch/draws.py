@@ -34,18 +34,21 @@ _FLAT = 1e-10
 def parametric_sampler(problem: Problem, fit: Estimates) -> Sampler:
     """Draw normal random effects and errors with the covariances of `fit`."""
     sigma = float(np.sqrt(fit.sigma2))
-    spread = _noise_spread(problem, sigma)
+    whitener = problem.whitener
+    spread = _noise_spread(problem if whitener is None or problem.origin is None else problem.origin, sigma)
     shapes = [(term.n_levels, term.k) for term in problem.terms]
-    ends = np.cumsum([levels * k for levels, k in shapes])
+    ends = np.cumsum([levels * k for levels, k in shapes], dtype=int)
+    count = int(ends[-1]) if len(ends) else 0
 
     def draw(seeds: Sequence[np.random.SeedSequence]) -> np.ndarray:
-        normal = np.array([np.random.default_rng(seed).standard_normal(int(ends[-1]) + problem.n) for seed in seeds])
+        normal = np.array([np.random.default_rng(seed).standard_normal(count + problem.n) for seed in seeds])
         pieces = np.split(normal, ends, axis=1)
         effects = [
             sigma * piece.reshape(-1, *shape) @ lam.T
             for piece, shape, lam in zip(pieces[:-1], shapes, fit.templates, strict=True)
         ]
-        return _add_effects(problem.terms, pieces[-1] * spread, effects)
+        white = pieces[-1] if whitener is None else whitener.colour(pieces[-1].T).T
+        return _add_effects(problem.terms, white * spread, effects)
 
     return draw
 

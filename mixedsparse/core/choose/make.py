@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mixedsparse.core.choose.plan import is_small, plan
 from mixedsparse.core.engines.cholmod.engine import CholmodEngine
+from mixedsparse.core.engines.empty.engine import EmptyEngine
 from mixedsparse.core.engines.split.engine import SplitEngine
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.problem import Problem
@@ -28,6 +29,8 @@ def make_engine(problem: Problem, backend: str = "auto", method: str = "direct",
     BackendError
         CHOLMOD is asked for and cannot be imported, or what is asked for does not fit into memory.
     """
+    if not problem.terms:
+        return EmptyEngine(problem, limits)
     if backend == "auto" and method != "iterative" and is_small(problem, limits):
         return SplitEngine(problem, limits=limits)
     planned = plan(problem, backend, method, limits)

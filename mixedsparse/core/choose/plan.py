@@ -156,7 +156,8 @@ class _Weighed:
         if backend == "cholmod" or (backend == "split" and self.cholmod is None):
             return self.cholmod or self.split, "It was asked for."
         if not self.rest:
-            return self.split, f"{eliminated} is the only grouping factor: nothing fills in."
+            only = f"{eliminated} is the only grouping factor: nothing fills in."
+            return self.split, only if self.problem.terms else "There are no random effects: nothing is factorised."
         left = f"eliminating {eliminated} leaves {self.rest:,} random effects"
         if self.cholmod is None:
             kind = "a small dense system" if self.rest <= self.limits.small_rest else "a dense system"

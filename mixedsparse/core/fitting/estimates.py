@@ -89,6 +89,8 @@ class Fit:
         Of an iterative fit; None where every number is exact.
     unidentified : Unidentified or None
         Parameters of which the design tells nothing; None where it tells of all.
+    residual : ndarray, shape (size,), or None
+        Parameters of the residual covariance.
     """
 
     reml: bool
@@ -103,6 +105,7 @@ class Fit:
     certificate: Certificate
     monte_carlo: MonteCarlo | None = None
     unidentified: Unidentified | None = None
+    residual: np.ndarray | None = None
 
 
 def report(engine: Engine, found: Search, reml: bool, chart: Chart | None = None) -> Fit:
@@ -110,7 +113,7 @@ def report(engine: Engine, found: Search, reml: bool, chart: Chart | None = None
     problem = engine.problem
     theta = problem.from_block @ found.theta
     sigma2 = found.pls.pwrss / problem.degrees(reml)
-    loose = unidentified(engine, found, chart)
+    loose = unidentified(engine, found, chart) if found.residual is None else None
     return Fit(
         reml=reml,
         theta=theta,
@@ -128,7 +131,7 @@ def report(engine: Engine, found: Search, reml: bool, chart: Chart | None = None
 
 def _without_maximum(engine: Engine, found: Search) -> Reproduction | None:
     """Say which effects reproduce the response, if the likelihood has no maximum for that reason."""
-    if found.phi is not None:
+    if found.phi is not None or found.residual is not None:
         return None  # which covariances grow without limit is known of unstructured ones only
     unbounded = reproduction(engine, found.pls.reml)
     if unbounded is None and (found.lower_at_zero or vanishes(engine, found)):

@@ -10,9 +10,11 @@ from mixedsparse.core.fitting.estimates import Fit, report
 from mixedsparse.core.fitting.iterative import fit_iterative
 from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search
+from mixedsparse.core.fitting.residual import fit_residual
 from mixedsparse.core.fitting.restarts import doubtful, with_further_starts
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.chart import Chart
+from mixedsparse.core.residual.interface import Residual
 from mixedsparse.ground.progress import Progress
 from mixedsparse.ground.threads import lapack_threads
 
@@ -32,6 +34,7 @@ def fit_problem(
     restart_budget: float = 0.0,
     seed: int = 0,
     mc_share: float = 0.01,
+    residual: Residual | None = None,
 ) -> Fit:
     """Minimise the criterion and report the optimum in the user's units.
 
@@ -48,11 +51,16 @@ def fit_problem(
         See `mixedsparse.ground.options.FitOptions` and `mixedsparse.core.fitting.optimize.search`.
     seed, mc_share
         Of the iterative engine, see `mixedsparse.ground.options.FitOptions`.
+    residual : Residual, optional
+        Covariance of the residuals as a function of further parameters, for the problem of `engine`, where R = I. They
+        may stand behind theta in `start`.
     """
     limits: dict[str, Any] = {"max_evals": max_evals, "tolerance": tolerance}
     limits |= {"progress": progress, "interruptible": interruptible}
     if (stochastic := engine.stochastic) is not None:
         return fit_iterative(stochastic, reml, start=start, seed=seed, mc_share=mc_share, **limits)
+    if residual is not None:
+        return fit_residual(engine, reml, residual, start, **limits)
     with lapack_threads(engine.work):
         inner = None if start is None else engine.problem.layout.to_block @ start
         found = search(engine, reml, start=inner, chart=chart, **limits)

@@ -12,8 +12,11 @@ from mixedsparse.core.likelihood.charted import ChartedCriterion
 from mixedsparse.core.likelihood.criterion import Criterion, Evaluated
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.interface import Engine
-from mixedsparse.core.newton.boundary import Coordinates, off_zero, relative_step
-from mixedsparse.core.newton.bounded import relative_bounded_step
+from mixedsparse.core.likelihood.residual.criterion import ResidualCriterion
+from mixedsparse.core.likelihood.residual.family import Family
+from mixedsparse.core.newton.boundary import Coordinates, off_zero, relative_step, with_zeros
+from mixedsparse.core.newton.bounded import BoundedCoordinates, relative_bounded_step, with_boundaries
+from mixedsparse.core.newton.joined import JoinedBounded, JoinedCoordinates
 from mixedsparse.core.newton.single import Stop
 from mixedsparse.core.newton.trust import Step
 from mixedsparse.core.problem.chart import Chart, chart_of
@@ -46,22 +49,38 @@ class CriterionObjective:
     """The criterion as `newton.single` minimises it, and a record of the search."""
 
     def __init__(
-        self, engine: Engine, reml: bool, tolerance: float, progress: Progress | None, chart: Chart | None = None
+        self,
+        engine: Engine,
+        reml: bool,
+        tolerance: float,
+        progress: Progress | None,
+        chart: Chart | None = None,
+        family: Family | None = None,
     ) -> None:
         self.engine, self.progress, self.tolerance = engine, progress, tolerance
-        self.reml, self.is_orthogonal = reml, False
+        self.reml, self.is_orthogonal, self.family = reml, False, family
         self.chart = chart_of(engine.problem) if chart is None else chart
         self.layout: Coordinates = engine.problem.layout if self.chart is None else self.chart
-        self.criterion = self._charted(make_criterion(engine, reml))
         self.nfev = 0
         self.path: list[Iteration] = []
+        self.bounded: BoundedCoordinates | None = self.chart
+        self.criterion: Criterion
+        if family is None:
+            self.criterion = self._charted(make_criterion(engine, reml))
+            return
+        criterion = self.criterion = ResidualCriterion(engine, reml, family, self.chart)
+        self.layout = JoinedCoordinates(self.layout, criterion.count, family.residual.size)
+        if self.chart is not None:
+            self.bounded = self.layout = JoinedBounded(self.chart, criterion.count, family.residual.size)
 
     def _charted(self, criterion: Criterion) -> Criterion:
         return criterion if self.chart is None else ChartedCriterion(criterion, self.chart)
 
     def use_orthogonal(self) -> bool:
         """Go over to the form of the criterion that loses fewest digits; return whether that can be done."""
-        found = None if self.is_orthogonal else make_orthogonal(self.engine, self.reml)
+        # Rows that are whitened anew at every step have no such form.
+        is_last = self.is_orthogonal or self.family is not None
+        found = None if is_last else make_orthogonal(self.engine, self.reml)
         if found is not None:
             self.criterion, self.is_orthogonal = self._charted(found), True
         return found is not None
@@ -102,9 +121,13 @@ class CriterionObjective:
         hessian = at.derivatives.hessian
         assert hessian is not None
         quadratic = at.theta, at.derivatives.gradient, hessian + at.missing, radius
-        if self.chart is None:
+        if self.bounded is None:
             return relative_step(self.layout, *quadratic)
-        return relative_bounded_step(self.chart, *quadratic)
+        return relative_bounded_step(self.bounded, *quadratic)
+
+    def snapped(self, theta: np.ndarray) -> np.ndarray | None:
+        """Theta with the entries on the boundary that are near one; None if there is none."""
+        return with_zeros(self.layout, theta) if self.bounded is None else with_boundaries(self.bounded, theta)
 
     def note(self, at: Place, step: Step, length: float) -> None:
         """See `Objective.note`."""
@@ -124,7 +147,8 @@ class CriterionObjective:
 
     def refined(self, at: Place, step: Step, stop: Stop | None) -> Place | None:
         """Only the exact Hessian shows a saddle whose negative curvature average information leaves out."""
-        if stop is not Stop.CONVERGED or at.derivatives.kind == "exact" or not self.engine.writes_projection:
+        is_best = at.derivatives.kind == "exact" or not self.engine.writes_projection or self.family is not None
+        if stop is not Stop.CONVERGED or is_best:
             return None
         return replace(at, derivatives=self.criterion.differentiate(at.at, exact=True))
 

@@ -12,14 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
-from mixedsparse.core.fitting.objective import NOISE, CriterionObjective
+from mixedsparse.core.fitting.objective import NOISE, CriterionObjective, Place
 from mixedsparse.core.fitting.outcome import Search, Stop
-from mixedsparse.core.fitting.start import moment_start
+from mixedsparse.core.fitting.residual_start import joint_start
 from mixedsparse.core.likelihood.criterion import Criterion, Evaluated
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.interface import Engine
-from mixedsparse.core.newton.boundary import FIRST_TRIES, with_zeros, within
-from mixedsparse.core.newton.bounded import with_boundaries
+from mixedsparse.core.likelihood.residual.family import Family
+from mixedsparse.core.newton.boundary import FIRST_TRIES, within
+from mixedsparse.core.newton.control import FIRST_RADIUS
 from mixedsparse.core.newton.single import minimise
 from mixedsparse.core.newton.trust import Step
 from mixedsparse.core.problem.chart import Chart
@@ -33,6 +34,8 @@ _FURTHEST = 1e5
 _FAR = 10.0
 # Scaled gradient below which theta is as good as the criterion can tell, and no closing step is taken.
 _CLOSED = 1e-7
+# Closing steps of a search that has no exact Hessian.
+_POLISHING = 4
 
 
 # Absurd theta overflow; the checks inside turn what is not finite into an error.
@@ -47,8 +50,9 @@ def search(
     tolerance: float = 1e-10,
     progress: Progress | None = None,
     interruptible: bool = False,
+    family: Family | None = None,
 ) -> Search:
-    """Minimise the criterion over theta.
+    """Minimise the criterion over theta, and over the parameters of the residual covariance where there are any.
 
     Parameters
     ----------
@@ -67,12 +71,16 @@ def search(
     interruptible : bool
         Whether a KeyboardInterrupt, once there is a point with derivatives, ends the search there instead of being
         raised.
+    family : Family, optional
+        The data as a function of the parameters of the residual covariance; a `start` has these behind theta.
     """
     began = time.perf_counter()
-    objective = CriterionObjective(engine, reml, tolerance, progress, chart)
-    theta = moment_start(engine.problem) if start is None else np.asarray(start, dtype=float)
-    chart = objective.chart
-    first = _first_point(objective, theta if chart is None else chart.coordinates(theta))
+    objective = CriterionObjective(engine, reml, tolerance, progress, chart, family)
+    chart, size = objective.chart, 0 if family is None else family.residual.size
+    given = joint_start(engine, family) if start is None else np.asarray(start, dtype=float)
+    m = len(given) - size
+    theta = given[:m] if chart is None else chart.coordinates(given[:m])
+    first = _first_point(objective, np.concatenate([theta, given[m:]]) if size else theta)
     end = _newton(objective, first, max_evals, interruptible)
     if end.stop is not Stop.INTERRUPTED:
         try:
@@ -81,8 +89,9 @@ def search(
             if not interruptible:
                 raise
             end = end._replace(stop=Stop.INTERRUPTED)
+    m = len(end.theta) - size
     return Search(
-        end.theta if chart is None else chart.theta(end.theta),
+        end.theta[:m] if chart is None else chart.theta(end.theta[:m]),
         end.criterion.pls(end.at),
         end.derivatives,
         end.step,
@@ -92,7 +101,8 @@ def search(
         time.perf_counter() - began,
         tuple(objective.path),
         end.criterion.noise(end.at),
-        phi=None if chart is None else tuple(chart.phi(end.theta)),
+        phi=None if chart is None else tuple(chart.phi(end.theta[:m])),
+        residual=end.theta[m:] if size else None,
     )
 
 
@@ -148,7 +158,25 @@ def _newton(
 ) -> _End:
     """Trust-region Newton from an evaluated point."""
     place, step, stop = minimise(objective, objective.place(*start), max_evals, interruptible=interruptible)
+    if objective.family is not None and stop is Stop.CONVERGED:
+        place, step = _polished(objective, place, step)
     return _End(place.theta, place.at, place.derivatives, step, stop, objective.criterion)
+
+
+def _polished(objective: CriterionObjective, place: Place, step: Step) -> tuple[Place, Step]:
+    """Go on from where the criterion shows no fall any more while the gradient shrinks: average information is slow."""
+    for _ in range(_POLISHING):
+        if step.scaled_gradient <= _CLOSED:
+            break
+        trial = objective.attempt_at(place.theta + step.move)
+        if trial is None or trial[1].criterion > place.at.criterion + 10 * objective.noise(place.at):
+            break
+        better = objective.accept(place, trial, step)
+        onward = objective.step(better, FIRST_RADIUS)
+        if not onward.scaled_gradient < step.scaled_gradient:
+            break
+        place, step = better, onward
+    return place, step
 
 
 def _derivative_free(
@@ -181,8 +209,7 @@ def _closing_step(
 
 def _snap(objective: CriterionObjective, theta: np.ndarray, at: Evaluated) -> tuple[np.ndarray, Evaluated]:
     """Put entries that are on the boundary to working precision there, if the criterion does not rise."""
-    chart = objective.chart
-    snapped = with_zeros(objective.layout, theta) if chart is None else with_boundaries(chart, theta)
+    snapped = objective.snapped(theta)
     if snapped is None:
         return theta, at
     at_zero = objective.evaluate(snapped)

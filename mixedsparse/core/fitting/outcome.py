@@ -42,6 +42,8 @@ class Search:
         Whether some search ended lower, or this one ended, where the residual variance goes to 0.
     phi : tuple of ndarray, or None
         Parameters of the structure of each term, in theta order; None where all are unstructured.
+    residual : ndarray, shape (size,), or None
+        Parameters of the residual covariance; `derivatives` have them behind the others.
     """
 
     theta: np.ndarray
@@ -58,3 +60,4 @@ class Search:
     agreed: int = 1
     lower_at_zero: bool = False
     phi: tuple[np.ndarray, ...] | None = None
+    residual: np.ndarray | None = None

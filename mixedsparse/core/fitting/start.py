@@ -142,8 +142,10 @@ def _root(covariance: np.ndarray, floor: float) -> np.ndarray:
     return np.linalg.cholesky((vectors * np.maximum(values, floor)) @ vectors.T)
 
 
-def check_theta(problem: Problem, theta: Any, name: str) -> np.ndarray:
+def check_theta(problem: Problem, theta: Any, name: str, more: int = 0) -> np.ndarray:
     """Return `theta` as an array (m,) of finite numbers; the error calls it `name`.
+
+    The `more` parameters of a residual covariance may stand behind it.
 
     Raises
     ------
@@ -157,8 +159,9 @@ def check_theta(problem: Problem, theta: Any, name: str) -> np.ndarray:
         values = np.atleast_1d(np.asarray(theta, dtype=float))
     except (TypeError, ValueError) as err:
         raise OptionError(f"{name}={theta!r} is not an array of numbers.") from err
-    if values.shape != (problem.n_theta,) or not np.isfinite(values).all():
+    if values.shape not in ((problem.n_theta,), (problem.n_theta + more,)) or not np.isfinite(values).all():
         groups = ", ".join(f"{t.group} ({t.n_theta})" for t in problem.terms)
+        groups += f"; then, if given, {more} of the residuals" if more else ""
         raise OptionError(
             f"{name} must hold {problem.n_theta} finite numbers, one per covariance parameter: {groups}; got {theta!r}."
         )

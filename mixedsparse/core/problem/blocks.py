@@ -201,16 +201,16 @@ def make_layout(terms: Sequence[RandomTerm], owner: Sequence[int], whiten: Seque
         T of each term; see `mixedsparse.core.problem.whitening`.
     """
     layout = ThetaLayout.of(terms)
-    widths, n_levels, starts = [0] * (max(owner) + 1), [0] * (max(owner) + 1), []
+    widths, n_levels, starts = [0] * (max(owner, default=-1) + 1), [0] * (max(owner, default=-1) + 1), []
     for term, b in zip(terms, owner, strict=True):
         starts.append(widths[b])
         widths[b] += term.k
         n_levels[b] = term.n_levels
-    start = np.array(starts)[layout.term]
+    start = np.array(starts, dtype=int)[layout.term]
     return BlockLayout(
         widths=tuple(widths),
         n_levels=tuple(n_levels),
-        block=np.array(owner)[layout.term],
+        block=np.array(owner, dtype=int)[layout.term],
         row=layout.row + start,
         col=layout.col + start,
         to_block=_whitening_of_theta(layout, whiten),

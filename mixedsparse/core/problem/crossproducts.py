@@ -19,6 +19,7 @@ __all__ = [
     "level_grams",
     "level_products",
     "level_sums",
+    "refilled",
     "row_slots",
     "self_pairs",
     "sorted_pairs",
@@ -200,6 +201,12 @@ def _sum_of_blocks(rows: np.ndarray, columns: np.ndarray, data: np.ndarray, n_ro
     np.add.at(summed, slot, data)
     rows, columns = np.divmod(place, n_columns)
     return Pairs(np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))]), columns, summed, n_columns)
+
+
+def refilled(old: Pairs, s: Block, t: Block, slots: np.ndarray) -> Pairs:
+    """Blocks of Z_s'Z_t on the pattern of `old`, where `slots` (n,) say to which of them each row belongs."""
+    data = _sums_by_slot(s, t, slots, np.empty(len(old.indices)))
+    return Pairs(old.indptr, old.indices, data, old.n_columns)
 
 
 def sorted_pairs(rows: np.ndarray, columns: np.ndarray, data: np.ndarray, n_rows: int, n_columns: int) -> Pairs:

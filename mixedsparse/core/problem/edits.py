@@ -19,6 +19,8 @@ from mixedsparse.core.problem.fixed import split_response
 from mixedsparse.core.problem.problem import Problem, make_problem
 from mixedsparse.core.problem.sums import Aggregates, aggregated_problem, constant_column
 from mixedsparse.core.problem.terms import RandomTerm, theta_order
+from mixedsparse.core.problem.whitened import whitened_by
+from mixedsparse.core.residual.interface import Residual, ResidualAt
 from mixedsparse.ground.errors import DataError
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "rows",
     "same_gram",
     "sums_only",
+    "with_residual",
     "with_response",
     "with_sums",
 ]
@@ -55,7 +58,8 @@ def with_response(problem: Problem, y: np.ndarray) -> Problem:
         # Only at the weights of the origin is Q orthonormal.
         moved = with_response(problem.origin, y)
         assert problem.root_weights is not None
-        return reweighted(moved, np.square(problem.root_weights))
+        weights = np.square(problem.root_weights)
+        return reweighted(moved, weights) if problem.whitener is None else whitened_by(moved, problem.whitener, weights)
     check_rows(problem)
     basis = problem.basis
     shift, residual = split_response(basis.q, y, basis.has_constant, problem.root_weights)
@@ -114,6 +118,14 @@ def reweighted(problem: Problem, weights: np.ndarray, columns: bool = True) -> P
         root_weights=np.sqrt(weights),
         sum_log_weights=float(np.log(weights).sum()),
     )
+
+
+def with_residual(problem: Problem, residual: Residual, at: ResidualAt) -> Problem:
+    """Return `problem` with residuals of the covariance sigma^2 W^-1/2 R W^-1/2, R that of `at`, W its own weights."""
+    weights = 1.0 / at.variances()
+    if problem.root_weights is not None:
+        weights = weights * np.square(problem.root_weights)
+    return reweighted(problem, weights) if residual.groups is None else whitened_by(problem, at, weights)
 
 
 def check_rows(problem: Problem) -> None:

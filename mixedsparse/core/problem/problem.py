@@ -16,6 +16,7 @@ from mixedsparse.core.problem.fixed import FixedBasis, make_basis
 from mixedsparse.core.problem.penalty import Penalty, penalty_of, upper_entries
 from mixedsparse.core.problem.reweighting import RowSums, slots_of
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout, theta_order
+from mixedsparse.core.residual.interface import ResidualAt
 from mixedsparse.ground.threads import blas_threads
 
 __all__ = ["Problem", "counted_problem", "make_problem"]
@@ -48,6 +49,8 @@ class Problem:
         Square roots of the prior weights.
     origin : Problem or None
         Of a problem with other weights: the one at whose weights whitening and Q were made; see `edits`.
+    whitener : ResidualAt or None
+        Of a problem with residuals that are correlated: what the rows of `origin` were whitened by; see `whitened`.
     """
 
     n: int
@@ -63,6 +66,7 @@ class Problem:
     sum_log_weights: float
     root_weights: np.ndarray | None = field(repr=False, default=None)
     origin: Problem | None = field(repr=False, default=None)
+    whitener: ResidualAt | None = field(repr=False, default=None)
 
     @cached_property
     def coupled(self) -> frozenset[int]:
@@ -137,6 +141,8 @@ class Problem:
         """Whitened bases of the blocks times the root weights, row by row."""
         if self.origin is None:
             return make_blocks(self.terms, self.root_weights, self.n)[0]
+        if self.whitener is not None:
+            return white_blocks(self.origin.blocks, self.whitener)
         change = root_change(self)
         return [replace(b, z=b.z * change[:, None], unit=False) for b in self.origin.blocks]
 
@@ -177,7 +183,7 @@ class Problem:
     @cached_property
     def from_block(self) -> np.ndarray:
         """Inverse of the whitening of theta, shape (m, m)."""
-        return np.asarray(lapack.dtrtri(self.layout.to_block, lower=1)[0])
+        return np.asarray(lapack.dtrtri(self.layout.to_block, lower=1)[0]) if self.terms else np.empty((0, 0))
 
 
 def make_problem(
@@ -233,6 +239,15 @@ def _make_problem(
         sum_log_weights=0.0 if weights is None else float(np.log(weights).sum()),
         root_weights=root_weights,
     )
+
+
+def white_blocks(blocks: Sequence[Block], at: ResidualAt) -> list[Block]:
+    """Blocks with rows whitened by residuals R, one multiplication for all."""
+    if not len(blocks):
+        return []
+    white = at.whiten(np.hstack([block.z for block in blocks]))
+    stops = np.cumsum([block.width for block in blocks])[:-1]
+    return [replace(b, z=z, unit=False) for b, z in zip(blocks, np.split(white, stops, axis=1), strict=True)]
 
 
 def root_change(problem: Problem) -> np.ndarray:

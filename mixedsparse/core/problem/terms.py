@@ -266,7 +266,7 @@ class ThetaLayout:
 def _layout(widths: tuple[int, ...]) -> ThetaLayout:
     pieces = [np.triu_indices(k) for k in widths]
     term = np.repeat(np.arange(len(widths)), [len(p[0]) for p in pieces])
-    row, col = (np.concatenate([p[i] for p in pieces]) for i in (1, 0))
+    row, col = (np.concatenate([p[i] for p in pieces] or [term]) for i in (1, 0))
     for array in (term, row, col):
         array.flags.writeable = False
     return ThetaLayout(widths, term, row, col)

@@ -37,7 +37,7 @@ class Parts:
     offsets: tuple[tuple[Token, ...], ...]
 
 
-def split_formula(formula: str) -> Parts:
+def split_formula(formula: str, bars_needed: bool = True) -> Parts:
     """Cut `formula` at its tilde, its bars and its offsets.
 
     Raises
@@ -58,7 +58,7 @@ def split_formula(formula: str) -> Parts:
     if _has_bar(left):
         raise FormulaError(f"A '|' stands before '~' in {formula!r}: random-effects terms belong after it.")
     fixed, bars, offsets = _summands(formula, right)
-    if not bars:
+    if not bars and bars_needed:
         raise FormulaError(
             f"The formula {formula!r} has no random-effects term, and this fits mixed models: add one such as "
             "'(1 | g)', or fit it by ordinary least squares, e.g. with statsmodels' OLS."

@@ -16,6 +16,7 @@ from mixedsparse.core.problem.sums import PlainSums
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.beside import given_values, phrase, total_offset
+from mixedsparse.data.formula.coded import code_sides
 from mixedsparse.data.formula.columns import Columns, complete_rows
 from mixedsparse.data.formula.contrasts import Coding, Contrast, check_used, read_contrasts
 from mixedsparse.data.formula.encoders import fit_encoder
@@ -25,6 +26,7 @@ from mixedsparse.data.formula.newdata import Encoding, NewMatrices, encode_new
 from mixedsparse.data.formula.numpy_names import check_attributes
 from mixedsparse.data.formula.parse import ParsedFormula, UnknownNames, parse
 from mixedsparse.data.formula.random_terms import random_terms
+from mixedsparse.data.formula.residual import ResidualSide, request_of
 from mixedsparse.data.formula.responses import bind_columns, read_response
 from mixedsparse.data.formula.source import Source
 from mixedsparse.data.observed import Rows, Sums
@@ -73,6 +75,8 @@ class Design:
         Of a binomial model.
     patterns : Patterns, optional
         Of a generalized model whose rows stay elsewhere.
+    residual : ResidualSide, optional
+        Covariance of the residuals where they are not independent with one variance.
     """
 
     formula: str
@@ -92,6 +96,7 @@ class Design:
     plain: PlainSums | None = None
     trials: np.ndarray | None = None
     patterns: Patterns | None = None
+    residual: ResidualSide | None = None
 
     @cached_property
     def observed(self) -> Rows | Sums:
@@ -137,6 +142,8 @@ def make_design(
     env: Mapping[str, Any] | None = None,
     domain: Domain | None = None,
     trials: Any = None,
+    residual: str | None = None,
+    dispersion: str | None = None,
 ) -> Design:
     """Turn `formula` and `data` into the arrays of a mixed model.
 
@@ -157,6 +164,8 @@ def make_design(
         What the family of a generalized model is a distribution of; a linear model takes any number.
     trials : str or array_like of shape (rows of data,), optional
         Of a binomial model: column name or numbers of trials.
+    residual, dispersion : str, optional
+        Covariance of the residuals; see `mixedsparse.LinearMixedModel`.
 
     Raises
     ------
@@ -180,7 +189,10 @@ def make_design(
     """
     table = open_table(data)
     known_names = {} if env is None else env
-    parsed, outer = _parse(formula, table, ChainMap(known_names, {"cbind": bind_columns}) if domain else known_names)
+    bars = residual is None and dispersion is None
+    names = ChainMap(known_names, {"cbind": bind_columns}) if domain else known_names
+    parsed, outer = _parse(formula, table, names, bars)
+    request = request_of(residual, dispersion, lambda text: _parse(text, table, known_names, False))
     arrays = {name: np.asarray(table.aligned(outer[name], repr(name))) for name in parsed.columns if name in outer}
     functions = {name: value for name, value in outer.items() if name not in arrays}
     raw = table.read([c for c in parsed.columns if c not in arrays], f"the formula {formula!r}") | arrays
@@ -188,7 +200,8 @@ def make_design(
     given = {what: value for what, value in beside.items() if value is not None}
     keys = {what: value if isinstance(value, str) else f"{what}=" for what, value in given.items()}
     extra = {keys[what]: given_values(what, value, table) for what, value in given.items()}
-    keep, missing = complete_rows(raw | extra, table.n)
+    aside = {} if request is None else table.read(request.columns, request.text_of_columns)
+    keep, missing = complete_rows(raw | extra | aside, table.n)
     n = table.n if keep is None else int(keep.sum())
     if n == 0:
         raise checks.nothing_left(table.n, missing)
@@ -197,13 +210,16 @@ def make_design(
     named = {value: take(extra[value], keep) for value in given.values() if isinstance(value, str)}
     arguments = [v if isinstance(v, str) else known.get(w) for w, v in (("weights", weights), ("offset", offset))]
     index = table.index if keep is None else table.index[keep]
-    values, codings = _code_bare(parsed, columns, read_contrasts(contrasts), table)
+    coded = read_contrasts(contrasts)
+    values, codings = _code_bare(parsed, columns, coded, table)
     fixed, X = fit_encoder(parsed.fixed, values, codings, n, functions)
     checks.check_finite(X, fixed.names)
     terms, encodings = random_terms(parsed, columns, values, codings)
     prior = checks.weights(known["weights"], phrase("weights", weights)) if "weights" in known else None
     for term in terms:
-        checks.check_size(term, prior, residual=domain is None)
+        checks.check_size(term, prior, residual=domain is None and request is None)
+    kept_aside = {name: take(value, keep) for name, value in aside.items()}
+    side = None if request is None else request.build(aside, keep, n, terms, coded)
     label, y = parsed.response.label, columns.expression(parsed.response)
     found = read_response(y, label, domain, known.get("trials"), phrase("trials", trials))
     how = offset if isinstance(offset, str) else None, functions, columns.sorts
@@ -222,12 +238,15 @@ def make_design(
         nmissing=table.n - n,
         missing=missing,
         encoding=Encoding(parsed, fixed, encodings, *how, outcome),
-        source=Source(named | columns.raw, index, *arguments, contrasts, functions),
+        source=Source(named | kept_aside | columns.raw, index, *arguments, contrasts, functions),
         trials=found.trials,
+        residual=side,
     )
 
 
-def _parse(formula: Any, table: Table, env: Mapping[str, Any]) -> tuple[ParsedFormula, dict[str, Any]]:
+def _parse(
+    formula: Any, table: Table, env: Mapping[str, Any], bars_needed: bool = True
+) -> tuple[ParsedFormula, dict[str, Any]]:
     """Read `formula` for the columns of `table`; also return the names it takes from `env`.
 
     An array of the caller with one value per row counts as a column.
@@ -240,7 +259,8 @@ def _parse(formula: Any, table: Table, env: Mapping[str, Any]) -> tuple[ParsedFo
         check_attributes(formula, present, outer)
     arrays = tuple(name for name, value in outer.items() if np.ndim(value) == 1 and len(value) == table.n)
     try:
-        return parse(formula, present + arrays, tuple(name for name in outer if name not in arrays)), outer
+        functions = tuple(name for name in outer if name not in arrays)
+        return parse(formula, present + arrays, functions, bars_needed), outer
     except UnknownNames as err:
         raise column_error(err.names, table.names, f"the formula {formula!r}") from None
 
@@ -256,16 +276,4 @@ def _code_bare(
     """Values of every alias on the fixed side and left of the bars, and the codings of factors."""
     if contrasts:
         check_used(contrasts, table.names, parsed.factors)
-    values: dict[str, Any] = {}
-    codings: dict[str, Coding] = {}
-    for side in (parsed.fixed, *(bar.effects for bar in parsed.bars)):
-        for alias in side.aliases:
-            if alias in values:
-                continue
-            if alias not in side.bare:
-                values[alias] = columns.natural(alias)
-                continue
-            values[alias], coding = columns.code(alias, contrasts.get(parsed.names[alias]))
-            if coding is not None:
-                codings[alias] = coding
-    return values, codings
+    return code_sides((parsed.fixed, *(bar.effects for bar in parsed.bars)), columns, contrasts)

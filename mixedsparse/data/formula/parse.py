@@ -90,8 +90,10 @@ class UnknownNames(Exception):
 
 
 @lru_cache(maxsize=256)
-def parse(formula: str, columns: tuple[str, ...], outer: tuple[str, ...]) -> ParsedFormula:
+def parse(formula: str, columns: tuple[str, ...], outer: tuple[str, ...], bars_needed: bool = True) -> ParsedFormula:
     """Read `formula`; `columns` and `outer` are its names that the data and the caller's namespace have.
+
+    `bars_needed` says whether it must have a random-effects term.
 
     Raises
     ------
@@ -100,7 +102,7 @@ def parse(formula: str, columns: tuple[str, ...], outer: tuple[str, ...]) -> Par
     UnknownNames
         A name is neither in `columns` nor in `outer`, nor known to formulas.
     """
-    parts = split_formula(formula)
+    parts = split_formula(formula, bars_needed)
     translator = Translator(formula, frozenset(columns), frozenset(outer))
     response = _expression(parts.response, translator)
     fixed = translator.terms(parts.fixed)

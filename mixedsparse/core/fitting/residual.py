@@ -1,0 +1,89 @@
+"""A fit with parameters of the residual covariance: in parameters that suit the search, and back to the user's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mixedsparse.core.fitting.estimates import Fit, report
+from mixedsparse.core.fitting.optimize import search
+from mixedsparse.core.fitting.outcome import Search
+from mixedsparse.core.fitting.residual_start import joint_start
+from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.likelihood.pls import solve_pls
+from mixedsparse.core.likelihood.residual.family import RowFamily
+from mixedsparse.core.problem.chart import chart_of
+from mixedsparse.core.problem.edits import with_residual
+from mixedsparse.core.residual.interface import Centred, Residual
+from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.threads import lapack_threads
+
+# Logarithm of a variance over those of the data up to which it can stand for sigma^2.
+_FURTHEST = 300.0
+
+__all__ = ["engine_at", "engine_of", "fit_residual"]
+
+
+def fit_residual(engine: Engine, reml: bool, residual: Residual, start: np.ndarray | None, **limits: Any) -> Fit:
+    """Minimise the criterion over theta and phi; see `mixedsparse.core.fitting.fit.fit_problem`.
+
+    The fit is that of the rows whitened at the optimum, whose residual variance is sigma^2.
+    """
+    problem, centred = engine.problem, residual.centred()
+    family = RowFamily(problem, residual if centred is None else centred.residual)
+    with lapack_threads(engine.work):
+        inner = None
+        if start is not None:
+            theta, phi = start[: problem.n_theta], start[problem.n_theta :]
+            inner = problem.layout.to_block @ theta
+            if not len(phi):
+                inner = np.concatenate([inner, joint_start(engine, family)[problem.n_theta :]])
+            else:
+                inner = _moved(inner, phi, centred)
+        found = search(engine, reml, start=inner, family=family, **limits)
+        assert found.residual is not None
+        phi = found.residual if centred is None else centred.back @ found.residual
+        if centred is not None and abs(float(centred.means @ phi)) > _FURTHEST:
+            raise DataError(
+                "The dispersion takes sigma^2 where its covariates are 0, which is so far from the data that this "
+                "variance leaves the range of numbers: subtract a constant from the covariates."
+            )
+        moved = engine_at(engine, residual, phi)
+        if centred is not None:
+            found = _back(found, moved, phi, float(np.exp(0.5 * centred.means @ phi)))
+        return replace(report(moved, found, reml), residual=phi)
+
+
+def engine_at(engine: Engine, residual: Residual, phi: np.ndarray) -> Engine:
+    """Engine of the rows whitened at phi (size,), on the pattern of `engine`."""
+    return engine.with_problem(with_residual(engine.problem, residual, residual.at(phi)))
+
+
+def engine_of(fit: Fit) -> Engine:
+    """Engine of the rows whitened at the optimum, which the factor of the fit belongs to."""
+    pls = fit.search.pls
+    engine: Engine | None = pls.engine if pls.made is None else getattr(pls.made, "engine", None)
+    assert engine is not None
+    return engine
+
+
+def _moved(theta: np.ndarray, phi: np.ndarray, centred: Centred | None) -> np.ndarray:
+    """Theta and phi in the parameters of the search."""
+    if centred is None:
+        return np.concatenate([theta, phi])
+    psi = np.linalg.solve(centred.back, phi)
+    return np.concatenate([theta * np.exp(-0.5 * centred.means @ phi), psi])
+
+
+def _back(found: Search, engine: Engine, phi: np.ndarray, stretch: float) -> Search:
+    """Outcome of a search for another unit of R, whose standard deviations over sigma are `stretch` times as large."""
+    chart = chart_of(engine.problem)
+    theta = stretch * found.theta
+    inside = None
+    if found.phi is not None and chart is not None:
+        scales = [np.array([p.kind == "scale" for p in s.parameters()]) for s in chart.structures]
+        inside = tuple(np.where(k, stretch * own, own) for k, own in zip(scales, found.phi, strict=True))
+    pls = solve_pls(engine.problem, engine.factorize(engine.problem.layout.lams(theta)), found.pls.reml)
+    return replace(found, theta=theta, pls=pls, residual=phi, phi=inside)

@@ -1,0 +1,1 @@
+"""The criterion as a function of the parameters of the residual covariance too."""

@@ -1,0 +1,171 @@
+"""What the criterion and its derivatives in residual parameters take from the data.
+
+With R_i = dR / dphi_i, e = y - X beta - Z b, C = Lambda M^-1 Lambda' and X~ = X - Z C Z'R^-1 X, so that V_0^-1 X =
+R^-1 X~ and V_0^-1 (y - X beta) = R^-1 e, the derivative of the criterion is
+
+    tr(R^-1 R_i) - tr(C Z'R^-1 R_i R^-1 Z) - [REML] tr(K X~'R^-1 R_i R^-1 X~) - tau e'R^-1 R_i R^-1 e.
+
+Second derivatives start from the working vectors f_i = R_i R^-1 e of average information (Gilmour, Thompson & Cullis
+1995).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from mixedsparse.core.likelihood.interface import Pattern
+from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.crossproducts import level_sums
+from mixedsparse.core.problem.edits import with_residual
+from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.residual.interface import Residual, ResidualAt
+
+__all__ = ["Family", "FamilyAt", "RowFamily", "WorkingProducts", "projected_columns"]
+
+Vectors = list[np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WorkingProducts:
+    """Products of the working vectors f_i.
+
+    Attributes
+    ----------
+    quadratic : ndarray, shape (size, size)
+        f_i'R^-1 f_j.
+    with_z : list of ndarray (levels, K, size)
+        Z'R^-1 f_i.
+    with_x : ndarray, shape (p, size)
+        Q'R^-1 f_i.
+    """
+
+    quadratic: np.ndarray
+    with_z: Vectors
+    with_x: np.ndarray
+
+
+class FamilyAt(Protocol):
+    """The data at one phi."""
+
+    @property
+    def at(self) -> ResidualAt:
+        """R itself."""
+        ...
+
+    @property
+    def problem(self) -> Problem:
+        """Cross-products of the whitened rows."""
+        ...
+
+    def traces(self, C: Pattern) -> np.ndarray:
+        """tr(C Z'R^-1 R_i R^-1 Z), (size,), for C on the pattern of Z'Z."""
+        ...
+
+    def forms(self, pls: Pls) -> tuple[np.ndarray, np.ndarray]:
+        """tr(K X~'R^-1 R_i R^-1 X~), 0 for ML, and e'R^-1 R_i R^-1 e, (size,) each."""
+        ...
+
+    def working(self, pls: Pls) -> WorkingProducts:
+        """Products of the working vectors at `pls`."""
+        ...
+
+    def projected(self, pls: Pls) -> np.ndarray:
+        """X~ (n, p), for the columns of Q."""
+        ...
+
+
+class Family(Protocol):
+    """The data as a function of phi."""
+
+    @property
+    def residual(self) -> Residual:
+        """R as a function of phi."""
+        ...
+
+    def at(self, phi: np.ndarray) -> FamilyAt:
+        """Return the data at phi (size,)."""
+        ...
+
+
+class RowFamily:
+    """Passes over the rows of a `problem` with R = I; see `Family`."""
+
+    def __init__(self, problem: Problem, residual: Residual) -> None:
+        self.origin, self.residual = problem, residual
+
+    def at(self, phi: np.ndarray) -> _RowsAt:
+        """See `Family.at`."""
+        return _RowsAt(self, self.residual.at(phi))
+
+    def spread(self, coefficients: Sequence[np.ndarray]) -> np.ndarray:
+        """Z times block vectors (levels, K, r), (n, r)."""
+        out = np.zeros((self.origin.n, coefficients[0].shape[2]))
+        for design, own in zip(self.origin.row_sums.designs, coefficients, strict=True):
+            out += design.T @ own.reshape(design.shape[0], -1)
+        return out
+
+
+class _RowsAt:
+    """See `FamilyAt`."""
+
+    def __init__(self, family: RowFamily, at: ResidualAt) -> None:
+        self.family, self.at = family, at
+
+    @cached_property
+    def problem(self) -> Problem:
+        """See `FamilyAt.problem`."""
+        return with_residual(self.family.origin, self.family.residual, self.at)
+
+    def traces(self, C: Pattern) -> np.ndarray:
+        """See `FamilyAt.traces`; the rows of a group share their levels, so that C is one matrix for all of them."""
+        origin, (diagonal, pairs) = self.family.origin, C
+        blocks = origin.blocks
+        if not blocks:
+            return np.zeros(self.family.residual.size)
+        if self.family.residual.groups is None:
+            own = origin.row_sums.forms(diagonal, pairs)[:, None]
+            return self.at.forms(own, np.ones_like(own))
+        left = [np.einsum("ia,iac->ic", b.z, own[b.codes]) for b, own in zip(blocks, diagonal, strict=True)]
+        for (s, t), own in pairs.items():
+            if s == t:
+                continue  # the rows of a group are in one level of each term
+            between = own[origin.slots[s, t]]
+            left[s] = left[s] + np.einsum("ic,iac->ia", blocks[t].z, between)
+            left[t] = left[t] + np.einsum("ia,iac->ic", blocks[s].z, between)
+        return self.at.forms(np.hstack(left), np.hstack([b.z for b in blocks]))
+
+    def forms(self, pls: Pls) -> tuple[np.ndarray, np.ndarray]:
+        """See `FamilyAt.forms`."""
+        own = self.residual(pls)[:, None]
+        squares = self.at.forms(own, own)
+        if not pls.reml or not len(pls.K):
+            return np.zeros_like(squares), squares
+        columns = self.projected(pls) @ np.linalg.cholesky(pls.K)
+        return self.at.forms(columns, columns), squares
+
+    def projected(self, pls: Pls) -> np.ndarray:
+        """X~ (n, p), for the columns of Q."""
+        q = self.family.origin.basis.q
+        return q - self.family.spread(projected_columns(self.family.origin, pls)) if pls.Hx else q
+
+    def residual(self, pls: Pls) -> np.ndarray:
+        """Residuals e (n,)."""
+        basis = self.family.origin.basis
+        out = basis.residual - basis.q @ pls.gamma
+        return out - self.family.spread([m[:, :, None] for m in pls.modes])[:, 0] if pls.modes else out
+
+    def working(self, pls: Pls) -> WorkingProducts:
+        """See `FamilyAt.working`."""
+        f = self.at.working(self.residual(pls))
+        problem = self.problem
+        return WorkingProducts(f.T @ f, [level_sums(b, f) for b in problem.blocks], problem.basis.q.T @ f)
+
+
+def projected_columns(problem: Problem, pls: Pls) -> Vectors:
+    """Modes C Z'R^-1 Q of the columns of Q, (levels, K, p) per block."""
+    return [lam @ (lam.T @ own) for lam, own in zip(pls.lams, problem.related(pls.Hx), strict=True)]

@@ -1,0 +1,134 @@
+"""Variances that differ from row to row: log of the variance over sigma^2 is W phi, R diagonal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from mixedsparse.core.residual.interface import Centred, Quantity
+
+__all__ = ["Dispersion"]
+
+# Standard deviations of a stratum over those of another, from which on the model fits the rows of one exactly.
+_LEAST = 1e-7
+# Share of the mean square that a row keeps in the regression that gives the start.
+_KEPT = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Dispersion:
+    """Log-linear variances; see `interface.Residual`.
+
+    Attributes
+    ----------
+    W : ndarray, shape (n, size)
+        Covariates of log variance, without a constant: sigma^2 is the variance where they are 0.
+    names : tuple of str
+        Of the covariates.
+    """
+
+    W: np.ndarray
+    names: tuple[str, ...]
+    groups: None = field(default=None, init=False)
+
+    @property
+    def size(self) -> int:
+        """Number of covariates."""
+        return self.W.shape[1]
+
+    @cached_property
+    def distinct(self) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct rows of W, and which of them each row is, (n,)."""
+        table, codes = np.unique(self.W, axis=0, return_inverse=True)
+        return table, codes.reshape(-1)
+
+    def at(self, phi: np.ndarray) -> _At:
+        """See `Residual.at`."""
+        return _At(self, np.asarray(phi, dtype=float))
+
+    def start(self, residuals: np.ndarray) -> np.ndarray:
+        """Regress the log of squared residuals on W, squares near 0 raised; see `Residual.start`."""
+        squares = np.square(residuals)
+        columns = np.column_stack([np.ones(len(self.W)), self.W])
+        logs = np.log(squares + _KEPT * squares.mean())
+        phi = np.linalg.lstsq(columns, logs, rcond=None)[0]
+        # Fisher scoring for a gamma response with log link has the same weights at every step.
+        for _ in range(3):
+            mean = np.exp(columns @ phi)
+            step = np.linalg.lstsq(columns, np.clip(squares / mean, 0.0, 20.0) - 1.0, rcond=None)[0]
+            phi = phi + step
+        return np.asarray(phi[1:])
+
+    def centred(self) -> Centred:
+        """Covariates of mean 0, uncorrelated and of variance 1; see `Residual.centred`."""
+        means = self.W.mean(axis=0)
+        q, root = np.linalg.qr(self.W - means)
+        length = np.sqrt(len(q))
+        return Centred(Dispersion(q * length, self.names), np.linalg.inv(root) * length, means)
+
+    def quantities(self, phi: np.ndarray) -> list[Quantity]:
+        """See `Residual.quantities`."""
+        return [Quantity("log variance", name, float(value)) for name, value in zip(self.names, phi, strict=True)]
+
+
+class _At:
+    """See `interface.ResidualAt`."""
+
+    def __init__(self, family: Dispersion, phi: np.ndarray) -> None:
+        self.family, self.phi = family, phi
+        with np.errstate(over="ignore"):
+            self.logs = family.W @ phi
+            self.deviations = np.exp(0.5 * self.logs)
+        self.logdet = float(self.logs.sum())
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """See `ResidualAt.slopes`."""
+        return np.asarray(self.family.W.sum(axis=0))
+
+    def whiten(self, columns: np.ndarray) -> np.ndarray:
+        """See `ResidualAt.whiten`."""
+        return columns / self.deviations[:, None]
+
+    innovations = whiten
+
+    def colour(self, columns: np.ndarray) -> np.ndarray:
+        """See `ResidualAt.colour`."""
+        return columns * self.deviations[:, None]
+
+    transposed = colour
+
+    def precision(self, columns: np.ndarray) -> np.ndarray:
+        """See `ResidualAt.precision`."""
+        return columns / np.square(self.deviations)[:, None]
+
+    def forms(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """See `ResidualAt.forms`."""
+        return np.asarray((np.einsum("ij,ij->i", left, right) / self.deviations**2) @ self.family.W)
+
+    def moved(self, columns: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """See `ResidualAt.moved`."""
+        return columns * ((self.family.W @ direction) / self.deviations)[:, None]
+
+    def working(self, e: np.ndarray) -> np.ndarray:
+        """See `ResidualAt.working`."""
+        return self.family.W * (e / self.deviations)[:, None]
+
+    def variances(self) -> np.ndarray:
+        """See `ResidualAt.variances`."""
+        return np.square(self.deviations)
+
+    def between(self, at: np.ndarray) -> np.ndarray:
+        """See `ResidualAt.between`."""
+        return np.diag(self.variances()[at])
+
+    def degenerate(self) -> str:
+        """See `ResidualAt.degenerate`."""
+        ratio = self.deviations / self.deviations.max()
+        if not np.isfinite(self.deviations).all() or ratio.min() > _LEAST:
+            return ""
+        W = self.family.W[int(ratio.argmin())]
+        names = [f"{name} = {value:g}" for name, value in zip(self.family.names, W, strict=True)]
+        return f"the rows with {', '.join(names)} have no residual variance beside the others"
