@@ -283,5 +283,5 @@ def warn_of_generalized_search(fitted: GeneralizedFitted) -> None:
     level = user_level()
     if not fitted.converged:
         warnings.warn(fitted.message, ConvergenceWarning, stacklevel=level)
-    elif fitted.singular:
+    elif fitted.fit.certificate.verdict != "converged":
         warnings.warn(fitted.message, SingularFitWarning, stacklevel=level)

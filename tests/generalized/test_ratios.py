@@ -100,19 +100,17 @@ def test_fits_whose_likelihoods_do_not_compare_are_refused(cbpp, formula, data, 
 
 def test_the_bootstrap_of_a_ratio_is_the_fits_to_its_draws(cbpp):
     small = ms.glmer("cbind(incidence, size - incidence) ~ I(period == '1') + (1 | herd)", CBPP)
-    table = ms.anova(cbpp, small, test="bootstrap", nsim=20, seed=3)
+    table = ms.anova(cbpp, small, test="bootstrap", nsim=12, seed=3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ms.SingularFitWarning)
-        draws = small.simulate(20, seed=3)
+        draws = small.simulate(12, seed=3)
         ratios = [small.refit(draws[i]).criterion - cbpp.refit(draws[i]).criterion for i in draws]
     observed = small.criterion - cbpp.criterion
     row = table.iloc[1]
-    assert row["p"] == pytest.approx((1 + np.sum(np.array(ratios) >= observed)) / 21)
-    assert 2 / 21 < row["p"] < 1  # some are larger, some smaller
+    assert row["p"] == pytest.approx((1 + np.sum(np.array(ratios) >= observed)) / 13)
+    assert 2 / 13 < row["p"] < 1  # some are larger, some smaller
     assert row["p_chisq"] == pytest.approx(ms.anova(small, cbpp)["p"].iloc[1])
-    assert (row["replicates"], table.attrs["seed"]) == (20, 3)
-    workers = ms.anova(cbpp, small, test="bootstrap", nsim=20, seed=3, n_jobs=2)
-    pd.testing.assert_frame_equal(workers, table)
+    assert (row["replicates"], table.attrs["seed"]) == (12, 3)
 
 
 def test_linear_and_generalized_fits_are_not_compared(cbpp):

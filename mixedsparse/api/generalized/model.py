@@ -28,7 +28,7 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
     formula : str
         As for `LinearMixedModel`. The response of a binomial model is 0 and 1, truth values, a column of two levels
         (the second is the event), ``cbind(successes, failures)``, or a proportion or a count of successes with
-        `trials`; nothing but 0.0 and 1.0 with several trials are proportions, as in R. A formula is code: never take
+        `trials`; zeros and ones with several trials are proportions, as in R. A formula is code: never take
         one from a source that you would not run.
     data : data frame, path, DuckDB relation or Ibis table
         pandas, polars or pyarrow table, or a dict of columns; or a Parquet file, directory or glob, or a table, whose

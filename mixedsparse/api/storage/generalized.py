@@ -60,7 +60,7 @@ RECORDS: Mapping[str, Record] = {
     **{f"{name} family": _family_record(cls) for name, cls in FAMILIES.items()},
     "generalized certificate": record(
         GeneralizedCertificate,
-        "verdict message scaled_gradient smallest_eigenvalue boundary columns rows groups hints",
+        "verdict message scaled_gradient smallest_eigenvalue boundary columns rows groups hints limit",
     ),
     "block": record(Block, "codes z n_levels unit"),
     "generalized data": record(

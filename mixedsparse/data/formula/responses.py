@@ -8,8 +8,8 @@ proportions, with trials               s = proportion times trials, which must b
 counts of successes, with trials       whole numbers up to the trials
 =====================================  ==================================================================
 
-Zeros and ones with more than one trial a row could be either of the last two: floats count as proportions, as in R,
-with a warning; whole numbers and truth values are refused.
+Zeros and ones with more than one trial a row could be either of the last two: they count as proportions, as in R, with
+a warning.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _events(values: Any, label: str, trials: Any, given: str, told: _Told) -> Re
     if m is None or (m == 1).all():
         return _binary(y, label, told)
     if ((y == 0) | (y == 1)).all():
-        _ambiguous(label, _lower(given), np.asarray(values).dtype.kind == "f")
+        _warn_of_both_ways(label, _lower(given))
     return _counted(y, m, label, told)
 
 
@@ -207,17 +207,11 @@ def _binary(y: np.ndarray, label: str, told: _Told) -> Response:
     return _with_both(Response(y.copy(), np.ones(len(y)), f"P({label} = 1)", Outcome()), label)
 
 
-def _ambiguous(label: str, given: str, proportions: bool) -> None:
-    """Say that zeros and ones out of several trials are read as proportions, or refuse them."""
-    what = f"The response {label!r} is 0 or 1 in all rows, and {given} are more than one"
-    counts = f"cbind({label}, trials - {label}) for counts of successes"
-    if not proportions:
-        raise DataError(
-            f"{what}: these could be counts or proportions. Write {counts}, or 1.0 * {label} for proportions; or leave "
-            f"{given} out."
-        )
+def _warn_of_both_ways(label: str, given: str) -> None:
+    """Say that zeros and ones out of several trials are read as proportions."""
     warnings.warn(
-        f"{what}: they are taken as proportions, all or none of the trials, as in R. Write {counts}.",
+        f"The response {label!r} is 0 or 1 in all rows, and {given} are more than one: these are taken as proportions, "
+        f"all or none of the trials, as in R. Write cbind({label}, trials - {label}) for counts of successes.",
         AmbiguousResponseWarning,
         stacklevel=user_level(),
     )

@@ -9,11 +9,13 @@ import numpy as np
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["Covariances", "covariances", "exact_hessian"]
+__all__ = ["Covariances", "covariances", "exact_hessian", "is_flat_in_dispersion"]
 
 # Step of the differences, in whitened parameters: the error of a forward difference is of this size, the noise of the
 # gradient over it not yet larger.
 _STEP = 1e-6
+# Second derivative of the criterion in psi below which the dispersion lies at the end of its range.
+_NO_BEND = 1e-3
 # An eigenvalue of the scaled Hessian below this is none.
 _FLAT = 1e-8
 
@@ -38,8 +40,11 @@ class Covariances(NamedTuple):
 
 
 def covariances(criterion: LaplaceCriterion, point: Point, curvature: Curvature) -> Covariances:
-    """Invert half the Hessian at the optimum; columns of Lambda with a zero pivot are left out."""
-    hessian = exact_hessian(criterion, point, curvature)
+    """Invert half the Hessian at the optimum.
+
+    Columns of Lambda with a zero pivot, and a dispersion without limit, are left out.
+    """
+    hessian = exact_hessian(criterion, point, curvature, not is_flat_in_dispersion(criterion, curvature))
     free = np.isfinite(np.diagonal(hessian))
     conditional = np.linalg.inv(curvature.information) if criterion.p else np.empty((0, 0))
     part = hessian[np.ix_(free, free)]
@@ -54,10 +59,18 @@ def covariances(criterion: LaplaceCriterion, point: Point, curvature: Curvature)
     return Covariances(joint, conditional, hessian)
 
 
-def exact_hessian(criterion: LaplaceCriterion, point: Point, curvature: Curvature) -> np.ndarray:
-    """Hessian of the criterion, (r, r), by forward differences from the predicted modes; NaN where theta is held."""
+def exact_hessian(
+    criterion: LaplaceCriterion, point: Point, curvature: Curvature, dispersion: bool = True
+) -> np.ndarray:
+    """Hessian of the criterion, (r, r), by forward differences from the predicted modes.
+
+    NaN where theta is held, and in psi where `dispersion` is not wanted.
+    """
     size = criterion.size
-    free = np.flatnonzero(~_held(criterion, point.vector))
+    held = _held(criterion, point.vector)
+    if not dispersion:
+        held[-1] = True
+    free = np.flatnonzero(~held)
     hessian = np.full((size, size), np.nan)
     for i in free:
         vector = point.vector.copy()
@@ -70,6 +83,12 @@ def exact_hessian(criterion: LaplaceCriterion, point: Point, curvature: Curvatur
             there = np.full(size, np.nan)
         hessian[free, i] = (there - curvature.gradient)[free] / _STEP
     return 0.5 * (hessian + hessian.T)
+
+
+def is_flat_in_dispersion(criterion: LaplaceCriterion, curvature: Curvature) -> bool:
+    """Whether the criterion hardly bends in psi: it falls for ever as the dispersion goes to the end of its range."""
+    estimated = criterion.size > criterion.m + criterion.p
+    return estimated and bool(abs(curvature.hessian[-1, -1]) < _NO_BEND)
 
 
 def _held(criterion: LaplaceCriterion, vector: np.ndarray) -> np.ndarray:

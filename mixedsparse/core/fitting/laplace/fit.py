@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.linalg import block_diag, lapack
 
-from mixedsparse.core.fitting.laplace.errors import Covariances, covariances
+from mixedsparse.core.fitting.laplace.errors import Covariances, covariances, is_flat_in_dispersion
 from mixedsparse.core.fitting.laplace.restarts import search_again
 from mixedsparse.core.fitting.laplace.result import GeneralizedFit, Pieces
 from mixedsparse.core.fitting.laplace.search import Found, search
 from mixedsparse.core.fitting.laplace.separation import (
     constant_levels,
     is_constant,
+    is_constant_effect,
     separation,
     single_trials,
 )
@@ -24,6 +25,7 @@ from mixedsparse.core.fitting.laplace.verdict import (
     GeneralizedCertificate,
     certify_generalized,
     not_estimable,
+    one_outcome,
     runaway,
     separated,
 )
@@ -132,6 +134,9 @@ def fit_data(
     constant = constant_levels(data)
     if constant:
         return _without_optimum(data, not_estimable(_names(data.problem, constant)), began)
+    alone = [b for b in single_trials(data) if is_constant_effect(data, b)]
+    if alone:
+        return _without_optimum(data, one_outcome(_names(data.problem, alone)), began)
     fewer = collapsed(data)
     criterion = _criterion(data if fewer is None else fewer[0], nodes)
     vector, suspect = _start(criterion.data, start)
@@ -148,12 +153,13 @@ def fit_data(
     if apart is not None or found is None:
         assert apart is not None
         return _without_optimum(data, separated(apart), began)
+    if start is None and not len(found.runaway):
+        found = search_again(criterion, found, vector, options)
     if len(found.runaway):
         return _without_optimum(data, runaway(_names(data.problem, found.runaway.tolist())), began)
-    if start is None:
-        found = search_again(criterion, found, vector, options)
-    certificate = certify_generalized(data, found, _hints(data, nodes))
     curvature = found.curvature
+    flat = is_flat_in_dispersion(criterion, curvature)
+    certificate = certify_generalized(data, found, _hints(data, nodes), flat)
     known = covariances(criterion, found.point, curvature) if errors and nodes > 0 else None
     if known is None:
         known = Covariances(None, np.linalg.inv(curvature.information), curvature.hessian)
@@ -207,7 +213,7 @@ def _hints(data: Data, nodes: int) -> tuple[str, ...]:
     alone = single_trials(data)
     if alone:
         names = ", ".join(_names(data.problem, alone))
-        hints.append(f"One binary outcome per level of {names} tells nothing of its variance: leave the term out.")
+        hints.append(f"One binary outcome per level of {names} tells little of its variances: leave the term out.")
     trials = data.m.sum() if data.family.name == "binomial" else float(data.problem.n)
     few = takes_quadrature(data) and trials < _FEW_ROWS * layout.n_levels[0]
     if few and nodes == 1 and data.family.name == "binomial" and not alone:

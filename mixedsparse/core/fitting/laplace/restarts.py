@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mixedsparse.core.fitting.laplace.search import Found, search
+from mixedsparse.core.fitting.laplace.search import ABSURD, Found, search
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -19,41 +19,61 @@ __all__ = ["search_again"]
 _LARGE = 3.0
 # Milliseconds of an evaluation, and of a thousand products of two effects of a row, where the budget is measured.
 _PER_EVALUATION, _PER_THOUSAND = 1.0, 0.3
+# How far beyond the standard deviations that are absurd a search may go and come back.
+_BEYOND = 10.0
+# Step in the log dispersion to where next to nothing is left of the variance.
+_TIGHT = 6.0
 # Criteria this close are one optimum.
 _SAME = 1e-6
 
 
 def search_again(criterion: LaplaceCriterion, first: Found, start: np.ndarray, options: FitOptions) -> Found:
-    """Return the best end of further searches, or the first one; one that agrees with it is the last."""
+    """Return the best end of further searches, or the first one.
+
+    One that agrees with it is the last, unless variances are so large, or compete with a dispersion, that several
+    optima are likely. A lower criterion where variances are absurd is an end too, whose `runaway` says so.
+    """
     if first.stop is not Stop.CONVERGED or not _doubtful(criterion, first):
         return first
     best, nfev, factorisations = first, first.nfev, first.factorisations
     products = sum(criterion.layout.widths) ** 2
     cost = _PER_EVALUATION + _PER_THOUSAND * products * criterion.data.n / 1000.0
+    limits = {"max_evals": options.max_evals, "tolerance": options.tolerance, "furthest": _BEYOND * ABSURD}
+    every = _largest(criterion, first) > _LARGE or _rivals(criterion)
     for vector in _starts(criterion, first, start):
         if nfev * cost > options.restart_budget:
             break
         try:
-            found = search(criterion, vector, max_evals=options.max_evals, tolerance=options.tolerance, watch=False)
+            found = search(criterion, vector, watch=False, **limits)  # type: ignore[arg-type]
         except NotPositiveDefiniteError:
             continue
         nfev, factorisations = nfev + found.nfev, factorisations + found.factorisations
-        ended = found.stop is Stop.CONVERGED and not len(found.runaway)
-        if not ended:
+        if found.stop is not Stop.CONVERGED and not len(found.runaway):
             continue
         gain = best.point.criterion - found.point.criterion
         if gain > _SAME:
             best = found
-        elif gain > -_SAME:
+        elif gain > -_SAME and not every:
             break
     return replace(best, nfev=nfev, factorisations=factorisations) if best is not first else first
 
 
 def _doubtful(criterion: LaplaceCriterion, found: Found) -> bool:
     """Whether there may be another optimum."""
+    pivots = found.point.parameters.theta[criterion.layout.is_diagonal]
+    return bool((pivots == 0.0).any()) or _largest(criterion, found) > _LARGE or _rivals(criterion)
+
+
+def _rivals(criterion: LaplaceCriterion) -> bool:
+    """Whether random effects of single rows compete with a dispersion: either may take all of the variance."""
+    alone = max(criterion.layout.n_levels, default=0) == criterion.data.n
+    return alone and criterion.size > criterion.m + criterion.p
+
+
+def _largest(criterion: LaplaceCriterion, found: Found) -> float:
+    """Largest pivot of Lambda."""
     theta = found.point.parameters.theta
-    pivots = theta[criterion.layout.is_diagonal]
-    return bool((pivots == 0.0).any() or (np.abs(pivots) > _LARGE).any())
+    return float(np.abs(theta[criterion.layout.is_diagonal]).max(initial=0.0))
 
 
 def _starts(criterion: LaplaceCriterion, first: Found, start: np.ndarray) -> Iterator[np.ndarray]:
@@ -64,4 +84,9 @@ def _starts(criterion: LaplaceCriterion, first: Found, start: np.ndarray) -> Ite
         vector[:m] = np.where(layout.is_diagonal, sd, 0.0)
         if criterion.size > m + criterion.p:
             vector[-1] += 1.0
+        yield vector
+    if _rivals(criterion):
+        vector = start.copy()
+        vector[:m] = np.where(layout.is_diagonal, 0.5, 0.0)
+        vector[-1] += _TIGHT
         yield vector

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mixedsparse.core.fitting.laplace.errors import exact_hessian
+from mixedsparse.core.fitting.laplace.errors import exact_hessian, is_flat_in_dispersion
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
 from mixedsparse.core.newton.boundary import FIRST_TRIES, with_zeros
@@ -21,7 +21,7 @@ from mixedsparse.core.newton.trust import Step, secant, trust_step
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.progress import Iteration, Progress
 
-__all__ = ["Found", "search"]
+__all__ = ["ABSURD", "Found", "search"]
 
 # The secant in units of the Hessian that it corrects.
 _CLIP = (-0.9, 1.0)
@@ -37,7 +37,9 @@ _FEW = 12
 _CLOSE = 1.0
 # Standard deviations on the scale of these links that are infinite for all that outcomes can tell.
 _UNITLESS = ("logit", "probit", "cloglog", "log")
-_ABSURD = 20.0
+ABSURD = 20.0
+# Slope in a dispersion without limit that is not followed any more.
+_LEFT = 1e-5
 # Share of the first information on gamma below which some coefficient may have no estimate.
 _FADED = 1e-4
 
@@ -108,8 +110,16 @@ class _LaplaceObjective:
         Evaluations up to then.
     """
 
-    def __init__(self, criterion: LaplaceCriterion, tolerance: float, progress: Progress | None, watch: bool) -> None:
+    def __init__(
+        self,
+        criterion: LaplaceCriterion,
+        tolerance: float,
+        progress: Progress | None = None,
+        watch: bool = True,
+        furthest: float = ABSURD,
+    ) -> None:
         self.criterion, self.tolerance, self.progress, self.watch = criterion, tolerance, progress, watch
+        self.furthest = furthest
         self.nfev = self.factorisations = self.refused = self.mended = 0
         self.path: list[Iteration] = []
         self.least = -np.inf
@@ -139,7 +149,12 @@ class _LaplaceObjective:
 
     def step(self, at: _Place, radius: float) -> Step:
         """See `Objective.step`."""
-        return trust_step(at.curvature.gradient, at.curvature.hessian + at.known + at.missing, radius)
+        gradient, hessian = at.curvature.gradient, at.curvature.hessian + at.known + at.missing
+        if is_flat_in_dispersion(self.criterion, at.curvature) and abs(gradient[-1]) < _LEFT:
+            # What is left of an exponential fall is its slope.
+            gradient = np.append(gradient[:-1], 0.0)
+            hessian[-1], hessian[:, -1], hessian[-1, -1] = 0.0, 0.0, 1.0
+        return trust_step(gradient, hessian, radius)
 
     def note(self, at: _Place, step: Step, length: float) -> None:
         """See `Objective.note`."""
@@ -166,7 +181,14 @@ class _LaplaceObjective:
 
     def is_lost(self, at: _Place) -> bool:
         """Whether the information on the fixed part faded away, or a variance grew beyond all bounds."""
-        return self.has_faded(at) or bool(len(_runaway(self.criterion, at.point)))
+        return self.has_faded(at) or bool(len(self.runaway(at.point)))
+
+    def runaway(self, point: Point, furthest: float | None = None) -> np.ndarray:
+        """Blocks with a standard deviation beyond the furthest."""
+        criterion, limit = self.criterion, self.furthest if furthest is None else furthest
+        if criterion.data.family.link.name not in _UNITLESS:
+            return np.empty(0, dtype=int)
+        return np.unique(criterion.layout.block[np.abs(point.vector[: criterion.m]) > limit])
 
     def has_faded(self, at: _Place) -> bool:
         """Whether the information on the fixed part is next to nothing of what it was at the start."""
@@ -201,6 +223,7 @@ def search(
     tolerance: float = 1e-10,
     progress: Progress | None = None,
     watch: bool = True,
+    furthest: float = ABSURD,
 ) -> Found:
     """Minimise the criterion from the vector `start`.
 
@@ -214,16 +237,18 @@ def search(
         Called with an `Iteration` after each accepted step.
     watch : bool
         Whether the search is left as soon as the information on the fixed part has faded away.
+    furthest : float
+        Standard deviation beyond which it is left; the end counts as runaway beyond `ABSURD`.
 
     Raises
     ------
     NotPositiveDefiniteError
         The criterion cannot be evaluated anywhere near the start.
     """
-    objective = _LaplaceObjective(criterion, tolerance, progress, watch)
+    objective = _LaplaceObjective(criterion, tolerance, progress, watch, furthest)
     radius = FIRST_RADIUS * float(np.sqrt(criterion.size))
     at, step, stop = minimise(objective, objective.first(start), max_evals, radius=radius, smallest=_SMALLEST_RADIUS)
-    faded, runaway = objective.has_faded(at), _runaway(criterion, at.point)
+    faded, runaway = objective.has_faded(at), objective.runaway(at.point, ABSURD)
     point, curvature = at.point, at.curvature
     if stop is Stop.CONVERGED and (point := _snap(objective, at.point)) is not at.point:
         curvature = criterion.differentiate(point)
@@ -234,13 +259,6 @@ def search(
 def _weakest(curvature: Curvature) -> float:
     """Smallest eigenvalue of the information on gamma."""
     return float(np.linalg.eigvalsh(curvature.information)[0]) if len(curvature.information) else 1.0
-
-
-def _runaway(criterion: LaplaceCriterion, at: Point) -> np.ndarray:
-    """Blocks with a standard deviation that no outcome can tell from an infinite one."""
-    if criterion.data.family.link.name not in _UNITLESS:
-        return np.empty(0, dtype=int)
-    return np.unique(criterion.layout.block[np.abs(at.vector[: criterion.m]) > _ABSURD])
 
 
 def _learn(known: np.ndarray, missing: np.ndarray, move: np.ndarray, old: Curvature, new: Curvature) -> np.ndarray:

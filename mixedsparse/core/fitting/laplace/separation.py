@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 
 from mixedsparse.core.likelihood.laplace.data import Data
 
-__all__ = ["Separation", "constant_levels", "is_constant", "separation", "single_trials"]
+__all__ = ["Separation", "constant_levels", "is_constant", "is_constant_effect", "separation", "single_trials"]
 
 # Entries of a separating direction, and gains of rows along it, that count.
 _MOVES = 1e-7
@@ -107,6 +107,12 @@ def constant_levels(data: Data) -> list[int]:
         if constant.all() and (trials > 1).any():
             found.append(b)
     return found
+
+
+def is_constant_effect(data: Data, b: int) -> bool:
+    """Whether a block has one effect, the same for all rows: an intercept."""
+    z = data.blocks[b].z
+    return z.shape[1] == 1 and bool(np.ptp(z) <= 1e-12 * np.abs(z).max())
 
 
 def single_trials(data: Data) -> list[int]:

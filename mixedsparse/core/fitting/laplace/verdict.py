@@ -12,7 +12,7 @@ from mixedsparse.core.fitting.laplace.separation import Separation
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.likelihood.laplace.data import Data
 
-__all__ = ["GeneralizedCertificate", "certify_generalized", "not_estimable", "runaway", "separated"]
+__all__ = ["GeneralizedCertificate", "certify_generalized", "not_estimable", "one_outcome", "runaway", "separated"]
 
 # Negative curvature of the scaled Hessian that counts.
 _NEGATIVE = 1e-5
@@ -43,6 +43,8 @@ class GeneralizedCertificate:
         Grouping factors whose variance has no estimate.
     hints : tuple of str
         Sentences of advice.
+    limit : str
+        The model to which the dispersion leads that lies at the end of its range; empty where it does not.
     """
 
     verdict: str
@@ -54,6 +56,7 @@ class GeneralizedCertificate:
     rows: tuple[int, ...] = ()
     groups: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    limit: str = ""
 
     @property
     def converged(self) -> bool:
@@ -85,25 +88,46 @@ def not_estimable(groups: tuple[str, ...]) -> GeneralizedCertificate:
     return GeneralizedCertificate("variance not estimable", message, groups=groups)
 
 
-def runaway(groups: tuple[str, ...]) -> GeneralizedCertificate:
-    """Return the certificate of a search in which a variance grew beyond all bounds."""
+def one_outcome(groups: tuple[str, ...]) -> GeneralizedCertificate:
+    """Return the certificate of intercepts of levels each of which has a single binary outcome."""
     names = ", ".join(groups)
     message = (
-        f"Variance not estimable: the criterion falls as the variance of {names} grows without limit, since nearly all "
-        "outcomes of a level are equal. Leave the term out, use a coarser factor, or compare with nAGQ=7."
+        f"Variance not estimable: every level of {names} has one binary outcome, which tells nothing of its variance "
+        "(another one only rescales the coefficients). Leave the term out, or count the outcomes of rows that agree."
     )
     return GeneralizedCertificate("variance not estimable", message, groups=groups)
 
 
-def certify_generalized(data: Data, found: Found, hints: tuple[str, ...]) -> GeneralizedCertificate:
-    """Judge the end of a search."""
+def runaway(groups: tuple[str, ...]) -> GeneralizedCertificate:
+    """Return the certificate of a search in which a variance grew beyond all bounds."""
+    names = ", ".join(groups)
+    message = (
+        f"Variance not estimable: the likelihood rises until the standard deviation of {names} is beyond all meaning "
+        "(20 on the scale of the linear predictor), since nearly all outcomes of a level are equal. Leave the term out, "
+        "use a coarser factor, or compare with nAGQ=7."
+    )
+    return GeneralizedCertificate("variance not estimable", message, groups=groups)
+
+
+# Family -> what happens to it as the criterion falls with the dispersion for ever.
+_LIMITS = {
+    "negative_binomial": "the size grows without limit, as if counts were Poisson",
+    "nb1": "the variance over the mean falls to 1, as if counts were Poisson",
+    "gamma": "the shape grows without limit, as if random effects left no variance",
+    "inverse_gaussian": "the precision grows without limit, as if random effects left no variance",
+}
+
+
+def certify_generalized(data: Data, found: Found, hints: tuple[str, ...], flat: bool = False) -> GeneralizedCertificate:
+    """Judge the end of a search; `flat` says whether the criterion bends no more in the dispersion."""
     problem, step = data.problem, found.step
     lams = problem.layout.lams(found.point.parameters.theta)
     boundary = tuple(
         phrase for i, b in enumerate(problem.layout.term_block) for phrase in flat_directions(problem, i, lams[b])
     )
+    limit = _LIMITS[data.family.name] if flat else ""
     highest = float(np.abs(found.curvature.hessian).max(initial=0.0))
-    saddle = step.lowest < -_NEGATIVE * highest
+    saddle = not flat and step.lowest < -_NEGATIVE * highest
     if found.stop is not Stop.CONVERGED or saddle:
         why = "negative curvature is left" if found.stop is Stop.CONVERGED else found.stop.value
         verdict = "stopped early"
@@ -111,10 +135,13 @@ def certify_generalized(data: Data, found: Found, hints: tuple[str, ...]) -> Gen
             f"Stopped early after {found.nfev} evaluations: {why} (scaled gradient {step.scaled_gradient:.1e}). "
             "Estimates are not at an optimum; raise options.max_evals, or simplify the random effects."
         )
-    elif boundary:
+    elif boundary or limit:
         verdict = "converged on the boundary"
-        message = f"Converged on the boundary: no variance for {summarise(boundary)}."
+        parts = [f"no variance for {summarise(boundary)}"] if boundary else []
+        message = f"Converged on the boundary: {'; '.join([*parts, limit] if limit else parts)}."
     else:
         verdict = "converged"
         message = "Converged: the gradient vanishes and the curvature is positive in every direction."
-    return GeneralizedCertificate(verdict, message, step.scaled_gradient, step.lowest, boundary=boundary, hints=hints)
+    return GeneralizedCertificate(
+        verdict, message, step.scaled_gradient, step.lowest, boundary, hints=hints, limit=limit
+    )
