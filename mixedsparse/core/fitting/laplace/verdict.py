@@ -103,8 +103,8 @@ def runaway(groups: tuple[str, ...]) -> GeneralizedCertificate:
     names = ", ".join(groups)
     message = (
         f"Variance not estimable: the likelihood rises until the standard deviation of {names} is beyond all meaning "
-        "(20 on the scale of the linear predictor), since nearly all outcomes of a level are equal. Leave the term out, "
-        "use a coarser factor, or compare with nAGQ=7."
+        "(20 on the scale of the linear predictor), since nearly all outcomes of a level are equal. Leave the term "
+        "out, use a coarser factor, or compare with nAGQ=7."
     )
     return GeneralizedCertificate("variance not estimable", message, groups=groups)
 
