@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import block_diag, lapack
 
+from mixedsparse.core.fitting.laplace.advice import group_names, hints_of
 from mixedsparse.core.fitting.laplace.errors import Covariances, covariances, is_flat_in_dispersion
 from mixedsparse.core.fitting.laplace.restarts import search_again
 from mixedsparse.core.fitting.laplace.result import GeneralizedFit, Pieces
@@ -46,8 +47,6 @@ __all__ = ["fit_data", "fit_generalized", "make_criterion", "make_data"]
 # Linear predictors of a fit without random effects, and shares of its first information, that may mean separation.
 _FAR = 8.0
 _FADED = 1e-4
-# Rows per level below which Laplace's approximation is known to be off, in binary outcomes.
-_FEW_ROWS = 20
 
 
 def make_data(
@@ -133,10 +132,10 @@ def fit_data(
         )
     constant = constant_levels(data)
     if constant:
-        return _without_optimum(data, not_estimable(_names(data.problem, constant)), began)
+        return _without_optimum(data, not_estimable(group_names(data.problem, constant)), began)
     alone = [b for b in single_trials(data) if is_constant_effect(data, b)]
     if alone:
-        return _without_optimum(data, one_outcome(_names(data.problem, alone)), began)
+        return _without_optimum(data, one_outcome(group_names(data.problem, alone)), began)
     fewer = collapsed(data)
     criterion = _criterion(data if fewer is None else fewer[0], nodes)
     vector, suspect = _start(criterion.data, start)
@@ -156,10 +155,10 @@ def fit_data(
     if start is None and not len(found.runaway):
         found = search_again(criterion, found, vector, options)
     if len(found.runaway):
-        return _without_optimum(data, runaway(_names(data.problem, found.runaway.tolist())), began)
+        return _without_optimum(data, runaway(group_names(data.problem, found.runaway.tolist())), began)
     curvature = found.curvature
     flat = is_flat_in_dispersion(criterion, curvature)
-    certificate = certify_generalized(data, found, _hints(data, nodes), flat)
+    certificate = certify_generalized(data, found, hints_of(data, nodes), flat)
     known = covariances(criterion, found.point, curvature) if errors and nodes > 0 else None
     if known is None:
         known = Covariances(None, np.linalg.inv(curvature.information), curvature.hessian)
@@ -198,30 +197,6 @@ def _start(data: Data, start: np.ndarray | None) -> tuple[np.ndarray, bool]:
     far = float(np.abs(plain.eta - data.offset).max())
     suspect = plain.weakest < _FADED or (data.family.name == "binomial" and far > _FAR)
     return first_vector(data, plain), suspect
-
-
-def _names(problem: Problem, blocks: list[int]) -> tuple[str, ...]:
-    """Return the grouping factors of blocks."""
-    return tuple(problem.terms[problem.layout.term_block.index(b)].group for b in blocks)
-
-
-def _hints(data: Data, nodes: int) -> tuple[str, ...]:
-    """Advice that the design calls for."""
-    layout, hints = data.problem.layout, []
-    if nodes == 0:
-        hints.append("Coefficients are those of penalised least squares, not of the maximum: nAGQ=1 has it.")
-    alone = single_trials(data)
-    if alone:
-        names = ", ".join(_names(data.problem, alone))
-        hints.append(f"One binary outcome per level of {names} tells little of its variances: leave the term out.")
-    trials = data.m.sum() if data.family.name == "binomial" else float(data.problem.n)
-    few = takes_quadrature(data) and trials < _FEW_ROWS * layout.n_levels[0]
-    if few and nodes == 1 and data.family.name == "binomial" and not alone:
-        hints.append(
-            f"With {trials / layout.n_levels[0]:.1f} binary outcomes per level Laplace's approximation may be off: "
-            "compare with nAGQ=7."
-        )
-    return tuple(hints)
 
 
 def _report(
