@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixedsparse.core.structures.reduced_rank import ReducedRank
 from mixedsparse.ground.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _CASE_OF: dict[str, tuple[str, ...]] = {
     "homtoep": ("toep",),
     "toep": ("us",),
     "us": (),
+    "rr": ("us",),
 }
 # Effects that differ by less than this share of their size are the same.
 _SAME = 1e-8
@@ -84,6 +86,8 @@ def _is_case(term: RandomTerm, other: RandomTerm) -> bool:
     if other.structure is None or _kind(other) == "us":
         return _spanned(term.z, other.z)
     if _same_columns(term, other):
+        if isinstance(term.structure, ReducedRank) and isinstance(other.structure, ReducedRank):
+            return term.structure.rank <= other.structure.rank
         return _kind(other) in _above(_kind(term))
     # A random intercept is equal effects of all levels of a factor: correlations of 1, which all but diag have.
     intercept = term.k == 1 and bool(np.ptp(term.z) == 0)

@@ -21,6 +21,8 @@ from mixedsparse.core.structures.autoregressive import Autoregressive
 from mixedsparse.core.structures.compound import CompoundSymmetry, EqualCompoundSymmetry
 from mixedsparse.core.structures.diagonal import Diagonal
 from mixedsparse.core.structures.interface import Natural, Parameter, Structure
+from mixedsparse.core.structures.reduced_rank import ReducedRank
+from mixedsparse.core.structures.toeplitz import Toeplitz
 from mixedsparse.core.structures.unstructured import Unstructured
 from mixedsparse.ground.errors import BackendError, DataError
 from tests.core.engines import ENGINES, engine_for
@@ -86,8 +88,25 @@ def equal_variances(k):
     return Diagonal(k, hom=True)
 
 
+def toeplitz(k):
+    return Toeplitz(k)
+
+
+def equal_toeplitz(k):
+    return Toeplitz(k, hom=True, places=(2, 0, 1)[:k])
+
+
+def one_dimension(k):
+    return ReducedRank(k, 1)
+
+
+def two_dimensions(k):
+    return ReducedRank(k, 2)
+
+
 STRUCTURES = [
     *(compound, EqualCompoundSymmetry, autoregressive, heterogeneous, with_gaps),
+    *(toeplitz, equal_toeplitz, one_dimension, two_dimensions),
     *(Diagonal, equal_variances, Unstructured, OneFactor),
 ]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mixedsparse.core.structures.kinds import AR1, CS, US, Diag
+from mixedsparse.core.structures.kinds import AR1, CS, RR, US, Diag, Toep
 from mixedsparse.data.formula.bars import split_formula
 from mixedsparse.data.formula.names import text_of, tokenise
 from mixedsparse.ground.errors import FormulaError
@@ -76,6 +76,8 @@ def test_offsets_are_collected():
         ("y ~ homcs(x | g, hom=False)", "one too many.*'homcs' itself says"),
         ("y ~ cs(x | g, hom=True, hom=True)", "one too many.*twice"),
         ("y ~ cs(x | g | h)", "2 bars"),
+        ("y ~ rr(x | g, d=0)", "d=0 must be a whole number, at least 1"),
+        ("y ~ rr(x | g, d=1.5)", "write d=a whole number"),
         ("y ~ x + gp(x | g)", r"covariance structure 'gp\(x \| g\)' is not supported: write '\(x \| g\)'"),
         ("y ~ x + mm(1 | a, b) + (1 | g)", r"multiple-membership term 'mm\(1 \| a, b\)' is not supported.*write"),
     ],
@@ -97,6 +99,10 @@ def test_a_formula_that_cannot_be_split_says_what_to_write(formula, message):
         ("ar1(0 + f | g)", AR1()),
         ("ar1(0 + f | g, hom=False)", AR1(hom=False)),
         ("hetar1(0 + f | g)", AR1(hom=False)),
+        ("toep(0 + f | g)", Toep()),
+        ("homtoep(0 + f | g)", Toep(hom=True)),
+        ("rr(0 + f | g)", RR(d=2)),
+        ("rr(0 + f | g, d = 3)", RR(d=3)),
         ("(x | g)", None),
     ],
 )

@@ -30,7 +30,10 @@ def machines():
 
 @pytest.fixture(scope="module")
 def fits(machines):
-    terms = {name: f"{name}(0 + Machine | Worker)" for name in ("us", "diag", "cs", "homcs", "ar1", "hetar1")}
+    terms = {
+        name: f"{name}(0 + Machine | Worker)"
+        for name in ("us", "diag", "cs", "homcs", "ar1", "hetar1", "toep", "homtoep")
+    }
     return {name: ms.lmer(f"score ~ Machine + {term}", machines) for name, term in terms.items()}
 
 
@@ -80,6 +83,43 @@ def test_gaps_between_whole_numbers_count():
     with pytest.warns(ms.StructureWarning, match="unequal distances"):
         other = ms.lmer("Reaction ~ ar1(0 + Days | Subject)", some.astype({"Days": str}))
     assert other.criterion != pytest.approx(fit.criterion, abs=1e-3)
+
+
+# glmmTMB 1.1.5, whose optimum lme4's criterion confirms: (formula, data, REML, criterion, sigma, parameters).
+GLMMTMB = [
+    ("score ~ Machine + toep(0 + Machine | Worker)", "Machines", True, 208.334856531653, 0.9615515609, 9),
+    ("Reaction ~ Days + rr(0 + C(Days) | Subject, d=2)", "sleepstudy", False, 1727.84266089803, 22.8951418523, 22),
+]
+
+
+@pytest.mark.parametrize(("formula", "data", "reml", "criterion", "sigma", "npar"), GLMMTMB)
+def test_fits_are_those_of_glmmtmb(formula, data, reml, criterion, sigma, npar):
+    fit = ms.lmer(formula, ms.datasets.load(data), reml=reml)
+    assert fit.criterion == pytest.approx(criterion, abs=1e-6)
+    assert fit.sigma == pytest.approx(sigma, rel=1e-5)
+    assert fit.df_model == npar
+    assert fit.certificate.verdict == "converged"
+    assert not fit.singular
+
+
+def test_toeplitz_covariances_and_loadings_are_those_of_glmmtmb(fits):
+    R = fits["toep"].cov_re["Worker"].to_numpy() / np.outer(*[np.sqrt(fits["toep"].vcomp)] * 2)
+    np.testing.assert_allclose(R[0], [1, 0.786805156618308, 0.622279862559294], rtol=1e-4)
+    fit = ms.lmer("Reaction ~ Days + rr(0 + C(Days) | Subject, d=2)", ms.datasets.load("sleepstudy"), reml=False)
+    np.testing.assert_allclose(fit.vcomp[[0, 6, 9]] ** 0.5, [18.812733, 57.38867, 64.183333], rtol=1e-5)
+    table = fit.covariance_parameters()
+    assert table["parameter"].iloc[[0, 10]].tolist() == ["loading(C(Days)[0],1)", "loading(C(Days)[1],2)"]
+    assert np.linalg.matrix_rank(fit.cov_re["Subject"], tol=1e-6) == 2
+
+
+def test_toeplitz_of_two_effects_and_full_rank_are_unstructured(machines, fits):
+    full = ms.lmer("score ~ Machine + rr(0 + Machine | Worker, d=3)", machines)
+    assert full.criterion == pytest.approx(fits["us"].criterion, abs=1e-8)
+    two = machines[machines["Machine"] != "C"].assign(Machine=lambda d: d["Machine"].cat.remove_unused_categories())
+    toep, us = (ms.lmer(f"score ~ Machine + {name}(0 + Machine | Worker)", two) for name in ("toep", "us"))
+    assert toep.criterion == pytest.approx(us.criterion, abs=1e-8)
+    with pytest.raises((DataError, ms.OptionError), match="d=4 dimensions are more than the 3 effects"):
+        ms.lmer("score ~ Machine + rr(0 + Machine | Worker, d=4)", machines)
 
 
 def test_compound_symmetry_of_two_effects_is_unstructured(machines):
@@ -173,7 +213,10 @@ def test_nested_structures_have_likelihood_ratios_and_others_none(fits, machines
     table = ms.anova(fits["homcs"], fits["cs"], fits["us"], refit=False)
     assert table["Df"].tolist()[1:] == [2.0, 2.0]
     assert table["Chisq"].iloc[1] == pytest.approx(215.68756801 - 209.22044231, abs=1e-6)
-    ms.anova(fits["ar1"], fits["hetar1"], fits["us"], refit=False)
+    ms.anova(fits["ar1"], fits["homtoep"], fits["toep"], fits["us"], refit=False)
+    ms.anova(fits["ar1"], fits["hetar1"], fits["toep"], refit=False)
+    ranks = [ms.lmer(f"score ~ Machine + rr(0 + Machine | Worker, d={d})", machines) for d in (1, 2)]
+    assert ms.anova(*ranks, fits["us"], refit=False)["Df"].tolist()[1:] == [2.0, 1.0]
     intercept = ms.lmer("score ~ Machine + (1 | Worker)", machines)
     assert ms.anova(intercept, fits["ar1"], refit=False)["Df"].iloc[1] == 1.0
     for pair in (("ar1", "homcs"), ("ar1", "cs"), ("diag", "cs")):
@@ -248,6 +291,7 @@ def test_sources_refuse_structures(machines, tmp_path):
     [
         ("ar1(Days | Subject)", "must be the levels of one factor.*write '0 \\+ Days'"),
         ("ar1(0 + Days + Reaction | Subject)", "must be the levels of one factor"),
+        ("toep(0 + Square | Subject)", "not evenly spaced.*give a factor"),
         ("ar1(0 + Half | Subject)", "'Half'.*holds 0.5.*whole numbers"),
         ("ar1(0 + log(Reaction) | Subject)", "one factor.*'log\\(Reaction\\)' is none"),
     ],
@@ -255,7 +299,7 @@ def test_sources_refuse_structures(machines, tmp_path):
 def test_effects_that_are_not_in_order_have_no_autoregression(term, message):
     data = ms.datasets.load("sleepstudy")
     with pytest.raises((FormulaError, DataError), match=message):
-        ms.lmer(f"Reaction ~ Days + {term}", data.assign(Half=data["Days"] / 2))
+        ms.lmer(f"Reaction ~ Days + {term}", data.assign(Half=data["Days"] / 2, Square=data["Days"] ** 2))
 
 
 def test_equal_correlations_with_an_intercept_are_warned_of(machines):

@@ -49,6 +49,6 @@ def criterion_at(engine: Engine, reml: bool, theta: np.ndarray) -> tuple[Criteri
 
 def charted_at(engine: Engine, reml: bool, chart: Chart, x: np.ndarray) -> tuple[ChartedCriterion, ChartedPoint]:
     """See `criterion_at`, in the coordinates x of a chart."""
-    theta = chart.theta(x)
+    theta = chart.regular_theta(x)
     criterion, inner = criterion_at(engine, reml, theta)
     return ChartedCriterion(criterion, chart), ChartedPoint(x, theta, inner)

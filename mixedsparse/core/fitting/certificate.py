@@ -185,6 +185,9 @@ def flat_directions(problem: Problem, position: int, factor: np.ndarray) -> list
     if abs(float(np.prod(np.diagonal(own)))) > (_NO_VARIANCE + _ROUNDING * norm) * norm ** (len(own) - 1):
         return []
     left, sizes, _ = np.linalg.svd(own)
+    spare = 0 if term.structure is None else term.k - getattr(term.structure, "rank", term.k)
+    if int((sizes < _NO_VARIANCE + _ROUNDING * sizes[0]).sum()) <= spare:
+        return []  # a structure of reduced rank has no more directions without variance than it should
     null = layout.whiten[position].T @ left[:, sizes < _NO_VARIANCE + _ROUNDING * sizes[0]]
     if not null.shape[1]:
         return []

@@ -160,8 +160,12 @@ class CriterionObjective:
         """See `Objective.gain`."""
         return at.at.criterion - trial[1].criterion
 
+    def _near(self, step: Step) -> bool:
+        """Whether a step is so close to the optimum, or the coordinates such, that the exact Hessian guides best."""
+        return step.scaled_gradient < CLOSE or (self.chart is not None and self.chart.needs_exact)
+
     def accept(self, at: Place, trial: tuple[np.ndarray, Evaluated], step: Step) -> Place:
         """See `Objective.accept`."""
-        found = self.criterion.differentiate(trial[1], exact=step.scaled_gradient < CLOSE)
+        found = self.criterion.differentiate(trial[1], exact=self._near(step))
         missing = lacking(self.layout, at.missing, at.theta, at.derivatives, found, step)
         return Place(*trial, found, missing)

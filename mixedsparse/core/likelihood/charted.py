@@ -55,7 +55,7 @@ class ChartedCriterion:
 
     def evaluate(self, x: np.ndarray) -> ChartedPoint:
         """See `Criterion.evaluate`."""
-        theta = self.chart.theta(x)
+        theta = self.chart.regular_theta(x)
         return ChartedPoint(x, theta, self.inner.evaluate(theta))
 
     def differentiate(self, point: ChartedPoint, exact: bool) -> Derivatives:

@@ -22,6 +22,8 @@ __all__ = ["Chart", "chart_of", "refuse_structures"]
 
 # Distance kept from the ends of a shape.
 _OFF_END = 1e-7
+# Pivot of Lambda, in whitened bases, in place of one that a structure leaves at 0.
+_OFF_SINGULAR = 1e-7
 # Share of the largest move of the covariances below which a coordinate, one on its boundary, does not move them.
 _STILL = 1e-10
 # Step that shows which way a shape is turned.
@@ -53,6 +55,8 @@ class Chart:
         Coordinates with a boundary at 0.
     ends : ndarray of bool, shape (size,)
         Those of them at whose boundary the criterion need not be stationary.
+    needs_exact : bool
+        Whether some structure needs exact second derivatives from the first step on.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -68,6 +72,7 @@ class Chart:
         self.is_diagonal = np.array([p.kind == "scale" and p.low == 0.0 for _, p in owned])
         self.ends = self.is_diagonal & np.array([not p.even for _, p in owned])
         self._low, self._high = (np.array([getattr(p, end) for _, p in owned]) for end in ("low", "high"))
+        self.needs_exact = any(getattr(structure, "needs_exact", False) for structure in self.structures)
         # Scales of one effect share a number, shapes have the last one.
         keys = [(t, p.effect) if p.kind == "scale" else None for t, p in owned]
         numbers = {key: i for i, key in enumerate(dict.fromkeys(key for key in keys if key is not None))}
@@ -87,6 +92,14 @@ class Chart:
         """Theta (m,) of the whitened bases."""
         templates = [structure.factor(phi) for structure, phi in zip(self.structures, self.phi(x), strict=True)]
         return np.asarray(self.problem.layout.to_block @ self.problem.theta_layout.flatten(templates))
+
+    def regular_theta(self, x: np.ndarray) -> np.ndarray:
+        """Theta (m,) a little away from where a structure leaves Lambda singular: derivatives divide by its pivots."""
+        theta = self.theta(x)
+        if not self.needs_exact:
+            return theta
+        empty = self.problem.layout.is_diagonal & (theta == 0.0)
+        return np.where(empty, _OFF_SINGULAR, theta)
 
     def coordinates(self, theta: np.ndarray) -> np.ndarray:
         """Coordinates whose covariances are near those of theta (m,) of the whitened bases."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 from mixedsparse.core.structures.autoregressive import Autoregressive
 from mixedsparse.core.structures.compound import CompoundSymmetry, EqualCompoundSymmetry
 from mixedsparse.core.structures.diagonal import Diagonal
 from mixedsparse.core.structures.interface import Structure
+from mixedsparse.core.structures.reduced_rank import ReducedRank
+from mixedsparse.core.structures.toeplitz import Toeplitz
 from mixedsparse.core.structures.unstructured import Unstructured
 from mixedsparse.ground.checks import is_whole, shown
 from mixedsparse.ground.errors import OptionError
 
-__all__ = ["AR1", "CS", "US", "Diag", "Kind"]
+__all__ = ["AR1", "CS", "RR", "US", "Diag", "Kind", "Toep"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +105,67 @@ class AR1(Kind):
 
     def of(self, k: int) -> Structure:
         """Return the structure of `k` effects."""
+        times = () if self.times is None else _distinct("times", self.times, k)
+        return Diagonal(1) if k == 1 else Autoregressive(k, self.hom, times)
+
+
+@dataclass(frozen=True, slots=True)
+class Toep(Kind):
+    """Toeplitz: one correlation for each distance in the order of the effects.
+
+    Parameters
+    ----------
+    hom : bool
+        Whether the variances are equal.
+    times : tuple of int, optional
+        Evenly spaced times of the effects; 0, 1, 2, ... when not given.
+    """
+
+    hom: bool = False
+    times: tuple[int, ...] | None = None
+    name: ClassVar[str] = "toep"
+    takes_order: ClassVar[bool] = True
+
+    def of(self, k: int) -> Structure:
+        """Return the structure of `k` effects."""
         if self.times is None:
-            return Diagonal(1) if k == 1 else Autoregressive(k, self.hom)
-        times = self.times
-        if len(set(times)) != k or len(times) != k or not all(is_whole(time) for time in times):
-            raise OptionError(f"times={shown(times)} must be {k} different whole numbers, one for each effect.")
-        return Diagonal(1) if k == 1 else Autoregressive(k, self.hom, tuple(int(time) for time in times))
+            return Diagonal(1) if k == 1 else Toeplitz(k, self.hom)
+        times = _distinct("times", self.times, k)
+        ordered = sorted(times)
+        if len({after - before for before, after in pairwise(ordered)}) > 1:
+            raise OptionError(
+                f"times={shown(self.times)} are not evenly spaced, and toep() has one correlation for each distance: "
+                "leave times out where the order alone counts."
+            )
+        return Diagonal(1) if k == 1 else Toeplitz(k, self.hom, tuple(ordered.index(time) for time in times))
+
+
+@dataclass(frozen=True, slots=True)
+class RR(Kind):
+    """Reduced rank: the effects of a level are combinations of `d` latent ones.
+
+    Parameters
+    ----------
+    d : int
+        Number of latent effects, at most that of the effects.
+    """
+
+    d: int = 2
+    name: ClassVar[str] = "rr"
+
+    def __post_init__(self) -> None:
+        if not is_whole(self.d) or self.d < 1:
+            raise OptionError(f"d={shown(self.d)} must be a whole number, at least 1.")
+
+    def of(self, k: int) -> Structure:
+        """Return the structure of `k` effects."""
+        if self.d > k:
+            raise OptionError(f"d={self.d} dimensions are more than the {k} effects: give d={k} at most.")
+        return ReducedRank(k, self.d)
+
+
+def _distinct(argument: str, times: tuple[int, ...], k: int) -> tuple[int, ...]:
+    """Return `times` as k different integers."""
+    if len(set(times)) != k or len(times) != k or not all(is_whole(time) for time in times):
+        raise OptionError(f"{argument}={shown(times)} must be {k} different whole numbers, one for each effect.")
+    return tuple(int(time) for time in times)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.core.structures.interface import Structure
-from mixedsparse.core.structures.kinds import AR1, CS, US, Kind
+from mixedsparse.core.structures.kinds import AR1, CS, US, Kind, Toep
 from mixedsparse.data.formula.columns import Columns
 from mixedsparse.data.formula.contrasts import Coding, Contrast
 from mixedsparse.data.formula.encoders import Encoder, Transform, fit_encoder
@@ -114,9 +114,14 @@ def _levels(encoder: Encoder, expression: str) -> Sequence[Any]:
 
 def _with_times(kind: Kind, levels: Sequence[Any], bar: ParsedBar) -> Kind:
     """Give the effects their times: the levels themselves where they are numbers, else their places in order."""
-    if not isinstance(kind, AR1):
+    if not isinstance(kind, AR1 | Toep):
         return kind
     if all(isinstance(level, int | np.integer) and not isinstance(level, bool) for level in levels):
+        if isinstance(kind, Toep) and len(set(np.diff(np.sort(levels)))) > 1:
+            raise DataError(
+                f"The times in {bar.text!r} are not evenly spaced ({_shown(np.array(levels))}), and {_name(bar)}() has "
+                "one correlation for each distance: give a factor, whose order alone counts."
+            )
         return replace(kind, times=tuple(int(level) for level in levels))
     numbers = _as_numbers(levels)
     if numbers is None:

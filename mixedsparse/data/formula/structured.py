@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mixedsparse.core.structures.kinds import AR1, CS, US, Diag, Kind
+from mixedsparse.core.structures.kinds import AR1, CS, RR, US, Diag, Kind, Toep
 from mixedsparse.data.formula.names import Token, text_of
 from mixedsparse.ground.checks import did_you_mean
 from mixedsparse.ground.errors import FormulaError, OptionError
@@ -21,6 +21,9 @@ _KINDS: Mapping[str, tuple[type[Kind], bool | None]] = {
     "homcs": (CS, True),
     "ar1": (AR1, None),
     "hetar1": (AR1, False),
+    "toep": (Toep, None),
+    "homtoep": (Toep, True),
+    "rr": (RR, None),
 }
 # Arguments of each kind that a formula may give, and what kinds of value they take.
 _ARGUMENTS: Mapping[type[Kind], Mapping[str, type]] = {
@@ -28,12 +31,14 @@ _ARGUMENTS: Mapping[type[Kind], Mapping[str, type]] = {
     Diag: {"hom": bool},
     CS: {"hom": bool},
     AR1: {"hom": bool},
+    Toep: {"hom": bool},
+    RR: {"d": int},
 }
 _EXAMPLES: Mapping[type, str] = {bool: "True or False", int: "a whole number"}
 # What other programs write around a bar, and what to write instead.
 _KNOWN = ", ".join(f"{name}(...)" for name in _KINDS)
 _ELSEWHERE: Mapping[str, str] = dict.fromkeys(
-    ("toep", "homtoep", "rr", "ou", "gau", "mat", "exp", "propto", "equalto", "gp", "fulldummy"),
+    ("ou", "gau", "mat", "exp", "propto", "equalto", "gp", "fulldummy"),
     f"write '(x | g)' for a full covariance matrix, '(x || g)' for a diagonal one, or one of {_KNOWN}",
 ) | {"zerocorr": "write '(x || g)', or 'diag(x | g)'"}
 STRUCTURES = (*_KINDS, *_ELSEWHERE)
