@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from mixedsparse.api.results import MixedResults
     from mixedsparse.compat import MixedLM, MixedLMResults, mixedlm
     from mixedsparse.core.problem.terms import RandomTerm
+    from mixedsparse.data.pedigree import Pedigree
+    from mixedsparse.data.relations import Precision, nearest
     from mixedsparse.ground.options import FitOptions
     from mixedsparse.planning import Plan, Power, design, plan, power
 
@@ -76,8 +78,10 @@ __all__ = [
     "NotIdentifiedWarning",
     "NotPositiveDefiniteError",
     "OptionError",
+    "Pedigree",
     "Plan",
     "Power",
+    "Precision",
     "RandomTerm",
     "RefitWarning",
     "RoundingWarning",
@@ -97,6 +101,7 @@ __all__ = [
     "lmer",
     "load",
     "mixedlm",
+    "nearest",
     "parsimony",
     "plan",
     "power",
@@ -115,6 +120,8 @@ _HOMES = {
     "mixedsparse.api.results": "MixedResults",
     "mixedsparse.compat": "MixedLM MixedLMResults mixedlm",
     "mixedsparse.core.problem.terms": "RandomTerm",
+    "mixedsparse.data.pedigree": "Pedigree",
+    "mixedsparse.data.relations": "Precision nearest",
     "mixedsparse.ground.options": "FitOptions",
     "mixedsparse.planning": "Plan Power design plan power",
 }

@@ -58,7 +58,8 @@ ALLOWED_LIBRARIES = {
 ONLY_IMPORTERS = {
     "sksparse": {"core/engines/cholmod/cholmod.py"},
     "numba": {
-        f"core/engines/kernels/{name}.py" for name in ("__init__", "direct", "krylov", "columns", "loops", "pairs")
+        f"core/engines/kernels/{name}.py"
+        for name in ("__init__", "direct", "krylov", "columns", "loops", "pairs", "pedigree")
     },
     "threadpoolctl": {"ground/threads.py"},
 }

@@ -50,6 +50,10 @@ class LinearMixedModel(Model):
         Column -> ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, an array (levels, levels - 1), or a DataFrame
         whose index says which level a row is for and whose columns name the coefficients (``length[q-p]``). Applied to
         the column wherever it is a term, alone or as ``C(column)``, in the fixed part and left of a bar.
+    relations : dict, optional
+        Known relationships among the levels of factors that stand in ``rel(...)``, as in ``(1 | rel(animal))``:
+        ``{"animal": ms.Pedigree(frame)}``, a square DataFrame whose rows and columns have the levels as labels, or
+        ``ms.Precision(P, levels)``. Levels without rows are predicted too; ``(1 | animal)`` beside it is independent.
     progress : bool or callable, optional
         Whether a bar shows how far the reading of a source is; by default on an interactive terminal or in
         a notebook after two seconds.
@@ -80,11 +84,13 @@ class LinearMixedModel(Model):
         contrasts: Mapping[str, Any] | None = None,
         residual: str | None = None,
         dispersion: str | None = None,
+        relations: Mapping[str, Any] | None = None,
         env: Mapping[str, Any] | None = None,
         progress: CountOption = None,
     ) -> None:
         env = CallerNames(2) if env is None else env  # the caller is past the frame of the decorator
-        given: dict[str, Any] = {"residual": residual, "dispersion": dispersion, "env": env, "progress": progress}
+        given: dict[str, Any] = {"residual": residual, "dispersion": dispersion, "relations": relations}
+        given |= {"env": env, "progress": progress}
         super().__init__(*read(formula, data, weights=weights, offset=offset, contrasts=contrasts, **given))
 
     @classmethod
@@ -213,6 +219,7 @@ def lmer(
     contrasts: Mapping[str, Any] | None = None,
     residual: str | None = None,
     dispersion: str | None = None,
+    relations: Mapping[str, Any] | None = None,
     start: Any = None,
     method: Method = "auto",
     options: FitOptions | None = None,
@@ -222,7 +229,7 @@ def lmer(
 
     Parameters
     ----------
-    formula, data, weights, offset, contrasts, residual, dispersion
+    formula, data, weights, offset, contrasts, residual, dispersion, relations
         See `LinearMixedModel`. A formula is code: never take one from a source that you would not run.
     reml, start, method, options, progress
         See `LinearMixedModel.fit`.
@@ -247,6 +254,7 @@ def lmer(
         contrasts=contrasts,
         residual=residual,
         dispersion=dispersion,
+        relations=relations,
         env=CallerNames(2),
         progress=reading,
     )

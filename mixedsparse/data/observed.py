@@ -67,8 +67,8 @@ class Rows:
 
     @property
     def z_moments(self) -> list[np.ndarray]:
-        """Z'Z / n of each term, formula order, levels together."""
-        return [term.z.T @ term.z / len(term.z) for term in self.terms]
+        """Z'Z / n of each term, formula order, levels together; see `RandomTerm.moment`."""
+        return [term.moment for term in self.terms]
 
     @property
     def is_binary(self) -> bool:

@@ -108,6 +108,11 @@ def units(fitted: Fitted, group: Any) -> tuple[str | None, pd.Index, np.ndarray]
                 "row."
             )
         term = fitted.problem.terms[fitted.terms_of[group][0]]
+        if term.codes.ndim == 2:
+            raise OptionError(
+                f"group={group!r}: a row belongs to several levels, so that deletions would overlap. Give one label "
+                "per row, such as the column of one role."
+            )
         return group, pd.Index(term.levels, name=group), term.codes
     labels = as_array(aligned_part(group, index, "group"), "group")
     if labels.shape != (len(index),):

@@ -36,7 +36,7 @@ def own_scale_residuals(fitted: Fitted, random: str) -> np.ndarray:
     spread = np.ones(problem.n)
     if random != "conditional":
         for term, lam in zip(problem.terms, fit.templates, strict=True):
-            spread += np.square(term.z @ lam).sum(axis=1) * np.square(root)
+            spread += term.variances(lam) * np.square(root)
     return np.asarray(residual_values(fitted, kind) * root / np.sqrt(fit.sigma2 * spread))
 
 

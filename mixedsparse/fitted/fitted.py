@@ -12,6 +12,7 @@ import numpy as np
 
 from mixedsparse.core.fitting.estimates import conditional_covariances, prediction_error_covariances
 from mixedsparse.core.problem.absent_rows import absent_rows
+from mixedsparse.core.problem.slots import spread_rows
 from mixedsparse.fitted.parameters import Parameters
 from mixedsparse.ground.errors import BackendError
 
@@ -165,9 +166,12 @@ class Fitted(Parameters):
 
     @property
     def spherical_modes(self) -> list[np.ndarray]:
-        """Modes u = Lambda'Z'V_0^-1 (y - X beta) of the spherical random effects, (levels, K) per block."""
+        """Modes u = Lambda'Z'V_0^-1 (y - X beta) of the spherical random effects, (levels, K) per block.
+
+        Those of related levels have the relationship among them: b = Lambda u.
+        """
         pls = self.fit.search.pls
-        return [zeta @ lam for zeta, lam in zip(pls.zeta, pls.lams, strict=True)]
+        return [zeta @ lam for zeta, lam in zip(self.problem.related(pls.zeta), pls.lams, strict=True)]
 
     def mode_covariances(self, errors: str) -> list[np.ndarray]:
         """Covariances (levels, K, K) of the errors of the modes per block, in the user's basis.
@@ -184,7 +188,7 @@ class Fitted(Parameters):
         """Conditional fitted values X beta + Z b + offset (n,), in units of y."""
         out = self.X @ self.fit.beta
         for term, modes in zip(self.problem.terms, self.fit.modes, strict=True):
-            out += np.einsum("ij,ij->i", term.z, modes[term.codes])
+            out += spread_rows(term.codes, term.z, modes)
         return out if self.design.offset is None else out + self.design.offset
 
     @property

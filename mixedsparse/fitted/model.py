@@ -114,6 +114,7 @@ def read(
     weights: Any = None,
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
+    relations: Mapping[str, Any] | None = None,
     env: Mapping[str, Any],
     progress: CountOption = None,
     residual: str | None = None,
@@ -121,10 +122,10 @@ def read(
 ) -> tuple[Design, Problem]:
     """Design and problem of a formula and its data, in memory or in a source; see `mixedsparse.LinearMixedModel`."""
     if is_source(data):
-        if residual is not None or dispersion is not None:
+        if residual is not None or dispersion is not None or relations:
             raise DataError(
-                "residual= and dispersion= need rows in memory, and a source gives sums over levels only: read the "
-                "columns of the model into a data frame."
+                "residual=, dispersion= and relations= need rows in memory, and a source gives sums over levels only: "
+                "read the columns of the model into a data frame."
             )
         from mixedsparse.data.sources.design import aggregate
 
@@ -144,6 +145,7 @@ def read(
         env=env,
         residual=residual,
         dispersion=dispersion,
+        relations=relations,
     )
     return design, checked_problem(design)
 

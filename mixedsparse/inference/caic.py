@@ -59,7 +59,8 @@ def effective_df(fitted: Fitted) -> float:
     model, problem, pls = fitted.model, fitted.problem, fitted.fit.search.pls
     df = problem.n - problem.p
     gradient = float(model.gradient(fitted.fit.theta, reml=True) @ fitted.fit.theta)
-    spherical = sum(float(np.square(zeta @ lam).sum()) for zeta, lam in zip(pls.zeta, pls.lams, strict=True))
+    pieces = zip(pls.zeta, problem.related(pls.zeta), pls.lams, strict=True)
+    spherical = sum(float(((zeta @ lam) * (related @ lam)).sum()) for zeta, related, lam in pieces)
     return problem.n - df * (1.0 - spherical / pls.pwrss) + 0.5 * gradient
 
 
@@ -92,9 +93,10 @@ def _estimation_bias(fitted: Fitted, share: float) -> float:
 def _moved(fitted: Fitted) -> tuple[list[np.ndarray], Curvature | None]:
     """Return D_j zeta (levels, K, m) per block; of entries of Sigma where terms have structures, and the curvature."""
     layout, pls = fitted.problem.layout, fitted.fit.search.pls
+    zeta = fitted.problem.related(pls.zeta)
     if not fitted.problem.is_structured:
-        return times_slopes(layout, pls.lams, pls.zeta), None
-    return times_units(layout, pls.zeta), curvature(fitted.model.engine(), fitted.fit.search, fitted.reml)
+        return times_slopes(layout, pls.lams, zeta), None
+    return times_units(layout, zeta), curvature(fitted.model.engine(), fitted.fit.search, fitted.reml)
 
 
 def _weighted_residuals(fitted: Fitted) -> np.ndarray:
@@ -105,15 +107,7 @@ def _weighted_residuals(fitted: Fitted) -> np.ndarray:
 
 def _whitened(problem: Problem) -> list[sparse.csr_array]:
     """Z of each block in its whitened basis, (n, levels K), root weights multiplied in."""
-    layout = problem.layout
-    pieces: list[list[np.ndarray]] = [[] for _ in layout.widths]
-    codes: list[np.ndarray] = [np.empty(0)] * len(pieces)
-    for term, block, whiten in zip(problem.terms, layout.term_block, layout.whiten, strict=True):
-        z = term.z if problem.root_weights is None else term.z * problem.root_weights[:, None]
-        pieces[block].append(z @ np.linalg.inv(whiten))
-        codes[block] = term.codes
-    parts = zip(codes, map(np.hstack, pieces), layout.n_levels, strict=True)
-    return [indicator(code, z, levels) for code, z, levels in parts]
+    return [indicator(block.codes, block.z, block.n_levels) for block in problem.blocks]
 
 
 def _project(problem: Problem, pls: Pls, bases: Sequence[sparse.csr_array], V: np.ndarray) -> np.ndarray:

@@ -34,6 +34,13 @@ class NewRows:
         self.fitted, self.statistic = fitted, statistic
         self.known = parameters(fitted)
         terms = fitted.problem.terms
+        for term in terms:
+            if not term.is_plain:
+                raise OptionError(
+                    f"The levels of {term.group!r} cannot be drawn with replacement, since "
+                    f"{'rows belong to several' if term.precision is None else 'they are related to one another'}: use "
+                    "kind='parametric'."
+                )
         self.unit = terms[_unit(terms, group)]
         self.nested = [is_nested(term, self.unit) for term in terms]
         order = np.argsort(self.unit.codes, kind="stable")
@@ -112,5 +119,7 @@ def _unit(terms: Sequence[RandomTerm], group: str | None) -> int:
 
 def is_nested(inner: RandomTerm, outer: RandomTerm) -> bool:
     """Whether each level of `inner` occurs with one level of `outer` only."""
+    if not (inner.is_plain and outer.is_plain):
+        return inner is outer
     pairs = np.unique(inner.codes * outer.n_levels + outer.codes)
     return len(pairs) == len(np.unique(inner.codes))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.core.choose.memory import check_memory
+from mixedsparse.core.problem.slots import covariance_of_rows
 from mixedsparse.data.formula.alignment import aligned
 from mixedsparse.ground.errors import DataError
 
@@ -26,9 +27,7 @@ def marginal_cov(parameters: Parameters, rows: Any) -> pd.DataFrame:
     check_memory(24.0 * len(at) ** 2, f"The covariance of {len(at):,} rows", "choose fewer rows")
     cov = residual_covariance(parameters, at)
     for term, lam in zip(parameters.problem.terms, parameters.templates, strict=True):
-        half = term.z[at] @ lam
-        codes = term.codes[at]
-        cov += np.where(codes[:, None] == codes, half @ half.T, 0.0)
+        cov += covariance_of_rows(term.codes[at], term.z[at], lam @ lam.T, term.precision)
     return pd.DataFrame(parameters.sigma2 * cov, index=index[at], columns=index[at])
 
 

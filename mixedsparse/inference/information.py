@@ -41,7 +41,7 @@ def _covariance(problem: Problem, fit: Fit) -> np.ndarray:
     df = problem.degrees(fit.reml)
     found = curvature_of_search(fit.search, problem.layout)
     inverse = np.linalg.pinv(found.hessian, hermitian=True)
-    scores = df * scores_of(problem.layout, found.pls, found.moves)[found.active] / found.pls.pwrss
+    scores = df * scores_of(problem, found.pls, found.moves)[found.active] / found.pls.pwrss
     m = len(found.active)
     out = np.zeros((m + 1, m + 1))
     at = np.flatnonzero(found.active)

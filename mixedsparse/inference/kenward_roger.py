@@ -158,7 +158,7 @@ def kenward_roger(fitted: Fitted, information: str | None = None) -> KenwardRoge
         pls = solve_pls(problem, engine.factorize(problem.layout.lams(fit.search.theta)), reml=True)
         lost = rounding(problem, pls.factor.loss(), pls.losses, True)
         traces, sums = pattern_traces(engine, pls.factor)
-        F = _patterned(problem.layout, pls.Hx)
+        F = _patterned(problem.layout, problem.related(pls.Hx))
         moves = _moves(problem, fit)
         if moves is not None:
             traces, sums = moves.T @ traces @ moves, moves.T @ sums

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from mixedsparse.core.problem.slots import per_slot
 from mixedsparse.ground.checks import one_of
 from mixedsparse.inference.labels import read_only
 
@@ -28,7 +29,9 @@ def design_of_modes(fitted: Fitted) -> sparse.csr_array:
 
 
 def indicator(codes: np.ndarray, z: np.ndarray, n_levels: int) -> sparse.csr_array:
-    """Z of one term, (n, levels * k): the k entries of a row stand at its level."""
+    """Z of one term, (n, levels * k): the k entries of a row stand at its level, or at one for each slot."""
+    if codes.ndim == 2:
+        return sum(indicator(own, basis, n_levels) for own, basis in per_slot(codes, z))
     n, k = z.shape
     columns = (codes[:, None] * k + np.arange(k)).ravel()
     return sparse.csr_array((z.ravel(), columns, np.arange(0, n * k + 1, k)), shape=(n, n_levels * k))

@@ -167,7 +167,7 @@ def _covariance(fitted: Fitted, chart: Chart, x: np.ndarray) -> tuple[np.ndarray
     curved = values > _FLAT * values.max(initial=0.0)
     roots = vectors[:, curved] / np.sqrt(values[curved]) / scale[:, None]
     inverse = roots @ roots.T
-    scores = df * scores_of(problem.layout, found.pls, found.moves)[at] / found.pls.pwrss
+    scores = df * scores_of(problem, found.pls, found.moves)[at] / found.pls.pwrss
     m = len(found.active)
     out = np.zeros((m + 1, m + 1))
     out[at[:, None], at] = 2.0 * inverse

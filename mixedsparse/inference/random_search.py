@@ -74,6 +74,7 @@ class Trail:
                     weights=source.weights,
                     offset=source.offset,
                     contrasts=_used(source, formula),
+                    relations=source.relations,
                     env=source.env,
                     **self._residual,
                 )

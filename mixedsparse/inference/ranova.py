@@ -93,10 +93,10 @@ def random_deletion_table(
 def _check_one_variance(fitted: Fitted) -> None:
     """Refuse models for which there is no exact distribution."""
     problem = fitted.problem
-    if problem.n_theta != 1 or not fitted.reml:
+    if problem.n_theta != 1 or not fitted.reml or problem.coupled:
         raise OptionError(
-            "test='exact' is for a REML fit with one variance besides the residual's; for others compare two fits by "
-            "ms.anova(smaller, larger, refit=False, test='bootstrap')."
+            "test='exact' is for a REML fit with one variance besides the residual's, of independent levels; for "
+            "others compare two fits by ms.anova(smaller, larger, refit=False, test='bootstrap')."
         )
     if problem.terms[0].n_levels > _MOST_LEVELS:
         raise BackendError(
@@ -128,6 +128,7 @@ def _simpler(fitted: Fitted, i: int) -> Iterator[tuple[str, np.ndarray | None]]:
         return
     for j in droppable:
         left = independent_columns(structure.without(j))
+        left = np.kron(np.eye(term.k // len(left)), left)  # the same in each role
         if not left.shape[1]:
             left = _constant(term, fitted.design.terms)
         yield f"{structure.labels[j]} in {spelled}", left if left is not None and left.shape[1] else None
@@ -143,6 +144,8 @@ def _structure(fitted: Fitted, i: int) -> Structure:
 
 def _constant(term: RandomTerm, others: tuple[RandomTerm, ...]) -> np.ndarray | None:
     """Column (k, 1) that makes an intercept of effects such as ``0 + f``; None if the factor has one already."""
+    if not term.is_plain:
+        return None
     column = np.linalg.lstsq(term.z, np.ones(len(term.z)), rcond=None)[0]
     taken = any(o is not term and np.array_equal(o.codes, term.codes) and o.k == 1 and np.ptp(o.z) == 0 for o in others)
     return column[:, None] if np.allclose(term.z @ column, 1.0) and not taken else None

@@ -19,6 +19,7 @@ from mixedsparse.core.likelihood.derivatives import times_columns
 from mixedsparse.core.likelihood.residual.family import projected_columns
 from mixedsparse.core.problem.crossproducts import level_sums
 from mixedsparse.core.problem.entries import symmetric
+from mixedsparse.core.problem.slots import covariance_of_rows
 from mixedsparse.ground.errors import BackendError
 from mixedsparse.inference.residual_moves import JointMoves, joint_covariance, joint_moves
 
@@ -84,8 +85,9 @@ def _moved(moves: JointMoves, direction: np.ndarray) -> np.ndarray:
     data, pls = moves.point.data, moves.pls
     sigmas, own = _directions(moves, direction)
     out = data.at.moved(data.projected(pls), own)
-    for block, sigma, Hx in zip(data.problem.blocks, sigmas, pls.Hx, strict=True):
-        out = out + np.einsum("ia,iap->ip", block.z, (sigma @ Hx)[block.codes])
+    for block, sigma, Hx in zip(data.problem.blocks, sigmas, data.problem.related(pls.Hx), strict=True):
+        for slot in block.slots:
+            out = out + np.einsum("ia,iap->ip", slot.z, (sigma @ Hx)[slot.codes])
     return out
 
 
@@ -118,9 +120,9 @@ def _expected(moves: JointMoves, fitted: Fitted) -> np.ndarray:
     for unit in np.eye(int(moves.active.sum())):
         sigmas, own = _directions(moves, unit)
         V = data.at.moved(L, own)
-        for block, sigma in zip(problem.blocks, sigmas, strict=True):
-            same = block.codes[:, None] == block.codes
-            V = V + np.where(same, block.z @ sigma @ block.z.T, 0.0)
+        for block, sigma, penalty in zip(problem.blocks, sigmas, problem.penalties, strict=True):
+            known = None if penalty is None else penalty.relationship
+            V = V + covariance_of_rows(block.codes, block.z, sigma, known)
         products.append(P @ V)
     flat = np.array([product.ravel() for product in products])
     turned = np.array([product.T.ravel() for product in products])
@@ -137,5 +139,6 @@ def _whitened_inverse(moves: JointMoves) -> np.ndarray:
         return eye
     modes = factor.solve([level_sums(block, eye) for block in problem.blocks])[0]
     for block, own in zip(problem.blocks, modes, strict=True):
-        eye = eye - np.einsum("ia,iaj->ij", block.z, own[block.codes])
+        for slot in block.slots:
+            eye = eye - np.einsum("ia,iaj->ij", slot.z, own[slot.codes])
     return eye

@@ -20,6 +20,7 @@ from mixedsparse.core.newton.boundary import Coordinates, off_zero
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.chart import Chart, chart_of
 from mixedsparse.core.problem.entries import jacobian
+from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.threads import blas_threads
 
 if TYPE_CHECKING:
@@ -98,8 +99,8 @@ def moves_at(fitted: Fitted, chart: Chart | None, inner: np.ndarray) -> JointMov
         point = criterion.evaluate(x)
         pls = point.pls
         J = jacobian(layout, pls.lams) if chart is None else chart.slopes(at)
-        slopes = np.concatenate([np.tensordot(J.T, entry_slopes(layout, pls), axes=1), _residual_slopes(point)])
-        scores = np.concatenate([J.T @ entry_scores(layout, pls), point.data.forms(pls)[1]])
+        slopes = np.concatenate([np.tensordot(J.T, entry_slopes(white, pls), axes=1), _residual_slopes(point)])
+        scores = np.concatenate([J.T @ entry_scores(white, pls), point.data.forms(pls)[1]])
         pls = criterion.pls(point)
     sizes = np.append(coordinates.row_norms(at), np.zeros(residual.size))
     by_entry = np.hstack([J, np.zeros((len(J), residual.size))])
@@ -145,15 +146,17 @@ def joint_covariance(moves: JointMoves, df: float) -> np.ndarray:
     return np.block([[2.0 * inverse, -2.0 * pull[:, None]], [-2.0 * pull[None], np.array([[last]])]])
 
 
-def entry_slopes(layout: BlockLayout, pls: Pls) -> np.ndarray:
-    """H_x'(I x S_i)H_x of the entries of Sigma, (m, p, p)."""
+def entry_slopes(problem: Problem, pls: Pls) -> np.ndarray:
+    """H_x'(I x S_i)H_x of the entries of Sigma, (m, p, p); a relationship among levels in the place of I."""
+    layout, related = problem.layout, problem.related(pls.Hx)
     within = np.empty((len(layout.block), *pls.K.shape))
     for i, (b, row, col) in enumerate(zip(layout.block, layout.row, layout.col, strict=True)):
-        half = pls.Hx[b][:, row].T @ pls.Hx[b][:, col]
+        half = pls.Hx[b][:, row].T @ related[b][:, col]
         within[i] = half if row == col else half + half.T
     return within
 
 
-def entry_scores(layout: BlockLayout, pls: Pls) -> np.ndarray:
-    """zeta'(I x S_i)zeta of the entries of Sigma, (m,)."""
-    return layout.gather([zeta.T @ zeta for zeta in pls.zeta]) * layout.multiplicity
+def entry_scores(problem: Problem, pls: Pls) -> np.ndarray:
+    """zeta'(I x S_i)zeta of the entries of Sigma, (m,); a relationship among levels in the place of I."""
+    layout, pairs = problem.layout, zip(pls.zeta, problem.related(pls.zeta), strict=True)
+    return layout.gather([zeta.T @ related for zeta, related in pairs]) * layout.multiplicity

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedsparse.core.likelihood.pls import Pls
-from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
 from mixedsparse.ground.threads import blas_threads
@@ -157,8 +157,8 @@ def _of_effects(fitted: Fitted) -> _Moves:
     return _Moves(
         found.hessian,
         found.sizes[active],
-        _slopes(problem.layout, pls, found.moves[:, active]),
-        scores_of(problem.layout, pls, found.moves)[active],
+        _slopes(problem, pls, found.moves[:, active]),
+        scores_of(problem, pls, found.moves)[active],
         found.moves[:, active],
         pls.K,
         pls.pwrss,
@@ -179,14 +179,14 @@ def _scale(hessian: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         return np.maximum(1.0, np.minimum(sizes, 1.0 / np.sqrt(np.abs(np.diagonal(hessian)))))
 
 
-def _slopes(layout: BlockLayout, pls: Pls, moves: np.ndarray) -> np.ndarray:
+def _slopes(problem: Problem, pls: Pls, moves: np.ndarray) -> np.ndarray:
     """H_x'(I x D_i)H_x (active, p, p) of parameters that move the entries of Sigma by `moves` (m, active)."""
-    return np.tensordot(moves.T, entry_slopes(layout, pls), axes=1)
+    return np.tensordot(moves.T, entry_slopes(problem, pls), axes=1)
 
 
-def scores_of(layout: BlockLayout, pls: Pls, moves: np.ndarray) -> np.ndarray:
+def scores_of(problem: Problem, pls: Pls, moves: np.ndarray) -> np.ndarray:
     """Return zeta'(I x D_i)zeta of all parameters: -d r^2 / dtheta, for their `moves` of the entries of Sigma."""
-    return np.asarray(moves.T @ entry_scores(layout, pls))
+    return np.asarray(moves.T @ entry_scores(problem, pls))
 
 
 def _check_flat(slopes: np.ndarray, K: np.ndarray) -> None:

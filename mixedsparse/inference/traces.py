@@ -1,12 +1,14 @@
 """tr(V_0^-1 G_i V_0^-1 G_j) for the covariance entries of all random effects, from W = Z'V_0^-1 Z.
 
 G_i = Z D_i Z' with D_i = I x E_i and E_i the symmetric pattern of one entry, so that the trace is tr(D_i W D_j W).
-With several grouping factors W is dense; with one it is block diagonal and is never written out.
+With several grouping factors W is dense; with one it is block diagonal and is never written out. A relationship P^-1
+among levels stands in the place of I in D_i.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from mixedsparse.core.choose.memory import available_memory
 from mixedsparse.core.likelihood.interface import Engine, Factored
@@ -30,7 +32,7 @@ def pattern_traces(engine: Engine, factor: Factored) -> tuple[np.ndarray, np.nda
         W does not fit into memory.
     """
     layout = engine.problem.layout
-    if len(layout.widths) == 1:
+    if len(layout.widths) == 1 and not engine.problem.coupled:
         within = _one_block(engine, factor)
         grams = {(0, 0): np.einsum("lac,lbd->abcd", within, within)}
         sums = [within.sum(axis=0)]
@@ -74,7 +76,20 @@ def _dense(engine: Engine, factor: Factored) -> dict[tuple[int, int], np.ndarray
                 if s >= t:
                     out[s, t][:, columns] = solved.reshape(sizes[s], -1)
     places = list(zip(layout.n_levels, layout.widths, strict=True))
-    return {(s, t): block.reshape(*places[s], *places[t]) for (s, t), block in out.items()}
+    blocks = {(s, t): block.reshape(*places[s], *places[t]) for (s, t), block in out.items()}
+    if engine.problem.is_penalised:
+        roots = [None if p is None else p.relationship.root for p in engine.problem.penalties]
+        blocks = {(s, t): _sphered(_sphered(w, roots[s], 0), roots[t], 2) for (s, t), w in blocks.items()}
+    return blocks
+
+
+def _sphered(block: np.ndarray, root: np.ndarray | None, axis: int) -> np.ndarray:
+    """C^-1 along the levels on one axis, P = C C': with W so on both sides, D_i counts levels as independent."""
+    if root is None:
+        return block
+    moved = np.moveaxis(block, axis, 0)
+    solved = solve_triangular(root, moved.reshape(len(moved), -1), lower=True).reshape(moved.shape)
+    return np.moveaxis(solved, 0, axis)
 
 
 def _columns(engine: Engine, factor: Factored, t: int, columns: np.ndarray) -> list[np.ndarray]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.labels import per_coefficient
 from mixedsparse.inference.modes import random_effects
 from mixedsparse.plotting.axes import LINE, MARK, QUIET, alone, one, panels
@@ -37,6 +38,11 @@ def within_estimates(fitted: Fitted, group: str) -> pd.DataFrame:
     """
     problem, own = fitted.problem, fitted.terms_of[group]
     terms = [problem.terms[t] for t in own]
+    if not terms[0].is_plain:
+        raise OptionError(
+            f"Levels of {group!r} have no estimates of their own, since rows belong to several or levels are related: "
+            "plot.caterpillar() shows their modes."
+        )
     codes, n_levels = terms[0].codes, terms[0].n_levels
     z = np.hstack([term.z for term in terms])
     target = fitted.residuals + sum(

@@ -78,7 +78,7 @@ def factor_pattern(fitted: Fitted) -> Pattern:
     layout = fitted.problem.layout
     rank = sorted(range(len(layout.widths)), key=lambda block: block != engine.first)
     gram = _ordered_gram(fitted, rank)
-    eliminated = layout.widths[engine.first] * layout.n_levels[engine.first]
+    eliminated = 0 if engine.first is None else layout.widths[engine.first] * layout.n_levels[engine.first]
     listed = (gram.rows >= gram.columns) & (gram.columns < eliminated)
     return Pattern(gram.q, gram.rows[listed], gram.columns[listed], eliminated, gram.runs)
 

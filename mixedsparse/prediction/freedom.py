@@ -15,6 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from mixedsparse.core.problem.slots import per_slot
+from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.data.formula.newdata import NewTerm
+from mixedsparse.ground.errors import BackendError
 from mixedsparse.inference.denominators import Denominator
 from mixedsparse.inference.priors import Prior, prior_of
 from mixedsparse.prediction.residual_variances import log_slopes
@@ -32,7 +36,7 @@ def without_known_levels(fitted: Fitted, rows: Rows, groups: Collection[str]) ->
     for term, new in zip(fitted.problem.terms, rows.terms, strict=True):
         if term.group in groups:
             assert new is not None
-            out &= new.codes < 0
+            out &= new.codes < 0 if new.codes.ndim == 1 else (new.codes < 0).all(axis=1)
     return out
 
 
@@ -51,16 +55,45 @@ def _prior(fitted: Fitted, rows: Rows, which: np.ndarray, noise: np.ndarray) -> 
     """Prior variance of the random effects that `rows` have, and of the residual."""
     problem = fitted.problem
     layout = problem.layout
-    z = [np.zeros((len(noise), width)) for width in layout.widths]
+    slots = max(1 if new is None or new.codes.ndim == 1 else new.codes.shape[1] for new in rows.terms)
+    every = [[np.zeros((len(noise), width)) for width in layout.widths] for _ in range(slots)]
     for t, (term, new) in enumerate(zip(problem.terms, rows.terms, strict=True)):
-        if new is not None:
-            start = layout.term_start[t]
-            known = np.nan_to_num(new.z[which])
+        if new is None:
+            continue
+        start = layout.term_start[t]
+        for z, known in zip(every, _independent(term, new, which), strict=False):
             z[layout.term_block[t]][:, start : start + term.k] = solve_triangular(
                 layout.whiten[t], known.T, lower=True, trans="T"
             ).T
-    prior = prior_of(layout, fitted.fit.search.pls.lams, fitted.sigma2, z, noise)
+    lams = fitted.fit.search.pls.lams
+    parts = [prior_of(layout, lams, fitted.sigma2, z, noise if i == 0 else 0.0 * noise) for i, z in enumerate(every)]
+    prior = Prior(*(sum(getattr(part, name) for part in parts) for name in ("variance", "by_entry")))
     if fitted.fit.residual is None:
         return prior
     moved = fitted.sigma2 * noise[:, None] * log_slopes(fitted, rows.table)[which]
     return replace(prior, by_entry=np.hstack([prior.by_entry, moved]))
+
+
+def _independent(term: RandomTerm, new: NewTerm, which: np.ndarray) -> list[np.ndarray]:
+    """Bases (s, k) of the rows `which` in each slot, as if levels of different slots were independent, of variance 1.
+
+    Raises
+    ------
+    BackendError
+        Levels of one row are related to one another.
+    """
+    slots = [(codes, np.nan_to_num(z)) for codes, z in per_slot(new.codes[which], new.z[which])]
+    if term.precision is not None:
+        if len(slots) > 1:
+            raise BackendError(
+                f"Intervals of rows with several related levels of {term.group!r} have no degrees of freedom here: use "
+                "ddf='normal'."
+            )
+        (codes, z), known = slots[0], term.precision.diagonal
+        return [z * np.sqrt(np.where(codes < 0, 1.0, known[np.maximum(codes, 0)]))[:, None]]
+    out = [z for _, z in slots]
+    for c, (codes, _) in enumerate(slots):
+        for d in range(c):
+            same = ((codes == slots[d][0]) & (codes >= 0))[:, None]
+            out[d], out[c] = out[d] + np.where(same, out[c], 0.0), np.where(same, 0.0, out[c])
+    return out

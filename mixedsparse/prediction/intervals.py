@@ -23,6 +23,8 @@ from scipy.linalg import solve_triangular
 from mixedsparse.core.likelihood.interface import Factored
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.slots import per_slot, row_variances
 from mixedsparse.fitted.digits import known_variances
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import BackendError, UndefinedTestWarning
@@ -55,7 +57,7 @@ def error_variance(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.nd
     problem, pls, exact = fitted.problem, fitted.fit.search.pls, not fitted.iterative
     with blas_threads(fitted.model.engine().work if exact else 0.0):
         parts = random_parts(fitted, rows, groups)
-        a = _fixed_part(rows.X, problem.basis.root, pls, parts)
+        a = _fixed_part(rows.X, problem, pls, parts)
         variance = np.einsum("rp,pq,rq->r", a, pls.K, a)
         if parts:
             variance += (modes_variance if exact else _variance_by_row)(
@@ -70,8 +72,11 @@ def unknown_variance(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.
     out = np.zeros(rows.n)
     for term, new, lam in zip(fitted.problem.terms, rows.terms, fitted.fit.templates, strict=True):
         if new is not None:
-            prior = np.square(new.z @ lam).sum(axis=1)
-            out += prior if term.group not in groups else np.where(new.codes < 0, prior, 0.0)
+            if term.group not in groups:
+                out += row_variances(new.codes, new.z, lam, term.precision)
+                continue
+            for codes, z in per_slot(new.codes, new.z):
+                out += np.where(codes < 0, np.square(z @ lam).sum(axis=1), 0.0)
     return out
 
 
@@ -86,7 +91,7 @@ def _hanging(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.ndarray:
     moved = found.moves(np.nan_to_num(rows.X), fitted.fit.cov_beta)
     for t, (term, new) in enumerate(zip(fitted.problem.terms, rows.terms, strict=True)):
         if found.concerns(t, range(term.k)):
-            loose |= moved if new is None else (new.codes < 0) | (term.group not in groups)
+            loose |= moved if new is None else _has_unknown(new.codes) | (term.group not in groups)
     if loose.any():
         warnings.warn(
             f"The data do not identify {', '.join(found.names)}, on which {np.count_nonzero(loose)} of {rows.n} "
@@ -97,33 +102,39 @@ def _hanging(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.ndarray:
     return loose
 
 
+def _has_unknown(codes: np.ndarray) -> np.ndarray:
+    """Mask (r,) of the rows that have a level which the fit has not seen."""
+    return codes < 0 if codes.ndim == 1 else (codes < 0).any(axis=1)
+
+
 def random_parts(fitted: Fitted, rows: Rows, groups: Collection[str]) -> list[RandomPart]:
-    """One part per grouping factor of `groups`, by decreasing number of levels that occur."""
+    """One part per grouping factor of `groups`, and slot, by decreasing number of levels that occur."""
     problem = fitted.problem
     layout = problem.layout
-    made: dict[tuple[int, str], tuple[np.ndarray, np.ndarray]] = {}
+    made: dict[tuple[int, str, int], tuple[np.ndarray, np.ndarray]] = {}
     for t, (term, new) in enumerate(zip(problem.terms, rows.terms, strict=True)):
         if term.group not in groups:
             continue
         assert new is not None
         block, start = layout.term_block[t], layout.term_start[t]
-        codes, z = made.setdefault((block, term.group), (new.codes, np.zeros((rows.n, layout.widths[block]))))
-        known = np.where((codes < 0)[:, None], 0.0, np.nan_to_num(new.z))
-        z[:, start : start + term.k] = solve_triangular(layout.whiten[t], known.T, lower=True, trans="T").T
+        for slot, (own, basis) in enumerate(per_slot(new.codes, new.z)):
+            codes, z = made.setdefault((block, term.group, slot), (own, np.zeros((rows.n, layout.widths[block]))))
+            known = np.where((codes < 0)[:, None], 0.0, np.nan_to_num(basis))
+            z[:, start : start + term.k] = solve_triangular(layout.whiten[t], known.T, lower=True, trans="T").T
     parts = [
         RandomPart(block, np.maximum(codes, 0), z, np.unique(codes[codes >= 0]))
-        for (block, _), (codes, z) in made.items()
+        for (block, *_), (codes, z) in made.items()
     ]
     return sorted(parts, key=lambda part: -part.z.shape[1] * len(part.levels))
 
 
-def _fixed_part(X: np.ndarray, root: np.ndarray, pls: Pls, parts: list[RandomPart]) -> np.ndarray:
+def _fixed_part(X: np.ndarray, problem: Problem, pls: Pls, parts: list[RandomPart]) -> np.ndarray:
     """Return a (r, p) in the orthonormal basis of X."""
-    known = np.nan_to_num(X)
+    known, root, H = np.nan_to_num(X), problem.basis.root, problem.related(pls.Hx)
     a = solve_triangular(root, known.T, trans="T").T if len(root) else known
     for part in parts:
         lam = pls.lams[part.block]
-        a = a - np.einsum("rk,rkp->rp", part.z @ (lam @ lam.T), pls.Hx[part.block][part.codes])
+        a = a - np.einsum("rk,rkp->rp", part.z @ (lam @ lam.T), H[part.block][part.codes])
     return a
 
 

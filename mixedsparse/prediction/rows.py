@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.core.problem.slots import spread_rows
 from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.alignment import aligned
 from mixedsparse.data.formula.columns import complete_rows
@@ -61,8 +62,7 @@ class Rows:
         for term, new, modes in zip(parameters.problem.terms, self.terms, parameters.modes, strict=True):
             if term.group in groups:
                 assert new is not None
-                part = np.einsum("ij,ij->i", new.z, modes[np.maximum(new.codes, 0)])
-                out += np.where(new.missing, np.nan, np.where(new.codes < 0, 0.0, part))
+                out += np.where(new.missing, np.nan, spread_rows(new.codes, new.z, modes))
         return out if self.offset is None else out + self.offset
 
 
@@ -178,12 +178,11 @@ def _with_absent_groups(table: Table, encoding: Encoding, optional: Collection[s
     """Let columns that only the `optional` grouping factors use stand in as missing where they are absent."""
     names = encoding.parsed.names
     groupings = [term.grouping for term in encoding.terms]
-    bare = {
-        names[atom.alias] for g in groupings if g.name in optional for atom in g.atoms if atom.alias is not None
-    } - set(table.names)
+    members = [(g.name, atom) for g in groupings for atom in (*g.atoms, *g.weights)]
+    bare = {names[atom.alias] for name, atom in members if name in optional and atom.alias} - set(table.names)
     texts = [encoding.fixed.side.text, *(o.code for o in encoding.parsed.offsets)]
     texts += [term.encoder.side.text for term in encoding.terms]
-    texts += [a.code for g in groupings for a in g.atoms if g.name not in optional or a.alias is None]
+    texts += [atom.code for name, atom in members if name not in optional or atom.alias is None]
     absent = bare - {names[alias] for text in texts for alias in aliases_in(text)} - {encoding.offset_column}
     if not absent:
         return table

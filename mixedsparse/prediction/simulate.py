@@ -60,7 +60,7 @@ def simulate(
 def incomplete(new: NewTerm | None) -> np.ndarray:
     """Mask of the rows whose random part is not known (n,)."""
     assert new is not None
-    return new.missing | np.isnan(new.z).any(axis=1)
+    return new.missing | np.isnan(new.z).reshape(len(new.z), -1).any(axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +94,7 @@ def drawn_terms(
         for term, lam in zip(problem.terms, parameters.templates, strict=True)
     )
     drawn = tuple(
-        RandomTerm(term.group, codes, new.z[complete], term.columns)
+        RandomTerm(term.group, codes, new.z[complete], term.columns, precision=term.precision)
         for term, new, codes in zip(problem.terms, rows.terms, _codes(parameters, rows, complete), strict=True)
         if new is not None
     )
@@ -102,14 +102,25 @@ def drawn_terms(
 
 
 def _codes(parameters: Parameters, rows: Rows, complete: np.ndarray) -> list[np.ndarray]:
-    """Codes of the `complete` rows per term, theta order, without gaps; each unseen level has one of its own."""
+    """Codes of the `complete` rows per term, theta order, without gaps; each unseen level has one of its own.
+
+    Those of related levels stay what they are.
+    """
     out = []
     for t, (term, new) in enumerate(zip(parameters.problem.terms, rows.terms, strict=True)):
         assert new is not None
         codes = new.codes.copy()
+        if new.unseen and not term.is_plain:
+            raise DataError(
+                f"{term.group} has levels that the fit has not seen, such as {new.unseen[0]!r}: responses are drawn "
+                "for its own levels only. Leave these rows out."
+            )
         if new.unseen:
             codes[codes < 0] = term.n_levels + _unseen_codes(parameters, rows, t)
-        out.append(np.unique(codes[complete], return_inverse=True)[1])
+        codes = codes[complete]
+        if term.precision is None:
+            codes = np.unique(codes, return_inverse=True)[1].reshape(codes.shape)
+        out.append(codes)
     return out
 
 

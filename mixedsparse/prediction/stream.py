@@ -106,7 +106,7 @@ def _predicted(
     if new_levels == "null":
         for term, new in zip(fitted.problem.terms, found.terms, strict=True):
             if term.group in groups and new is not None:
-                mean[new.codes < 0] = np.nan
+                mean[(new.codes < 0).reshape(len(mean), -1).any(axis=1)] = np.nan
     out = rows.select(list(kept)).append_column(_PREDICTED, _nullable(output.predicted(mean)))
     encoding = fitted.design.encoding
     if encoding is not None and set(encoding.response_columns) <= set(table.names):

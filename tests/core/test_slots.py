@@ -210,6 +210,9 @@ def test_edited_problems_keep_the_pattern(kind: str) -> None:
             engine = make_engine(problem, backend).with_problem(changed)
             at = EngineCriterion(engine, False).evaluate(problem.layout.to_block @ theta)
             assert at.criterion == pytest.approx(expected.criterion, rel=1e-11)
+    blocks = reweighted(problem, weights).blocks
+    for block, other in zip(blocks, problem.blocks, strict=True):
+        np.testing.assert_allclose(block.z.reshape(N, -1), other.z.reshape(N, -1) * np.sqrt(weights)[:, None])
 
 
 def _kept(term: RandomTerm, rows: np.ndarray) -> RandomTerm:

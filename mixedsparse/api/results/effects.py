@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase, table_property
+from mixedsparse.inference.breeding import breeding_values
 from mixedsparse.inference.modes import conditional_cov, mode_covariances, random_effects
 
 __all__ = ["EffectsMixin"]
@@ -64,6 +66,36 @@ class EffectsMixin(ResultsBase):
         [19.59, 24.77]
         """
         return dict(mode_covariances(self._fitted, "prediction"))
+
+    def breeding_values(self, factor: str, effect: str | Mapping[str, float] | None = None) -> pd.DataFrame:
+        """Predict the effects of all levels of a factor in ``rel(...)``, ancestors without records among them.
+
+        Parameters
+        ----------
+        factor : str
+            As in ``rel(factor)``.
+        effect : str or dict, optional
+            Effect of a random regression, or weights of its effects: ``{"Intercept": 1, "age": 2}`` is the value at
+            age 2. The first effect by default.
+
+        Returns
+        -------
+        DataFrame
+            Index: levels. ``value``: conditional mode (BLUP), in units of y; ``pev``: variance of its error, the
+            coefficients estimated and the covariance parameters taken as known (the block of the inverse of Henderson's
+            mixed-model equations), ``se`` its root; ``reliability``: 1 - pev / (variance of the effect of the level),
+            the squared correlation of predicted and true value.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> data = {"y": [4.1, 5.0, 3.2, 6.1, 5.5, 4.4], "animal": ["c", "c", "d", "e", "e", "f"]}
+        >>> family = {"animal": ["c", "d", "e", "f"], "sire": ["a", "a", "c", "c"], "dam": ["b", "", "b", "d"]}
+        >>> fit = ms.lmer("y ~ 1 + (1 | rel(animal))", data, relations={"animal": ms.Pedigree(family)})
+        >>> fit.breeding_values("animal").index.tolist()
+        ['a', 'b', 'c', 'd', 'e', 'f']
+        """
+        return breeding_values(self._fitted, factor, effect)
 
     def conditional_cov(self, group: str, levels: Any) -> dict[Any, pd.DataFrame]:
         """Conditional covariance of the random effects of chosen levels given y; see `random_effects_cov`.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mixedsparse.api.storage import generalized, residuals, structures
+from mixedsparse.api.storage import generalized, relations, residuals, structures
 from mixedsparse.api.storage.record import Fields, Record, record
 from mixedsparse.api.storage.specs import spec_facts, spec_of
 from mixedsparse.core.fitting.certificate import Certificate
@@ -31,11 +31,13 @@ from mixedsparse.data.formula.contrasts import Coding, Contrast
 from mixedsparse.data.formula.design import Design
 from mixedsparse.data.formula.encoders import Recipe, Side, Transform, parse_side
 from mixedsparse.data.formula.grouping import Atom, Grouping
+from mixedsparse.data.formula.joint import Joint, JointGrouping
 from mixedsparse.data.formula.kinds import Sort
 from mixedsparse.data.formula.newdata import Encoding, TermEncoding
 from mixedsparse.data.formula.outcomes import Outcome
 from mixedsparse.data.formula.parse import Expression, ParsedBar, ParsedFormula
 from mixedsparse.data.formula.source import Covariate, Source
+from mixedsparse.data.relations import Relation
 from mixedsparse.data.sources.parquet import Stamp
 from mixedsparse.data.sources.remote import RemoteSource
 from mixedsparse.ground.progress import Iteration
@@ -46,7 +48,7 @@ __all__ = ["RECORDS"]
 def _random_term(fields: Fields) -> RandomTerm:
     if are_here(fields["codes"]):
         return RandomTerm(**fields)
-    return RandomTerm.without_rows(fields["group"], fields["columns"], fields["levels"])
+    return RandomTerm.without_rows(fields["group"], fields["columns"], fields["levels"], fields.get("precision"))
 
 
 def _problem(fields: Fields) -> Problem:
@@ -83,7 +85,8 @@ RECORDS: Mapping[str, Record] = {
         build=lambda fields: parse_side(**fields),
         rebuilt=("formula", "aliases", "bare", "plain"),
     ),
-    "bar": record(ParsedBar, "effects groups uncorrelated text kind"),
+    "joint": record(Joint, "kind atoms weights scale same"),
+    "bar": record(ParsedBar, "effects groups uncorrelated text kind joint"),
     "parsed formula": record(ParsedFormula, "formula names outer response fixed bars offsets"),
     "contrast": record(Contrast, "kind rows levels names"),
     "coding": record(Coding, "levels contrast"),
@@ -96,14 +99,18 @@ RECORDS: Mapping[str, Record] = {
         rebuilt=("spec",),
     ),
     "grouping": record(Grouping, "name atoms atom_levels keys levels"),
+    "joint grouping": record(JointGrouping, "joint levels"),
     "term encoding": record(TermEncoding, "encoder column grouping"),
     "encoding": record(Encoding, "parsed fixed terms offset_column env sorts outcome"),
     "outcome": record(Outcome, "kind levels prior"),
     "sort": Record(Sort, (), more=lambda sort: {"name": sort.name}, build=lambda fields: Sort[fields["name"]]),
     # The data.
-    "random term": record(RandomTerm, "group codes z columns levels rows covariance", build=_random_term),
+    "relationship": relations.RELATIONSHIP,
+    "pedigree relationship": relations.PEDIGREE,
+    "relation": record(Relation, "levels relationship"),
+    "random term": record(RandomTerm, "group codes z columns levels rows covariance precision", build=_random_term),
     "covariate": record(Covariate, "mean low high binary"),
-    "source": record(Source, "columns index weights offset contrasts env"),
+    "source": record(Source, "columns index weights offset contrasts env relations"),
     "remote source": record(RemoteSource, "summaries weights offset contrasts env location fingerprint binary stamps"),
     "stamp": record(Stamp, "path size modified number footer"),
     "plain sums": record(PlainSums, "x_root z_moments quantiles trials"),

@@ -33,7 +33,7 @@ def without_rows(fitted: Fitted) -> Fitted:
         return _without_patterns(fitted) if design.patterns is not None else fitted
     if not isinstance(fitted, GeneralizedFitted):
         fitted.needs_plain("A file without the data", "Save with data=True.")
-    terms = tuple(RandomTerm.without_rows(t.group, t.columns, t.levels) for t in design.terms)
+    terms = tuple(RandomTerm.without_rows(t.group, t.columns, t.levels, t.precision) for t in design.terms)
     quantiles = residual_quantiles(fitted).to_numpy()
     trials = fitted.model.several_trials if isinstance(fitted, GeneralizedFitted) else None
     slim = _design(design, terms, quantiles, trials), sums_only(problem, [terms[i] for i in problem.order])
@@ -69,8 +69,7 @@ def _generalized(fit: GeneralizedFit, terms: tuple[RandomTerm, ...]) -> Generali
 
 
 def _design(design: Design, terms: tuple[RandomTerm, ...], quantiles: np.ndarray, trials: int | None) -> Design:
-    n = len(design.y)
-    moments = tuple(term.z.T @ term.z / n for term in design.terms)
+    moments = tuple(term.moment for term in design.terms)
     plain = PlainSums(_root_with_means(design), moments, quantiles, trials)
     return replace(
         design,

@@ -8,7 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.slots import per_slot
 from mixedsparse.core.problem.terms import RandomTerm
+from mixedsparse.ground.errors import OptionError
 
 __all__ = ["Sampler", "parametric_sampler", "residual_sampler", "response_sampler"]
 
@@ -44,8 +46,8 @@ def parametric_sampler(problem: Problem, fit: Estimates) -> Sampler:
         normal = np.array([np.random.default_rng(seed).standard_normal(count + problem.n) for seed in seeds])
         pieces = np.split(normal, ends, axis=1)
         effects = [
-            sigma * piece.reshape(-1, *shape) @ lam.T
-            for piece, shape, lam in zip(pieces[:-1], shapes, fit.templates, strict=True)
+            _related(term, sigma * piece.reshape(-1, *shape) @ lam.T)
+            for term, piece, shape, lam in zip(problem.terms, pieces[:-1], shapes, fit.templates, strict=True)
         ]
         white = pieces[-1] if whitener is None else whitener.colour(pieces[-1].T).T
         return _add_effects(problem.terms, white * spread, effects)
@@ -67,7 +69,8 @@ def response_sampler(
     def one(seed: np.random.SeedSequence) -> np.ndarray:
         rng = np.random.default_rng(seed)
         effects = [
-            rng.standard_normal((1, term.n_levels, term.k)) @ lam.T for term, lam in zip(terms, templates, strict=True)
+            _related(term, rng.standard_normal((1, term.n_levels, term.k)) @ lam.T)
+            for term, lam in zip(terms, templates, strict=True)
         ]
         return respond(rng, _add_effects(terms, np.zeros((1, n)), effects)[0])
 
@@ -79,7 +82,18 @@ def residual_sampler(problem: Problem, fit: Estimates, residual: np.ndarray) -> 
 
     Modes are drawn by level, residuals by row. `residual` (n,) is in units of y. Source: Carpenter, Goldstein & Rasbash
     (2003), Appl. Statist. 52, 431-443.
+
+    Raises
+    ------
+    OptionError
+        Levels are related to one another, so that their modes cannot change places.
     """
+    for term in problem.terms:
+        if term.precision is not None:
+            raise OptionError(
+                f"The levels of {term.group!r} are related to one another, so that their modes cannot be drawn like "
+                "independent ones: use kind='parametric'."
+            )
     sigma = float(np.sqrt(fit.sigma2))
     scaled = residual if problem.root_weights is None else residual * problem.root_weights
     scaled = scaled - scaled.mean()
@@ -104,9 +118,17 @@ def _noise_spread(problem: Problem, sigma: float) -> np.ndarray:
 def _add_effects(terms: Sequence[RandomTerm], out: np.ndarray, effects: Sequence[np.ndarray]) -> np.ndarray:
     """Out (B, n) + Z b, with b (B, levels, k) per term."""
     for term, b in zip(terms, effects, strict=True):
-        for a in range(term.k):
-            out += b[:, term.codes, a] * term.z[:, a]
+        for codes, z in per_slot(term.codes, term.z):
+            for a in range(term.k):
+                out += b[:, codes, a] * z[:, a]
     return out
+
+
+def _related(term: RandomTerm, effects: np.ndarray) -> np.ndarray:
+    """Independent effects (B, levels, k) with the covariance that the levels of `term` have."""
+    if term.precision is None:
+        return effects
+    return term.precision.draw(effects.swapaxes(0, 1)).swapaxes(0, 1)
 
 
 def _reflate(modes: np.ndarray, root: np.ndarray) -> np.ndarray:

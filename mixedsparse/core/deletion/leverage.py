@@ -14,13 +14,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.likelihood.interface import Engine, Pattern
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.crossproducts import level_sums, row_slots
+from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.threads import blas_threads
 
 __all__ = ["Hat", "hat", "residuals_of"]
 
+Vectors = list[np.ndarray]
 # 1 - h below this is rounding: the fit reproduces the row whatever its response.
 _NEEDED = 1e-10
 # Numbers that are gathered for a batch of rows.
@@ -60,6 +62,8 @@ def hat(engine: Engine, pls: Pls) -> Hat:
         modes, _ = pls.factor.solve(list(problem.Zxy))
         diagonal, pairs = pls.factor.pattern_covariances()
         pls.factor.release()
+    if problem.coupled:
+        return _coupled_hat(problem, pls, modes, (diagonal, pairs))
     columns = problem.columns.copy()
     form = np.zeros(problem.n)
     step = max(1, _BATCH // (max(b.width for b in blocks) * (p + 1)))
@@ -72,9 +76,21 @@ def hat(engine: Engine, pls: Pls) -> Hat:
         for (s, t), cov in pairs.items():
             slots = row_slots(problem.pairs[s, t], codes[s], codes[t])
             form[inside] += 2.0 * np.einsum("ni,nij,nj->n", z[s], cov[slots], z[t], optimize=True)
-    rows = columns[:, :p]
-    form += np.einsum("ni,ij,nj->n", rows, pls.K, rows, optimize=True)
-    return Hat(form, rows, columns[:, p] - rows @ pls.gamma)
+    return _hat(pls, form, columns)
+
+
+def _hat(pls: Pls, form: np.ndarray, columns: np.ndarray) -> Hat:
+    """Put together z'Lambda M^-1 Lambda'z (n,) and V_0^-1 [Q r] (n, p + 1)."""
+    rows = columns[:, :-1]
+    form = form + np.einsum("ni,ij,nj->n", rows, pls.K, rows, optimize=True)
+    return Hat(form, rows, columns[:, -1] - rows @ pls.gamma)
+
+
+def _coupled_hat(problem: Problem, pls: Pls, modes: Vectors, inverse: Pattern) -> Hat:
+    """Return the same where rows have several levels, or levels are related."""
+    sums = problem.row_sums
+    fitted = [sums.spread([mode[:, :, j] for mode in modes]) for j in range(problem.p + 1)]
+    return _hat(pls, sums.forms(*inverse), problem.columns - np.column_stack(fitted))
 
 
 def residuals_of(engine: Engine, pls: Pls, rows: np.ndarray, responses: np.ndarray, conditional: bool) -> np.ndarray:
@@ -103,6 +119,7 @@ def residuals_of(engine: Engine, pls: Pls, rows: np.ndarray, responses: np.ndarr
     if not conditional:
         return np.ascontiguousarray((out - problem.basis.q @ gamma).T)
     for block, mode in zip(blocks, modes, strict=True):
-        for a in range(block.width):
-            out -= block.z[:, a, None] * mode[block.codes, a]
+        for slot in block.slots:
+            for a in range(block.width):
+                out -= slot.z[:, a, None] * mode[slot.codes, a]
     return np.ascontiguousarray((out - rows @ gamma).T)

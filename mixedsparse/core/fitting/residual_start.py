@@ -7,6 +7,7 @@ import numpy as np
 from mixedsparse.core.fitting.start import moment_start
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.residual.family import Family
+from mixedsparse.core.problem.slots import spread_rows
 
 __all__ = ["joint_start"]
 
@@ -24,5 +25,5 @@ def joint_start(engine: Engine, family: Family | None) -> np.ndarray:
     if problem.terms:
         modes, _ = engine.factorize(problem.layout.lams(theta)).solve([own[:, :, -1:] for own in problem.Zxy])
         for block, own in zip(problem.blocks, modes, strict=True):
-            e = e - np.einsum("ia,ia->i", block.z, own[block.codes, :, 0])
+            e = e - spread_rows(block.codes, block.z, own[:, :, 0])
     return np.concatenate([theta, family.residual.start(e)])

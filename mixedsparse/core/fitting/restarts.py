@@ -208,7 +208,8 @@ def _milliseconds(engine: Engine) -> float:
     """Estimate what an evaluation with derivatives takes, the same for all engines: that of the split."""
     problem, layout = engine.problem, engine.problem.layout
     sizes = list(zip(layout.widths, layout.n_levels, strict=True))
-    rest = layout.q - max(k * n for k, n in sizes)
+    first = problem.eliminable
+    rest = layout.q - (0 if first is None else layout.widths[first] * layout.n_levels[first])
     level = sum(n * (k + problem.p) ** 3 for k, n in sizes)
     return _CALL + _PER_MILLION * 1e-6 * (float(rest) ** 3 + level)
 
@@ -241,7 +242,7 @@ def _lowest(engine: Engine, reml: bool, thetas: list[np.ndarray], count: int) ->
 
 
 def _rows_per_effect(problem: Problem) -> float:
-    """Rows per fixed or random effect; of weights that differ, only the large ones count.
+    """Rows per fixed or random effect; of weights that differ, only the large ones count, and no levels without rows.
 
     Weights that stay where the source is are not at hand: there all rows count.
     """
@@ -249,7 +250,7 @@ def _rows_per_effect(problem: Problem) -> float:
     rows = float(problem.n)
     if weights is not None and are_here(weights):
         rows = float((weights**2).sum() ** 2 / (weights**4).sum())
-    return rows / (problem.p + problem.layout.q)
+    return rows / (problem.p + problem.layout.q - problem.effects_without_rows)
 
 
 # Absurd theta overflow, as in `optimize.search`.

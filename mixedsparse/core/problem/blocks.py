@@ -16,6 +16,7 @@ from functools import cached_property
 
 import numpy as np
 
+from mixedsparse.core.problem.relationship import same_relationship
 from mixedsparse.core.problem.slots import per_slot
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout
 from mixedsparse.core.problem.whitening import whiten
@@ -182,7 +183,7 @@ def make_blocks(
         bases[b].append(z)
     blocks = []
     for term, pieces in zip(shared, bases, strict=True):
-        z = pieces[0] if len(pieces) == 1 else np.hstack(pieces)
+        z = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1)
         unit = z.ndim == 2 and z.shape[1] == 1 and bool((z == 1.0).all())
         blocks.append(Block(term.codes, z, term.n_levels, unit))
     return blocks, make_layout(terms, owner, transforms)
@@ -221,15 +222,13 @@ def make_layout(terms: Sequence[RandomTerm], owner: Sequence[int], whiten: Seque
 
 
 def _shared_factors(terms: Sequence[RandomTerm]) -> tuple[list[int], list[RandomTerm]]:
-    """Block of each term, and the first term of each block; one with slots or related levels has its own."""
+    """Block of each term, and the first term of each block."""
     owner: list[int] = []
     first: list[RandomTerm] = []
     for term in terms:
         for b, other in enumerate(first):
-            if not (term.is_plain and other.is_plain):
-                continue
             same = term.codes is other.codes or np.array_equal(term.codes, other.codes)
-            if same and term.n_levels == other.n_levels:
+            if same and term.n_levels == other.n_levels and same_relationship(term.precision, other.precision):
                 owner.append(b)
                 break
         else:

@@ -19,6 +19,7 @@ __all__ = [
     "level_grams",
     "level_products",
     "level_sums",
+    "placed",
     "refilled",
     "row_slots",
     "self_pairs",
@@ -173,6 +174,14 @@ def self_pairs(block: Block, more: tuple[np.ndarray, np.ndarray] | None = None) 
         pieces.append((*more, np.zeros((len(more[0]), k, k))))
     rows, columns, data = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     return _sum_of_blocks(rows, columns, data, block.n_levels, block.n_levels)
+
+
+def placed(old: Pairs, s: Block, t: Block) -> Pairs:
+    """Blocks of Z_s'Z_t on the pattern of `old`, which has all pairs of levels that meet; of one block for s = t."""
+    found = self_pairs(s) if s is t else cross_pairs(s, t)
+    data = np.zeros(old.data.shape)
+    data[row_slots(old, found.rows, found.indices)] = found.data
+    return Pairs(old.indptr, old.indices, data, old.n_columns)
 
 
 def _grams_of_slots(block: Block) -> np.ndarray:

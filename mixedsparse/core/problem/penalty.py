@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
+from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.crossproducts import Pairs, row_slots
 from mixedsparse.core.problem.relationship import Relationship
 from mixedsparse.core.problem.terms import RandomTerm
 
-__all__ = ["Penalty", "penalty_of", "upper_entries"]
+__all__ = ["Penalty", "joined_levels", "penalty_of", "upper_entries"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +44,15 @@ def penalty_of(term: RandomTerm, pairs: Pairs | None) -> Penalty | None:
     off = np.zeros(len(pairs.indices))
     off[row_slots(pairs, rows, columns)] = values
     return Penalty(term.precision, term.precision.precision.diagonal(), off)
+
+
+def joined_levels(terms: Sequence[RandomTerm], layout: BlockLayout) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Pairs of levels of a block that P joins."""
+    return {
+        b: upper_entries(term.precision)[:2]
+        for b, term in zip(layout.term_block, terms, strict=True)
+        if term.precision is not None
+    }
 
 
 def upper_entries(relationship: Relationship) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

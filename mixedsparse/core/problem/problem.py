@@ -13,7 +13,7 @@ from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.blocks import Block, BlockLayout, make_blocks
 from mixedsparse.core.problem.crossproducts import Pairs, cross_pairs, level_products, self_pairs
 from mixedsparse.core.problem.fixed import FixedBasis, make_basis
-from mixedsparse.core.problem.penalty import Penalty, penalty_of, upper_entries
+from mixedsparse.core.problem.penalty import Penalty, joined_levels, penalty_of
 from mixedsparse.core.problem.reweighting import RowSums, slots_of
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout, theta_order
 from mixedsparse.core.residual.interface import ResidualAt
@@ -72,6 +72,12 @@ class Problem:
     def coupled(self) -> frozenset[int]:
         """Blocks whose levels meet one another: M has more there than a block per level."""
         return frozenset(s for s, t in self.pairs if s == t)
+
+    @property
+    def effects_without_rows(self) -> int:
+        """Number of random effects of levels that are there by their relationship with others only."""
+        bare = {b: int((~self.grams[b].any(axis=(1, 2))).sum()) for b in self.coupled}
+        return sum(self.layout.widths[b] * count for b, count in bare.items())
 
     @property
     def eliminable(self) -> int | None:
@@ -144,7 +150,7 @@ class Problem:
         if self.whitener is not None:
             return white_blocks(self.origin.blocks, self.whitener)
         change = root_change(self)
-        return [replace(b, z=b.z * change[:, None], unit=False) for b in self.origin.blocks]
+        return [replace(b, z=b.z * _beside(change, b.z), unit=False) for b in self.origin.blocks]
 
     @cached_property
     def columns(self) -> np.ndarray:
@@ -233,7 +239,7 @@ def _make_problem(
         basis=basis,
         layout=layout,
         grams=tuple(grams for grams, _ in products),
-        pairs=_all_pairs(blocks, _relations(ordered, layout)),
+        pairs=_all_pairs(blocks, joined_levels(ordered, layout)),
         Zxy=tuple(sums for _, sums in products),
         xy=columns.T @ columns,
         sum_log_weights=0.0 if weights is None else float(np.log(weights).sum()),
@@ -245,9 +251,15 @@ def white_blocks(blocks: Sequence[Block], at: ResidualAt) -> list[Block]:
     """Blocks with rows whitened by residuals R, one multiplication for all."""
     if not len(blocks):
         return []
-    white = at.whiten(np.hstack([block.z for block in blocks]))
-    stops = np.cumsum([block.width for block in blocks])[:-1]
-    return [replace(b, z=z, unit=False) for b, z in zip(blocks, np.split(white, stops, axis=1), strict=True)]
+    flat = [block.z.reshape(len(block.z), -1) for block in blocks]
+    stops = np.cumsum([z.shape[1] for z in flat])[:-1]
+    pieces = np.split(at.whiten(np.hstack(flat)), stops, axis=1)
+    return [replace(b, z=z.reshape(b.z.shape), unit=False) for b, z in zip(blocks, pieces, strict=True)]
+
+
+def _beside(factors: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Factors (n,) of the rows in a shape that multiplies a basis z (n, ...)."""
+    return factors.reshape(-1, *[1] * (z.ndim - 1))
 
 
 def root_change(problem: Problem) -> np.ndarray:
@@ -266,15 +278,6 @@ def _all_pairs(
         if block.codes.ndim == 2 or b in relations:
             out[b, b] = self_pairs(block, relations.get(b))
     return out
-
-
-def _relations(terms: Sequence[RandomTerm], layout: BlockLayout) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Pairs of levels of a block that P joins."""
-    return {
-        b: upper_entries(term.precision)[:2]
-        for b, term in zip(layout.term_block, terms, strict=True)
-        if term.precision is not None
-    }
 
 
 def _spreads(root: np.ndarray) -> np.ndarray:

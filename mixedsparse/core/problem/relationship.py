@@ -16,7 +16,7 @@ from scipy.sparse.linalg import SuperLU, splu, spsolve_triangular
 
 from mixedsparse.ground.errors import DataError
 
-__all__ = ["Relationship", "from_covariance", "nearest", "relationship"]
+__all__ = ["Relationship", "from_covariance", "nearest", "relationship", "same_relationship"]
 
 # Asymmetry of a matrix, relative to its largest entry, that rounding explains.
 _ROUNDING = 1e-8
@@ -49,6 +49,10 @@ class Relationship:
     def __init__(self, precision: sparse.csr_matrix, covariance: np.ndarray | None = None, name: str = "") -> None:
         self.precision, self.covariance, self.name = precision, covariance, name
         self.log_det = self._log_det()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """State without the factors, of which those of SuperLU do not pickle."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("root", "_sparse_factor")}
 
     @property
     def n_levels(self) -> int:
@@ -131,6 +135,16 @@ class Relationship:
         factor = self._sparse_factor
         scaled = flat / np.sqrt(factor.U.diagonal())[:, None]
         return np.asarray(spsolve_triangular(factor.L.T.tocsr(), scaled, lower=False))[factor.perm_c]
+
+
+def same_relationship(one: Relationship | None, other: Relationship | None) -> bool:
+    """Whether two terms have the same relationship among their levels."""
+    if one is None or other is None or one is other:
+        return one is other
+    P, Q = one.precision, other.precision
+    if P.shape != Q.shape or P.nnz != Q.nnz:
+        return False
+    return all(np.array_equal(getattr(P, name), getattr(Q, name)) for name in ("indptr", "indices", "data"))
 
 
 def relationship(matrix: Any, name: str) -> Relationship:

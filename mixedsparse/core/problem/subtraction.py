@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from mixedsparse.core.problem.blocks import Block
-from mixedsparse.core.problem.crossproducts import cross_pairs, level_grams, level_sums, row_slots, self_pairs
+from mixedsparse.core.problem.crossproducts import level_grams, level_sums, placed
 from mixedsparse.core.problem.edits import check_rows
 from mixedsparse.core.problem.problem import Problem
 
@@ -68,11 +68,7 @@ def _pairs_without(
     lost = gone[s][old.rows] | gone[t][old.indices]
     if key in problem.slots:
         return _subtracted(old.data, problem.slots[key][at], part[s].z, part[t].z, lost)
-    found = self_pairs(part[s]) if s == t else cross_pairs(part[s], part[t])
-    out = old.data.copy()
-    out[row_slots(old, found.rows, found.indices)] -= found.data
-    out[lost] = 0.0
-    return out
+    return np.where(lost[:, None, None], 0.0, old.data - placed(old, part[s], part[t]).data)
 
 
 def _subtracted(whole: np.ndarray, at: np.ndarray, left: np.ndarray, right: np.ndarray, gone: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mixedsparse.core.problem.absent_rows import ELSEWHERE, are_here
 from mixedsparse.core.problem.relationship import Relationship, relationship
-from mixedsparse.core.problem.slots import is_list_of_columns, stacked
+from mixedsparse.core.problem.slots import is_list_of_columns, pairs_of_slots, row_variances, stacked
 from mixedsparse.core.structures.interface import Structure
 from mixedsparse.core.structures.kinds import US, Kind
 from mixedsparse.ground.checks import KINDS, as_array, shown
@@ -120,7 +120,9 @@ class RandomTerm:
         object.__setattr__(self, "precision", precision)
 
     @classmethod
-    def without_rows(cls, group: str, columns: tuple[str, ...], levels: np.ndarray) -> RandomTerm:
+    def without_rows(
+        cls, group: str, columns: tuple[str, ...], levels: np.ndarray, precision: Relationship | None = None
+    ) -> RandomTerm:
         """Make a term whose rows are not in memory: `codes` and `z` raise RowsElsewhereError when they are used."""
         term = object.__new__(cls)
         values = {
@@ -131,7 +133,7 @@ class RandomTerm:
             "levels": levels,
             "rows": None,
             "covariance": None,
-            "precision": None,
+            "precision": precision,
         }
         for name, value in values.items():
             object.__setattr__(term, name, value)
@@ -164,10 +166,17 @@ class RandomTerm:
         return self.precision is None and (not are_here(self.codes) or self.codes.ndim == 1)
 
     @property
-    def gram(self) -> np.ndarray:
-        """Z'z over all rows and slots, (k, k)."""
-        flat = self.z.reshape(-1, self.k)
-        return np.asarray(flat.T @ flat)
+    def moment(self) -> np.ndarray:
+        """Mean over the rows of z'K z, (k, k), K the covariance among the levels of a row over that of one level."""
+        out = np.zeros((self.k, self.k))
+        for left, right, shared in pairs_of_slots(self.codes, self.z, self.precision):
+            both = left.T @ (right if shared is None else right * shared[:, None])
+            out += both if left is right else both + both.T
+        return out / len(self.z)
+
+    def variances(self, lam: np.ndarray) -> np.ndarray:
+        """Variance z'(K x Lambda Lambda')z that the effects give each row, (n,)."""
+        return row_variances(self.codes, self.z, lam, self.precision)
 
 
 def _structure(covariance: Any, k: int, group: str) -> Structure | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mixedsparse.core.problem.crossproducts import level_products, refilled
+from mixedsparse.core.problem.crossproducts import level_products, placed, refilled
 from mixedsparse.core.problem.problem import Problem, white_blocks
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.core.residual.interface import ResidualAt
@@ -28,9 +28,10 @@ def whitened_by(problem: Problem, at: ResidualAt, weights: np.ndarray) -> Proble
         problem,
         basis=replace(problem.basis, q=columns[:, :-1], residual=columns[:, -1]),
         grams=tuple(grams for grams, _ in products),
-        # Pairs of levels of one block have the places of their relationship only.
         pairs={
-            (s, t): p if s == t else refilled(p, blocks[s], blocks[t], problem.slots[s, t])
+            (s, t): refilled(p, blocks[s], blocks[t], problem.slots[s, t])
+            if (s, t) in problem.slots
+            else placed(p, blocks[s], blocks[t])
             for (s, t), p in problem.pairs.items()
         },
         Zxy=tuple(sums for _, sums in products),

@@ -60,16 +60,11 @@ def array_design(
     for term in terms:
         if not isinstance(term, RandomTerm):
             raise DataError(f"terms holds {term!r}: give RandomTerm(group, codes, z) objects.")
-        if not term.is_plain:
-            raise DataError(
-                f"The term on {term.group!r} has several levels per row, or a precision matrix, which models do not "
-                "take yet."
-            )
         if len(term.codes) != n:
             raise DataError(f"The term on {term.group!r} has {len(term.codes)} rows, the response has {n}.")
     terms = [_aligned_term(term, index) for term in terms]
     for term in terms:
-        checks.check_finite(term.z, [f"{c} | {term.group}" for c in term.columns])
+        checks.check_finite(term.z.reshape(-1, term.k), [f"{c} | {term.group}" for c in term.columns])
     weight_values = None if weights is None else checks.weights(_vector(weights, "weights", n), "weights")
     for term in terms:
         checks.check_size(term, weight_values)

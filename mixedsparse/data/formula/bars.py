@@ -96,8 +96,8 @@ def _summands(formula: str, tokens: Sequence[Token]) -> tuple[list[Token], list[
             bars.append(_structured(term))
         elif _is_call(term, _MEMBERSHIP) and _has_bar(term):
             raise FormulaError(
-                f"The multiple-membership term {text_of(term)!r} is not supported, as a row has one level of a factor: "
-                "write '(1 | a) + (1 | b)' for factors with effects of their own."
+                f"The multiple-membership term {text_of(term)!r} is not supported in this form: write "
+                "'(1 | mm(a, b))', the effects left of the bar and mm() after it."
             )
         elif not _misplaced_bar(term):
             _append(fixed, sign, term)

@@ -10,12 +10,14 @@ import numpy as np
 from mixedsparse.core.problem.residual_like import term_is_like_residual
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula.kinds import numbers
+from mixedsparse.data.formula.parse import ParsedFormula
 from mixedsparse.ground.errors import DataError, FormulaError
 
 __all__ = [
     "check_duplicates",
     "check_finite",
     "check_levels",
+    "check_plain_bars",
     "check_size",
     "empty_effect",
     "like_the_residual",
@@ -107,7 +109,7 @@ def check_size(term: RandomTerm, weights: np.ndarray | None, residual: bool = Tr
     The rule is that of `is_like_residual`: with rows where all columns of the term are zero, with a covariate that
     differs from level to level, or with weights that tell the rows apart, as many effects as rows do no harm.
     """
-    empty = np.flatnonzero(~term.z.any(axis=0))
+    empty = np.flatnonzero(~term.z.reshape(-1, term.k).any(axis=0))
     if len(empty):
         raise empty_effect(term, int(empty[0]))
     check_levels(term)
@@ -135,6 +137,16 @@ def check_levels(term: RandomTerm) -> None:
             f"The grouping factor {term.group!r} has one level ({str(term.levels[0])!r}) in the rows used, so its "
             "variance cannot be estimated: use a factor with several levels, or remove the term."
         )
+
+
+def check_plain_bars(parsed: ParsedFormula) -> None:
+    """Refuse what generalized models do not take: groupings of several columns, and levels with a relationship."""
+    for bar in parsed.bars:
+        if bar.joint is not None:
+            raise FormulaError(
+                f"{bar.text!r} is for linear models: generalized ones take one level per row and independent levels. "
+                f"Write '(1 | {bar.joint.atoms[0].label})' for an approximation, or fit a transformed response by lmer."
+            )
 
 
 def like_the_residual(term: RandomTerm, n: int) -> DataError:

@@ -25,11 +25,12 @@ from mixedsparse.data.formula.names import caller_names, candidates
 from mixedsparse.data.formula.newdata import Encoding, NewMatrices, encode_new
 from mixedsparse.data.formula.numpy_names import check_attributes
 from mixedsparse.data.formula.parse import ParsedFormula, UnknownNames, parse
-from mixedsparse.data.formula.random_terms import random_terms
+from mixedsparse.data.formula.random_terms import random_terms, related_factors
 from mixedsparse.data.formula.residual import ResidualSide, request_of
 from mixedsparse.data.formula.responses import bind_columns, read_response
 from mixedsparse.data.formula.source import Source
 from mixedsparse.data.observed import Rows, Sums
+from mixedsparse.data.relations import read_relations
 from mixedsparse.ground.errors import DataError, FormulaError
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def make_design(
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     env: Mapping[str, Any] | None = None,
+    relations: Mapping[str, Any] | None = None,
     domain: Domain | None = None,
     trials: Any = None,
     residual: str | None = None,
@@ -160,6 +162,9 @@ def make_design(
         part and the left of every bar, also inside ``C(column)``. A numeric column named here becomes a factor.
     env : Mapping, optional
         Names of the caller that the formula may use: functions, constants, and arrays with a value per row.
+    relations : dict, optional
+        Known relationships of the factors in ``rel(...)``: ``{"animal": ms.Pedigree(frame)}``, a labelled DataFrame, or
+        ``ms.Precision(P, levels)``.
     domain : {"events", "counts", "positive"}, optional
         What the family of a generalized model is a distribution of; a linear model takes any number.
     trials : str or array_like of shape (rows of data,), optional
@@ -193,6 +198,8 @@ def make_design(
     names = ChainMap(known_names, {"cbind": bind_columns}) if domain else known_names
     parsed, outer = _parse(formula, table, names, bars)
     request = request_of(residual, dispersion, lambda text: _parse(text, table, known_names, False))
+    if domain is not None:
+        checks.check_plain_bars(parsed)
     arrays = {name: np.asarray(table.aligned(outer[name], repr(name))) for name in parsed.columns if name in outer}
     functions = {name: value for name, value in outer.items() if name not in arrays}
     raw = table.read([c for c in parsed.columns if c not in arrays], f"the formula {formula!r}") | arrays
@@ -214,7 +221,8 @@ def make_design(
     values, codings = _code_bare(parsed, columns, coded, table)
     fixed, X = fit_encoder(parsed.fixed, values, codings, n, functions)
     checks.check_finite(X, fixed.names)
-    terms, encodings = random_terms(parsed, columns, values, codings)
+    known_relations = read_relations(relations, related_factors(parsed))
+    terms, encodings = random_terms(parsed, columns, values, codings, known_relations)
     prior = checks.weights(known["weights"], phrase("weights", weights)) if "weights" in known else None
     for term in terms:
         checks.check_size(term, prior, residual=domain is None and request is None)
@@ -238,7 +246,7 @@ def make_design(
         nmissing=table.n - n,
         missing=missing,
         encoding=Encoding(parsed, fixed, encodings, *how, outcome),
-        source=Source(named | kept_aside | columns.raw, index, *arguments, contrasts, functions),
+        source=Source(named | kept_aside | columns.raw, index, *arguments, contrasts, functions, known_relations),
         trials=found.trials,
         residual=side,
     )

@@ -177,6 +177,19 @@ class Grouping:
         joined = np.array([":".join(row) for row in zip(*labels, strict=True)], dtype=object)
         return cls(name, atoms, levels, keys, joined), new_codes
 
+    @property
+    def weights(self) -> tuple[Atom, ...]:
+        """Expressions of weights, of which there are none."""
+        return ()
+
+    def effects(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Names of the effects: those left of the bar."""
+        return names
+
+    def basis(self, z: np.ndarray, weights: Sequence[np.ndarray]) -> np.ndarray:
+        """Basis (n, k): the effects themselves."""
+        return z
+
     def encode(self, values: Mapping[str, Any]) -> NewCodes:
         """Codes of new `values` (raw columns, one per atom's code) among the training levels."""
         parts = [

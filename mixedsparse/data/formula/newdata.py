@@ -12,7 +12,8 @@ import pandas as pd
 from mixedsparse.data.formula.columns import Columns, complete_rows
 from mixedsparse.data.formula.encoders import Encoder
 from mixedsparse.data.formula.frames import natural, open_table, take
-from mixedsparse.data.formula.grouping import Grouping
+from mixedsparse.data.formula.grouping import Atom, Grouping
+from mixedsparse.data.formula.joint import JointGrouping, constant
 from mixedsparse.data.formula.kinds import Sort, numbers
 from mixedsparse.data.formula.outcomes import Outcome, read_outcome
 from mixedsparse.data.formula.parse import Expression, ParsedFormula
@@ -27,12 +28,13 @@ class TermEncoding:
 
     encoder: Encoder
     column: int | None
-    grouping: Grouping
+    grouping: Grouping | JointGrouping
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the effects."""
-        return self.encoder.names if self.column is None else (self.encoder.names[self.column],)
+        own = self.encoder.names if self.column is None else (self.encoder.names[self.column],)
+        return self.grouping.effects(own)
 
     def by_column(self) -> list[TermEncoding]:
         """One for each column, as `column_terms` makes terms."""
@@ -66,7 +68,7 @@ class Encoding:
         """Columns of the right side, with those of the grouping factors `groups` only (None: all)."""
         terms = [t for t in self.terms if groups is None or t.grouping.name in groups]
         texts = [self.fixed.side.text, *(o.code for o in self.parsed.offsets), *(t.encoder.side.text for t in terms)]
-        texts += [atom.code for t in terms for atom in t.grouping.atoms]
+        texts += [atom.code for t in terms for atom in (*t.grouping.atoms, *t.grouping.weights)]
         return list(dict.fromkeys(self.parsed.names[alias] for text in texts for alias in aliases_in(text)))
 
 
@@ -76,9 +78,9 @@ class NewTerm:
 
     Parameters
     ----------
-    z : ndarray, shape (n, k)
+    z : ndarray, shape (n, k) or (n, slots, k)
         NaN where a variable of the effects is missing.
-    codes : ndarray of int, shape (n,)
+    codes : ndarray of int, shape (n,) or (n, slots)
         Training level of each row; -1 where it is missing or was not seen.
     missing : ndarray of bool, shape (n,)
         Whether the grouping factor is missing.
@@ -130,7 +132,8 @@ def encode_new(encoding: Encoding, newdata: Any, groups: Sequence[str] | None) -
 
     def new_term(term: TermEncoding) -> NewTerm:
         found = term.grouping.encode({atom.code: _atom(atom, raw, table.n, encoding) for atom in term.grouping.atoms})
-        return NewTerm(z_of(term), found.codes, found.missing, found.unseen)
+        weights = [_weight(weight, raw, table.n, encoding) for weight in term.grouping.weights]
+        return NewTerm(term.grouping.basis(z_of(term), weights), found.codes, found.missing, found.unseen)
 
     return NewMatrices(
         _apply(encoding.fixed, raw, table.n, encoding),
@@ -217,6 +220,15 @@ def _atom(atom: Any, raw: Mapping[str, Any], n: int, encoding: Encoding) -> Any:
     keep, columns = _complete(atom.code, raw, n, encoding)
     values = columns.expression(Expression(atom.label, atom.code, None))
     return values if keep is None else _scatter(np.asarray(values, dtype=object), keep, (n,), object)
+
+
+def _weight(weight: Atom, raw: Mapping[str, Any], n: int, encoding: Encoding) -> np.ndarray:
+    """Weights (n,) of a membership, NaN in incomplete rows."""
+    number = constant(weight)
+    if number is not None:
+        return np.full(n, number)
+    expression = Expression(weight.label, weight.code, weight.alias)
+    return _numbers(expression, f"The weight {weight.label!r}", raw, n, encoding)
 
 
 def _offset(encoding: Encoding, raw: Mapping[str, Any], n: int) -> np.ndarray | None:

@@ -69,7 +69,7 @@ def structure_of(bar: ParsedBar, encoder: Encoder) -> Structure | None:
         _warn_of_intercept(bar, encoder)
     if kind.takes_order:
         kind = _with_times(kind, _levels(encoder, _only_factor(bar)), bar)
-    return kind.of(len(encoder.names))
+    return kind.of(bar.roles * len(encoder.names))
 
 
 def _only_factor(bar: ParsedBar) -> str:

@@ -11,6 +11,7 @@ from mixedsparse.core.structures.kinds import Kind
 from mixedsparse.data.formula.bars import split_formula
 from mixedsparse.data.formula.encoders import Side, parse_side
 from mixedsparse.data.formula.grouping import Atom, expand_grouping
+from mixedsparse.data.formula.joint import Joint, read_joint
 from mixedsparse.data.formula.names import Token, text_of
 from mixedsparse.data.formula.translate import Translator, restore, shown
 from mixedsparse.ground.errors import FormulaError
@@ -32,13 +33,22 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class ParsedBar:
-    """One bar: its effects, the grouping terms it expands to, and the kind of covariance that it asks for."""
+    """One bar: its effects, the grouping terms it expands to, and the kind of covariance that it asks for.
+
+    The columns of a `joint` grouping are its only term.
+    """
 
     effects: Side
     groups: tuple[tuple[Atom, ...], ...]
     uncorrelated: bool
     text: str
     kind: Kind | None = None
+    joint: Joint | None = None
+
+    @property
+    def roles(self) -> int:
+        """Number of roles in each of which a level has the effects: 1 in an ordinary term."""
+        return len(self.joint.atoms) if self.joint is not None and self.joint.kind == "roles" else 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +117,11 @@ def parse(formula: str, columns: tuple[str, ...], outer: tuple[str, ...], bars_n
     response = _expression(parts.response, translator)
     fixed = translator.terms(parts.fixed)
     effects = [translator.terms(bar.effects) for bar in parts.bars]
-    groups = [tuple(expand_grouping(bar.grouping, translator, bar.text)) for bar in parts.bars]
+    joints = [read_joint(bar.grouping, translator, bar.text) for bar in parts.bars]
+    groups = [
+        tuple(expand_grouping(bar.grouping, translator, bar.text)) if joint is None else (joint.atoms,)
+        for bar, joint in zip(parts.bars, joints, strict=True)
+    ]
     offsets = tuple(_expression(tokens, translator) for tokens in parts.offsets)
     if translator.unknown:
         raise UnknownNames(tuple(translator.unknown))
@@ -115,8 +129,8 @@ def parse(formula: str, columns: tuple[str, ...], outer: tuple[str, ...], bars_n
     labels = {text: text_of(bar.effects) for text, bar in zip(effects, parts.bars, strict=True)}
     sides = {text: parse_side(text, label, names) for text, label in labels.items()}  # equal left sides are shared
     bars = tuple(
-        ParsedBar(sides[text], group, bar.uncorrelated, bar.text, bar.kind)
-        for text, group, bar in zip(effects, groups, parts.bars, strict=True)
+        ParsedBar(sides[text], group, bar.uncorrelated, bar.text, bar.kind, joint)
+        for text, group, bar, joint in zip(effects, groups, parts.bars, joints, strict=True)
     )
     _check_effects(bars)
     return ParsedFormula(
@@ -133,3 +147,12 @@ def _check_effects(bars: Sequence[ParsedBar]) -> None:
     for bar in bars:
         if not len(bar.effects.formula):
             raise FormulaError(f"The random-effects term {bar.text!r} has no effects: write '(1 | group)'.")
+        if bar.roles > 1 and bar.kind is not None and bar.kind.takes_order:
+            raise FormulaError(
+                f"{bar.text!r} has the effects of {bar.roles} roles, which have no order: write us, diag or cs."
+            )
+        if bar.roles > 1 and bar.uncorrelated:
+            raise FormulaError(
+                f"{bar.text!r} leaves open which effects are uncorrelated: write 'diag({bar.effects.label} | "
+                f"{bar.joint.label if bar.joint else ''})' for roles that are independent, '|' for correlated ones."
+            )

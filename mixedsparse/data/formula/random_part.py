@@ -13,7 +13,7 @@ from mixedsparse.data.formula.names import text_of
 from mixedsparse.data.formula.newdata import Encoding, TermEncoding
 from mixedsparse.data.formula.parse import ParsedBar
 from mixedsparse.data.formula.translate import restore
-from mixedsparse.ground.errors import FormulaError
+from mixedsparse.ground.errors import FormulaError, OptionError
 
 __all__ = [
     "INTERCEPT",
@@ -96,6 +96,12 @@ def random_parts(encoding: Encoding) -> tuple[RandomPart, ...]:
     `f` and keep the intercept.
     """
     names = names_to_write(encoding)
+    for bar in encoding.parsed.bars:
+        if bar.joint is not None:
+            raise OptionError(
+                f"The random part has {bar.text!r}, which is not taken apart: leave out by hand what is not needed, "
+                "and compare the fits by ms.anova."
+            )
     terms = iter(encoding.terms)
     out = []
     for bar in encoding.parsed.bars:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from mixedsparse.data.formula.frames import Table, natural
 from mixedsparse.data.formula.kinds import Sort, sort_of
+from mixedsparse.data.relations import Relation
 
 __all__ = ["Covariate", "Source"]
 
@@ -41,6 +42,8 @@ class Source:
     contrasts : Mapping or None
     env : Mapping
         Functions and constants of the caller that the formula uses.
+    relations : Mapping
+        Known relationships of factors.
     """
 
     columns: Mapping[str, Any]
@@ -49,6 +52,7 @@ class Source:
     offset: str | np.ndarray | None
     contrasts: Mapping[str, Any] | None
     env: Mapping[str, Any]
+    relations: Mapping[str, Relation] = field(default_factory=dict)
 
     @property
     def table(self) -> Table:

@@ -176,6 +176,11 @@ class Reading:
         groupings: dict[tuple[Atom, ...], Grouping] = {}
         terms, encodings, sides = [], [], []
         for bar in self.parsed.bars:
+            if bar.joint is not None:
+                raise DataError(
+                    f"{bar.text!r} needs the rows of the data in memory, since only sums over the levels of single "
+                    "factors are read: read the columns that are used into a data frame first."
+                )
             side = self.reader.side(bar.effects)
             for atoms in bar.groups:
                 if atoms not in groupings:
