@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from mixedsparse.data.derived import constant_only
 from mixedsparse.fitted.generalized import GeneralizedModel, fit_generalized_model
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from mixedsparse.data.derived import constant_only
 from mixedsparse.fitted.generalized import GeneralizedFitted
 
-__all__ = ["latent_icc", "latent_r2", "latent_shares"]
+__all__ = ["latent_shares"]
 
 _LATENT = {"logit": np.pi**2 / 3.0, "probit": 1.0, "cloglog": np.pi**2 / 6.0}
 
@@ -57,22 +56,3 @@ def _null(fitted: GeneralizedFitted) -> GeneralizedFitted:
         return fitted
     model = GeneralizedModel(constant_only(design), fitted.family)
     return fitted.once("null model", lambda own: fit_generalized_model(model, own.fit.nodes))
-
-
-def latent_r2(fitted: GeneralizedFitted) -> pd.Series:
-    """R squared; see `GeneralizedResults.r2`."""
-    shares = latent_shares(fitted)
-    random = sum(shares.random.values())
-    total = shares.fixed + random + shares.residual
-    return pd.Series({"marginal": shares.fixed / total, "conditional": (shares.fixed + random) / total}, name="r2")
-
-
-def latent_icc(fitted: GeneralizedFitted, by_group: bool = False) -> pd.Series:
-    """Intraclass correlation; see `GeneralizedResults.icc`."""
-    shares = latent_shares(fitted)
-    random = sum(shares.random.values())
-    if by_group:
-        return pd.Series(shares.random, name="icc") / (random + shares.residual)
-    adjusted = random / (random + shares.residual)
-    unadjusted = random / (shares.fixed + random + shares.residual)
-    return pd.Series({"adjusted": adjusted, "unadjusted": unadjusted}, name="icc")

@@ -52,17 +52,15 @@ def variance_shares(fitted: Fitted) -> VarianceShares:
     return VarianceShares(fixed, random, fitted.sigma2)
 
 
-def r2(fitted: Fitted) -> pd.Series:
+def r2(shares: VarianceShares) -> pd.Series:
     """R squared; see `MixedResults.r2`."""
-    shares = variance_shares(fitted)
     random = sum(shares.random.values())
     total = shares.fixed + random + shares.residual
     return pd.Series({"marginal": shares.fixed / total, "conditional": (shares.fixed + random) / total}, name="r2")
 
 
-def icc(fitted: Fitted, by_group: bool = False) -> pd.Series:
+def icc(shares: VarianceShares, by_group: bool = False) -> pd.Series:
     """Intraclass correlation; see `MixedResults.icc`."""
-    shares = variance_shares(fitted)
     random = sum(shares.random.values())
     if by_group:
         return pd.Series(shares.random, name="icc") / (random + shares.residual)

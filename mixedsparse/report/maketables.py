@@ -11,8 +11,8 @@ import pandas as pd
 from mixedsparse.inference.adjust import t_quantile
 from mixedsparse.inference.coefficients import coef_table
 from mixedsparse.inference.intervals import conf_int
-from mixedsparse.inference.latent import latent_icc, latent_r2
-from mixedsparse.inference.r2 import icc, r2
+from mixedsparse.inference.latent import latent_shares
+from mixedsparse.inference.r2 import icc, r2, variance_shares
 from mixedsparse.inference.wald import RATIOS, z_table
 from mixedsparse.report.journal import deviations
 
@@ -30,9 +30,9 @@ _STATISTICS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "bic": ("BIC", lambda fitted: fitted.bic),
     "criterion": ("Criterion", lambda fitted: fitted.criterion),
     "sigma": ("Residual SD", lambda fitted: fitted.sigma),
-    "r2m": ("Marginal R²", lambda fitted: float(r2(fitted)["marginal"])),
-    "r2c": ("Conditional R²", lambda fitted: float(r2(fitted)["conditional"])),
-    "icc": ("ICC", lambda fitted: float(icc(fitted)["adjusted"])),
+    "r2m": ("Marginal R²", lambda fitted: float(r2(variance_shares(fitted))["marginal"])),
+    "r2c": ("Conditional R²", lambda fitted: float(r2(variance_shares(fitted))["conditional"])),
+    "icc": ("ICC", lambda fitted: float(icc(variance_shares(fitted))["adjusted"])),
     "method": ("Fitted by", lambda fitted: fitted.method),
 }
 # Key of the number of levels of a grouping factor: this and its name.
@@ -114,9 +114,9 @@ class GeneralizedAnswers(MaketablesAnswers):
     _fitted: GeneralizedFitted
     _statistics: ClassVar = {
         **{key: _STATISTICS[key] for key in ("N", "ll", "aic", "bic", "criterion", "method")},
-        "r2m": ("Marginal R²", lambda fitted: float(latent_r2(fitted)["marginal"])),
-        "r2c": ("Conditional R²", lambda fitted: float(latent_r2(fitted)["conditional"])),
-        "icc": ("ICC", lambda fitted: float(latent_icc(fitted)["adjusted"])),
+        "r2m": ("Marginal R²", lambda fitted: float(r2(latent_shares(fitted))["marginal"])),
+        "r2c": ("Conditional R²", lambda fitted: float(r2(latent_shares(fitted))["conditional"])),
+        "icc": ("ICC", lambda fitted: float(icc(latent_shares(fitted))["adjusted"])),
         "family": ("Family", lambda fitted: f"{fitted.family.name} ({fitted.family.link.name})"),
     }
     _shown: ClassVar = ("family", "r2m", "r2c")

@@ -265,18 +265,20 @@ class GeneralizedResults(
         ----------
         Nakagawa, Johnson & Schielzeth (2017), J. R. Soc. Interface 14, 20170213.
         """
-        from mixedsparse.inference.latent import latent_icc
+        from mixedsparse.inference.latent import latent_shares
+        from mixedsparse.inference.r2 import icc
 
-        return latent_icc(self._fitted, by_group)
+        return icc(latent_shares(self._fitted), by_group)
 
     def r2(self) -> pd.Series:
         """Variance of the linear predictor explained by fixed effects (``marginal``), and with random ones.
 
         See `icc` for the distribution's variance.
         """
-        from mixedsparse.inference.latent import latent_r2
+        from mixedsparse.inference.latent import latent_shares
+        from mixedsparse.inference.r2 import r2
 
-        return latent_r2(self._fitted)
+        return r2(latent_shares(self._fitted))
 
     def summary(self) -> Summary:
         """Summary of the fit, as text and as HTML; see `MixedResults.summary`."""

@@ -80,9 +80,9 @@ class IndicesMixin(ResultsBase):
         >>> fit.icc(by_group=True).round(3).to_dict()
         {'plate': 0.151, 'sample': 0.785}
         """
-        from mixedsparse.inference.r2 import icc
+        from mixedsparse.inference.r2 import icc, variance_shares
 
-        return icc(self._fitted, by_group)
+        return icc(variance_shares(self._fitted), by_group)
 
     def r2(self) -> pd.Series:
         """Variance explained by the fixed effects, and by fixed and random effects together.
@@ -104,9 +104,9 @@ class IndicesMixin(ResultsBase):
         >>> fit.r2().round(4).to_dict()
         {'marginal': 0.2787, 'conditional': 0.7992}
         """
-        from mixedsparse.inference.r2 import r2
+        from mixedsparse.inference.r2 import r2, variance_shares
 
-        return r2(self._fitted)
+        return r2(variance_shares(self._fitted))
 
     def caic(self, method: CaicMethod = "greven-kneib") -> pd.Series:
         """Conditional AIC: the criterion when the question is about these levels, not about new ones.

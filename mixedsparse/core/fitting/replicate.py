@@ -14,6 +14,7 @@ from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.newton.batched import minimise
+from mixedsparse.core.newton.boundary import ZERO
 from mixedsparse.core.problem.edits import with_sums
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
@@ -21,8 +22,6 @@ __all__ = ["Refits", "Refitter"]
 
 # A start at a variance of 0 would be stationary: pivots of the start are kept above this.
 _OFF_ZERO = 0.05
-# Pivots below this are zero to working precision (the criterion is even in them).
-_ZERO = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +94,7 @@ class Refitter:
         held[:, -1] = True
         solved = minimise(criterion, x, held, np.full(x.shape, -np.inf))
         done = np.flatnonzero(solved.converged)
-        x = np.where(diagonal & (np.abs(solved.x[done]) < _ZERO), 0.0, solved.x[done])
+        x = np.where(diagonal & (np.abs(solved.x[done]) < ZERO), 0.0, solved.x[done])
         out.gamma[done] = solved.point.gamma[done]
         out.sigma[done] = unit * np.exp(x[:, -2])
         out.criterion[done] = solved.point.value[done]

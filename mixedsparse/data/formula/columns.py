@@ -21,6 +21,9 @@ from mixedsparse.ground.errors import DataError
 
 __all__ = ["Columns", "complete_rows"]
 
+# Labels that a message shows.
+_MOST = 8
+
 
 def complete_rows(raw: Mapping[str, Any], n: int) -> tuple[np.ndarray | None, dict[str, int]]:
     """Mask of the rows without a missing value (None: all of them), and the number missing in each column."""
@@ -142,6 +145,6 @@ def expression_values(code: str, label: str, columns: Columns) -> Any:
     return found if np.ndim(found) == 0 else natural(found if hasattr(found, "dtype") else np.asarray(found))
 
 
-def _listed(labels: Iterable[str], most: int = 8) -> str:
+def _listed(labels: Iterable[str]) -> str:
     labels = list(labels)
-    return ", ".join(repr(label) for label in labels[:most]) + (", ..." if len(labels) > most else "")
+    return ", ".join(repr(label) for label in labels[:_MOST]) + (", ..." if len(labels) > _MOST else "")

@@ -25,6 +25,8 @@ __all__ = ["Database", "DuckDB", "IbisDatabase", "embedded_duckdb", "explained",
 _BATCH = 1_000_000
 # What the embedded DuckDB may hold before it writes to disk, in megabytes; results live outside of it.
 _MEMORY_MB = 1500
+# Letters of what a database says that are shown.
+_MOST = 300
 
 
 class Database:
@@ -263,6 +265,6 @@ def inside(name: str) -> str:
     return name[0].lower() + name[1:]
 
 
-def _first_lines(err: Exception, most: int = 300) -> str:
+def _first_lines(err: Exception) -> str:
     text = " ".join(str(err).strip().split("\n")[:2]) or type(err).__name__
-    return text[:most].rstrip(". ")
+    return text[:_MOST].rstrip(". ")

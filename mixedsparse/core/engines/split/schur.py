@@ -182,18 +182,15 @@ class Rest:
                     out[b][a, c] = out[b][c, a] = total
         return out
 
-    def penalised(self, lams: Sequence[np.ndarray], out: np.ndarray | None = None) -> np.ndarray:
-        """Lambda_2'Z_2'Z_2 Lambda_2 + I as a C-ordered array, lower triangle only; `out` gives its memory."""
-        out = self.dense(lams, out)
+    def penalised(self, lams: Sequence[np.ndarray]) -> np.ndarray:
+        """Lambda_2'Z_2'Z_2 Lambda_2 + I as a C-ordered array, lower triangle only."""
+        out = self.dense(lams)
         self.add_penalty(out)
         return out
 
-    def dense(self, lams: Sequence[np.ndarray] | None = None, out: np.ndarray | None = None) -> np.ndarray:
+    def dense(self, lams: Sequence[np.ndarray] | None = None) -> np.ndarray:
         """Lambda_2'Z_2'Z_2 Lambda_2, or Z_2'Z_2 without lams, as a C-ordered array, lower triangle only."""
-        if out is None:
-            out = np.zeros((self.size, self.size))
-        else:
-            out.fill(0.0)
+        out = np.zeros((self.size, self.size))
         for row, column, value in self._entries(lams):
             out[row, column] = value
         return out
