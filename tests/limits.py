@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, TypeVar
 
 from mixedsparse.api.results.base import ResultsBase
@@ -15,7 +16,9 @@ R = TypeVar("R", bound=ResultsBase)
 
 def limited(model: M, **limits: Any) -> M:
     """Return the same model with other limits, nothing of it analysed yet."""
-    return type(model).of_design(model.design, model.problem, Engines(model.problem, limits=Limits(**limits)))
+    other = copy(model)
+    other._engines = Engines(model.problem, limits=Limits(**limits))
+    return other
 
 
 def relimited(results: R, **limits: Any) -> R:

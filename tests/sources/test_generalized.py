@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.prediction import stream
+from tests.limits import relimited
 
 pytestmark = pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
 
@@ -156,11 +156,11 @@ def test_models_of_one_source_compare(file):
 
 
 @pytest.mark.parametrize("response", ["answer", "cbind(s, m - s)", "p", "s", "c", "yes"])
-def test_predictions_and_residuals_batch_by_batch(response, rows, file, tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "_BATCH", 700)
+def test_predictions_and_residuals_batch_by_batch(response, rows, file, tmp_path):
     family = "poisson" if response == "c" else "binomial"
     given = {"trials": "m"} if response in ("p", "s") else {}
     fit, wanted = (ms.glmer(f"{response} ~ x + (1 | g)", data, family, **given) for data in (file, rows))
+    fit = relimited(fit, streamed=700)
     assert fit.stream_predictions(tmp_path / "out.parquet") == len(rows)
     out = pd.read_parquet(tmp_path / "out.parquet")
     missing = rows["x"].isna()
