@@ -8,8 +8,8 @@ _GENERALIZED = "responses are normal here: for binary data, counts and positive 
 _ORDINAL = "ordered categories are not modelled here: use clmm of R's ordinal, or bambi in Python"
 _INFLATED = "there is no zero inflation here: use glmmTMB in R, or family='negative_binomial' for the spread alone"
 _RESIDUALS = (
-    "residuals are independent here, of one variance but for known weights. Use nlme's lme or glmmTMB in R; weights= "
-    "and random slopes, '(x | g)', may do as well"
+    "residual covariances are text: residual='ar1(time | g)', 'car1', 'cs', 'toep' or 'us(visit | g)' for correlations "
+    "within groups, dispersion='~ stratum' or '~ log(x)' for variances"
 )
 _NONLINEAR = "models are linear in their parameters here. Use lme4's nlmer or nlme in R"
 _BARS = "random effects stand in the formula, '+ (1 | g)'; mixedsparse.mixedlm takes statsmodels' arguments"
@@ -115,7 +115,7 @@ ARGUMENTS = {
     "ddf": "give it to summary, anova and the other methods of the results",
     **dict.fromkeys(("family", "link", "nAGQ", "trials"), _GENERALIZED),
     "ziformula": _INFLATED,
-    **dict.fromkeys(("correlation", "cov_struct", "dispformula", "varfunc"), _RESIDUALS),
+    **dict.fromkeys(("correlation", "cov_struct", "covariance", "autocor", "dispformula", "varfunc"), _RESIDUALS),
     **dict.fromkeys(("groups", "random", "re_formula", "vc_formula"), _BARS),
     "re_form": _RE_FORM,
     "allow_new_levels": "write new_levels='zero' to predict with random effects of 0 there",
@@ -141,7 +141,7 @@ NAMES = {
     "glmer_nb": "write mixedsparse.glmer(formula, data, 'negative_binomial')",
     "clmm": _ORDINAL,
     **dict.fromkeys(("nlmer", "nlme"), _NONLINEAR),
-    "gls": _RESIDUALS,
+    **dict.fromkeys(("gls", "mmrm"), f"write mixedsparse.lmer; {_RESIDUALS}"),
     **dict.fromkeys(("lme", "lmm", "Lmer", "lmerTest"), _LINEAR),
     "lmerControl": "write mixedsparse.FitOptions",
     **{name: f"write fit.{text}" for name, text in _OF_FITS.items()},

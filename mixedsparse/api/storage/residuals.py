@@ -40,7 +40,7 @@ RECORDS: Mapping[str, Record] = {
         ResidualSide,
         "residual dispersion structure kind group groups order order_column strata stratum parsed encoder env",
     ),
-    "dispersion": record(Dispersion, "W names", build=_dispersion, rebuilt=("groups",)),
+    "dispersion": record(Dispersion, "W names", build=_dispersion, rebuilt=("groups", "shown")),
     "exchangeable": record(Exchangeable, "groups name"),
     "series": record(Series, "groups times name continuous"),
     "visits": record(Visits, "groups visits labels template"),

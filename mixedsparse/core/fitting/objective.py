@@ -12,7 +12,7 @@ from mixedsparse.core.likelihood.charted import ChartedCriterion
 from mixedsparse.core.likelihood.criterion import Criterion, Evaluated
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.interface import Engine
-from mixedsparse.core.likelihood.residual.criterion import ResidualCriterion
+from mixedsparse.core.likelihood.residual.criterion import ResidualCriterion, ResidualPoint
 from mixedsparse.core.likelihood.residual.family import Family
 from mixedsparse.core.newton.boundary import Coordinates, off_zero, relative_step, with_zeros
 from mixedsparse.core.newton.bounded import BoundedCoordinates, relative_bounded_step, with_boundaries
@@ -20,7 +20,7 @@ from mixedsparse.core.newton.joined import JoinedBounded, JoinedCoordinates
 from mixedsparse.core.newton.single import Stop
 from mixedsparse.core.newton.trust import Step
 from mixedsparse.core.problem.chart import Chart, chart_of
-from mixedsparse.ground.errors import NotPositiveDefiniteError
+from mixedsparse.ground.errors import DataError, NotPositiveDefiniteError
 from mixedsparse.ground.progress import Iteration, Progress
 
 __all__ = ["NOISE", "CriterionObjective", "Place"]
@@ -28,6 +28,8 @@ __all__ = ["NOISE", "CriterionObjective", "Place"]
 # Rounding noise of the criterion, relative.
 NOISE = 2e-15
 _LARGEST_NOISE = 1e-6
+# Points with a singular residual covariance that a search may pass by a wild step.
+_WILD_STEPS = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +63,7 @@ class CriterionObjective:
         self.reml, self.is_orthogonal, self.family = reml, False, family
         self.chart = chart_of(engine.problem) if chart is None else chart
         self.layout: Coordinates = engine.problem.layout if self.chart is None else self.chart
-        self.nfev = 0
+        self.nfev = self.degenerate = 0
         self.path: list[Iteration] = []
         self.bounded: BoundedCoordinates | None = self.chart
         self.criterion: Criterion
@@ -142,7 +144,21 @@ class CriterionObjective:
         return max(self.tolerance, noise), noise
 
     def is_lost(self, at: Place) -> bool:
-        """See `Objective.is_lost`."""
+        """Refuse a residual covariance that becomes singular: the likelihood grows without limit on that way.
+
+        Raises
+        ------
+        DataError
+            It is singular but for rounding at a second point of the search.
+        """
+        if isinstance(at.at, ResidualPoint) and (where := at.at.data.at.degenerate()):
+            self.degenerate += 1
+            if self.degenerate > _WILD_STEPS:
+                raise DataError(
+                    f"The likelihood is unbounded: {where}. Too few groups have these rows together, or the model fits "
+                    "them exactly: use a residual covariance with fewer parameters, fewer fixed effects, or leave out "
+                    "what has so few rows."
+                )
         return False
 
     def refined(self, at: Place, step: Step, stop: Stop | None) -> Place | None:

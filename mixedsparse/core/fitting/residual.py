@@ -16,7 +16,11 @@ from mixedsparse.core.likelihood.pls import solve_pls
 from mixedsparse.core.likelihood.residual.family import RowFamily
 from mixedsparse.core.problem.chart import chart_of
 from mixedsparse.core.problem.edits import with_residual
+from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.residual.interface import Centred, Residual
+from mixedsparse.core.residual.product import Product
+from mixedsparse.core.residual.templates import UnstructuredTemplate
+from mixedsparse.core.residual.visits import Visits, too_sparse
 from mixedsparse.ground.errors import DataError
 from mixedsparse.ground.threads import lapack_threads
 
@@ -32,6 +36,7 @@ def fit_residual(engine: Engine, reml: bool, residual: Residual, start: np.ndarr
     The fit is that of the rows whitened at the optimum, whose residual variance is sigma^2.
     """
     problem, centred = engine.problem, residual.centred()
+    _check_sparse(problem, residual, reml)
     family = RowFamily(problem, residual if centred is None else centred.residual)
     with lapack_threads(engine.work):
         inner = None
@@ -54,6 +59,21 @@ def fit_residual(engine: Engine, reml: bool, residual: Residual, start: np.ndarr
         if centred is not None:
             found = _back(found, moved, phi, float(np.exp(0.5 * centred.means @ phi)))
         return replace(report(moved, found, reml), residual=phi)
+
+
+def _check_sparse(problem: Problem, residual: Residual, reml: bool) -> None:
+    """Refuse a free covariance of visits that too few groups have together: it has no optimum."""
+    inner = residual.inner if isinstance(residual, Product) else residual
+    if not isinstance(inner, Visits) or not isinstance(inner.template, UnstructuredTemplate):
+        return
+    found = too_sparse(inner, problem.basis.q, reml)
+    if found is not None:
+        count, visits = found
+        raise DataError(
+            f"The likelihood is unbounded: {count} {'group has' if count == 1 else 'groups have'} all of the visits "
+            f"{', '.join(visits)}, too few to tell a covariance of {len(visits)} visits. Use a residual covariance "
+            "with fewer parameters, as 'toep', 'hetar1' or 'ar1', or leave out visits that few have."
+        )
 
 
 def engine_at(engine: Engine, residual: Residual, phi: np.ndarray) -> Engine:

@@ -33,7 +33,7 @@ def can_use_rows(problem: Problem) -> bool:
     and related levels, are left to the sums.
     """
     here = problem.has_rows and are_here(problem.basis.residual) and not problem.coupled
-    return here and len(problem.basis.residual) == problem.n
+    return here and bool(problem.terms) and len(problem.basis.residual) == problem.n
 
 
 def perfect_share(problem: Problem) -> float:

@@ -12,7 +12,9 @@ from mixedsparse.core.residual.interface import Centred, Quantity
 __all__ = ["Dispersion"]
 
 # Standard deviations of a stratum over those of another, from which on the model fits the rows of one exactly.
-_LEAST = 1e-7
+_LEAST = 1e-6
+# Different rows of W up to which they count as strata.
+_MOST_STRATA = 60
 # Share of the mean square that a row keeps in the regression that gives the start.
 _KEPT = 1e-3
 
@@ -27,16 +29,24 @@ class Dispersion:
         Covariates of log variance, without a constant: sigma^2 is the variance where they are 0.
     names : tuple of str
         Of the covariates.
+    shown : ndarray, shape (n, size), or None
+        The covariates as messages have them, where `W` is in other parameters.
     """
 
     W: np.ndarray
     names: tuple[str, ...]
+    shown: np.ndarray | None = None
     groups: None = field(default=None, init=False)
 
     @property
     def size(self) -> int:
         """Number of covariates."""
         return self.W.shape[1]
+
+    @cached_property
+    def is_continuous(self) -> bool:
+        """Whether there are more different rows of W than strata would have."""
+        return len(self.distinct[0]) > _MOST_STRATA
 
     @cached_property
     def distinct(self) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +76,7 @@ class Dispersion:
         means = self.W.mean(axis=0)
         q, root = np.linalg.qr(self.W - means)
         length = np.sqrt(len(q))
-        return Centred(Dispersion(q * length, self.names), np.linalg.inv(root) * length, means)
+        return Centred(Dispersion(q * length, self.names, self.W), np.linalg.inv(root) * length, means)
 
     def quantities(self, phi: np.ndarray) -> list[Quantity]:
         """See `Residual.quantities`."""
@@ -127,8 +137,8 @@ class _At:
     def degenerate(self) -> str:
         """See `ResidualAt.degenerate`."""
         ratio = self.deviations / self.deviations.max()
-        if not np.isfinite(self.deviations).all() or ratio.min() > _LEAST:
+        if ratio.min() > _LEAST or self.family.is_continuous:
             return ""
-        W = self.family.W[int(ratio.argmin())]
+        W = (self.family.W if self.family.shown is None else self.family.shown)[int(ratio.argmin())]
         names = [f"{name} = {value:g}" for name, value in zip(self.family.names, W, strict=True)]
         return f"the rows with {', '.join(names)} have no residual variance beside the others"

@@ -89,7 +89,11 @@ class _Template:
 
 
 class UnstructuredTemplate(_Template):
-    """Any covariance: correlations are those of L L' for a unit lower triangle L, filled row by row."""
+    """Any covariance: correlations by partial ones given the visits before, tanh(phi), filled row by row.
+
+    With L L' the correlations, L_ij = p_ij times the root of what the columns before j leave of the row: a correlation
+    matrix for any phi (Lewandowski, Kurowicka & Joe 2009), singular at infinity only.
+    """
 
     def __init__(self, k: int) -> None:
         super().__init__(k, True)
@@ -101,17 +105,23 @@ class UnstructuredTemplate(_Template):
 
     def correlation(self, phi: np.ndarray) -> np.ndarray:
         """See `_Template.correlation`."""
-        L = np.zeros((*phi.shape[:-1], self.k, self.k), dtype=phi.dtype)
+        lead = phi.shape[:-1]
+        partial = np.zeros((*lead, self.k, self.k), dtype=phi.dtype)
         rows, columns = np.tril_indices(self.k, -1)
-        L[..., rows, columns] = phi
-        L[..., np.arange(self.k), np.arange(self.k)] = 1.0
-        L = L / np.sqrt((L * L).sum(axis=-1))[..., None]
+        partial[..., rows, columns] = np.tanh(phi)
+        left = np.ones_like(partial)
+        left[..., rows, columns] = 1.0 / np.cosh(phi)
+        # What the columns before leave: 1 in the first, products of the roots of 1 - p^2 after it.
+        before = np.cumprod(np.concatenate([np.ones_like(left[..., :1]), left[..., :-1]], axis=-1), axis=-1)
+        partial[..., np.arange(self.k), np.arange(self.k)] = 1.0
+        L = partial * before
         return np.asarray(L @ L.swapaxes(-1, -2))
 
     def shape_start(self, correlation: np.ndarray) -> np.ndarray:
         """See `_Template.shape_start`."""
         L = np.linalg.cholesky(correlation)
-        return np.asarray((L / np.diagonal(L)[:, None])[np.tril_indices(self.k, -1)])
+        before = np.sqrt(np.maximum(1.0 - np.cumsum(L**2, axis=1) + L**2, 1e-300))
+        return np.arctanh(np.clip(L / before, -0.999, 0.999)[np.tril_indices(self.k, -1)])
 
 
 class CompoundSymmetric(_Template):

@@ -16,10 +16,10 @@ from mixedsparse.core.residual.interface import Quantity
 from mixedsparse.core.residual.templates import Template, slopes_of
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["Visits"]
+__all__ = ["Visits", "too_sparse"]
 
 # Squared pivot of a visit over its variance, given those before it, below which it counts as a function of them.
-_LEAST = 1e-10
+_LEAST = 1e-8
 # Eigenvalues of the correlations to start from, at least.
 _FLOOR = 0.05
 
@@ -205,3 +205,28 @@ def _patterns(groups: np.ndarray, visits: np.ndarray) -> list[_Pattern]:
         inside = slice(start, start + count)
         out.setdefault(ordered[inside].tobytes(), []).append(grouped.order[inside])
     return [_Pattern(visits[rows[0]], np.array(rows)) for rows in out.values()]
+
+
+def too_sparse(family: Visits, X: np.ndarray, reml: bool) -> tuple[int, tuple[str, ...]] | None:
+    """Count the groups that have all of some visits, and name these, if they leave a free covariance without optimum.
+
+    With N groups that have all of m visits, some combination of the visits is the same for all of them once their c
+    fixed effects are taken out, if N <= m - 1 + c; the likelihood grows without limit as its variance goes to 0 (REML:
+    if N > c). X (n, p) has the fixed effects.
+    """
+    rng = np.random.default_rng(0)
+    for pattern in sorted(family.patterns, key=lambda found: -len(found.visits)):
+        m = len(pattern.visits)
+        rows = [
+            other.rows[:, np.searchsorted(other.visits, pattern.visits)]
+            for other in family.patterns
+            if np.isin(pattern.visits, other.visits).all()
+        ]
+        together = np.concatenate(rows)
+        if len(together) > m - 1 + X.shape[1]:
+            continue
+        means = np.tensordot(X[together], rng.normal(size=m), axes=((1,), (0,)))
+        c = int(np.linalg.matrix_rank(means)) if X.shape[1] else 0
+        if c * reml < len(together) <= m - 1 + c and (m > 1 or len(together) > c):
+            return len(together), tuple(family.labels[v] for v in pattern.visits)
+    return None

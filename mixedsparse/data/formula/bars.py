@@ -61,7 +61,8 @@ def split_formula(formula: str, bars_needed: bool = True) -> Parts:
     if not bars and bars_needed:
         raise FormulaError(
             f"The formula {formula!r} has no random-effects term, and this fits mixed models: add one such as "
-            "'(1 | g)', or fit it by ordinary least squares, e.g. with statsmodels' OLS."
+            "'(1 | g)', give residual='us(visit | subject)' for repeated measures, or fit it by least squares, "
+            "e.g. with statsmodels' OLS."
         )
     return Parts(tuple(left), tuple(fixed) or (Token("number", "1"),), tuple(bars), tuple(offsets))
 

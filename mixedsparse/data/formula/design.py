@@ -197,7 +197,7 @@ def make_design(
     bars = residual is None and dispersion is None
     names = ChainMap(known_names, {"cbind": bind_columns}) if domain else known_names
     parsed, outer = _parse(formula, table, names, bars)
-    request = request_of(residual, dispersion, lambda text: _parse(text, table, known_names, False))
+    request = request_of(residual, dispersion, lambda text, used: _parse(text, table, known_names, False, used))
     if domain is not None:
         checks.check_plain_bars(parsed)
     arrays = {name: np.asarray(table.aligned(outer[name], repr(name))) for name in parsed.columns if name in outer}
@@ -253,7 +253,7 @@ def make_design(
 
 
 def _parse(
-    formula: Any, table: Table, env: Mapping[str, Any], bars_needed: bool = True
+    formula: Any, table: Table, env: Mapping[str, Any], bars_needed: bool = True, used: str = ""
 ) -> tuple[ParsedFormula, dict[str, Any]]:
     """Read `formula` for the columns of `table`; also return the names it takes from `env`.
 
@@ -270,7 +270,7 @@ def _parse(
         functions = tuple(name for name in outer if name not in arrays)
         return parse(formula, present + arrays, functions, bars_needed), outer
     except UnknownNames as err:
-        raise column_error(err.names, table.names, f"the formula {formula!r}") from None
+        raise column_error(err.names, table.names, used or f"the formula {formula!r}") from None
 
 
 def factor_columns(formula: str, table: Table, env: Mapping[str, Any]) -> frozenset[str]:

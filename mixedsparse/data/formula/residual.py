@@ -165,19 +165,19 @@ class ResidualRequest:
 def request_of(
     residual: str | None,
     dispersion: str | None,
-    read: Callable[[str], tuple[ParsedFormula, dict[str, Any]]],
+    read: Callable[[str, str], tuple[ParsedFormula, dict[str, Any]]],
 ) -> ResidualRequest | None:
-    """Read the arguments, formulas by `read`; None where neither is given."""
+    """Read the arguments, formulas and what uses them by `read`; None where neither is given."""
     if residual is None and dispersion is None:
         return None
     text = None if residual is None else read_residual(residual)
     outer: dict[str, Any] = {}
     within = spread = None
     if text is not None:
-        within, names = read(text.formula)
+        within, names = read(text.formula, f"residual={residual!r}")
         outer |= names
     if dispersion is not None:
-        spread, names = read(f"1 ~ {read_dispersion(dispersion)}")
+        spread, names = read(f"1 ~ {read_dispersion(dispersion)}", f"dispersion={dispersion!r}")
         outer |= names
     return ResidualRequest(residual, dispersion, text, within, spread, outer)
 

@@ -26,6 +26,9 @@ from mixedsparse.core.problem.chart import Chart
 from mixedsparse.core.problem.entries import jacobian, times_units
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
+# Mean logarithm of the residual variances over sigma^2 beyond which no optimum is.
+_FURTHEST = 200.0
+
 __all__ = ["ResidualCriterion", "ResidualPoint"]
 
 
@@ -65,7 +68,7 @@ class ResidualCriterion:
     def evaluate(self, x: np.ndarray) -> ResidualPoint:
         """See `Criterion.evaluate`."""
         data = self.family.at(x[self.count :])
-        if data.at.degenerate():
+        if not np.isfinite(data.at.logdet) or abs(data.at.logdet) > _FURTHEST * data.problem.n:
             raise NotPositiveDefiniteError("The residual covariance is singular.")
         criterion: Criterion = EngineCriterion(self.engine.with_problem(data.problem), self.reml)
         if self.chart is not None:
