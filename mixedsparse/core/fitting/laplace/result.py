@@ -113,6 +113,11 @@ class GeneralizedFit:
         return None
 
     @property
+    def residual(self) -> None:
+        """None: there is no residual covariance."""
+        return None
+
+    @property
     def unidentified(self) -> None:
         """None: what is not identified has a verdict of its own."""
         return None
