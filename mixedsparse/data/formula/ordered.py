@@ -21,7 +21,7 @@ from mixedsparse.data.formula.encoders import Encoder, Transform, fit_encoder
 from mixedsparse.data.formula.parse import ParsedBar
 from mixedsparse.data.formula.translate import restore
 from mixedsparse.ground.caller import user_level
-from mixedsparse.ground.errors import DataError, FormulaError, StructureWarning
+from mixedsparse.ground.errors import DataError, FormulaError, OptionError, StructureWarning
 
 __all__ = ["fit_ordered", "structure_of"]
 
@@ -69,7 +69,10 @@ def structure_of(bar: ParsedBar, encoder: Encoder) -> Structure | None:
         _warn_of_intercept(bar, encoder)
     if kind.takes_order:
         kind = _with_times(kind, _levels(encoder, _only_factor(bar)), bar)
-    return kind.of(bar.roles * len(encoder.names))
+    try:
+        return kind.of(bar.roles * len(encoder.names))
+    except OptionError as err:
+        raise FormulaError(f"The term {bar.text!r}: {err}") from None
 
 
 def _only_factor(bar: ParsedBar) -> str:
