@@ -36,7 +36,7 @@ from mixedsparse.ground.version import __version__
 
 if TYPE_CHECKING:
     from mixedsparse import datasets
-    from mixedsparse.api import families
+    from mixedsparse.api import cov, families
     from mixedsparse.api.anova import anova
     from mixedsparse.api.compare import compare
     from mixedsparse.api.generalized import GeneralizedLinearMixedModel, GeneralizedResults, glmer
@@ -94,6 +94,7 @@ __all__ = [
     "__version__",
     "anova",
     "compare",
+    "cov",
     "datasets",
     "design",
     "families",
@@ -125,7 +126,7 @@ _HOMES = {
     "mixedsparse.ground.options": "FitOptions",
     "mixedsparse.planning": "Plan Power design plan power",
 }
-_MODULES = {"datasets": "mixedsparse.datasets", "families": "mixedsparse.api.families"}
+_MODULES = {name: f"mixedsparse.api.{name}" for name in ("cov", "families")} | {"datasets": "mixedsparse.datasets"}
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 

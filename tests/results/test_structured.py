@@ -302,3 +302,54 @@ def test_effects_that_are_not_in_order_have_no_autoregression(term, message):
 def test_equal_correlations_with_an_intercept_are_warned_of(machines):
     with pytest.warns(ms.StructureWarning, match=r"write '0 \+ Machine'"):
         ms.lmer("score ~ Machine + cs(Machine | Worker)", machines)
+
+
+def test_terms_from_arrays_take_covariances(machines, fits):
+    design = fits["cs"].model.design
+    term = design.terms[0]
+    for name, covariance in {
+        "cs": ms.cov.CS(),
+        "homcs": ms.cov.CS(hom=True),
+        "hetar1": ms.cov.AR1(hom=False),
+        "toep": ms.cov.Toep(times=(0, 1, 2)),
+        "us": ms.cov.US(),
+        "diag": ms.cov.Diag(),
+    }.items():
+        own = ms.RandomTerm("Worker", term.codes, term.z, covariance=covariance)
+        fit = ms.LinearMixedModel.from_arrays(design.y, design.X, [own]).fit()
+        assert fit.criterion == pytest.approx(fits[name].criterion, abs=1e-8)
+        assert fit.df_model == fits[name].df_model
+    with pytest.raises(DataError, match=r"covariance='cs' is no covariance: give one of ms\.cov"):
+        ms.RandomTerm("Worker", term.codes, term.z, covariance="cs")
+    with pytest.raises(ms.OptionError, match="3 different whole numbers"):
+        ms.RandomTerm("Worker", term.codes, term.z, covariance=ms.cov.AR1(times=(0, 1, 1)))
+    with pytest.raises(ms.OptionError, match="not evenly spaced"):
+        ms.RandomTerm("Worker", term.codes, term.z, covariance=ms.cov.Toep(times=(0, 1, 3)))
+
+
+@pytest.mark.parametrize(
+    ("term", "mend"),
+    [
+        ("varIdent(form = ~ 1 | g)", "dispersion='~ g'"),
+        ("corAR1(form = ~ t | g)", "residual='ar1"),
+        ("ou(0 + t | g)", "residual='car1"),
+        ("car1(0 + t | g)", "residual='car1"),
+        ("propto(0 + g | one, A)", "relations="),
+    ],
+)
+def test_spellings_of_other_programs_are_told_ours(term, mend):
+    with pytest.raises(FormulaError, match=mend):
+        ms.lmer(f"y ~ x + {term}", {"y": [1.0, 2.0], "x": [1, 2], "g": ["a", "b"], "t": [1, 2]})
+
+
+def test_what_one_row_per_cell_does_not_identify_names_the_residual():
+    data = ms.datasets.load("sleepstudy")
+    for name in ("homcs", "diag", "homtoep", "homdiag"):
+        with pytest.warns(ms.NotIdentifiedWarning, match=r"residual='us\(visit \| g\)'"):
+            fit = ms.lmer(f"Reaction ~ Days + {name}(0 + C(Days) | Subject)", data)
+        assert fit.covariance_parameters()["se"].isna().all()
+        assert fit.certificate.verdict == "not identified"
+    with pytest.raises(DataError, match=r"residual='us\(visit \| g\)'"):
+        ms.lmer("Reaction ~ Days + us(0 + C(Days) | Subject)", data)
+    # A correlation that falls with the distance tells the effects from the residuals.
+    assert ms.lmer("Reaction ~ Days + ar1(0 + Days | Subject)", data).certificate.verdict == "converged"

@@ -101,6 +101,8 @@ def unidentified(engine: Engine, search: Search, chart: Chart | None = None) -> 
     highest = 1.0 if hessian is None else float(np.abs(hessian).max(initial=0.0))
     widest = max(1.0, float(np.abs(search.theta).max(initial=0.0)))
     curved = search.step.lowest > _FLAT * highest * widest**2
+    if problem.is_structured and highest * widest**2 <= _FLAT * problem.n:
+        curved = False  # a single parameter is never flat beside others
     # The probes of an iterative search leave noise in its Hessian. By ML a variance of which the data say nothing
     # comes out as 0, where the likelihood is curved.
     pushed = not search.pls.reml and bool((search.theta[problem.layout.is_diagonal] == 0.0).any())

@@ -153,5 +153,6 @@ def _numbers(column: pd.Series, label: str) -> np.ndarray:
 
 def _spelled(response: str, names: Sequence[str], terms: Sequence[RandomTerm]) -> str:
     """Return a formula that describes the arrays, for printing."""
-    bars = [f"({' + '.join(t.columns)} | {t.group})" for t in terms]
+    names = ["" if t.structure is None else t.structure.label for t in terms]
+    bars = [f"{name}({' + '.join(t.columns)} | {t.group})" for name, t in zip(names, terms, strict=True)]
     return f"{response} ~ {' + '.join([*names, *bars])}"

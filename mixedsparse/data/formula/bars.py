@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mixedsparse.core.structures.kinds import Kind
 from mixedsparse.data.formula.names import Token, text_of, tokenise
-from mixedsparse.data.formula.structured import STRUCTURES, kind_of
+from mixedsparse.data.formula.structured import STRUCTURES, foreign_hint, kind_of
 from mixedsparse.ground.errors import FormulaError
 
 __all__ = ["Bar", "Parts", "split_formula"]
@@ -46,6 +46,8 @@ def split_formula(formula: str, bars_needed: bool = True) -> Parts:
         A side is missing, a ``|`` stands outside brackets, or there is no random-effects term.
     """
     tokens = tokenise(formula)
+    if hint := foreign_hint(tokens):
+        raise FormulaError(f"The formula {formula!r} cannot be read: {hint}.")
     tildes = [i for i, level in enumerate(_levels(tokens)) if level == 0 and tokens[i].text == "~"]
     if len(tildes) != 1:
         what = "no '~'" if not tildes else f"{len(tildes)} '~'"

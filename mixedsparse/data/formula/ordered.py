@@ -44,7 +44,7 @@ def fit_ordered(
         if len(bad):
             raise DataError(
                 f"The column {column!r} in {bar.text!r} holds {numbers[bad[0]]:g}, and {_name(bar)}() takes whole "
-                "numbers or a factor: round or rescale it."
+                f"numbers or a factor: round or rescale it, or give residual='car1({column} | g)'."
             )
         codes, coding = columns.code(alias, Contrast())
         values, codings = {**values, alias: codes}, {**codings, alias: coding}

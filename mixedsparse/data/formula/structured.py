@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from mixedsparse.core.structures.kinds import AR1, CS, RR, US, Diag, Kind, Toep
@@ -10,7 +11,7 @@ from mixedsparse.data.formula.names import Token, text_of
 from mixedsparse.ground.checks import did_you_mean
 from mixedsparse.ground.errors import FormulaError, OptionError
 
-__all__ = ["STRUCTURES", "kind_of"]
+__all__ = ["STRUCTURES", "foreign_hint", "kind_of"]
 
 # Name in a formula -> kind, and whether that name says that variances are equal; glmmTMB's second spellings too.
 _KINDS: Mapping[str, tuple[type[Kind], bool | None]] = {
@@ -37,12 +38,46 @@ _ARGUMENTS: Mapping[type[Kind], Mapping[str, type]] = {
 _EXAMPLES: Mapping[type, str] = {bool: "True or False", int: "a whole number"}
 # What other programs write around a bar, and what to write instead.
 _KNOWN = ", ".join(f"{name}(...)" for name in _KINDS)
-_ELSEWHERE: Mapping[str, str] = dict.fromkeys(
-    ("ou", "gau", "mat", "exp", "propto", "equalto", "gp", "fulldummy"),
-    f"write '(x | g)' for a full covariance matrix, '(x || g)' for a diagonal one, or one of {_KNOWN}",
-) | {"zerocorr": "write '(x || g)', or 'diag(x | g)'"}
+_BY_DISTANCE = (
+    "for correlations that fall with the time between rows write residual='car1(time | g)', or 'ar1(0 + time | g)' for "
+    "effects at whole numbers"
+)
+_RELATED = "write '(x | rel(g))' and give the matrix of the levels as relations={'g': matrix}"
+_ELSEWHERE: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("gau", "mat", "gp", "fulldummy"),
+        f"write '(x | g)' for a full covariance matrix, '(x || g)' for a diagonal one, or one of {_KNOWN}",
+    ),
+    **dict.fromkeys(("ou", "car1"), _BY_DISTANCE),
+    **dict.fromkeys(("propto", "equalto"), _RELATED),
+    "zerocorr": "write '(x || g)', or 'diag(x | g)'",
+}
 STRUCTURES = (*_KINDS, *_ELSEWHERE)
 _BOOLEANS = {"True": True, "TRUE": True, "False": False, "FALSE": False}
+
+
+# What nlme writes as arguments, and what to write instead.
+_NLME: Mapping[str, str] = {
+    "varIdent": "the argument dispersion='~ g' of lmer",
+    "varPower": "the argument dispersion='~ log(x)' of lmer",
+    "varExp": "the argument dispersion='~ x' of lmer",
+    "corAR1": "the argument residual='ar1(time | g)' of lmer",
+    "corCAR1": "the argument residual='car1(time | g)' of lmer",
+    "corCompSymm": "the argument residual='cs(1 | g)' of lmer",
+    "corSymm": "the argument residual='us(visit | g)' of lmer",
+    "pdSymm": "'(x | g)'",
+    "pdDiag": "'diag(x | g)'",
+    "pdIdent": "'homdiag(x | g)'",
+    "pdCompSymm": "'homcs(0 + f | g)'",
+}
+
+
+def foreign_hint(tokens: Sequence[Token]) -> str:
+    """Say what to write in place of nlme's classes of variances and correlations; empty where there are none."""
+    for token, after in pairwise(tokens):
+        if token.kind == "name" and token.text in _NLME and after.text == "(":
+            return f"{token.text}() is a class of nlme: write {_NLME[token.text]}"
+    return ""
 
 
 def kind_of(name: str, arguments: Sequence[Sequence[Token]], text: str) -> Kind:
