@@ -353,3 +353,17 @@ def test_what_one_row_per_cell_does_not_identify_names_the_residual():
         ms.lmer("Reaction ~ Days + us(0 + C(Days) | Subject)", data)
     # A correlation that falls with the distance tells the effects from the residuals.
     assert ms.lmer("Reaction ~ Days + ar1(0 + Days | Subject)", data).certificate.verdict == "converged"
+
+
+@pytest.mark.filterwarnings("ignore::mixedsparse.SingularFitWarning")
+@pytest.mark.parametrize("options", [{"residual": "ar1(Days | Subject)"}, {"dispersion": "~ Days"}], ids=str)
+def test_structures_stand_beside_residual_covariances(options):
+    data = ms.datasets.load("sleepstudy")
+    cs, us = (ms.lmer(f"Reaction ~ Days + {name}(Days | Subject)", data, **options) for name in ("cs", "us"))
+    diag, apart = (
+        ms.lmer(f"Reaction ~ Days + {t}", data, **options) for t in ("diag(Days | Subject)", "(Days || Subject)")
+    )
+    for one, other in ((cs, us), (diag, apart)):
+        assert one.criterion == pytest.approx(other.criterion, abs=1e-7)
+        assert one.df_model == other.df_model
+        np.testing.assert_allclose(one.coef_table(), other.coef_table(), rtol=1e-5, atol=1e-12)

@@ -30,6 +30,8 @@ NOISE = 2e-15
 _LARGEST_NOISE = 1e-6
 # Points with a singular residual covariance that a search may pass by a wild step.
 _WILD_STEPS = 2
+# Steps in the parameters of structures that are too short to learn from.
+_TOO_SHORT = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,5 +185,8 @@ class CriterionObjective:
     def accept(self, at: Place, trial: tuple[np.ndarray, Evaluated], step: Step) -> Place:
         """See `Objective.accept`."""
         found = self.criterion.differentiate(trial[1], exact=self._near(step))
+        # A step as short as the distance kept from the ends of a shape is cut there, and teaches nothing.
+        if self.chart is not None and step.length < _TOO_SHORT:
+            return Place(*trial, found, np.zeros_like(at.missing) if found.kind == "exact" else at.missing)
         missing = lacking(self.layout, at.missing, at.theta, at.derivatives, found, step)
         return Place(*trial, found, missing)

@@ -19,6 +19,7 @@ __all__ = [
     "check_levels",
     "check_plain_bars",
     "check_size",
+    "check_unstructured",
     "empty_effect",
     "like_the_residual",
     "nothing_left",
@@ -113,13 +114,17 @@ def check_size(term: RandomTerm, weights: np.ndarray | None, residual: bool = Tr
     if len(empty):
         raise empty_effect(term, int(empty[0]))
     check_levels(term)
-    if not residual and term.structure is not None:
+    if residual and term_is_like_residual(term, weights):
+        raise like_the_residual(term, len(term.codes))
+
+
+def check_unstructured(term: RandomTerm) -> None:
+    """Refuse a covariance structure in a generalized model."""
+    if term.structure is not None:
         raise FormulaError(
             f"The effects of {term.group!r} have the covariance structure {term.structure.label!r}, which generalized "
             "models do not take: write '(x | g)' for any covariance or '(x || g)' for none."
         )
-    if residual and term_is_like_residual(term, weights):
-        raise like_the_residual(term, len(term.codes))
 
 
 def empty_effect(term: RandomTerm, position: int) -> DataError:

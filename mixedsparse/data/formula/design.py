@@ -226,6 +226,8 @@ def make_design(
     prior = checks.weights(known["weights"], phrase("weights", weights)) if "weights" in known else None
     for term in terms:
         checks.check_size(term, prior, residual=domain is None and request is None)
+        if domain:
+            checks.check_unstructured(term)
     kept_aside = {name: take(value, keep) for name, value in aside.items()}
     side = None if request is None else request.build(aside, keep, n, terms, coded)
     label, y = parsed.response.label, columns.expression(parsed.response)
