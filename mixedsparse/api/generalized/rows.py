@@ -211,5 +211,6 @@ class RowsMixin(ResultsBase):
         """
         from mixedsparse.prediction.generalized import stream_generalized
 
-        arguments = path, source, columns, random, new_levels
-        return stream_generalized(self._fitted, *arguments, type=type, offset=offset, progress=progress)
+        return stream_generalized(
+            self._fitted, path, source, columns, random, new_levels, type=type, offset=offset, progress=progress
+        )
