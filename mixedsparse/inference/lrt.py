@@ -20,6 +20,7 @@ from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.comparable import check_same_data, same_fixed_part
 from mixedsparse.inference.drop1 import SMALL_SAMPLES
 from mixedsparse.inference.lrt_bootstrap import Ratios, bootstrap_tail
+from mixedsparse.inference.nested_residuals import check_nested_residuals
 from mixedsparse.inference.nested_structures import check_nested_structures
 from mixedsparse.inference.refit import check_exact
 from mixedsparse.inference.refit import refit as refit_by
@@ -49,6 +50,7 @@ def likelihood_ratios(
     check_same_data(dict(zip(labels, models, strict=True)))
     order = by_size(models)
     check_nested_structures([models[i] for i in order], [labels[i] for i in order])
+    check_nested_residuals([models[i] for i in order], [labels[i] for i in order])
     if refit:
         fits = _by_ml(models, labels)
     else:

@@ -106,6 +106,11 @@ def _sandwich(moves: JointMoves, direction: np.ndarray) -> np.ndarray:
 def _expected(moves: JointMoves, fitted: Fitted) -> np.ndarray:
     """Inverse of tr(P V_i P V_j) / 2, from dense matrices of whitened rows."""
     data, pls, n = moves.point.data, moves.pls, fitted.nobs
+    if data.problem.coupled or any(term.codes.ndim == 2 for term in data.problem.terms):
+        raise BackendError(
+            "information='expected' with a residual covariance knows rows of one level and no relationships: use "
+            "information='observed'."
+        )
     if n > _MOST_ROWS:
         raise BackendError(
             f"information='expected' with a residual covariance takes matrices of {n:,} x {n:,} rows, more than "

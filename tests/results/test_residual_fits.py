@@ -223,3 +223,31 @@ def test_likelihood_of_parameters_is_that_of_the_fit(mmrm):
 def test_what_does_not_know_residual_parameters_says_so(mmrm, call):
     with pytest.raises(ms.BackendError, match=r"parameters of residual="):
         call(mmrm)
+
+
+def test_likelihood_ratios_go_along_nested_structures(fev):
+    structures = ["homcs", "homtoep", "toep", "us"]
+    fits = [ms.lmer("FEV1 ~ ARMCD*AVISIT", fev, residual=name + VISITS, reml=False) for name in structures]
+    table = ms.anova(*fits)
+    assert table["Df"].tolist()[1:] == [2.0, 3.0, 3.0]
+    # gls of nlme and mmrm have the same -2 log L for compound symmetry and the unstructured covariance.
+    assert (table["Chisq"].iloc[1:] >= 0).all()
+    autoregressive = ms.lmer("FEV1 ~ ARMCD*AVISIT", fev, residual="ar1" + VISITS, reml=False)
+    assert ms.anova(autoregressive, fits[1])["Df"].iloc[1] == 2.0
+    with pytest.raises(ms.OptionError, match=r"no special case of .* compare AIC"):
+        ms.anova(fits[0], ms.lmer("FEV1 ~ ARMCD*AVISIT", fev, residual="hetar1" + VISITS, reml=False))
+    slopes = ms.lmer("FEV1 ~ ARMCD*AVISIT + (1 | USUBJID)", fev, reml=False)
+    assert ms.anova(slopes, fits[-1])["Df"].iloc[1] == 8.0
+
+
+def test_likelihood_ratios_of_strata():
+    teeth = ms.datasets.load("Orthodont")
+    plain, strata, both, other = (
+        ms.lmer("distance ~ age*Sex + (1 | Subject)", teeth, reml=False, **given)
+        for given in ({}, {"dispersion": "~ Sex"}, {"dispersion": "~ Sex + age"}, {"dispersion": "~ log(age)"})
+    )
+    # anova of lme fits with and without weights = varIdent(form = ~ 1 | Sex), nlme 3.1-162: L.Ratio 19.286707
+    assert ms.anova(plain, strata)["Chisq"].iloc[1] == pytest.approx(19.286707, abs=1e-5)
+    assert ms.anova(strata, both)["Df"].iloc[1] == 1.0
+    with pytest.raises(ms.OptionError, match="no special case"):
+        ms.anova(other, both)
