@@ -14,17 +14,22 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import mixedsparse as ms
+from benchmarks.coverage import generalized
 from benchmarks.coverage.designs import DESIGNS
-from benchmarks.coverage.measures import MEASURES, Measure, simulated
+from benchmarks.coverage.measures import MEASURES, simulated
 from benchmarks.coverage.report import report
 from benchmarks.coverage.rows import OUT, CoverageRow, rows_of
 from benchmarks.shared.records import read_rows, write_rows
 
 __all__ = ["main"]
+
+EVERY: Mapping[str, Callable[[], Any]] = {**DESIGNS, **generalized.DESIGNS}
+ASKED: Mapping[Callable[[Any], Any], bool] = {**MEASURES, **generalized.MEASURES}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.report:
         for key in options.designs:
             for dear, limit in ((False, options.replicates), (True, options.dear)):
-                chosen = [m for m, is_dear in MEASURES.items() if is_dear == dear and m.__name__ in options.measures]
+                own = MEASURES if key in DESIGNS else generalized.MEASURES
+                chosen = [m for m, is_dear in own.items() if is_dear == dear and m.__name__ in options.measures]
                 if chosen and limit:
                     new = _measured(key, chosen, limit, options.seed, options.seconds)
                     rows = _merged(rows, new)
@@ -46,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description=__doc__)
-    names = [measure.__name__ for measure in MEASURES]
-    parser.add_argument("--designs", nargs="+", choices=DESIGNS, default=list(DESIGNS), metavar="NAME")
+    names = [measure.__name__ for measure in ASKED]
+    parser.add_argument("--designs", nargs="+", choices=EVERY, default=list(EVERY), metavar="NAME")
     parser.add_argument("--measures", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--replicates", type=int, default=2000, help="of quick measures (default 2000)")
     parser.add_argument("--dear", type=int, default=400, help="of measures that refit many times (default 400)")
@@ -59,14 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measured(key: str, measures: Sequence[Measure], limit: int, seed: int, seconds: float) -> list[CoverageRow]:
+def _measured(
+    key: str, measures: Sequence[Callable[[Any], Any]], limit: int, seed: int, seconds: float
+) -> list[CoverageRow]:
     """Rates of `measures` in one design."""
+    draws: Iterator[Any] = (simulated if key in DESIGNS else generalized.simulated)(EVERY[key](), limit, seed)
     started, found = time.perf_counter(), []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ms.MixedSparseWarning)
-        for one in itertools.takewhile(
-            lambda _: time.perf_counter() - started < seconds, simulated(DESIGNS[key](), limit, seed)
-        ):
+        for one in itertools.takewhile(lambda _: time.perf_counter() - started < seconds, draws):
             found += [measure(one) for measure in measures]
     count = len(found) // len(measures)
     names = ", ".join(measure.__name__ for measure in measures)
@@ -77,7 +84,7 @@ def _measured(key: str, measures: Sequence[Measure], limit: int, seed: int, seco
 def _merged(old: Sequence[CoverageRow], new: Sequence[CoverageRow]) -> list[CoverageRow]:
     """`old` rows, those measured again replaced, in the order of designs."""
     known = {(row.design, row.quantity, row.method): row for row in (*old, *new)}
-    order = list(DESIGNS)
+    order = list(EVERY)
     return sorted(known.values(), key=lambda row: order.index(row.design))
 
 

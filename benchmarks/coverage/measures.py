@@ -14,12 +14,14 @@ from benchmarks.coverage.designs import Design
 
 __all__ = [
     "INTERVAL_DRAWS",
+    "LEVEL",
     "MEASURES",
     "RESIDUAL_DRAWS",
     "TEST_DRAWS",
     "Measure",
     "Replicate",
     "Shares",
+    "by_kind",
     "simulated",
 ]
 
@@ -168,10 +170,15 @@ def residual_tests(one: Replicate) -> Shares:
 
 def _by_parameter(one: Replicate, method: str, limits: pd.DataFrame) -> Shares:
     """Shares by kind of parameter; an interval that is not there (NaN) does not hold."""
-    truth, kinds = one.design.parameters(), {}
+    return by_kind({"Intercept": one.design.intercept} | one.design.parameters(), method, limits)
+
+
+def by_kind(truth: Mapping[str, float], method: str, limits: pd.DataFrame) -> Shares:
+    """Shares by kind of parameter of limits of a method; coefficients without a truth are 0."""
+    kinds: dict[str, list[float]] = {}
     for name in limits.index:
         if name in truth or not name.startswith(("sd(", "cor(", "sigma")):
-            value = truth.get(name, one.design.intercept if name == "Intercept" else 0.0)
+            value = truth.get(name, 0.0)
             kinds.setdefault(_kind(name, value), []).append(_held(limits.loc[[name]], value))
     return {(kind, method): float(np.mean(hits)) for kind, hits in kinds.items()}
 

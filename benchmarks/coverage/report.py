@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from benchmarks.coverage import generalized
 from benchmarks.coverage.designs import DESIGNS
 from benchmarks.coverage.measures import INTERVAL_DRAWS, RESIDUAL_DRAWS, TEST_DRAWS
 from benchmarks.coverage.rows import CoverageRow
@@ -32,6 +34,8 @@ _ORDER = (
     "sigma",
     "test of a variance of 0",
     "test of residuals",
+    "recovery of coefficients",
+    "recovery of standard deviations",
 )
 _NOTES = {
     "standard deviations of 0": (
@@ -46,6 +50,14 @@ _NOTES = {
 }
 
 
+_GENERALIZED = """# Generalized models
+
+Binary, binomial and count designs, by Laplace's approximation unless nodes of quadrature are given. "Recovery" is the
+mean of the estimates over the truth, in percent: 100 means no bias. Responses that the fixed part separates are drawn
+again.
+"""
+
+
 def report(rows: Sequence[CoverageRow]) -> str:
     """Return all tables, with the designs that they name."""
     states = sorted({f"{row.commit} ({row.date})" for row in rows})
@@ -54,30 +66,33 @@ def report(rows: Sequence[CoverageRow]) -> str:
         f"{min(counts)} to {max(counts)} replicates; {INTERVAL_DRAWS} draws behind a bootstrap interval, {TEST_DRAWS} "
         f"behind a bootstrap p-value, {RESIDUAL_DRAWS} behind a test of residuals. Commits: {', '.join(states)}.\n"
     )
-    parts = [_HEAD, effort, _designs(rows)]
+    linear = _part(rows, DESIGNS, "")
+    more = _part(rows, generalized.DESIGNS, "Generalized: ")
+    return "\n".join([_HEAD, effort, *linear, *([_GENERALIZED, *more] if more else [])])
+
+
+def _part(rows: Sequence[CoverageRow], designs: Mapping[str, Callable[[], Any]], what: str) -> list[str]:
+    """Designs of one kind, and a section per quantity."""
+    rows = [row for row in rows if row.design in designs]
+    if not rows:
+        return []
+    keys = [key for key in designs if any(row.design == key for row in rows)]
+    lines = []
+    for key in keys:
+        design = designs[key]()
+        lines.append((key, design.name, f"`{design.formula.replace('|', chr(92) + '|')}`"))
+    parts = [table(("design", "rows", "model"), lines) + "\n"]
     for quantity in _ORDER:
         chosen = [row for row in rows if row.quantity == quantity]
-        if not chosen:
-            continue
-        note = f"\n{_NOTES[quantity]}\n" if quantity in _NOTES else ""
-        parts.append(f"## {quantity.capitalize()}\n{note}\n{_table(chosen)}\n")
-    return "\n".join(parts)
+        if chosen:
+            note = f"\n{_NOTES[quantity]}\n" if quantity in _NOTES and not what else ""
+            heading = f"{what}{quantity}"
+            parts.append(f"## {heading[0].upper()}{heading[1:]}\n{note}\n{_table(chosen, keys)}\n")
+    return parts
 
 
-def _designs(rows: Sequence[CoverageRow]) -> str:
-    lines = []
-    for key in _keys(rows):
-        design = DESIGNS[key]()
-        lines.append((key, design.name, f"`{design.formula.replace('|', chr(92) + '|')}`"))
-    return table(("design", "rows", "model"), lines) + "\n"
-
-
-def _keys(rows: Sequence[CoverageRow]) -> list[str]:
-    return [key for key in DESIGNS if any(row.design == key for row in rows)]
-
-
-def _table(rows: Sequence[CoverageRow]) -> str:
-    keys = _keys(rows)
+def _table(rows: Sequence[CoverageRow], every: Sequence[str]) -> str:
+    keys = [key for key in every if any(row.design == key for row in rows)]
     found = {(row.method, row.design): row for row in rows}
     methods = dict.fromkeys(row.method for row in rows)
     lines = [(method, *(_cell(found.get((method, key))) for key in keys)) for method in methods]

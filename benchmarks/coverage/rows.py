@@ -28,7 +28,7 @@ class CoverageRow:
     quantity, method : str
         ``coefficients`` and ``Wald, satterthwaite``, for example.
     nominal : float
-        What the rate should be: .95 of intervals, .05 of tests.
+        What the rate should be: .95 of intervals, .05 of tests, 1 of estimates over the truth (``recovery of ...``).
     rate, error : float
         Share of intervals that hold the truth or of tests that reject it, and its Monte-Carlo standard error: over
         replicates, within which intervals are dependent.
@@ -59,13 +59,17 @@ def rows_of(design: str, found: Iterable[Shares], commit: str, date: str) -> lis
             design=design,
             quantity=quantity,
             method=method,
-            nominal=0.05 if quantity.startswith("test") else 0.95,
+            nominal=_nominal(quantity),
             rate=round(float(np.mean(values)), 4),
             error=round(_error(np.array(values)), 4),
             replicates=len(values),
         )
         for (quantity, method), values in collected.items()
     ]
+
+
+def _nominal(quantity: str) -> float:
+    return 0.05 if quantity.startswith("test") else 1.0 if quantity.startswith("recovery") else 0.95
 
 
 def _error(values: np.ndarray) -> float:

@@ -1,7 +1,8 @@
 """Random models, bad inputs, damaged files, threads and faults: ``python -m benchmarks.fuzz``.
 
 Prints everything that does not hold, writes the counts into a CSV file and the table of the README; the exit status is
-0 if all holds. What lme4 reaches on the random models is stored, so that R is not needed; ``--lme4`` makes it anew.
+0 if all holds. What lme4 and glmmTMB reach on the random models is stored, so that R is not needed; ``--lme4`` and
+``--glmmtmb`` make it anew.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from benchmarks.fuzz import lme4_fits
+from benchmarks.fuzz import glmmtmb_fits, lme4_fits
 from benchmarks.fuzz.attempt import Finding
 from benchmarks.fuzz.designs import random_model
 from benchmarks.fuzz.files import check_files
+from benchmarks.fuzz.generalized_designs import random_generalized
+from benchmarks.fuzz.generalized_models import check_generalized
 from benchmarks.fuzz.inputs import check_inputs
 from benchmarks.fuzz.models import check_models
 from benchmarks.fuzz.processes import check_processes
@@ -29,7 +32,7 @@ __all__ = ["main"]
 
 SEED = 2026
 MODELS = 300
-KINDS = ("models", "inputs", "files", "processes")
+KINDS = ("models", "generalized", "inputs", "files", "processes")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,8 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         models = [random_model(options.seed, number) for number in range(options.models)]
         if options.lme4:
             lme4_fits.make(models, folder)
+        generalized = [random_generalized(options.seed, number) for number in range(options.models)]
+        if options.glmmtmb:
+            glmmtmb_fits.make(generalized, folder)
         findings = []
-        for found in _findings(options.kinds, models, folder):
+        for found in _findings(options.kinds, models, generalized, folder):
             findings.append(found)
             if found.fault:
                 print(f"{found.kind}, {found.check}: {found.case}: {found.fault}", flush=True)
@@ -53,10 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(row.held == row.tried for row in rows) else 1
 
 
-def _findings(kinds: Sequence[str], models: Sequence, folder: Path) -> Iterator[Finding]:
+def _findings(kinds: Sequence[str], models: Sequence, generalized: Sequence, folder: Path) -> Iterator[Finding]:
     theirs = lme4_fits.stored()
     parts = {
         "models": lambda: check_models(models, theirs),
+        "generalized": lambda: check_generalized(generalized, glmmtmb_fits.stored()),
         "inputs": check_inputs,
         "files": lambda: check_files(folder),
         "processes": lambda: check_processes(folder),
@@ -83,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=SEED, help=f"of the random models (default {SEED}; others: no table)"
     )
     parser.add_argument("--lme4", action="store_true", help="fit the random models by lme4 anew, which needs R")
+    parser.add_argument("--glmmtmb", action="store_true", help="the same for the generalized ones by glmmTMB")
     parser.add_argument("--out", type=Path, default=OUT, help="CSV file to write")
     parser.add_argument("--readme", type=Path, default=REPOSITORY / "README.md", help="page with the table")
     return parser

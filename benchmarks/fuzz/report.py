@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.fuzz import files, inputs, models, processes
+from benchmarks.fuzz import files, generalized_models, inputs, models, processes
 from benchmarks.fuzz.attempt import Finding
 from benchmarks.shared.records import RESULTS
 from benchmarks.shared.text import table
@@ -15,7 +15,10 @@ __all__ = ["BEGIN", "END", "OUT", "FuzzRow", "count", "render"]
 OUT = RESULTS / "fuzz.csv"
 BEGIN = "<!-- fuzz table: begin -->"
 END = "<!-- fuzz table: end -->"
-ASKED = {models.KIND: models.CHECKS, inputs.KIND: inputs.CHECKS, files.KIND: files.CHECKS, **processes.CHECKS}
+ASKED = {
+    **{room.KIND: room.CHECKS for room in (models, generalized_models, inputs, files)},
+    **processes.CHECKS,
+}
 
 
 @dataclass(frozen=True)
