@@ -90,3 +90,18 @@ def test_the_lower_of_several_optima_with_large_variances_is_found():
     fit = ms.glmer("y ~ x + I(x**2) + (1 | g)", data, link="probit")
     assert fit.criterion == pytest.approx(15.6250218, abs=1e-5)
     assert fit.theta[0] == pytest.approx(19.744, abs=1e-2)
+
+
+def test_a_probability_that_rounds_to_1_has_a_deviance_of_0():
+    family, one = ms.families.Binomial("cloglog"), np.ones(3)
+    with np.errstate(all="raise"):
+        found = family.deviances(np.array([1.0, 0.0, 0.5]), one, np.array([1.0, 0.0, 0.5]))
+    assert found.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_components_of_a_fit_without_estimates_are_refused():
+    data = pd.DataFrame({"x": np.repeat([0, 1], 30), "g": np.tile(np.arange(6), 10)})
+    with pytest.warns(ms.ConvergenceWarning, match="Separated"):
+        fit = ms.glmer("I(x == 1) ~ x + (1 | g)", data)
+    with pytest.raises(ms.DataError, match="rePCA needs estimates"):
+        fit.rePCA()

@@ -151,6 +151,7 @@ class DiagnosticsMixin(ResultsBase):
         """
         from mixedsparse.inference.pca import random_pca
 
+        self._fitted.needs_optimum("rePCA")
         return random_pca(self._fitted, corr)
 
     def get(self, name: str) -> Any:

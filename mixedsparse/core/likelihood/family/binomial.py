@@ -75,8 +75,7 @@ class Binomial(Family):
         return (m * y + 0.5) / (m + 1.0)
 
     def deviances(self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            return np.asarray(2.0 * m * (xlogy(y, y / mu) + xlogy(1.0 - y, (1.0 - y) / (1.0 - mu))))
+        return np.asarray(2.0 * m * (_excess(y, mu) + _excess(1.0 - y, 1.0 - mu)))
 
     def cumulative(
         self, y: np.ndarray, m: np.ndarray, mu: np.ndarray, psi: float = 0.0
@@ -91,6 +90,12 @@ class Binomial(Family):
         out, known = np.full(mu.shape, np.nan), np.isfinite(m) & np.isfinite(mu)  # rows with missing values stay so
         out[known] = rng.binomial(m[known].astype(np.int64), mu[known]) / m[known]
         return out
+
+
+def _excess(share: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Return share log(share / probability), 0 at 0 whatever the probability."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return xlogy(share, np.where(share > 0, share / probability, 1.0))
 
 
 def _entropy(share: np.ndarray) -> np.ndarray:
