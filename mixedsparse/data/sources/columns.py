@@ -16,7 +16,8 @@ from mixedsparse.data.formula.grouping import factorise
 from mixedsparse.data.formula.kinds import Sort
 from mixedsparse.data.sizes import LARGEST, too_large
 from mixedsparse.data.sources.database import Database, inside
-from mixedsparse.data.sources.expressions import Standardised, as_number
+from mixedsparse.data.sources.expressions import Standardised
+from mixedsparse.data.sources.portable import as_number, count_true, is_infinite, is_nan
 from mixedsparse.data.sources.working import Number
 from mixedsparse.ground.errors import DataError
 
@@ -102,9 +103,9 @@ class SourceColumns:
         table = self.database.table
         self._check_types()
         absent = {name: _missing(table[name]) for name in self.used}
-        counts = {f"missing{i}": mask.cast("int64").sum() for i, mask in enumerate(absent.values())}
+        counts = {f"missing{i}": count_true(mask) for i, mask in enumerate(absent.values())}
         complete = reduce(and_, (~mask for mask in absent.values()))
-        row = self._one_row(table.aggregate(total=table.count(), complete=complete.cast("int64").sum(), **counts))
+        row = self._one_row(table.aggregate(total=table.count(), complete=count_true(complete), **counts))
         self.total, self.n = int(row["total"]), int(row["complete"] or 0)
         found = zip(self.used, (int(row[name] or 0) for name in counts), strict=True)
         self.missing = {name: count for name, count in found if count}
@@ -143,6 +144,7 @@ class SourceColumns:
         import pyarrow.compute as pc
 
         if key not in self.factors:
+            expression = self.database.key(expression)
             values = self.database.read(self.table.select(value=expression).distinct())
             if pc.any(pc.is_null(values["value"], nan_is_null=True)).as_py():
                 raise DataError(f"The grouping factor {label!r} is missing in some rows: remove these rows first.")
@@ -158,7 +160,7 @@ class SourceColumns:
     def are_binary(self, expression: Any, low: float = 0.0, high: float = 1.0) -> bool:
         """Whether a number that lies between `low` and `high` is one of them in all rows."""
         value = as_number(expression)
-        between = ((value > low) & (value < high)).cast("int64").sum()
+        between = count_true((value > low) & (value < high))
         return int(self._one_row(self.table.aggregate(between=between))["between"] or 0) == 0
 
     def numbers(self, expressions: Mapping[str, tuple[str, Any]]) -> dict[str, tuple[Number, Moments]]:
@@ -177,11 +179,11 @@ class SourceColumns:
             return {}
         aggregates = {}
         for i, value in enumerate(inner.values()):
-            bad = value.isnull() | value.isnan() | value.isinf()
+            bad = value.isnull() | is_nan(value) | is_infinite(value)
             finite = bad.ifelse(0.0, value)
             good = (finite.abs() > LARGEST).ifelse(0.0, finite)  # squares that overflow are an error in a database
             aggregates |= {
-                f"bad{i}": bad.cast("int64").sum(),
+                f"bad{i}": count_true(bad),
                 f"mean{i}": good.mean(),
                 f"deviation{i}": good.std(how="pop"),
                 f"low{i}": finite.min(),
@@ -228,4 +230,4 @@ def _number(inner: Any, value: Any, moments: Moments, n: int) -> Number:
 
 
 def _missing(value: Any) -> Any:
-    return value.isnull() | value.isnan() if value.type().is_floating() else value.isnull()
+    return value.isnull() | is_nan(value) if value.type().is_floating() else value.isnull()

@@ -56,6 +56,8 @@ class Database:
     categories: Callable[[str], Any] = staticmethod(lambda column: None)
     lost: Mapping[str, Sort] = MappingProxyType({})
     stamps: tuple[Stamp, ...] = ()
+    # What to do where it cannot be read.
+    mend = "Check that every file is complete and that its columns have the same types in all of them"
     _note: Callable[[int, int], None] | None = None
     _done = _expected = 0
 
@@ -66,6 +68,10 @@ class Database:
     def expect(self, queries: int) -> None:
         """Say how many queries there are still to come."""
         self._expected = self._done + queries
+
+    def key(self, value: Any) -> Any:
+        """Return what distinct values are taken of, and joined on, for a factor's column or expression."""
+        return value
 
     def check_names(self, used: Collection[str]) -> None:
         """Refuse columns that others are called like; SQL does not tell upper case from lower.
@@ -105,8 +111,7 @@ class Database:
         DataError
             The database could not do it; its own words are in the message.
         """
-        mend = "Check that every file is complete and that its columns have the same types in all of them"
-        with self.guarded("could not be read", mend):
+        with self.guarded("could not be read", self.mend):
             yield from self._batches(expression, rows)
         self._check_same()
         self._done += 1
@@ -202,8 +207,19 @@ class DuckDB(Database):
 class IbisDatabase(Database):
     """A table expression of any other back end of Ibis."""
 
+    mend = (
+        "Check that the connection is open; where the database cannot compute what the formula asks for, add it as a "
+        "column, or write the rows to a Parquet file and fit that"
+    )
+
     def __init__(self, table: Any, name: str) -> None:
         self.table, self.name = table, name
+
+    def key(self, value: Any) -> Any:
+        """See `Database.key`: text for text of any kind, since enumerations and identifiers are not joined to it."""
+        if value.type().is_uuid():
+            return value.cast("string")
+        return value + "" if value.type().is_string() else value
 
     def _upload(self, table: pa.Table) -> Any:
         import ibis

@@ -26,8 +26,9 @@ from mixedsparse.data.formula.translate import aliases_in
 from mixedsparse.data.sizes import Sizes, check_sizes
 from mixedsparse.data.sources.columns import Moments, SourceColumns, code_key, sort_of_type
 from mixedsparse.data.sources.database import Database
-from mixedsparse.data.sources.expressions import as_number, translate
+from mixedsparse.data.sources.expressions import translate
 from mixedsparse.data.sources.opening import location_of, open_source
+from mixedsparse.data.sources.portable import as_number
 from mixedsparse.data.sources.reading import read_formula
 from mixedsparse.data.sources.remote import RemoteSource, summaries
 from mixedsparse.data.sources.sides import EncodedSide, SideReader

@@ -14,22 +14,12 @@ import numpy as np
 
 from mixedsparse.data.formula.arithmetic import ambiguous_sum
 from mixedsparse.data.formula.translate import restore
+from mixedsparse.data.sources.portable import as_number, is_nan
 from mixedsparse.ground.errors import FormulaError, MixedSparseError
 
-__all__ = ["Standardised", "Translation", "as_number", "translate"]
+__all__ = ["Standardised", "Translation", "translate"]
 
 _NAN = float("nan")
-
-
-def as_number(value: Any) -> Any:
-    """Ibis value as float64, truth values as 0 and 1."""
-    import ibis
-
-    if not isinstance(value, ibis.Value):
-        return ibis.literal(float(value))
-    if value.type().is_boolean():
-        value = value.cast("int8")
-    return value if value.type().is_float64() else value.cast("float64")
 
 
 def _is_truth(value: Any) -> bool:
@@ -54,6 +44,7 @@ def _choice(condition: Any, value: Any, otherwise: Any) -> Any:
 
 
 def _where(condition: Any, value: Any, otherwise: Any) -> Any:
+    value, otherwise = (as_number(one) if isinstance(one, (int, float)) else one for one in (value, otherwise))
     return condition.ifelse(value, otherwise)
 
 
@@ -125,7 +116,7 @@ def _ordered(*operands: Any) -> Any:
     import ibis
 
     floating = [value for value in operands if hasattr(value, "type") and value.type().is_floating()]
-    return reduce(and_, (~value.isnan() for value in floating), ibis.literal(True))
+    return reduce(and_, (~is_nan(value) for value in floating), ibis.literal(True))
 
 
 # Transforms that look at all rows first: what to write instead.
@@ -278,7 +269,9 @@ class _Translator(ast.NodeVisitor):
     def _operand(value: Any) -> Any:
         import ibis
 
-        return ibis.literal(value) if isinstance(value, (int, float)) else value
+        if isinstance(value, bool):
+            return ibis.literal(value)
+        return as_number(value) if isinstance(value, (int, float)) else value
 
 
 def _function_name(node: ast.expr) -> str | None:

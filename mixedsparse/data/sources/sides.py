@@ -16,7 +16,8 @@ from mixedsparse.data.formula.parse import ParsedFormula
 from mixedsparse.data.formula.structure import Products, read_products
 from mixedsparse.data.formula.translate import is_coerced, restore
 from mixedsparse.data.sources.columns import SourceColumns, code_key, sort_of_type
-from mixedsparse.data.sources.expressions import Standardised, Translation, as_number, translate
+from mixedsparse.data.sources.expressions import Standardised, Translation, translate
+from mixedsparse.data.sources.portable import as_number
 from mixedsparse.ground.errors import FormulaError
 
 __all__ = ["EncodedSide", "SideReader"]

@@ -1,0 +1,223 @@
+"""The same models on every back end of Ibis that can be had: SQLite, Polars, and a PostgreSQL server of our own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import uuid
+import warnings
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mixedsparse as ms
+
+ibis = pytest.importorskip("ibis")
+
+MODELS = {
+    "crossed": "y ~ x + (1 | g) + (1 | h)",
+    "one factor": "y ~ x + (1 | g)",
+    "slope": "y ~ x + (1 + x | g)",
+    "slope apart": "y ~ x + (x || g)",
+    "factor": "y ~ f + (1 | g)",
+    "factor by number": "y ~ f * x + (1 | h)",
+    "two factors": "y ~ f * k + (1 | g)",
+    "interaction alone": "y ~ f:k + (1 | g)",
+    "no intercept": "y ~ 0 + f + (1 | g)",
+    "numbers as a factor": "y ~ C(level) + (1 | g)",
+    "slope of a factor": "y ~ x + (f | h)",
+    "slope beside a factor": "y ~ f + x + (1 | g) + (0 + x | h)",
+    "group of two": "y ~ x + (1 | g:h)",
+    "nested": "y ~ x + (1 | g / h)",
+    "groups of whole numbers": "y ~ x + (1 | level)",
+    "missing": "y ~ missing + (1 | g)",
+    "NaN": "y ~ gap + (1 | g)",
+    "scale": "y ~ scale(x) + (1 | g)",
+    "center": "y ~ center(x) + (1 | h)",
+    "square": "y ~ x + I(x ** 2) + (1 | g)",
+    "logarithm": "y ~ log(x + 10) + (1 | g)",
+    "left side": "log(y + 20) ~ x + (1 | g)",
+    "where": "y ~ where(x > 3, 1, 0) + (1 | g)",
+    "remainder": "y ~ I(level % 2) + (1 | g)",
+    "comparison": "y ~ I(x > 3) + (1 | g)",
+    "products": "y ~ x * z + (1 | g:k)",
+}
+OPTIONS = {
+    "contrasts": ("y ~ f * x + (1 | g)", {"contrasts": {"f": "sum"}}),
+    "weights and offset": ("y ~ x + (1 | g)", {"weights": "w", "offset": "o"}),
+    "maximum likelihood": ("y ~ x + (1 | g)", {"reml": False}),
+    "answers": ("answer ~ x + (1 | g)", {"family": "binomial"}),
+    "counts": ("count ~ z + (1 | g)", {"family": "poisson"}),
+}
+CASES = {name: (formula, {}) for name, formula in MODELS.items()} | OPTIONS
+# Where databases differ most: these run with the fast tests.
+QUICK = ("crossed", "factor by number", "NaN", "where", "weights and offset", "answers")
+EACH = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in CASES]
+
+
+@pytest.fixture(scope="module")
+def rows() -> pd.DataFrame:
+    rng, n = np.random.default_rng(3), 400
+    d = pd.DataFrame(
+        {
+            "g": rng.integers(0, 12, n),
+            "h": rng.choice(list("pqrstu"), n),
+            "f": rng.choice(["lo", "mid", "hi"], n),
+            "k": rng.choice(["yes", "no"], n),
+            "x": rng.normal(3.0, 1.0, n),
+            "z": rng.normal(size=n),
+            "level": rng.integers(1, 5, n),
+            "w": rng.uniform(0.5, 2.0, n),
+            "o": rng.normal(size=n),
+        }
+    )
+    d["y"] = rng.normal(size=12)[d["g"]] + 0.3 * d["x"] + rng.normal(size=n) + (d["f"] == "hi")
+    d["missing"] = d["z"].where(rng.random(n) > 0.05)
+    d["gap"] = d["z"].where(rng.random(n) > 0.05)
+    d["answer"] = (d["y"] > d["y"].mean()).astype(int)
+    d["count"] = rng.poisson(np.exp(0.3 + 0.2 * d["z"]))
+    return d
+
+
+@pytest.fixture(scope="module")
+def sqlite(rows, tmp_path_factory):
+    path = tmp_path_factory.mktemp("sqlite") / "rows.db"
+    with sqlite3.connect(path) as connection:
+        rows.to_sql("observed", connection, index=False)
+    reader = ibis.sqlite.connect(path)
+    yield reader.table("observed")
+    reader.disconnect()
+
+
+@pytest.fixture(scope="module")
+def polars(rows):
+    pl = pytest.importorskip("polars")
+    # NaN that is not NULL.
+    frame = pl.from_pandas(rows).with_columns(gap=pl.Series(rows["gap"].to_numpy()))
+    assert frame["gap"].null_count() == 0
+    return ibis.polars.connect({"observed": frame}).table("observed")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """Folder of the socket of a PostgreSQL server that listens nowhere else."""
+    pytest.importorskip("psycopg")
+    found = shutil.which("pg_ctl") or next(map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))), None)
+    if found is None:
+        pytest.skip("needs PostgreSQL")
+    # It refuses to be run by root.
+    user = "postgres" if os.geteuid() == 0 else None
+    folder = Path(subprocess.check_output(["mktemp", "-d", "-p", "/tmp"], text=True, user=user).strip())
+    folder.chmod(0o755)
+
+    def control(*arguments: str) -> None:
+        subprocess.run(
+            [found, "-D", str(folder / "data"), *arguments], check=True, user=user, stdout=subprocess.DEVNULL
+        )
+
+    control("initdb", "-o", "-A trust -U postgres --no-sync")
+    settings = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    control("-w", "-l", str(folder / "log"), "-o", settings, "start")
+    yield folder
+    control("-m", "immediate", "stop")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def postgres(rows, server):
+    connection = ibis.postgres.connect(host=str(server), user="postgres", database="postgres")
+    connection.create_table("observed", rows)
+    yield connection.table("observed")
+    connection.disconnect()
+
+
+@pytest.fixture(params=["sqlite", "polars", "postgres"])
+def table(request):
+    return request.getfixturevalue(request.param)
+
+
+def fitted(formula, data, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return (ms.glmer if "family" in options else ms.lmer)(formula, data, **options)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", EACH)
+def test_a_table_fits_as_memory_does(table, rows, case):
+    formula, options = CASES[case]
+    wanted, found = (fitted(formula, data, **options) for data in (rows, table))
+    assert found.criterion == pytest.approx(wanted.criterion, abs=1e-9)
+    pd.testing.assert_series_equal(found.params, wanted.params, rtol=1e-8, atol=1e-8)
+    assert found.nmissing == wanted.nmissing
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_keys_of_every_type_of_a_server(rows, server):
+    """Identifiers, dates, padded text and enumerations are joined as text, and decimals are numbers."""
+    import psycopg
+
+    at = [datetime(2024, 1, 1) + timedelta(days=int(g)) for g in rows["g"]]
+    keys = pd.DataFrame(
+        {
+            "y": rows["y"],
+            "x": rows["x"].round(3),
+            "identifier": [str(uuid.UUID(int=7919 * int(g) + 1)) for g in rows["g"]],
+            "day": [date(when.year, when.month, when.day) for when in at],
+            "moment": at,
+            "padded": [f"c{g}" for g in rows["g"]],
+            "mood": rows["f"],
+            "truth": rows["k"] == "yes",
+        }
+    )
+    types = ["float8", "numeric(10, 3)", "uuid", "date", "timestamp", "char(6)", "mood", "boolean"]
+    with psycopg.connect(host=str(server), user="postgres", dbname="postgres", autocommit=True) as connection:
+        connection.execute("CREATE TYPE mood AS ENUM ('lo', 'mid', 'hi')")
+        made = ", ".join(f"{name} {kind}" for name, kind in zip(keys, types, strict=True))
+        connection.execute(f"CREATE TABLE keys ({made})")
+        with connection.cursor() as cursor:
+            cursor.executemany(f"INSERT INTO keys VALUES ({', '.join(['%s'] * 8)})", keys.values.tolist())
+    reader = ibis.postgres.connect(host=str(server), user="postgres", database="postgres")
+    table = reader.table("keys")
+    keys["day"] = pd.to_datetime(keys["day"])
+    for formula in (
+        "y ~ x + (1 | identifier)",
+        "y ~ x + (1 | day)",
+        "y ~ x + (1 | moment)",
+        "y ~ truth * x + (1 | padded)",
+        "y ~ mood + (0 + truth | padded)",
+        "y ~ x + (1 | mood:truth)",
+    ):
+        wanted, found = fitted(formula, keys), fitted(formula, table)
+        assert found.criterion == pytest.approx(wanted.criterion, abs=1e-9), formula
+        pd.testing.assert_series_equal(found.params, wanted.params, rtol=1e-8, atol=1e-8)
+    reader.disconnect()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("library", ["pyarrow", "polars"])
+def test_nan_in_files_is_missing_though_their_statistics_do_not_know_of_it(rows, tmp_path, library):
+    """DuckDB had answered from the columns' smallest and largest values that none is NaN: an IndexError."""
+    columns = {name: rows[name].to_numpy() for name in ("y", "x", "gap", "g")}
+    if library == "pyarrow":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), tmp_path / "a.parquet")
+    else:
+        pytest.importorskip("polars").DataFrame(columns).write_parquet(tmp_path / "a.parquet")
+    for formula in ("y ~ gap + (1 | g)", "gap ~ x + (1 | g)"):
+        wanted, found = fitted(formula, rows), fitted(formula, tmp_path / "a.parquet")
+        assert found.nmissing == wanted.nmissing > 0
+        assert found.criterion == pytest.approx(wanted.criterion, abs=1e-9)
+
+
+def test_what_a_database_cannot_do_is_said_of_databases(sqlite):
+    with pytest.raises(ms.DataError, match="add it as a column, or write the rows to a Parquet file") as caught:
+        ms.lmer("y ~ arctan2(x, z) + (1 | g)", sqlite.mutate(x=sqlite.x.hash()))
+    assert "every file" not in str(caught.value)
