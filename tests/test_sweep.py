@@ -102,7 +102,15 @@ def targets(folder):
         **two_models(smaller),
         **{
             name: getattr(ms, name)
-            for name in ("LinearMixedModel", "GeneralizedLinearMixedModel", "RandomTerm", "FitOptions", "MixedLM")
+            for name in (
+                "LinearMixedModel",
+                "GeneralizedLinearMixedModel",
+                "RandomTerm",
+                "FitOptions",
+                "MixedLM",
+                "Pedigree",
+                "Precision",
+            )
         },
         "LinearMixedModel.from_arrays": ms.LinearMixedModel.from_arrays,
         "datasets.load": ms.datasets.load,
@@ -150,9 +158,13 @@ def targets(folder):
         "accuracy.wald_test": {"L": [0, 1, 0, 0]},
         "accuracy.emmeans": {"specs": "f"},
         "accuracy.emtrends": {"specs": "f", "var": "x"},
+        "fit.breeding_values": {"factor": "g"},
+        "accuracy.breeding_values": {"factor": "g"},
         "accuracy.conditional_cov": {"group": "g", "levels": [1]},
         "LinearMixedModel.from_arrays": {"y": y, "X": X, "terms": [term]},
         "RandomTerm": {"group": "g", "codes": frame["g"].to_numpy(), "z": np.ones(48)},
+        "Pedigree": {"frame": {"animal": ["a", "b"], "sire": ["", "a"], "dam": ["", ""]}},
+        "Precision": {"P": np.eye(2), "levels": ["a", "b"]},
         "mixedlm": {"formula": "y ~ x", "data": frame, "groups": "g"},
         "MixedLM": {"endog": y, "exog": X, "groups": frame["g"].to_numpy()},
         "design": {"subjects": 6},

@@ -47,8 +47,8 @@ class Precision:
 
     def __init__(self, P: Any, levels: Any) -> None:
         self.levels: np.ndarray = as_array(levels, "levels of a precision matrix")
-        self.P = P
-        rows = getattr(P, "shape", np.shape(P))[0]
+        self.P = P if hasattr(P, "tocsr") else _square(P, "P")
+        rows = len(self.P) if isinstance(self.P, np.ndarray) else self.P.shape[0]
         if self.levels.shape != (rows,):
             raise DataError(f"A precision matrix of {rows} rows needs as many levels, not {self.levels.size}.")
 
@@ -76,9 +76,9 @@ def nearest(K: Any) -> Any:
     >>> bool(np.linalg.eigvalsh(ms.nearest(np.ones((3, 3))))[0] > 0)
     True
     """
-    values = as_array(K, "K").astype(float)
-    if values.ndim != 2 or values.shape[0] != values.shape[1] or not np.isfinite(values).all():
-        raise DataError(f"K must be a square matrix of finite numbers, not of shape {values.shape}.")
+    values = _square(K, "K")
+    if not np.isfinite(values).all():
+        raise DataError("K holds numbers that are missing or infinite.")
     found = _nearest(values, _FLOOR)
     return pd.DataFrame(found, index=K.index, columns=K.columns) if isinstance(K, pd.DataFrame) else found
 
@@ -129,8 +129,6 @@ def _relation(given: Any, name: str) -> Relation:
 
 
 def _labelled(K: pd.DataFrame, name: str) -> Relation:
-    if K.shape[0] != K.shape[1]:
-        raise DataError(f"The relationship matrix of {name!r} must be square, not {K.shape[0]} x {K.shape[1]}.")
     rows, columns = K.index, K.columns
     if not rows.equals(columns):
         if set(map(str, rows)) != set(map(str, columns)):
@@ -141,11 +139,22 @@ def _labelled(K: pd.DataFrame, name: str) -> Relation:
         _unique(np.asarray(rows), name)
         places = pd.Index(columns.map(str)).get_indexer(rows.map(str))
         K = K.iloc[:, places]
-    try:
-        values = K.to_numpy(dtype=float)
-    except (TypeError, ValueError) as err:
-        raise DataError(f"The relationship matrix of {name!r} must hold numbers.") from err
+    values = _square(K, f"The relationship matrix of {name!r}")
     return Relation(_unique(np.asarray(rows), name), from_covariance(values, name))
+
+
+def _square(K: Any, what: str) -> np.ndarray:
+    """Numbers of a square matrix."""
+    values = as_array(K, what)
+    try:
+        if values.dtype.kind not in "biufO":
+            raise TypeError
+        values = values.astype(float)
+    except (TypeError, ValueError) as err:
+        raise DataError(f"{what} must hold real numbers.") from err
+    if values.ndim != 2 or values.shape[0] != values.shape[1] or not len(values):
+        raise DataError(f"{what} must be square, not of shape {values.shape}.")
+    return values
 
 
 def _unique(levels: np.ndarray, name: str) -> np.ndarray:

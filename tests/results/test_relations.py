@@ -346,6 +346,15 @@ def test_what_needs_independent_levels_says_so() -> None:
             call()
 
 
+def test_words_of_groupings_are_no_names_of_the_caller_or_of_columns(tmp_path: Path) -> None:
+    roles = mm = pd.DataFrame({"y": [1.0]})
+    data = small().assign(roles=1.0)
+    fit = ms.lmer(FORMULAS["roles"], data)
+    assert fit.criterion == pytest.approx(fitted("roles").criterion, rel=1e-13)
+    fit.save(tmp_path / "fit.ms")
+    assert roles is mm
+
+
 def test_circles_and_doubles_of_a_pedigree_are_named() -> None:
     with pytest.raises(DataError, match="'a' from 'c', 'c' from 'b', 'b' from 'a'"):
         ms.Pedigree({"animal": ["a", "b", "c"], "sire": ["c", "a", "b"], "dam": [None] * 3})

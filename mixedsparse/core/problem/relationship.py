@@ -158,9 +158,12 @@ def relationship(matrix: Any, name: str) -> Relationship:
     if isinstance(matrix, Relationship):
         return matrix
     try:
-        P = sparse.csr_matrix(matrix, dtype=float, copy=True)
+        P = matrix if sparse.issparse(matrix) else np.asarray(matrix)
+        if P.ndim != 2 or P.dtype.kind not in "biufO":
+            raise TypeError
+        P = sparse.csr_matrix(P, dtype=float, copy=True)
     except (TypeError, ValueError) as err:
-        raise DataError(f"The precision matrix of {name!r} must be a square matrix of numbers.") from err
+        raise DataError(f"The precision matrix of {name!r} must be a square matrix of real numbers.") from err
     _check_symmetric(P, f"The precision matrix of {name!r}")
     P = (0.5 * (P + P.T)).tocsr()
     P.sort_indices()
@@ -200,7 +203,7 @@ def nearest(K: np.ndarray, floor: float) -> np.ndarray:
 
 
 def _check_symmetric(matrix: sparse.csr_matrix, what: str) -> None:
-    if matrix.shape[0] != matrix.shape[1]:
+    if matrix.shape[0] != matrix.shape[1] or not matrix.shape[0]:
         raise DataError(f"{what} must be square, not {matrix.shape[0]} x {matrix.shape[1]}.")
     if not np.isfinite(matrix.data).all():
         raise DataError(f"{what} holds numbers that are missing or infinite.")

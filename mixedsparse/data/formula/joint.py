@@ -14,15 +14,14 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.data.formula.grouping import Atom, NewCodes, match_levels
-from mixedsparse.data.formula.names import Token, text_of
+from mixedsparse.data.formula.names import GROUPINGS, Token, text_of
 from mixedsparse.data.formula.translate import Translator, shown
 from mixedsparse.data.formula.unions import union_of_levels
 from mixedsparse.ground.errors import DataError, FormulaError
 
 __all__ = ["Joint", "JointGrouping", "constant", "read_joint"]
 
-_ROLES, _MEMBERSHIP, _RELATED = "roles", "mm", "rel"
-_KINDS = (_ROLES, _MEMBERSHIP, _RELATED)
+_ROLES, _MEMBERSHIP, _RELATED = GROUPINGS
 _OPEN, _CLOSE = ("(", "[", "{"), (")", "]", "}")
 _BOOLEANS = {"True": True, "TRUE": True, "False": False, "FALSE": False}
 # What other programs write, and what to write here.
@@ -74,7 +73,7 @@ def read_joint(tokens: Sequence[Token], translator: Translator, text: str) -> Jo
     called = len(tokens) > 2 and tokens[0].kind == "name" and tokens[1].text == "(" and name not in translator.outer
     if called and name in _ELSEWHERE:
         raise FormulaError(f"The grouping {text_of(tokens)!r} of {text!r} is not known here: {_ELSEWHERE[name]}.")
-    if not called or name not in _KINDS or name in translator.columns:
+    if not called or name not in GROUPINGS:
         return None
     arguments, end = _arguments(tokens)
     if end < len(tokens) - 1:

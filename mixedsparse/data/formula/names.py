@@ -13,8 +13,10 @@ import numpy as np
 
 from mixedsparse.ground.errors import FormulaError
 
-__all__ = ["Token", "candidates", "namespace", "text_of", "tokenise"]
+__all__ = ["GROUPINGS", "Token", "candidates", "namespace", "text_of", "tokenise"]
 
+# Words of grouping sides, which are no names of the caller.
+GROUPINGS = ("roles", "mm", "rel")
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
       | (?P<quoted>`[^`]*`)
@@ -168,7 +170,7 @@ def caller_names(formula: str, columns: Sequence[str], env: Mapping[str, Any]) -
     A function written in Python replaces one of ours of the same name (the caller's own ``scale``); anything else
     does not: ``from math import log`` or a variable called ``C`` must not break ``log(x)`` or ``C(x)``.
     """
-    known = namespace()
+    known = {*namespace(), *GROUPINGS}
     return {
         name: env[name]
         for name in candidates(formula)
