@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from mixedsparse.api.costs import CostMixin
 from mixedsparse.api.results import MixedResults
 from mixedsparse.api.results.base import parameters_of
 from mixedsparse.core.problem.terms import RandomTerm
@@ -16,13 +17,10 @@ from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.progress import CountOption, ProgressOption
 
-if TYPE_CHECKING:
-    from mixedsparse.report.cost import CostReport
-
 __all__ = ["LinearMixedModel", "lmer"]
 
 
-class LinearMixedModel(Model):
+class LinearMixedModel(CostMixin, Model):
     """A linear mixed model: y = X beta + Z b + e, b ~ N(0, sigma^2 Lambda Lambda'), e ~ N(0, sigma^2 / w).
 
     Parameters
@@ -129,27 +127,6 @@ class LinearMixedModel(Model):
         from mixedsparse.data.formula.arrays import array_design
 
         return cls.of_design(array_design(y, X, terms, weights=weights, offset=offset, x_names=x_names))
-
-    def cost(self) -> CostReport:
-        """Foresee what a fit costs, without fitting: size of the factor, memory, time, and the method for these.
-
-        Returns
-        -------
-        CostReport
-            ``.method`` is what ``method="auto"`` takes, ``.reason`` says why; ``.seconds``, ``.memory`` (bytes, beyond
-            the data); ``.fills``: grouping factor that fills in; ``.table``: every way to evaluate the criterion.
-            All from the pattern of Z'Z; seconds are right within a factor of two or three.
-
-        Examples
-        --------
-        >>> import mixedsparse as ms
-        >>> model = ms.LinearMixedModel("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
-        >>> model.cost().reason
-        'Subject is the only grouping factor: nothing fills in.'
-        """
-        from mixedsparse.report.cost import CostReport
-
-        return CostReport.of(self.engines.foresee())
 
     def fit(
         self,

@@ -39,6 +39,7 @@ def generalized_cooks_distance(fitted: GeneralizedFitted) -> pd.Series:
 def _leverages(fitted: GeneralizedFitted) -> np.ndarray:
     """w_i (v_i + x_i'(X'V_0^-1 X)^-1 x_i), v_i the conditional variance of eta_i, x_i the row less what Z explains."""
     fitted.needs_optimum("Leverage")
+    fitted.needs("factor", "Leverage, and what rests on it,", "residuals('quantile') is there")
     fit, model = fitted.fit, fitted.model
     assert fit.point is not None
     data = model.data(engine_of(model))
@@ -59,6 +60,7 @@ def _leverages(fitted: GeneralizedFitted) -> np.ndarray:
 def generalized_influence(fitted: GeneralizedFitted, group: Any = None, progress: CountOption = None) -> Influence:
     """Delete rows or groups of rows in turn; see `GeneralizedResults.influence`."""
     fitted.needs_optimum("Influence")
+    fitted.needs("factor", "Influence")
     name, labels, codes = units(fitted, group)
     count, p, known = len(labels), fitted.problem.p, parameters(fitted)
     beta, covariance = np.full((count, p), np.nan), np.full((count, p, p), np.nan)

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from mixedsparse.core.fitting.estimates import conditional_covariances, prediction_error_covariances
+from mixedsparse.core.fitting.estimates import (
+    conditional_covariance_of,
+    conditional_covariances,
+    prediction_error_covariances,
+)
 from mixedsparse.core.problem.absent_rows import absent_rows
 from mixedsparse.core.problem.slots import spread_rows
 from mixedsparse.fitted.parameters import Parameters
@@ -172,6 +176,10 @@ class Fitted(Parameters):
         """
         pls = self.fit.search.pls
         return [zeta @ lam for zeta, lam in zip(self.problem.related(pls.zeta), pls.lams, strict=True)]
+
+    def level_covariances(self, block: int, codes: np.ndarray) -> np.ndarray:
+        """Conditional covariances (len(codes), K, K) of chosen levels of one block, in the user's basis."""
+        return conditional_covariance_of(self.problem, self.fit, block, codes)
 
     def mode_covariances(self, errors: str) -> list[np.ndarray]:
         """Covariances (levels, K, K) of the errors of the modes per block, in the user's basis.

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mixedsparse.core.choose.candidates import generalized_demands
+from mixedsparse.core.choose.engines import Engines
 from mixedsparse.core.fitting.laplace import fit_data
-from mixedsparse.core.fitting.laplace.modes import conditional_blocks, error_blocks
+from mixedsparse.core.fitting.laplace.modes import conditional_blocks, error_blocks, level_covariances
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.core.problem.patterns import pattern_problem
 from mixedsparse.core.problem.problem import make_problem
@@ -19,17 +21,16 @@ from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.generalized_objective import GeneralizedCriterionMixin
 from mixedsparse.fitted.model import Model
 from mixedsparse.fitted.starts import start_vector
-from mixedsparse.fitted.warnings import warn_of_data
+from mixedsparse.fitted.warnings import warn_of_data, warn_of_probes
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import is_whole, shown
-from mixedsparse.ground.errors import BackendError, ConvergenceWarning, DataError, OptionError, SingularFitWarning
+from mixedsparse.ground.errors import ConvergenceWarning, DataError, OptionError, SingularFitWarning
 from mixedsparse.ground.options import FitOptions, check_method, check_options
 from mixedsparse.ground.progress import ProgressOption, reporter
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from mixedsparse.core.choose.engines import Engines
     from mixedsparse.core.fitting.laplace import GeneralizedFit
     from mixedsparse.core.likelihood.family import Family
     from mixedsparse.core.problem.problem import Problem
@@ -66,7 +67,12 @@ class GeneralizedModel(GeneralizedCriterionMixin, Model):  # type: ignore[misc]
         self.kept = None
         if design.patterns is not None:
             problem, self.kept = pattern_problem(design.patterns)
-        super().__init__(design, _problem_of(design) if problem is None else problem, engines)
+        problem = _problem_of(design) if problem is None else problem
+        if engines is None:
+            rows = problem.n if design.patterns is None else len(design.patterns.y)
+            parameters = problem.n_theta + problem.p + int(family.has_dispersion)
+            engines = Engines(problem, demands=generalized_demands(rows, parameters))
+        super().__init__(design, problem, engines)
         if self.problem.n <= self.problem.p:
             raise DataError(
                 f"{self.problem.n} rows cannot estimate {self.problem.p} fixed effects; use fewer terms or more data."
@@ -137,8 +143,8 @@ class GeneralizedFitted(Fitted):
 
     @property
     def iterative(self) -> bool:
-        """False."""
-        return False
+        """Whether random probes stood in for a factorisation."""
+        return self.fit.monte_carlo is not None
 
     @property
     def converged(self) -> bool:
@@ -207,6 +213,11 @@ class GeneralizedFitted(Fitted):
         if self.fit.point is None:
             raise DataError(f"{what} needs estimates, and this fit has none. {self.message}")
 
+    def level_covariances(self, block: int, codes: np.ndarray) -> np.ndarray:
+        """See `Fitted.level_covariances`."""
+        self.needs_optimum("A conditional covariance")
+        return level_covariances(self.fit, block, codes)
+
     def mode_covariances(self, errors: str) -> list[np.ndarray]:
         """Covariances (levels, K, K) of the modes' errors per block; ``"prediction"``: all parameters estimated."""
         return conditional_blocks(self.fit) if errors == "conditional" else error_blocks(self.fit)
@@ -262,12 +273,12 @@ def fit_generalized_model(
     """Fit `model`; see `mixedsparse.GeneralizedLinearMixedModel.fit`."""
     options = check_options(options)
     check_method(method, options)
-    if method == "iterative":
-        raise BackendError("A generalized model is fitted by direct engines only: use method='auto' or 'direct'.")
     if not is_whole(nodes) or not 0 <= nodes <= _MOST_NODES:
         raise OptionError(f"nAGQ={shown(nodes)} must be a whole number from 0 to {_MOST_NODES}.")
+    if method == "iterative" and nodes != 1:
+        raise OptionError(f"method='iterative' goes by Laplace's approximation: leave nAGQ={nodes} out.")
     start = None if start is None else start_vector(model, model.family.has_dispersion, start)
-    engine = model.engine(options.backend, "direct")
+    engine = model.engine(options.backend, method if nodes == 1 else "direct")
     with reporter(progress, *model.engines.expectations(engine)) as note:
         fit = fit_data(model.data(engine), nodes=int(nodes), start=start, options=options, progress=note)
     if not model.problem.has_rows:
@@ -285,3 +296,4 @@ def warn_of_generalized_search(fitted: GeneralizedFitted) -> None:
         warnings.warn(fitted.message, ConvergenceWarning, stacklevel=level)
     elif fitted.fit.certificate.verdict != "converged":
         warnings.warn(fitted.message, SingularFitWarning, stacklevel=level)
+    warn_of_probes(fitted.fit.monte_carlo)

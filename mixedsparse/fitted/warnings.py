@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mixedsparse.core.batch.accuracy import LOST
-from mixedsparse.core.fitting.estimates import Fit
+from mixedsparse.core.fitting.estimates import Fit, MonteCarlo
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.caller import user_level
@@ -27,7 +27,7 @@ from mixedsparse.ground.errors import (
 if TYPE_CHECKING:
     from mixedsparse.data.formula.design import Design
 
-__all__ = ["warn_of_binary", "warn_of_data", "warn_of_rounding", "warn_of_search"]
+__all__ = ["warn_of_binary", "warn_of_data", "warn_of_probes", "warn_of_rounding", "warn_of_search"]
 
 # Standard deviation over mean of a covariate below which it is far from 0; the same where dependent columns were left
 # out, which its products may be.
@@ -124,10 +124,15 @@ def warn_of_search(fit: Fit) -> None:
             ConvergenceWarning,
             stacklevel=level,
         )
+    warn_of_probes(errors)
+
+
+def warn_of_probes(errors: MonteCarlo | None) -> None:
+    """Warn where random probes left more than the Monte-Carlo error asked for."""
     if errors is not None and errors.share > errors.wanted:
         warnings.warn(
             f"With {errors.probes} probes the Monte-Carlo error is {errors.share:.1%} of a standard error, more than "
             f"mc_share={errors.wanted}: see fit.monte_carlo, or use method='direct' where memory allows.",
             ConvergenceWarning,
-            stacklevel=level,
+            stacklevel=user_level(),
         )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import pandas as pd
 
-from mixedsparse.core.fitting.estimates import conditional_covariance_of
 from mixedsparse.fitted.digits import known_covariances
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.choices import Errors
@@ -94,6 +93,6 @@ def conditional_cov(fitted: Fitted, group: str, levels: Any) -> dict[Any, pd.Dat
         cov = mode_covariances(fitted, "conditional")[group][codes]
     else:
         block, inside = _places_of(fitted, terms)
-        cov = conditional_covariance_of(fitted.problem, fitted.fit, block, codes)[:, inside][:, :, inside]
+        cov = fitted.level_covariances(block, codes)[:, inside][:, :, inside]
     names = fitted.effects_of(group)
     return {label: pd.DataFrame(c, index=names, columns=names) for label, c in zip(labels, cov, strict=True)}

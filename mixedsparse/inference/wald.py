@@ -37,6 +37,8 @@ def z_table(fitted: GeneralizedFitted, exp: bool = False, level: float = 0.95) -
         half = t_quantile(np.inf, level) * tests.se
         limits = {"lower": np.exp(tests.estimate - half), "upper": np.exp(tests.estimate + half)}
         columns |= {ratio: np.exp(tests.estimate)} | limits
+    if fitted.fit.monte_carlo is not None:
+        columns["MC error"] = fitted.fit.monte_carlo.beta_error
     return pd.DataFrame(columns, index=fitted.x_names)
 
 

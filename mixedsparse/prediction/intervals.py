@@ -35,7 +35,7 @@ from mixedsparse.prediction.rows import Rows
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["RandomPart", "error_variance", "modes_variance", "random_parts", "unknown_variance"]
+__all__ = ["RandomPart", "error_variance", "modes_variance", "random_parts", "unknown_variance", "variance_by_row"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +60,7 @@ def error_variance(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.nd
         a = _fixed_part(rows.X, problem, pls, parts)
         variance = np.einsum("rp,pq,rq->r", a, pls.K, a)
         if parts:
-            variance += (modes_variance if exact else _variance_by_row)(
+            variance += (modes_variance if exact else variance_by_row)(
                 problem.layout, pls.factor, parts, fitted.model.engines.limits
             )
     variance = known_variances(variance + unknown_variance(fitted, rows, groups), "variances of predicted means")
@@ -153,7 +153,7 @@ def modes_variance(layout: BlockLayout, factor: Factored, parts: list[RandomPart
     return out
 
 
-def _variance_by_row(layout: BlockLayout, factor: Factored, parts: list[RandomPart], limits: Limits) -> np.ndarray:
+def variance_by_row(layout: BlockLayout, factor: Factored, parts: list[RandomPart], limits: Limits) -> np.ndarray:
     """Return the same from a solution for each row, where nothing is factorised."""
     count = len(parts[0].z)
     if count > limits.rows_solved:

@@ -179,12 +179,17 @@ def notes(fitted: Fitted, ddf: str) -> list[str]:
     if fitted.dropped_columns:
         dropped = ", ".join(fitted.dropped_columns)
         out.append(f"Dropped columns (linear combinations of earlier ones): {dropped}.")
-    if fitted.fit.monte_carlo is not None:
-        foreseen = fitted.model.engines.cost
-        if foreseen is not None and foreseen.method == "iterative":
-            out.append(f"Iterative method, as it suits: {foreseen.reason}")
-        out.append(_accuracy(fitted.fit.monte_carlo))
-    return [*out, fitted.fit.certificate.message]
+    return [*out, *notes_of_probes(fitted), fitted.fit.certificate.message]
+
+
+def notes_of_probes(fitted: Fitted) -> list[str]:
+    """Why a fit is iterative, and its errors; nothing after a direct one."""
+    if fitted.fit.monte_carlo is None:
+        return []
+    foreseen = fitted.model.engines.cost
+    suits = foreseen is not None and foreseen.method == "iterative"
+    reason = [f"Iterative method, as it suits: {foreseen.reason}"] if suits and foreseen is not None else []
+    return [*reason, _accuracy(fitted.fit.monte_carlo)]
 
 
 def _accuracy(mc: MonteCarlo) -> str:

@@ -97,11 +97,6 @@ def test_trials_and_weights_together_are_refused():
         ms.glmer("incidence ~ period + (1 | herd)", CBPP, trials="size", weights="size")
 
 
-def test_iterative_fits_are_refused():
-    with pytest.raises(ms.BackendError, match="direct"):
-        ms.glmer(BOUND, CBPP, method="iterative")
-
-
 def test_separated_responses_end_in_a_verdict():
     n = 200
     rng = np.random.default_rng(2)

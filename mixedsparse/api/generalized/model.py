@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mixedsparse.api.costs import CostMixin
 from mixedsparse.api.generalized.results import GeneralizedResults
 from mixedsparse.api.results.base import parameters_of
 from mixedsparse.data.families import DOMAINS, read_family
@@ -20,7 +21,7 @@ from mixedsparse.ground.progress import ProgressOption
 __all__ = ["GeneralizedLinearMixedModel", "glmer"]
 
 
-class GeneralizedLinearMixedModel(GeneralizedModel):
+class GeneralizedLinearMixedModel(CostMixin, GeneralizedModel):
     """A generalized linear mixed model: g(E y) = X beta + Z b + offset, b ~ N(0, Lambda Lambda').
 
     Parameters
@@ -122,7 +123,10 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
             squares at each theta, which is not the maximum of the likelihood.
         start : array or GeneralizedResults, optional
             Theta, coefficients and, where the family has one, log dispersion to start from, or results with the same.
-        method : {"auto", "direct"}
+        method : {"auto", "direct", "iterative"}
+            ``"iterative"`` (for ``nAGQ=1``) makes no factor: modes come from conjugate gradients, log|M| and its
+            derivatives from random probes, which leave a Monte-Carlo error; see `monte_carlo` of the results.
+            ``"auto"`` is direct unless that takes more than the memory there is, or far longer; see `cost`.
         options : FitOptions, optional
         progress : bool or callable, optional
             See `LinearMixedModel.fit`.
@@ -134,7 +138,8 @@ class GeneralizedLinearMixedModel(GeneralizedModel):
         Warns
         -----
         ConvergenceWarning
-            The search stopped early, or there is no maximum: the response is separated, or a variance is not estimable.
+            The search stopped early, or there is no maximum: the response is separated, or a variance is not estimable;
+            or random probes leave more than the Monte-Carlo error asked for.
         AmbiguousResponseWarning, SingularFitWarning, DroppedRowsWarning, DroppedColumnsWarning, FarFromZeroWarning
         """
         fitted = fit_generalized_model(

@@ -22,6 +22,7 @@ from mixedsparse.api.results.criteria import CriteriaMixin
 from mixedsparse.api.results.effects import EffectsMixin
 from mixedsparse.api.results.outcome import OptimResult
 from mixedsparse.api.results.saving import SavingMixin
+from mixedsparse.api.results.solver import SolverMixin
 from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
 from mixedsparse.ground.choices import CovarianceKind
 from mixedsparse.inference.components import cov_re, varcorr, vcomp
@@ -50,6 +51,7 @@ class GeneralizedResults(
     CriteriaMixin,
     PlotsMixin,
     SavingMixin,
+    SolverMixin,
     ResultsBase,
 ):
     """Results of a fit of a generalized linear mixed model: immutable, made by `glmer` only.
@@ -210,8 +212,6 @@ class GeneralizedResults(
     def vcomp(self) -> pd.Series:
         """Variances of the random effects, indexed by (group, effect)."""
         return vcomp(self._fitted)
-
-    # How the search ended.
 
     @property
     def certificate(self) -> GeneralizedCertificate:

@@ -8,7 +8,7 @@
 ``effects``               random effects: random_effects and its covariances, conditional_cov, ngroups
 ``criteria``              criterion, llf, aic, bic, degrees of freedom, nobs
 ``fitted``                fittedvalues, resid, marginal_cov
-``outcome``               converged, singular, optim, certificate; solver, cost, monte_carlo
+``outcome``, ``solver``   converged, singular, optim, certificate; solver, cost, monte_carlo
 ``internals``             get(name): the matrices of the model
 ``testing``               anova, ranova, drop1, t_test, wald_test
 ``intervals``             conf_int, profile, bootstrap, refit

@@ -19,6 +19,7 @@ from mixedsparse.api.results.outcome import OutcomeMixin
 from mixedsparse.api.results.plots import PlotsMixin
 from mixedsparse.api.results.prediction import PredictionMixin
 from mixedsparse.api.results.saving import SavingMixin
+from mixedsparse.api.results.solver import SolverMixin
 from mixedsparse.api.results.tables import TablesMixin
 from mixedsparse.api.results.testing import TestingMixin
 from mixedsparse.ground.choices import Ddf
@@ -43,6 +44,7 @@ class MixedResults(
     DiagnosticsMixin,
     FittedMixin,
     OutcomeMixin,
+    SolverMixin,
     MeansMixin,
     IndicesMixin,
     InternalsMixin,

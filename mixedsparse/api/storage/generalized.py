@@ -77,7 +77,7 @@ RECORDS: Mapping[str, Record] = {
     "generalized fit": record(
         GeneralizedFit,
         "family nodes theta templates beta psi modes eta covariance conditional criterion saturated pieces certificate "
-        "evaluations factorisations seconds path data point",
+        "evaluations factorisations seconds path data point monte_carlo",
         build=_fit,
     ),
 }

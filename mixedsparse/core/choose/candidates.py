@@ -4,7 +4,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Candidate", "Cost"]
+__all__ = ["LINEAR", "Candidate", "Cost", "Demands", "generalized_demands"]
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a search asks for beside evaluations of the criterion of a linear model.
+
+    Attributes
+    ----------
+    evaluations, steps : int
+        Further evaluations with derivatives of a direct search; evaluations of an iterative one.
+    factorisations, solutions : float
+        Work of a direct and of an iterative evaluation, over that of a linear model.
+    rows, probed_rows : float
+        Work of its visits to the rows, of a direct and of an iterative evaluation.
+    """
+
+    evaluations: int = 0
+    steps: int = 5
+    factorisations: float = 1.0
+    solutions: float = 1.0
+    rows: float = 0.0
+    probed_rows: float = 0.0
+
+
+LINEAR = Demands()
+# Generalized models: steps of a search, factorisations and solutions of an evaluation, and the work of a row in it.
+_SEARCH, _FACTORISATIONS, _SOLUTIONS, _ROW_WORK, _PROBED_ROW_WORK = 6, 1.5, 2.0, 6e3, 2e4
+
+
+def generalized_demands(rows: int, parameters: int) -> Demands:
+    """Demands of a generalized model: rows are visited again and again; standard errors take one gradient each."""
+    return Demands(
+        evaluations=1 + parameters,
+        steps=_SEARCH + 1 + parameters,
+        factorisations=_FACTORISATIONS,
+        solutions=_SOLUTIONS,
+        rows=_ROW_WORK * rows,
+        probed_rows=_PROBED_ROW_WORK * rows,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from mixedsparse.core.engines.split.coupling import DenseCoupling, SparseCouplin
 from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["Elimination", "counts_by_size", "coupling_memory", "density"]
+__all__ = ["Elimination", "counts_by_size", "coupling_memory", "density", "totals"]
 
 # Bytes for each entry of Z'Z that is listed, of levels of one effect and of several; for the compiled loops when they
 # are loaded. Dense arrays of the size of A_12.
@@ -134,3 +134,18 @@ def counts_by_size(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     for b, at in place.items():
         weights[at] = widths[b]
     return column_counts(np.concatenate(rows), np.concatenate(columns), start, weights), weights
+
+
+def totals(counts: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
+    """Numbers in L, and multiply-adds of its factorisation, from its column counts.
+
+    With `weights`, a column stands for that many, each one number shorter than the one before.
+    """
+    first = counts.astype(float)
+    if weights is None:
+        return float(first.sum()), float(np.square(first).sum())
+    w = weights.astype(float)
+    # Sums of c - i and (c - i)^2 over i = 0 .. w - 1.
+    nnz = w * first - w * (w - 1.0) / 2.0
+    squares = w * first**2 - first * w * (w - 1.0) + (w - 1.0) * w * (2.0 * w - 1.0) / 6.0
+    return float(nnz.sum()), float(squares.sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mixedsparse.core.choose.candidates import Cost
+from mixedsparse.core.choose.candidates import LINEAR, Cost, Demands
 from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.choose.plan import is_small, plan
 from mixedsparse.core.likelihood.interface import Engine
@@ -22,14 +22,16 @@ class Engines:
         What was foreseen; None while there was no need to.
     """
 
-    def __init__(self, problem: Problem, cost: Cost | None = None, limits: Limits = LIMITS) -> None:
-        self.problem, self.limits = problem, limits
+    def __init__(
+        self, problem: Problem, cost: Cost | None = None, limits: Limits = LIMITS, demands: Demands = LINEAR
+    ) -> None:
+        self.problem, self.limits, self.demands = problem, limits, demands
         self.made: dict[str, Engine] = {}
         self.cost = cost
 
     def again(self, problem: Problem | None = None) -> Engines:
         """Return engines of which none is made yet, by the same cost and limits, of `problem` where it is another."""
-        return Engines(self.problem if problem is None else problem, self.cost, self.limits)
+        return Engines(self.problem if problem is None else problem, self.cost, self.limits, self.demands)
 
     def __call__(self, backend: str = "auto", method: str = "direct") -> Engine:
         """Return the engine for `backend`, or the one that `method` asks for."""
@@ -47,7 +49,7 @@ class Engines:
     def foresee(self) -> Cost:
         """Cost of a fit by the method that suits best."""
         if self.cost is None:
-            planned = plan(self.problem, limits=self.limits)
+            planned = plan(self.problem, limits=self.limits, demands=self.demands)
             self.cost = planned.cost
             if planned.engine is not None:
                 self.made.setdefault("auto", planned.engine)

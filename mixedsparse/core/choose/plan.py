@@ -17,8 +17,8 @@ from functools import cache
 
 import numpy as np
 
-from mixedsparse.core.choose.candidates import Candidate, Cost
-from mixedsparse.core.choose.elimination import Elimination, counts_by_size, coupling_memory, density
+from mixedsparse.core.choose.candidates import LINEAR, Candidate, Cost, Demands
+from mixedsparse.core.choose.elimination import Elimination, counts_by_size, coupling_memory, density, totals
 from mixedsparse.core.choose.memory import available_memory, memory_text
 from mixedsparse.core.engines.cholmod import cholmod
 from mixedsparse.core.engines.cholmod.engine import CholmodEngine
@@ -43,10 +43,10 @@ _SPLIT_ARRAYS = 3
 _FACTOR_BYTES, _PATTERN_BYTES = 80, 120
 # How many times less CHOLMOD's own order may need than the cheap one.
 _BETTER = 10.0
-# Iterative method: evaluations, right-hand sides of one beside the columns of X (probes above all), iterations of a
+# Iterative method: right-hand sides of an evaluation beside the columns of X (probes above all), iterations of a
 # solution, and the work of an entry of Z'Z in one iteration for one right-hand side. Bytes per entry of Z'Z, and per
 # effect and right-hand side.
-_STEPS, _SIDES, _ITERATIONS, _ENTRY_WORK = 5, 60, 15, 8.0
+_SIDES, _ITERATIONS, _ENTRY_WORK = 60, 15, 8.0
 # Evaluations of a search: at least, and per covariance parameter.
 _EVALUATIONS, _PER_PARAMETER = 5, 0.25
 # Rows of the product that tells the speed of the machine, and time of a unit of work over that of its multiply-adds.
@@ -71,7 +71,13 @@ def foresee(problem: Problem, backend: str = "auto", method: str = "auto", limit
     return plan(problem, backend, method, limits).cost
 
 
-def plan(problem: Problem, backend: str = "auto", method: str = "auto", limits: Limits = LIMITS) -> Plan:
+def plan(
+    problem: Problem,
+    backend: str = "auto",
+    method: str = "auto",
+    limits: Limits = LIMITS,
+    demands: Demands = LINEAR,
+) -> Plan:
     """Weigh the ways to evaluate the criterion, from the pattern of Z'Z alone.
 
     Parameters
@@ -83,6 +89,7 @@ def plan(problem: Problem, backend: str = "auto", method: str = "auto", limits: 
         ``"auto"`` is direct unless that takes more than the memory there is, or more than a minute or so and several
         times what the iterative method takes.
     limits : Limits
+    demands : Demands
 
     Raises
     ------
@@ -98,7 +105,7 @@ def plan(problem: Problem, backend: str = "auto", method: str = "auto", limits: 
             "Iterative fits take terms with one level per row and independent levels only: fit roles(), mm() and rel() "
             "by method='direct'."
         )
-    weighed = _Weighed(problem, backend, method, limits)
+    weighed = _Weighed(problem, backend, method, limits, demands)
     direct, why = weighed.direct(backend)
     if method == "direct" or backend != "auto":
         weighed.check(direct)
@@ -126,15 +133,15 @@ def plan(problem: Problem, backend: str = "auto", method: str = "auto", limits: 
 class _Weighed:
     """The candidates for one problem."""
 
-    def __init__(self, problem: Problem, backend: str, method: str, limits: Limits) -> None:
-        self.problem, self.limits, self.elimination = problem, limits, Elimination.of(problem)
+    def __init__(self, problem: Problem, backend: str, method: str, limits: Limits, demands: Demands) -> None:
+        self.problem, self.limits, self.elimination, self.demands = problem, limits, Elimination.of(problem), demands
         self.thorough = method == "direct" or backend != "auto"
         self.rest = self.elimination.rest
         self.available = available_memory() if limits.memory is None else limits.memory
         widths = problem.layout.widths
         self.nnz = sum(k * s for k, s in zip((0.5 * (k + 1) for k in widths), self.elimination.sizes, strict=True))
         self.nnz += sum(pairs.data.size for pairs in problem.pairs.values())
-        self.evaluations = round(_EVALUATIONS + _PER_PARAMETER * problem.n_theta)
+        self.evaluations = round(_EVALUATIONS + _PER_PARAMETER * problem.n_theta) + demands.evaluations
         self.visits = self.elimination.visits(problem)
         self.engine: CholmodEngine | None = None
         self.split = self._split()
@@ -174,7 +181,10 @@ class _Weighed:
         )
 
     def _candidate(self, name: str, nnz: float, flops: float, work: float, memory: float, counted: bool) -> Candidate:
-        evaluations = _STEPS if name == "iterative" else self.evaluations
+        demands, probed = self.demands, name == "iterative"
+        evaluations = demands.steps if probed else self.evaluations
+        work *= demands.solutions if probed else demands.factorisations
+        work += demands.probed_rows if probed else demands.rows
         unit = _seconds_per_unit() if self.limits.unit_seconds is None else self.limits.unit_seconds
         seconds = evaluations * work * unit
         return Candidate(name, nnz, flops, work, memory, evaluations, seconds, counted)
@@ -270,21 +280,6 @@ class _Weighed:
             reason=reason,
         )
         return Plan(cost, self.engine if chosen is self.cholmod else None)
-
-
-def totals(counts: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, float]:
-    """Numbers in L, and multiply-adds of its factorisation, from its column counts.
-
-    With `weights`, a column stands for that many, each one number shorter than the one before.
-    """
-    first = counts.astype(float)
-    if weights is None:
-        return float(first.sum()), float(np.square(first).sum())
-    w = weights.astype(float)
-    # Sums of c - i and (c - i)^2 over i = 0 .. w - 1.
-    nnz = w * first - w * (w - 1.0) / 2.0
-    squares = w * first**2 - first * w * (w - 1.0) + (w - 1.0) * w * (2.0 * w - 1.0) / 6.0
-    return float(nnz.sum()), float(squares.sum())
 
 
 @cache

@@ -26,7 +26,7 @@ from mixedsparse.core.newton.trust import Step
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.progress import Iteration, Progress
 
-__all__ = ["Goals", "search"]
+__all__ = ["Goals", "enough_of", "refine", "search"]
 
 # A start further out than this (in whitened theta) is cut to it.
 _FURTHEST = 10.0
@@ -112,8 +112,7 @@ class _ScoreObjective:
 
     def accuracy(self, at: _ProbedPoint) -> tuple[float, float]:
         """See `Objective.accuracy`; the trapezoidal rule has no rounding to speak of."""
-        enough = _BELOW * max(at.error.share, _NEGLIGIBLE * self.goals.mc_share)
-        return min(_CLOSE, max(enough**2, self.goals.tolerance)), 0.0
+        return min(_CLOSE, enough_of(at.error.share, self.goals)), 0.0
 
     def is_lost(self, at: _ProbedPoint) -> bool:
         """See `Objective.is_lost`."""
@@ -121,7 +120,9 @@ class _ScoreObjective:
 
     def refined(self, at: _ProbedPoint, step: Step, stop: Stop | None) -> _ProbedPoint | None:
         """Know the same point by more probes once the search has converged on too few."""
-        if stop is Stop.NO_PROGRESS or step.predicted > _CLOSE or not _refine(self.engine, at, self.goals):
+        if stop is Stop.NO_PROGRESS or step.predicted > _CLOSE:
+            return None
+        if not refine(self.engine, at.factor, at.error.share, self.goals):
             return None
         derivatives, error = self.differentiate(at.theta, at.pls, at.factor)
         return replace(at, derivatives=derivatives, error=error)
@@ -200,13 +201,18 @@ def _first_point(objective: _ScoreObjective, theta: np.ndarray) -> _ProbedPoint:
     raise NotPositiveDefiniteError("The score cannot be evaluated anywhere near the start.")
 
 
-def _refine(engine: StochasticEngine, at: _ProbedPoint, goals: Goals) -> bool:
-    """Enrich the coarse space or add probes where the Monte-Carlo error asks for it; return whether that was done."""
-    if at.error.share <= goals.mc_share:
+def enough_of(share: float, goals: Goals) -> float:
+    """Fall of the criterion that is not worth a step, where probes leave a `share` of the standard errors."""
+    return max((_BELOW * max(share, _NEGLIGIBLE * goals.mc_share)) ** 2, goals.tolerance)
+
+
+def refine(engine: StochasticEngine, factor: StochasticFactored, share: float, goals: Goals) -> bool:
+    """Enrich the coarse space or add probes where the Monte-Carlo `share` asks for it; return whether that was done."""
+    if share <= goals.mc_share:
         return False
-    probes, growth = engine.probes, _MARGIN * (at.error.share / goals.mc_share) ** 2
+    probes, growth = engine.probes, _MARGIN * (share / goals.mc_share) ** 2
     if not engine.enriched and probes.number * growth > _MANY:
-        at.factor.enrich()
+        factor.enrich()
         return True
     before = probes.batches
     probes.batches = max(

@@ -6,7 +6,7 @@ the others answer with None or False, so that nobody needs to know which engine 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
@@ -19,8 +19,10 @@ __all__ = [
     "Effort",
     "Engine",
     "Factored",
+    "KnownForms",
     "Pattern",
     "ProbeSet",
+    "SampledForms",
     "SampledTraces",
     "StochasticEngine",
     "StochasticFactored",
@@ -161,6 +163,35 @@ class SampledTraces:
         return [known + drawn.mean(axis=0) for known, drawn in zip(self.known, self.samples, strict=True)]
 
 
+class SampledForms(NamedTuple):
+    """What the probes of a batch tell of z'C z, C = Lambda M^-1 Lambda': its mean over probes is E (z'left)(z'right).
+
+    Block vectors (levels, K, probes).
+    """
+
+    left: list[np.ndarray]
+    right: list[np.ndarray]
+
+
+class KnownForms(NamedTuple):
+    """The part of z'C z that needs no probe, for the z of rows.
+
+    Attributes
+    ----------
+    diagonal : list of ndarray (levels, K, K)
+    pairs : dict (s, t) -> ndarray (nnz, K_s, K_t)
+        Both on the pattern of Z'Z.
+    coarse : list of ndarray (levels, K, k)
+        The sum over columns c of scale_c (z'coarse_c)^2 is to be added.
+    scale : ndarray, shape (k,)
+    """
+
+    diagonal: list[np.ndarray]
+    pairs: dict[tuple[int, int], np.ndarray]
+    coarse: list[np.ndarray]
+    scale: np.ndarray
+
+
 @dataclass(slots=True)
 class Effort:
     """Right-hand sides solved, iterations of all batches together and of the longest."""
@@ -181,6 +212,14 @@ class StochasticFactored(Factored, Protocol):
 
     def estimate(self) -> SampledTraces:
         """Estimate traces by all probes in use."""
+        ...
+
+    def leverages(self) -> Iterator[SampledForms]:
+        """Yield what the probes tell of Lambda M^-1 Lambda', where the engine keeps their solutions."""
+        ...
+
+    def known_forms(self) -> KnownForms:
+        """Return what needs no probe."""
         ...
 
     def log_determinant(self) -> tuple[float, float]:
@@ -211,6 +250,9 @@ class StochasticEngine(Engine, Protocol):
     def probes(self) -> ProbeSet:
         """What the traces are estimated by."""
         ...
+
+    keeps_solutions: bool
+    probe_tolerance: float
 
     @property
     def effort(self) -> Effort:

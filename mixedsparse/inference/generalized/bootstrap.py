@@ -36,6 +36,7 @@ def generalized_bootstrap(
     """Bootstrap `fitted`; see `GeneralizedResults.bootstrap`. What `statistic` takes is made by `wrap`."""
     check_draws(nsim, seed)
     fitted.needs_optimum("A bootstrap")
+    fitted.needs("factor", "The bootstrap", "Refit simulated responses one by one: refit(simulate(1, seed)[0])")
     named = None if statistic is None else Statistic(statistic, wrap, fitted)
     replicator = NewGeneralizedResponses(fitted, named)
     return bootstrap_of(

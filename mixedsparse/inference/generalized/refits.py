@@ -35,6 +35,7 @@ __all__ = [
 def check_maximum(fitted: GeneralizedFitted, what: str = "A likelihood ratio") -> None:
     """Refuse what compares maxima of the likelihood where there is none."""
     fitted.needs_optimum(what)
+    fitted.needs("factor", what, "Use wald_test: log-likelihoods of iterative fits have an error")
     if fitted.fit.nodes == 0:
         raise OptionError(
             f"{what} compares maxima of the likelihood, and nAGQ=0 does not go to the maximum: fit with nAGQ=1."

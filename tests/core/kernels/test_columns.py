@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core.choose.plan import totals
+from mixedsparse.core.choose.elimination import totals
 from mixedsparse.core.engines.kernels.columns import column_counts
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from mixedsparse.core.engines.krylov.factor import KrylovFactored
 from mixedsparse.core.engines.krylov.probes import Probes
+from mixedsparse.core.engines.krylov.solver import PROBE_TOLERANCE
 from mixedsparse.core.engines.krylov.system import System
 from mixedsparse.core.likelihood.interface import Effort
 from mixedsparse.core.problem.edits import same_gram
@@ -20,6 +22,14 @@ __all__ = ["KrylovEngine"]
 Vectors = list[np.ndarray]
 # Effects of blocks of few levels that stand in the coarse space one by one.
 _FEW = 48
+
+
+@dataclass(slots=True, eq=False)
+class _Space:
+    """Coarse space, and whether there is nothing to add to it."""
+
+    basis: np.ndarray
+    enriched: bool
 
 
 class KrylovEngine:
@@ -37,10 +47,10 @@ class KrylovEngine:
 
     Attributes
     ----------
-    space : ndarray, shape (q_rest, k)
-        Basis of the coarse space.
-    enriched : bool
-        Whether there is nothing to add to it.
+    keeps_solutions : bool
+        Whether what is factorised keeps the solutions for its probes, for more than traces.
+    probe_tolerance : float
+        Relative residual of these solutions.
     effort : Effort
     """
 
@@ -61,8 +71,23 @@ class KrylovEngine:
     def _start(self, seed: int, batches: int) -> None:
         self.probes = Probes(self.system, seed, batches)
         self.effort = Effort()
-        self.enriched = self.system.size <= self.limits.exact_coarse
-        self.space = np.eye(self.system.size) if self.enriched else _start_space(self.system)
+        self.keeps_solutions, self.probe_tolerance = False, PROBE_TOLERANCE
+        exact = self.system.size <= self.limits.exact_coarse
+        self._shared = _Space(np.eye(self.system.size) if exact else _start_space(self.system), exact)
+
+    @property
+    def space(self) -> np.ndarray:
+        """Basis of the coarse space, (q_rest, k)."""
+        return self._shared.basis
+
+    @property
+    def enriched(self) -> bool:
+        """Whether there is nothing to add to it."""
+        return self._shared.enriched
+
+    def enrich(self, basis: np.ndarray) -> None:
+        """Take a larger basis, for this engine and those of other numbers on its pattern."""
+        self._shared.basis, self._shared.enriched = basis, True
 
     @property
     def work(self) -> float:
@@ -83,11 +108,11 @@ class KrylovEngine:
         return self
 
     def with_problem(self, problem: Problem) -> KrylovEngine:
-        """Engine for other numbers on the same pattern, with the same probes."""
-        if not same_gram(problem, self.problem):
-            return KrylovEngine(problem, self.probes.seed, self.probes.batches, self.limits)
+        """Engine for other numbers on the same pattern, with the same probes and coarse space."""
         out = copy.copy(self)
         out.problem = problem
+        if not same_gram(problem, self.problem):
+            out.system = self.system.refilled(problem)
         return out
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from mixedsparse.core.engines.krylov.forms import known_forms, sampled_forms
 from mixedsparse.core.engines.krylov.lanczos import log_determinant
 from mixedsparse.core.engines.krylov.preconditioner import make_coarse
 from mixedsparse.core.engines.krylov.probes import Probes, estimate
 from mixedsparse.core.engines.krylov.solver import KrylovSolver, Shared
-from mixedsparse.core.likelihood.interface import Pattern, SampledTraces
+from mixedsparse.core.likelihood.interface import KnownForms, Pattern, SampledForms, SampledTraces
 from mixedsparse.ground.errors import BackendError
 
 __all__ = ["KrylovFactored"]
@@ -28,12 +29,24 @@ class KrylovFactored(KrylovSolver):
         super().__init__(engine, lams)
         self.probes = probes
         self._estimate: SampledTraces | None = None
+        self._solutions: list[np.ndarray] = []
 
     def estimate(self) -> SampledTraces:
         """Estimate the sums of the diagonal blocks of Z'V_0^-1 Z by all probes in use, each solved for once."""
         if self._estimate is None or len(self._estimate.samples[0]) < self.probes.number:
-            self._estimate = estimate(self, self.probes, self._estimate)
+            keep = self._solutions if self.engine.keeps_solutions else None
+            self._estimate = estimate(self, self.probes, self._estimate, keep)
         return self._estimate
+
+    def leverages(self) -> Iterator[SampledForms]:
+        """Yield what the probes tell of Lambda M^-1 Lambda', batch by batch, by the solutions that are kept."""
+        self.estimate()
+        for batch, solved in enumerate(self._solutions):
+            yield sampled_forms(self, self.probes.draw(batch), solved)
+
+    def known_forms(self) -> KnownForms:
+        """Return the part of Lambda M^-1 Lambda' at the levels of a row that needs no probe."""
+        return known_forms(self)
 
     def traces(self) -> list[np.ndarray]:
         """Estimate the sums over levels of the diagonal blocks of Z'V_0^-1 Z Lambda, (K, K) per block."""
@@ -50,14 +63,15 @@ class KrylovFactored(KrylovSolver):
         217-288, section 4.5), drawn apart from the probes: what depends on these would bias them.
         """
         engine = self.engine
-        engine.enriched = True
         columns = min(_RICH, int(_RICH_BYTES / (8 * engine.system.size)))
         start = self.probes.generator(1).choice([-1.0, 1.0], size=(engine.system.size, columns))
         rough = self.invert(start, _ROUGH)
         found = make_coarse(self.apply, self.weigh, np.hstack([engine.space, rough]))
-        engine.space = found.basis[:, found.theta < _SLOW]
+        # What the space had stays: as a control variate it serves where no direction is slow, too.
+        engine.enrich(np.hstack([engine.space, found.basis[:, found.theta < _SLOW]]))
         # What rests on the old coarse space.
         self._coarse = self._estimate = None
+        self._solutions = []
 
     def conditional_covariances(self) -> list[np.ndarray]:
         """Refuse: every level would need its own solution.

@@ -61,9 +61,17 @@ class Probes:
         return 2.0 * np.unpackbits(bits, axis=1) - 1.0
 
 
-def estimate(factor: KrylovSolver, probes: Probes, earlier: SampledTraces | None = None) -> SampledTraces:
-    """Estimate at the theta of `factor`; probes that an `earlier` estimate there has used are not solved again."""
-    system = probes.system
+def estimate(
+    factor: KrylovSolver,
+    probes: Probes,
+    earlier: SampledTraces | None = None,
+    keep: list[np.ndarray] | None = None,
+) -> SampledTraces:
+    """Estimate at the theta of `factor`; probes that an `earlier` estimate there has used are not solved again.
+
+    The solutions S^-1 z are added to `keep`, batch by batch, where it is given.
+    """
+    system = factor.engine.system
     known = [np.zeros_like(lam) for lam in factor.lams]
     if not system.rest:
         known[system.first] = apply_blocks(factor.shrink, system.problem.grams[system.first]).sum(axis=0)
@@ -75,6 +83,8 @@ def estimate(factor: KrylovSolver, probes: Probes, earlier: SampledTraces | None
     for batch in range(0 if earlier is None else len(earlier.samples[0]) // probes.per_batch, probes.batches):
         z = probes.draw(batch)
         solved = factor.invert_probes(z)
+        if keep is not None:
+            keep.append(solved.astype(np.float32))
         found = rest.sample(z, solved) | {system.first: first.sample(z, solved)}
         for b, samples in found.items():
             drawn[b].append(_symmetric(samples))

@@ -18,13 +18,13 @@ from mixedsparse.core.likelihood.interface import Effort
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.limits import Limits
 
-__all__ = ["KrylovSolver", "Shared"]
+__all__ = ["PROBE_TOLERANCE", "KrylovSolver", "Shared"]
 
 Vectors = list[np.ndarray]
 # Relative residuals: of the solutions that enter estimates, whose error in quadratic forms is the square of it, and of
 # the probes', which have a Monte-Carlo error anyway (measured: below 1e-3 of it).
 _TOLERANCE = 1e-9
-_PROBE_TOLERANCE = 1e-5
+PROBE_TOLERANCE = 1e-5
 # Right-hand sides that are solved together.
 _TOGETHER = 16
 
@@ -34,10 +34,19 @@ class Shared(Protocol):
 
     problem: Problem
     system: System
-    space: np.ndarray
-    enriched: bool
     effort: Effort
     limits: Limits
+    keeps_solutions: bool
+    probe_tolerance: float
+
+    @property
+    def space(self) -> np.ndarray:
+        """Basis of the coarse space."""
+        ...
+
+    def enrich(self, basis: np.ndarray) -> None:
+        """Take a larger one."""
+        ...
 
 
 class KrylovSolver:
@@ -134,7 +143,7 @@ class KrylovSolver:
 
     def invert_probes(self, rhs: np.ndarray) -> np.ndarray:
         """S^-1 times the columns of `rhs`, to the accuracy that a probe needs."""
-        return self.invert(rhs, _PROBE_TOLERANCE)
+        return self.invert(rhs, self.engine.probe_tolerance)
 
     def release(self) -> None:
         """Free the coarse space; it is computed again when it is needed."""

@@ -5,8 +5,9 @@ Vectors of the rest are stacked level-major, (q_rest, r): the effects of a level
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -61,6 +62,14 @@ class PairProduct:
         indptr, indices = flipped.indptr.astype(np.int64), flipped.indices.astype(np.int32, copy=False)
         return PairProduct(indptr, indices, values, self.threaded)
 
+    def order(self, n_columns: int) -> np.ndarray:
+        """Position, in the list, of each block of the transposed one."""
+        narrow = np.int32 if len(self.indices) < np.iinfo(np.int32).max else np.int64
+        payload, shape = np.arange(len(self.indices), dtype=narrow), (len(self.indptr) - 1, n_columns)
+        return np.asarray(
+            sparse.csr_matrix((payload, self.indices, self.indptr.astype(narrow)), shape=shape).tocsc().data
+        )
+
     def add_product(self, x: np.ndarray, out: np.ndarray) -> None:
         """Add Z_s'Z_t x to `out`."""
         add_product(self.indptr, self.indices, self.values, x, out, self.threaded)
@@ -98,6 +107,19 @@ class System:
         for (s, t), pairs in problem.pairs.items():
             self.couplings[s, t] = PairProduct.of(pairs, threaded)
             self.couplings[t, s] = self.couplings[s, t].transposed(pairs.n_columns)
+        self._orders: dict[tuple[int, int], np.ndarray] = {}
+
+    def refilled(self, problem: Problem) -> System:
+        """Return the system of a problem with other numbers on the same pattern."""
+        out = copy.copy(self)
+        out.problem, out.couplings = problem, dict(self.couplings)
+        for (s, t), pairs in problem.pairs.items():
+            if (s, t) not in self._orders:
+                self._orders[s, t] = self.couplings[s, t].order(pairs.n_columns)
+            back = pairs.data[self._orders[s, t]].transpose(0, 2, 1)
+            out.couplings[s, t] = replace(self.couplings[s, t], values=pairs.data)
+            out.couplings[t, s] = replace(self.couplings[t, s], values=np.ascontiguousarray(back))
+        return out
 
     def view(self, stacked: np.ndarray, b: int) -> np.ndarray:
         """Rows of block b as (levels, K, r)."""

@@ -39,12 +39,14 @@ class Covariances(NamedTuple):
     hessian: np.ndarray
 
 
-def covariances(criterion: LaplaceCriterion, point: Point, curvature: Curvature) -> Covariances:
-    """Invert half the Hessian at the optimum.
+def covariances(
+    criterion: LaplaceCriterion, point: Point, curvature: Curvature, steps: np.ndarray | float = _STEP
+) -> Covariances:
+    """Invert half the Hessian at the optimum, by differences over `steps`.
 
     Columns of Lambda with a zero pivot, and a dispersion without limit, are left out.
     """
-    hessian = exact_hessian(criterion, point, curvature, not is_flat_in_dispersion(criterion, curvature))
+    hessian = exact_hessian(criterion, point, curvature, not is_flat_in_dispersion(criterion, curvature), steps)
     free = np.isfinite(np.diagonal(hessian))
     conditional = np.linalg.inv(curvature.information) if criterion.p else np.empty((0, 0))
     part = hessian[np.ix_(free, free)]
@@ -60,13 +62,19 @@ def covariances(criterion: LaplaceCriterion, point: Point, curvature: Curvature)
 
 
 def exact_hessian(
-    criterion: LaplaceCriterion, point: Point, curvature: Curvature, dispersion: bool = True
+    criterion: LaplaceCriterion,
+    point: Point,
+    curvature: Curvature,
+    dispersion: bool = True,
+    steps: np.ndarray | float = _STEP,
 ) -> np.ndarray:
     """Hessian of the criterion, (r, r), by forward differences from the predicted modes.
 
-    NaN where theta is held, and in psi where `dispersion` is not wanted.
+    NaN where theta is held, and in psi where `dispersion` is not wanted. `steps` are those of the parameters, (r,), or
+    one for all.
     """
     size = criterion.size
+    steps = np.broadcast_to(steps, (size,))
     held = _held(criterion, point.vector)
     if not dispersion:
         held[-1] = True
@@ -74,14 +82,14 @@ def exact_hessian(
     hessian = np.full((size, size), np.nan)
     for i in free:
         vector = point.vector.copy()
-        vector[i] += _STEP
-        zeta = [z + _STEP * d[:, :, i] for z, d in zip(point.mode.zeta, curvature.motion, strict=True)]
+        vector[i] += steps[i]
+        zeta = [z + steps[i] * d[:, :, i] for z, d in zip(point.mode.zeta, curvature.motion, strict=True)]
         try:
             # The predicted mode is off by the square of the step, which the differences would blow up.
             there = criterion.gradient(criterion.evaluate(vector, criterion.refined(point, vector, zeta)))
         except NotPositiveDefiniteError:
             there = np.full(size, np.nan)
-        hessian[free, i] = (there - curvature.gradient)[free] / _STEP
+        hessian[free, i] = (there - curvature.gradient)[free] / steps[i]
     return 0.5 * (hessian + hessian.T)
 
 

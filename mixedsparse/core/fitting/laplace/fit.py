@@ -10,10 +10,9 @@ import numpy as np
 from scipy.linalg import block_diag, lapack
 
 from mixedsparse.core.fitting.laplace.advice import group_names, hints_of
-from mixedsparse.core.fitting.laplace.errors import Covariances, covariances, is_flat_in_dispersion
-from mixedsparse.core.fitting.laplace.restarts import search_again
+from mixedsparse.core.fitting.laplace.errors import Covariances, is_flat_in_dispersion
 from mixedsparse.core.fitting.laplace.result import GeneralizedFit, Pieces
-from mixedsparse.core.fitting.laplace.search import Found, search
+from mixedsparse.core.fitting.laplace.search import Found
 from mixedsparse.core.fitting.laplace.separation import (
     constant_levels,
     is_constant,
@@ -30,6 +29,7 @@ from mixedsparse.core.fitting.laplace.verdict import (
     runaway,
     separated,
 )
+from mixedsparse.core.fitting.laplace.ways import ByProbes, Exact
 from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.laplace.collapse import collapsed
@@ -136,33 +136,36 @@ def fit_data(
     alone = [b for b in single_trials(data) if is_constant_effect(data, b)]
     if alone:
         return _without_optimum(data, one_outcome(group_names(data.problem, alone)), began)
+    if (stochastic := data.engine.stochastic) is not None:
+        data = data.on(stochastic.renewed(options.seed))
     fewer = collapsed(data)
-    criterion = _criterion(data if fewer is None else fewer[0], nodes)
-    vector, suspect = _start(criterion.data, start)
+    used = data if fewer is None else fewer[0]
+    vector, suspect = _start(used, start)
     # Coefficients that grow without limit inside each evaluation would not show in the search of theta alone.
     apart = separation(data) if suspect or nodes == 0 else None
+    way = Exact(_criterion(used, nodes), options) if stochastic is None else ByProbes(used, options)
     found = None
     if apart is None:
-        limits = {"max_evals": options.max_evals, "tolerance": options.tolerance, "progress": progress}
-        found = search(criterion, vector, watch=not suspect, **limits)  # type: ignore[arg-type]
+        found = way.search(vector, progress, not suspect)
         if found.faded:
             apart = separation(data)
             if apart is None:
-                found = search(criterion, found.point.vector, watch=False, **limits)  # type: ignore[arg-type]
+                found = way.search(found.point.vector, progress, False)
     if apart is not None or found is None:
         assert apart is not None
         return _without_optimum(data, separated(apart), began)
     if start is None and not len(found.runaway):
-        found = search_again(criterion, found, vector, options)
+        found = way.search_again(found, vector)
     if len(found.runaway):
         return _without_optimum(data, runaway(group_names(data.problem, found.runaway.tolist())), began)
-    curvature = found.curvature
-    flat = is_flat_in_dispersion(criterion, curvature)
+    flat = is_flat_in_dispersion(way.criterion, found.curvature)
     certificate = certify_generalized(data, found, hints_of(data, nodes), flat)
-    known = covariances(criterion, found.point, curvature) if errors and nodes > 0 else None
+    known = way.covariances(found) if errors and nodes > 0 else None
     if known is None:
-        known = Covariances(None, np.linalg.inv(curvature.information), curvature.hessian)
-    fit = _report(criterion.data, found, known, certificate, began, nodes)
+        known = Covariances(None, np.linalg.inv(found.curvature.information), found.curvature.hessian)
+    found, logdet, monte_carlo = way.ended(found)
+    fit = _report(used, found, known, certificate, began, nodes)
+    fit = replace(fit, pieces=fit.pieces._replace(logdet=logdet), monte_carlo=monte_carlo)
     return fit if fewer is None else replace(fit, eta=fit.eta[fewer[1]], saturated=-2.0 * data.constant)
 
 

@@ -9,7 +9,14 @@ from mixedsparse.core.fitting.laplace.result import GeneralizedFit
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
 from mixedsparse.core.likelihood.laplace.data import Vectors
 
-__all__ = ["conditional_blocks", "error_blocks", "mode_motion", "motion_of_zeta", "parameter_covariance"]
+__all__ = [
+    "conditional_blocks",
+    "error_blocks",
+    "level_covariances",
+    "mode_motion",
+    "motion_of_zeta",
+    "parameter_covariance",
+]
 
 
 def motion_of_zeta(fit: GeneralizedFit) -> Vectors:
@@ -57,6 +64,12 @@ def conditional_blocks(fit: GeneralizedFit) -> list[np.ndarray]:
         return _unknown(fit)
     found = fit.point.mode.factor.conditional_covariances()
     return [_in_user_basis(fit, b, cov) for b, cov in enumerate(found)]
+
+
+def level_covariances(fit: GeneralizedFit, block: int, codes: np.ndarray) -> np.ndarray:
+    """Var(b_l | y) of chosen levels of one block, (len(codes), K, K); see `conditional_blocks`."""
+    assert fit.point is not None
+    return _in_user_basis(fit, block, fit.point.mode.factor.conditional_covariance_of(block, codes))
 
 
 def error_blocks(fit: GeneralizedFit) -> list[np.ndarray]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mixedsparse.core.fitting.estimates import MonteCarlo
 from mixedsparse.core.fitting.laplace.verdict import GeneralizedCertificate
 from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.likelihood.laplace.criterion import Point
@@ -66,6 +67,8 @@ class GeneralizedFit:
         What was fitted; rows that agree in all but the response are one (see `likelihood.laplace.collapse`).
     point : Point or None
         The end of the search in whitened bases, with M factorised there; None where there was none.
+    monte_carlo : MonteCarlo or None
+        Errors of an iterative fit; None where every number is exact.
     """
 
     family: Family
@@ -88,6 +91,7 @@ class GeneralizedFit:
     path: tuple[Iteration, ...]
     data: Data
     point: Point | None
+    monte_carlo: MonteCarlo | None = None
 
     @property
     def has_dispersion(self) -> bool:
@@ -106,11 +110,6 @@ class GeneralizedFit:
             return self.conditional
         inside = slice(len(self.theta), len(self.theta) + len(self.beta))
         return self.covariance[inside, inside]
-
-    @property
-    def monte_carlo(self) -> None:
-        """None: every number is exact."""
-        return None
 
     @property
     def residual(self) -> None:

@@ -21,7 +21,7 @@ from mixedsparse.core.newton.trust import Step, secant, trust_step
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.progress import Iteration, Progress
 
-__all__ = ["ABSURD", "Found", "search"]
+__all__ = ["ABSURD", "Found", "LaplaceObjective", "Place", "learn", "search"]
 
 # The secant in units of the Hessian that it corrects.
 _CLIP = (-0.9, 1.0)
@@ -82,7 +82,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Place:
+class Place:
     """A point with its curvature, and what the Hessian lacks: by differences at a place before, and by secants."""
 
     point: Point
@@ -92,10 +92,11 @@ class _Place:
 
     @property
     def finite(self) -> bool:
+        """Whether every derivative is."""
         return self.curvature.finite
 
 
-class _LaplaceObjective:
+class LaplaceObjective:
     """The criterion as `newton.single` minimises it, and a record of the search.
 
     Attributes
@@ -134,7 +135,7 @@ class _LaplaceObjective:
         self.factorisations += point.mode.factorisations
         return point
 
-    def first(self, start: np.ndarray) -> _Place:
+    def first(self, start: np.ndarray) -> Place:
         """Evaluate the start, theta scaled down while it has no likelihood."""
         vector = start.copy()
         for _ in range(FIRST_TRIES):
@@ -143,11 +144,11 @@ class _LaplaceObjective:
                 curvature = self.criterion.differentiate(point)
                 if curvature.finite:
                     self.least = _FADED * _weakest(curvature) if self.watch else -np.inf
-                    return _Place(point, curvature, *np.zeros((2, self.criterion.size, self.criterion.size)))
+                    return Place(point, curvature, *np.zeros((2, self.criterion.size, self.criterion.size)))
             vector[: self.criterion.m] *= 0.3
         raise NotPositiveDefiniteError("The criterion cannot be evaluated anywhere near the start.")
 
-    def step(self, at: _Place, radius: float) -> Step:
+    def step(self, at: Place, radius: float) -> Step:
         """See `Objective.step`."""
         gradient, hessian = at.curvature.gradient, at.curvature.hessian + at.known + at.missing
         if is_flat_in_dispersion(self.criterion, at.curvature) and abs(gradient[-1]) < _LEFT:
@@ -156,19 +157,19 @@ class _LaplaceObjective:
             hessian[-1], hessian[:, -1], hessian[-1, -1] = 0.0, 0.0, 1.0
         return trust_step(gradient, hessian, radius)
 
-    def note(self, at: _Place, step: Step, length: float) -> None:
+    def note(self, at: Place, step: Step, length: float) -> None:
         """See `Objective.note`."""
         line = Iteration(len(self.path), self.nfev, at.point.criterion, step.scaled_gradient, length)
         self.path.append(line)
         if self.progress is not None:
             self.progress(line)
 
-    def accuracy(self, at: _Place) -> tuple[float, float]:
+    def accuracy(self, at: Place) -> tuple[float, float]:
         """See `Objective.accuracy`."""
         noise = _NOISE * abs(at.point.criterion)
         return max(self.tolerance, noise), noise
 
-    def refined(self, at: _Place, step: Step, stop: Stop | None) -> _Place | None:
+    def refined(self, at: Place, step: Step, stop: Stop | None) -> Place | None:
         """Compute the exact Hessian where the model misleads: once, it costs less than the steps that it saves."""
         saddle = stop is Stop.CONVERGED and step.lowest < 0 and self.refused >= 0
         slow = stop is None and self.nfev - self.mended >= _PATIENCE
@@ -179,7 +180,7 @@ class _LaplaceObjective:
         self.mended, self.refused = self.nfev, -1 if saddle else 0
         return replace(at, known=known, missing=np.zeros_like(known)) if np.isfinite(known).all() else None
 
-    def is_lost(self, at: _Place) -> bool:
+    def is_lost(self, at: Place) -> bool:
         """Whether the information on the fixed part faded away, or a variance grew beyond all bounds."""
         return self.has_faded(at) or bool(len(self.runaway(at.point)))
 
@@ -190,11 +191,11 @@ class _LaplaceObjective:
             return np.empty(0, dtype=int)
         return np.unique(criterion.layout.block[np.abs(point.vector[: criterion.m]) > limit])
 
-    def has_faded(self, at: _Place) -> bool:
+    def has_faded(self, at: Place) -> bool:
         """Whether the information on the fixed part is next to nothing of what it was at the start."""
         return self.watch and _weakest(at.curvature) < self.least
 
-    def attempt(self, at: _Place, step: Step) -> Point | None:
+    def attempt(self, at: Place, step: Step) -> Point | None:
         """See `Objective.attempt`."""
         motion = [z + d @ step.move for z, d in zip(at.point.mode.zeta, at.curvature.motion, strict=True)]
         # Over a long way the prediction may be worse than none.
@@ -203,16 +204,22 @@ class _LaplaceObjective:
         self.refused += step.scaled_gradient < _CLOSE
         return self.evaluate(at.point.vector + step.move, *starts, near=at.point)
 
-    def gain(self, at: _Place, trial: Point, step: Step) -> float:
+    def gain(self, at: Place, trial: Point, step: Step) -> float:
         """See `Objective.gain`."""
         return at.point.criterion - trial.criterion
 
-    def accept(self, at: _Place, trial: Point, step: Step) -> _Place:
+    def accept(self, at: Place, trial: Point, step: Step) -> Place:
         """See `Objective.accept`."""
         self.refused -= step.scaled_gradient < _CLOSE
         found = self.criterion.differentiate(trial)
-        missing = _learn(at.known, at.missing, step.move, at.curvature, found) if found.finite else at.missing
-        return _Place(trial, found, at.known, missing)
+        missing = learn(at.known, at.missing, step.move, at.curvature, found) if found.finite else at.missing
+        return Place(trial, found, at.known, missing)
+
+    def found(self, at: Place, step: Step, stop: Stop) -> Found:
+        """Return the end of the search."""
+        counts = self.nfev, self.factorisations, tuple(self.path)
+        lost = self.has_faded(at), self.runaway(at.point, ABSURD)
+        return Found(at.point, at.curvature, step, stop, *counts, *lost)
 
 
 def search(
@@ -245,15 +252,13 @@ def search(
     NotPositiveDefiniteError
         The criterion cannot be evaluated anywhere near the start.
     """
-    objective = _LaplaceObjective(criterion, tolerance, progress, watch, furthest)
+    objective = LaplaceObjective(criterion, tolerance, progress, watch, furthest)
     radius = FIRST_RADIUS * float(np.sqrt(criterion.size))
     at, step, stop = minimise(objective, objective.first(start), max_evals, radius=radius, smallest=_SMALLEST_RADIUS)
-    faded, runaway = objective.has_faded(at), objective.runaway(at.point, ABSURD)
-    point, curvature = at.point, at.curvature
+    found = objective.found(at, step, stop)
     if stop is Stop.CONVERGED and (point := _snap(objective, at.point)) is not at.point:
-        curvature = criterion.differentiate(point)
-    counts = objective.nfev, objective.factorisations, tuple(objective.path)
-    return Found(point, curvature, step, stop, *counts, faded, runaway)
+        found = replace(objective.found(at, step, stop), point=point, curvature=criterion.differentiate(point))
+    return found
 
 
 def _weakest(curvature: Curvature) -> float:
@@ -261,7 +266,7 @@ def _weakest(curvature: Curvature) -> float:
     return float(np.linalg.eigvalsh(curvature.information)[0]) if len(curvature.information) else 1.0
 
 
-def _learn(known: np.ndarray, missing: np.ndarray, move: np.ndarray, old: Curvature, new: Curvature) -> np.ndarray:
+def learn(known: np.ndarray, missing: np.ndarray, move: np.ndarray, old: Curvature, new: Curvature) -> np.ndarray:
     """Update what the Hessian lacks beyond what is `known` of that, and clip it in units of the Hessian."""
     mean = 0.5 * (old.hessian + new.hessian) + known
     updated = secant(missing, move, new.gradient - old.gradient, mean)
@@ -274,7 +279,7 @@ def _learn(known: np.ndarray, missing: np.ndarray, move: np.ndarray, old: Curvat
     return np.asarray((back * np.clip(inner, *_CLIP)) @ back.T)
 
 
-def _snap(objective: _LaplaceObjective, at: Point) -> Point:
+def _snap(objective: LaplaceObjective, at: Point) -> Point:
     """Make signs canonical, and diagonal entries 0 that are so to working precision, if the criterion does not rise."""
     layout, m = objective.criterion.layout, objective.criterion.m
     theta = layout.positive(at.vector[:m])

@@ -88,6 +88,10 @@ class Data:
         """Triangle (p, p) with X = Q root."""
         return self.problem.basis.root / np.sqrt(self.problem.n)
 
+    def on(self, engine: Engine) -> Data:
+        """Return the same data for another engine of the same problem."""
+        return replace(self, engine=engine)
+
     def beta(self, gamma: np.ndarray) -> np.ndarray:
         """Coefficients of X from those of Q."""
         return np.asarray(lapack.dtrtrs(self.root, gamma)[0]) if self.p else gamma
