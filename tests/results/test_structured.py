@@ -367,3 +367,27 @@ def test_structures_stand_beside_residual_covariances(options):
         assert one.criterion == pytest.approx(other.criterion, abs=1e-7)
         assert one.df_model == other.df_model
         np.testing.assert_allclose(one.coef_table(), other.coef_table(), rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("term", ["diag", "cs", "homcs", "ar1", "hetar1", "toep", "homtoep", "rr"])
+def test_random_starts_end_at_one_optimum(machines, term):
+    model = ms.LinearMixedModel(f"score ~ Machine + {term}(0 + Machine | Worker)", machines)
+    best, rng = model.fit().criterion, np.random.default_rng(0)
+    for _ in range(20):
+        deviations, rows = 10.0 ** rng.uniform(-1.5, 1.2, 3), np.tril(rng.normal(size=(3, 3)))
+        lam = deviations[:, None] * rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        fit = model.fit(start=lam[np.triu_indices(3)[::-1]])
+        assert fit.criterion == pytest.approx(best, abs=1e-6)
+
+
+def test_a_start_near_correlations_that_oscillate_is_compared_with_others(machines):
+    # A local optimum of the likelihood, 0.65 above the best.
+    model = ms.LinearMixedModel("score ~ Machine + homtoep(0 + Machine | Worker)", machines)
+    sigma = 6.317**2 * np.array([[1, 0.417, -0.428], [0.417, 1, 0.417], [-0.428, 0.417, 1]])
+    start = np.linalg.cholesky(sigma)[np.triu_indices(3)[::-1]]
+    alone = model.fit(start=start, options=ms.FitOptions(restart_budget=0))
+    fit = model.fit(start=start)
+    assert alone.criterion == pytest.approx(fit.criterion + 0.64793, abs=1e-4)
+    assert fit.criterion == pytest.approx(215.161137867, abs=1e-6)
+    assert 1 < fit.certificate.agreed < fit.certificate.starts

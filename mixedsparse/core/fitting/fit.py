@@ -12,6 +12,7 @@ from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search
 from mixedsparse.core.fitting.residual import fit_residual
 from mixedsparse.core.fitting.restarts import doubtful, with_further_starts
+from mixedsparse.core.fitting.structured_restarts import with_structured_starts
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.chart import Chart
 from mixedsparse.core.residual.interface import Residual
@@ -66,6 +67,9 @@ def fit_problem(
         found = search(engine, reml, start=inner, chart=chart, **limits)
         if restart_budget and start is None and found.phi is None:
             found = _from_further_starts(engine, reml, found, restart_budget, max_evals, tolerance, interruptible)
+        elif restart_budget and chart is None and engine.problem.is_structured:
+            further = {"max_evals": max_evals, "tolerance": tolerance}
+            found = with_structured_starts(engine, reml, found, start is not None, restart_budget, **further)
         return report(engine, found, reml, chart)
 
 

@@ -32,7 +32,7 @@ from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["doubtful", "with_further_starts"]
+__all__ = ["doubtful", "milliseconds", "with_further_starts"]
 
 # A diagonal entry of Lambda that is less than so many standard errors from 0 leaves room for an optimum there; up to so
 # many it does where the criterion without that column of Lambda is hardly higher.
@@ -86,7 +86,7 @@ def doubtful(engine: Engine, reml: bool, found: Search) -> bool:
     if distances.min() < _FAR**2:
         return True
     near = np.flatnonzero(distances < _FURTHER**2)
-    if not len(near) or len(near) * _milliseconds(engine) > _TRIFLE:
+    if not len(near) or len(near) * milliseconds(engine) > _TRIFLE:
         return False
     same_column = (layout.block[near][:, None] == layout.block) & (layout.col[near][:, None] == layout.col)
     without = [layout.positive(np.where(gone, 0.0, found.theta)) for gone in same_column]
@@ -112,11 +112,11 @@ def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float
     if _rows_per_effect(problem) <= _FEW:
         budget *= _PATIENCE
     if len(found.theta) == 1:
-        return _of_one_parameter(engine, reml, found, int(budget / _milliseconds(engine)), limits)
+        return _of_one_parameter(engine, reml, found, int(budget / milliseconds(engine)), limits)
     batch = make_batch(engine)
     in_step = batch.together
     if in_step:
-        starts = _starts(engine, reml, found, int(budget / (_EVALUATIONS * _milliseconds(engine))))
+        starts = _starts(engine, reml, found, int(budget / (_EVALUATIONS * milliseconds(engine))))
     else:
         starts = _promising(engine, reml, found, budget)
     if not starts:
@@ -204,7 +204,7 @@ def _downhill(values: np.ndarray, point: int) -> int:
         point = lowest
 
 
-def _milliseconds(engine: Engine) -> float:
+def milliseconds(engine: Engine) -> float:
     """Estimate what an evaluation with derivatives takes, the same for all engines: that of the split."""
     problem, layout = engine.problem, engine.problem.layout
     sizes = list(zip(layout.widths, layout.n_levels, strict=True))
@@ -230,7 +230,7 @@ def _starts(engine: Engine, reml: bool, found: Search, affordable: int) -> list[
 
 def _promising(engine: Engine, reml: bool, found: Search, budget: float) -> list[np.ndarray]:
     """Thetas (m,) to search from one after the other: those with the lowest criterion, as many as can be afforded."""
-    problem, each = engine.problem, _milliseconds(engine)
+    problem, each = engine.problem, milliseconds(engine)
     drawn = even_starts(problem)
     drawn += random_starts(problem, len(found.theta) + _BESIDE, np.random.default_rng(_SEED))
     affordable = int((budget - _VALUE * each * len(drawn)) / (_EVALUATIONS * each))

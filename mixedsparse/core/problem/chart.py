@@ -55,6 +55,10 @@ class Chart:
         Coordinates with a boundary at 0.
     ends : ndarray of bool, shape (size,)
         Those of them at whose boundary the criterion need not be stationary.
+    is_shape : ndarray of bool, shape (size,)
+        Those without units.
+    low, high : ndarray, shape (size,)
+        Between which canonical ones lie.
     needs_exact : bool
         Whether some structure needs exact second derivatives from the first step on.
     """
@@ -71,13 +75,13 @@ class Chart:
         self.units = np.array([_unit(problem.layout.whiten[t], p) for t, p in owned])
         self.is_diagonal = np.array([p.kind == "scale" and p.low == 0.0 for _, p in owned])
         self.ends = self.is_diagonal & np.array([not p.even for _, p in owned])
-        self._low, self._high = (np.array([getattr(p, end) for _, p in owned]) for end in ("low", "high"))
+        self.low, self.high = (np.array([getattr(p, end) for _, p in owned]) for end in ("low", "high"))
         self.needs_exact = any(getattr(structure, "needs_exact", False) for structure in self.structures)
         # Scales of one effect share a number, shapes have the last one.
         keys = [(t, p.effect) if p.kind == "scale" else None for t, p in owned]
         numbers = {key: i for i, key in enumerate(dict.fromkeys(key for key in keys if key is not None))}
         self._effect = np.array([len(numbers) if key is None else numbers[key] for key in keys])
-        self._shape = np.array([p.kind == "shape" for _, p in owned])
+        self.is_shape = np.array([p.kind == "shape" for _, p in owned])
 
     def phi(self, x: np.ndarray) -> list[np.ndarray]:
         """Parameters of each term."""
@@ -133,24 +137,24 @@ class Chart:
     def positive(self, x: np.ndarray) -> np.ndarray:
         """Canonical coordinates, shapes a little away from their ends."""
         found = self.canonical(x)
-        inside = np.clip(found, self._low + _OFF_END, self._high - _OFF_END)
-        return np.where(self._shape, inside, found)
+        inside = np.clip(found, self.low + _OFF_END, self.high - _OFF_END)
+        return np.where(self.is_shape, inside, found)
 
     def settled(self, x: np.ndarray, tolerance: float) -> np.ndarray | None:
         """Coordinates with those on their boundary that are within `tolerance` of it; None where none is."""
-        low = (self.is_diagonal | self._shape) & (x - self._low < tolerance)
-        high = self._shape & (self._high - x < tolerance)
+        low = (self.is_diagonal | self.is_shape) & (x - self.low < tolerance)
+        high = self.is_shape & (self.high - x < tolerance)
         if not (low | high).any():
             return None
-        return self.canonical(np.where(low, self._low, np.where(high, self._high, x)))
+        return self.canonical(np.where(low, self.low, np.where(high, self.high, x)))
 
     def signs(self, x: np.ndarray) -> np.ndarray:
         """Return -1 (size,) for the coordinates that `positive` turns round, 1 for others."""
         found = self.canonical(x)
         turned = found * x < 0
-        if self._shape.any():
-            moved = self.canonical(x + np.where(self._shape, _TURN, 0.0)) < found
-            turned = np.where(self._shape, moved, turned)
+        if self.is_shape.any():
+            moved = self.canonical(x + np.where(self.is_shape, _TURN, 0.0)) < found
+            turned = np.where(self.is_shape, moved, turned)
         return np.where(turned, -1.0, 1.0)
 
     def moving(self, x: np.ndarray) -> np.ndarray:
@@ -165,7 +169,7 @@ class Chart:
 
     def row_norms(self, x: np.ndarray) -> np.ndarray:
         """Return the size (size,) of the effect of each scale; 0 for shapes."""
-        sizes = np.sqrt(np.bincount(self._effect, np.where(self._shape, 0.0, x**2)))
+        sizes = np.sqrt(np.bincount(self._effect, np.where(self.is_shape, 0.0, x**2)))
         return sizes[self._effect]
 
 

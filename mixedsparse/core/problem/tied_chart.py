@@ -23,7 +23,7 @@ class TiedChart(Chart):
         self.plain = Chart(problem)
         self.first = np.unique(shared, return_index=True)[1]
         self.size = len(self.first)
-        for name in ("units", "is_diagonal", "ends", "_low", "_high", "_effect", "_shape"):
+        for name in ("units", "is_diagonal", "ends", "low", "high", "_effect", "is_shape"):
             setattr(self, name, getattr(self, name)[self.first])
         self.B = np.zeros((len(shared), self.size))
         self.B[np.arange(len(shared)), shared] = self.plain.units / self.units[shared]

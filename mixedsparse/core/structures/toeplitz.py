@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -30,6 +31,11 @@ class Toeplitz(Correlated):
 
     places: tuple[int, ...] = ()
     name: ClassVar[str] = "toep"
+
+    @property
+    def is_rugged(self) -> bool:
+        """Likelihoods of small samples have optima with correlations that oscillate."""
+        return self.k > 2
 
     @property
     def n_shapes(self) -> int:
@@ -72,11 +78,12 @@ class Toeplitz(Correlated):
         r = self.correlations_of(correlation)
         p, before, left = np.empty(self.k - 1), np.empty(0), 1.0
         for m in range(self.k - 1):
-            p[m] = np.clip((r[m] - before @ r[:m][::-1]) / left, -_MOST, _MOST)
+            predicted = before @ r[:m][::-1]
+            p[m] = np.clip((r[m] - predicted) / left, -_MOST, _MOST)
+            # What goes on is a sequence of correlations, whatever was clipped.
+            r[m] = predicted + p[m] * left
             before = np.append(before - p[m] * before[::-1], p[m])
             left *= 1.0 - p[m] ** 2
-            # What goes on is a sequence of correlations, whatever was clipped.
-            r[m] = _autocorrelations(p[: m + 1])[0][-1]
         return np.arcsin(p)
 
     def correlations_of(self, correlation: np.ndarray) -> np.ndarray:
@@ -103,6 +110,12 @@ class Toeplitz(Correlated):
 
 
 def _autocorrelations(p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """See `_known`, which remembers: an evaluation asks for the same several times."""
+    return _known(tuple(p.tolist()))
+
+
+@lru_cache(maxsize=8)
+def _known(partial: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Correlations r (m + 1,) at distances 0, 1, ... of partial ones p (m,), and their first and second derivatives.
 
     With the coefficients a of the best prediction from the j last values and v the share of the variance that is left,
@@ -110,7 +123,7 @@ def _autocorrelations(p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
         r_(j+1) = p_(j+1) v + sum over i of a_i r_(j+1-i),    a <- (a - p_(j+1) reversed a, p_(j+1)),
         v <- v (1 - p_(j+1)^2)
     """
-    m = len(p)
+    p, m = np.array(partial), len(partial)
     one = np.zeros((1, m)), np.zeros((1, m, m))
     r = _Jet(np.ones(1), *one)
     before, left = _Jet(np.empty(0), np.empty((0, m)), np.empty((0, m, m))), _Jet(np.ones(1), *one)
@@ -120,6 +133,8 @@ def _autocorrelations(p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
         before = before.plus(own * before.turned(j), -1.0).with_more(own)
         left = left.plus(left * (own * own), -1.0)
         r = r.with_more(new)
+    for array in (r.value, r.first, r.second):
+        array.flags.writeable = False
     return r.value, r.first, r.second
 
 
