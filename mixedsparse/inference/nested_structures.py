@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mixedsparse.core.problem.relationship import same_relationship
 from mixedsparse.core.structures.reduced_rank import ReducedRank
 from mixedsparse.ground.errors import DataError
 
@@ -84,14 +85,15 @@ def _rank(term: RandomTerm, other: RandomTerm) -> tuple[bool, bool]:
 def _is_case(term: RandomTerm, other: RandomTerm) -> bool:
     """Whether the covariances that `term` gives to the rows are among those of `other`, on the same levels."""
     if other.structure is None or _kind(other) == "us":
-        return _spanned(term.z, other.z)
+        return _spanned(_flat(term), _flat(other))
     if _same_columns(term, other):
         if isinstance(term.structure, ReducedRank) and isinstance(other.structure, ReducedRank):
             return term.structure.rank <= other.structure.rank
         return _kind(other) in _above(_kind(term))
     # A random intercept is equal effects of all levels of a factor: correlations of 1, which all but diag have.
     intercept = term.k == 1 and bool(np.ptp(term.z) == 0)
-    indicators = bool(np.isin(other.z, (0.0, 1.0)).all() and (other.z.sum(axis=1) == 1.0).all())
+    effects = _flat(other)
+    indicators = bool(np.isin(effects, (0.0, 1.0)).all() and (effects.sum(axis=1) == 1.0).all())
     return intercept and indicators and _kind(other) not in ("diag", "homdiag")
 
 
@@ -111,10 +113,18 @@ def _named(term: RandomTerm) -> str:
     return f"{_kind(term)}({' + '.join(term.columns)} | {term.group})"
 
 
+def _flat(term: RandomTerm) -> np.ndarray:
+    """Effects of the term slot by slot, (n slots, k)."""
+    return term.z.reshape(-1, term.k)
+
+
 def _same_levels(term: RandomTerm, other: RandomTerm) -> bool:
-    return term.codes is other.codes or (
-        term.n_levels == other.n_levels and len(np.unique(term.codes * other.n_levels + other.codes)) == term.n_levels
-    )
+    if not same_relationship(term.precision, other.precision) or term.codes.shape != other.codes.shape:
+        return False
+    if term.codes is other.codes or term.n_levels != other.n_levels:
+        return term.codes is other.codes
+    pairs = np.unique(term.codes * other.n_levels + other.codes)
+    return len(pairs) == len(np.unique(term.codes)) == len(np.unique(other.codes))
 
 
 def _same_columns(term: RandomTerm, other: RandomTerm) -> bool:

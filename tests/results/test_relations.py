@@ -107,6 +107,20 @@ def test_roles_name_the_effects() -> None:
     assert list(slopes.random_effects["roles(sender, receiver)"].columns) == names
 
 
+def test_independent_roles_are_two_terms_in_all_tests() -> None:
+    data = small()
+    one, two = (ms.lmer(f"y ~ x + {part}", data) for part in ("diag(1 | roles(a, b))", "(1 | a) + (1 | b)"))
+    assert one.criterion == pytest.approx(two.criterion, rel=1e-12)
+    assert one.df_model == two.df_model
+    for ddf in ("satterthwaite", "kenward-roger"):
+        np.testing.assert_allclose(one.coef_table(ddf=ddf), two.coef_table(ddf=ddf), rtol=1e-6)
+    correlated = fitted("roles")
+    table = ms.anova(one, correlated, refit=False)
+    assert table["Df"].iloc[1] == 1
+    assert table["Chisq"].iloc[1] == pytest.approx(one.criterion - correlated.criterion, abs=1e-8)
+    assert "levels meet one another" in correlated.model.cost().reason.lower()
+
+
 N, LEVELS = 90, 8
 
 
@@ -294,6 +308,27 @@ def test_several_terms_on_one_relationship_stand_side_by_side(tmp_path: Path) ->
     values = again.breeding_values("animal", weights)
     np.testing.assert_allclose(values["value"], again.random_effects["rel(animal)"] @ [1.0, 2.0], atol=1e-12)
     assert ((values["reliability"] > -1e-9) & (values["reliability"] < 1)).all()
+
+
+@pytest.mark.parametrize("kind", FORMULAS)
+def test_residual_variances_by_strata_go_with_all_of_them(kind: str) -> None:
+    data = small().assign(stratum=lambda d: np.where(d["x"] > 0, "high", "low"))
+    relations = {"animal": family()} if "rel(" in FORMULAS[kind] else None
+    fit = ms.lmer(FORMULAS[kind], data, relations=relations, dispersion="~ stratum")
+    X, y, V = fit._fitted.X, data["y"].to_numpy(), fit.marginal_cov(slice(None)).to_numpy()
+    W = np.linalg.inv(V)
+    K = np.linalg.inv(X.T @ W @ X)
+    e = y - X @ fit.params.to_numpy()
+    log_dets = np.linalg.slogdet(V)[1] + np.linalg.slogdet(X.T @ W @ X)[1]
+    assert fit.criterion == pytest.approx(log_dets + e @ W @ e + (N - 2) * np.log(2 * np.pi), rel=1e-11)
+    np.testing.assert_allclose(fit.cov_params(), K, rtol=1e-8)
+    problem, templates = fit._fitted.problem, fit._fitted.fit.templates
+    R = V - fit.scale * sum(
+        one_hot(t) @ np.kron(related(t), lam @ lam.T) @ one_hot(t).T
+        for t, lam in zip(problem.terms, templates, strict=True)
+    )
+    assert len(np.unique(np.diagonal(R).round(8))) == 2
+    np.testing.assert_allclose(fit.resid, R @ W @ e, atol=1e-8)
 
 
 def test_order_of_rows_and_names_of_levels_do_not_matter() -> None:

@@ -101,10 +101,7 @@ def plan(
             "backend='cholmod' needs scikit-sparse: install mixedsparse[cholmod] (it compiles against SuiteSparse)."
         )
     if method == "iterative" and problem.coupled:
-        raise BackendError(
-            "Iterative fits take terms with one level per row and independent levels only: fit roles(), mm() and rel() "
-            "by method='direct'."
-        )
+        raise BackendError("Iterative fits do without roles(), mm() and rel(): fit them by method='direct'.")
     weighed = _Weighed(problem, backend, method, limits, demands)
     direct, why = weighed.direct(backend)
     if method == "direct" or backend != "auto":
@@ -165,7 +162,8 @@ class _Weighed:
         if not self.rest:
             only = f"{eliminated} is the only grouping factor: nothing fills in."
             return self.split, only if self.problem.terms else "There are no random effects: nothing is factorised."
-        left = f"eliminating {eliminated} leaves {self.rest:,} random effects"
+        first = f"eliminating {eliminated} leaves" if eliminated else "levels meet one another, which leaves all"
+        left = f"{first} {self.rest:,} random effects"
         if self.cholmod is None:
             kind = "a small dense system" if self.rest <= self.limits.small_rest else "a dense system"
             return self.split, f"{left[0].upper()}{left[1:]}, {kind}."
@@ -238,6 +236,8 @@ class _Weighed:
     def fill(self) -> str:
         """Which factor fills in, as a sentence."""
         eliminated, fills = self.names()
+        if not eliminated:
+            return f"Levels of {fills} meet one another."
         return f"Eliminating {eliminated} leaves {self.rest:,} random effects, most of them of {fills}, which fill in."
 
     def check(self, candidate: Candidate) -> None:
