@@ -39,6 +39,9 @@ def fit_model(
             "method='direct', or leave out residual= and dispersion=."
         )
     engine = model.engine(options.backend, "direct" if model.residual is not None else method)
+    if model.white is not model.problem:
+        # The model of a fit has its rows whitened at the estimates; a search starts from the rows as they came.
+        engine = engine.with_problem(model.white)
     with reporter(progress, *model.engines.expectations(engine)) as note:
         fit = fit_problem(
             engine,
@@ -54,7 +57,7 @@ def fit_model(
             mc_share=options.mc_share,
             residual=model.residual,
         )
-    if is_perfect(fit, model.problem, model.residual):
+    if is_perfect(fit, model.white, model.residual):
         raise perfect_fit(model.design, fit)
     warn_of_data(model.design, model.problem, model.dropped_columns)
     warn_of_binary(model.design)

@@ -17,7 +17,7 @@ from mixedsparse.inference.residual_parameters import deviations
 if TYPE_CHECKING:
     from mixedsparse.fitted.parameters import Parameters
 
-__all__ = ["cov_re", "varcorr", "vcomp"]
+__all__ = ["cov_re", "residual_deviations", "varcorr", "vcomp"]
 
 
 def varcorr(parameters: Parameters) -> pd.DataFrame:

@@ -55,7 +55,8 @@ def _prior(fitted: Fitted, rows: Rows, which: np.ndarray, noise: np.ndarray) -> 
     """Prior variance of the random effects that `rows` have, and of the residual."""
     problem = fitted.problem
     layout = problem.layout
-    slots = max(1 if new is None or new.codes.ndim == 1 else new.codes.shape[1] for new in rows.terms)
+    counts = [1 if new is None or new.codes.ndim == 1 else new.codes.shape[1] for new in rows.terms]
+    slots = max(counts, default=1)
     every = [[np.zeros((len(noise), width)) for width in layout.widths] for _ in range(slots)]
     for t, (term, new) in enumerate(zip(problem.terms, rows.terms, strict=True)):
         if new is None:

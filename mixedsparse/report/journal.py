@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.inference.coefficients import coef_table
+from mixedsparse.inference.components import residual_deviations
 from mixedsparse.report import html, latex, numbers, parts, text
 from mixedsparse.report.table import Table
 
@@ -100,8 +101,12 @@ def journal(fitted: Fitted, ddf: str = "satterthwaite") -> Journal:
     table, home = side_by_side(fitted, coef_table(fitted, ddf=ddf), _RESIDUAL)
     # The residual is a random intercept of every observation.
     name = f"{_SPREAD}{_RESIDUAL}" if f"{_SPREAD}{_RESIDUAL}" not in table else f"{_SPREAD}(residual)"
-    table[name] = np.where(table.index == home, fitted.sigma, np.nan)
+    sizes = residual_deviations(fitted)
     facts = [f"{name}: {value}." for name, value in parts.facts(fitted).items()]
+    if len(sizes) == 1:
+        table[name] = np.where(table.index == home, fitted.sigma, np.nan)
+    else:
+        facts.append(f"Residual SD: {', '.join(f'{label} {_significant(sd)}' for label, sd in sizes)}.")
     shown = f"SD: standard deviation of the random effects; fitted by {fitted.method}."
     *remarks, verdict = parts.notes(fitted, ddf)
     doubt = [verdict] if fitted.singular or not fitted.converged else []

@@ -251,3 +251,45 @@ def test_likelihood_ratios_of_strata():
     assert ms.anova(strata, both)["Df"].iloc[1] == 1.0
     with pytest.raises(ms.OptionError, match="no special case"):
         ms.anova(other, both)
+
+
+def test_the_model_of_a_fit_can_be_fitted_again(mmrm, fev):
+    again = mmrm.model.fit()
+    assert again.criterion == pytest.approx(mmrm.criterion, abs=1e-9)
+    likelihood = ms.lmer("FEV1 ~ ARMCD*AVISIT + SEX + RACE", fev, residual="us" + VISITS, reml=False)
+    assert mmrm.model.fit(reml=False).criterion == pytest.approx(likelihood.criterion, abs=1e-8)
+    started = mmrm.model.fit(start=np.concatenate([mmrm.theta, mmrm.fit.residual]))
+    assert started.optim.nfev <= 3
+
+
+def test_weights_shuffled_rows_and_units_leave_the_fit_as_it_is(fev):
+    weights = pd.Series(np.random.default_rng(1).uniform(0.5, 2.0, len(fev)), index=fev.index)
+    fit = ms.lmer("FEV1 ~ ARMCD*AVISIT", fev, residual="cs" + VISITS, weights=weights)
+    mixed = fev.sample(frac=1, random_state=2)
+    other = ms.lmer("FEV1 ~ ARMCD*AVISIT", mixed, residual="cs" + VISITS, weights=weights)
+    assert other.criterion == pytest.approx(fit.criterion, abs=1e-8)
+    assert np.allclose(other.residuals("normalized")[fev.index], fit.residuals("normalized"), atol=1e-6)
+    scaled = ms.lmer("I(1000 * FEV1) ~ ARMCD*AVISIT", fev, residual="cs" + VISITS, weights=weights)
+    shift = 2.0 * (len(fev) - 8) * np.log(1000.0)
+    assert scaled.criterion == pytest.approx(fit.criterion + shift, abs=1e-6)
+    assert np.allclose(scaled.bse, 1000.0 * fit.bse, rtol=1e-6)
+    assert np.allclose(scaled.coef_table()["df"], fit.coef_table()["df"], rtol=1e-4)
+    own = fit.marginal_cov(fev.index[:2]).to_numpy()
+    R = fit.residual_cov(group="PT1").to_numpy() / np.sqrt(np.outer(weights[:2], weights[:2]))
+    assert own[0, 1] == pytest.approx(R[0, 1])
+
+
+def test_journals_name_the_deviation_of_each_visit(mmrm):
+    notes = " ".join(mmrm.journal().notes)
+    assert "Residual SD: VIS1 6.368" in notes
+    assert "SD Residual" not in mmrm.journal().table
+
+
+@pytest.mark.parametrize("term", ["cs(0 + Machine | Worker)", "(1 | Worker) + (1 | Worker:Machine)"])
+def test_strata_go_with_structures_and_nested_terms(term):
+    machines = ms.datasets.load("Machines")
+    fit = ms.lmer(f"score ~ Machine + {term}", machines, dispersion="~ Machine")
+    table = fit.covariance_parameters()
+    assert table["term"].iloc[-3:].tolist() == ["Residual"] * 3
+    assert table["se"].notna().all()
+    assert np.allclose(fit.residual_params["estimate"], table["estimate"].iloc[-3:])
