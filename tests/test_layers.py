@@ -35,7 +35,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # The rooms of core in the same way.
 CORE_FLOORS = [
-    {"structures", "residual"},
+    {"structures", "residual", "compiled"},
     {"problem"},
     {"likelihood"},
     {"engines"},
@@ -60,7 +60,8 @@ ONLY_IMPORTERS = {
     "numba": {
         f"core/engines/kernels/{name}.py"
         for name in ("__init__", "direct", "krylov", "columns", "loops", "pairs", "pedigree")
-    },
+    }
+    | {f"core/compiled/{name}.py" for name in ("__init__", "elimination", "families")},
     "threadpoolctl": {"ground/threads.py"},
 }
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["Eliminated", "apply_blocks", "eliminate", "is_safe", "unrotate"]
+__all__ = ["Eliminated", "apply_blocks", "eliminate", "is_safe", "times_transposed", "unrotate"]
 
 # A diagonal entry of Lambda below this share of its column is not divided by.
 _SAFE_PIVOT = 1e-6
@@ -109,3 +109,8 @@ def unrotate(lam: np.ndarray, rotated: np.ndarray, plain: np.ndarray | None = No
 def apply_blocks(blocks: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Level by level, blocks (levels, K, K) times vectors (levels, K, r); K = 1 needs no matrix product."""
     return blocks * vectors if blocks.shape[1] == 1 else blocks @ vectors
+
+
+def times_transposed(blocks: np.ndarray, lam: np.ndarray) -> np.ndarray:
+    """Blocks (..., K) times Lambda' (K, K); K = 1 needs no matrix product."""
+    return blocks * lam[0, 0] if len(lam) == 1 else blocks @ lam.T

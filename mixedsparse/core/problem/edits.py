@@ -1,8 +1,9 @@
 """Problems made from another: with another response or weights, without some rows, with fewer columns or effects.
 
-``with_response``, ``reweighted`` and ``subtraction.without`` stay on the pattern: whitening and the basis Q of X are
-linear maps that stay as they were made, and so do the levels and the pattern of Z'Z. An engine takes the new numbers on
-by `Engine.with_problem`, without a new analysis. ``rows`` and ``combined`` have a pattern of their own.
+``with_response``, ``reweighted``, ``with_grams`` and ``subtraction.without`` stay on the pattern: whitening and the
+basis Q of X are linear maps that stay as they were made, and so do the levels and the pattern of Z'Z. An engine takes
+the new numbers on by `Engine.with_problem`, without a new analysis. ``rows`` and ``combined`` have a pattern of their
+own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
-from mixedsparse.core.problem.crossproducts import level_sums
+from mixedsparse.core.problem.crossproducts import Pairs, level_sums
 from mixedsparse.core.problem.fixed import split_response
 from mixedsparse.core.problem.problem import Problem, make_problem
 from mixedsparse.core.problem.sums import Aggregates, aggregated_problem, constant_column
@@ -34,6 +35,7 @@ __all__ = [
     "rows",
     "same_gram",
     "sums_only",
+    "with_grams",
     "with_residual",
     "with_response",
     "with_sums",
@@ -80,7 +82,7 @@ def with_sums(problem: Problem, Zy: Sequence[np.ndarray], yy: float, Qy: np.ndar
     return replace(problem, Zxy=Zxy, xy=xy)
 
 
-def reweighted(problem: Problem, weights: np.ndarray, columns: bool = True) -> Problem:
+def reweighted(problem: Problem, weights: np.ndarray) -> Problem:
     """Return `problem` with other weights: Var(e_i) = sigma^2 / w_i.
 
     Parameters
@@ -88,35 +90,43 @@ def reweighted(problem: Problem, weights: np.ndarray, columns: bool = True) -> P
     problem : Problem
         With its rows in memory.
     weights : ndarray, shape (n,)
-        In place of those that the problem has; positive, but of any sign without `columns`.
-    columns : bool
-        Whether sums with [Q r] are made too. Without them the result serves factorisations of M only: `Zxy` and `xy`
-        are empty, and whatever uses them stops.
+        In place of those that the problem has.
     """
     check_rows(problem)
     origin = problem if problem.origin is None else problem.origin
     change = weights if origin.root_weights is None else weights / np.square(origin.root_weights)
     sums = origin.row_sums
-    new = replace(
+    root = np.sqrt(change)[:, None]
+    scaled = origin.columns * root
+    return replace(
         origin,
         origin=origin,
         grams=sums.grams(change),
         pairs=sums.pairs(change),
-        Zxy=(),
-        xy=np.empty((0, 0)),
-        sum_log_weights=np.nan,
-    )
-    if not columns:
-        return replace(new, basis=replace(origin.basis, q=ELSEWHERE, residual=ELSEWHERE), root_weights=ELSEWHERE)
-    root = np.sqrt(change)[:, None]
-    scaled = origin.columns * root
-    return replace(
-        new,
         Zxy=sums.columns(scaled * root),
         xy=scaled.T @ scaled,
         basis=replace(origin.basis, q=scaled[:, :-1], residual=scaled[:, -1]),
         root_weights=np.sqrt(weights),
         sum_log_weights=float(np.log(weights).sum()),
+    )
+
+
+def with_grams(problem: Problem, grams: tuple[np.ndarray, ...], pairs: dict[tuple[int, int], Pairs]) -> Problem:
+    """Return `problem` with other numbers of Z'WZ, W of any sign, for factorisations of M only.
+
+    What weighted sums of the columns would be is left empty, and whatever uses them stops.
+    """
+    bare = replace(problem.basis, q=ELSEWHERE, residual=ELSEWHERE)
+    return replace(
+        problem,
+        origin=problem,
+        grams=grams,
+        pairs=pairs,
+        Zxy=(),
+        xy=np.empty((0, 0)),
+        basis=bare,
+        root_weights=ELSEWHERE,
+        sum_log_weights=np.nan,
     )
 
 

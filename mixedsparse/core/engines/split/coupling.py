@@ -10,7 +10,7 @@
 ``dense()``                   A_12 as an array (levels, K, q_rest)
 ``refilled(rest)``            A_12 of a problem with other numbers on the same pattern
 ``products(N, lams)``         A_12 Lambda_2 N where levels meet, and the quadratic forms that follow; None from forms
-                              for which products with all of N cost no more
+                              for which products with parts of N cost no more
 
 Where the dense algebra of the rest is cheap, Lambda_2 is multiplied on there, and A_12 never changes; where it is not,
 Lambda_2 goes into the entries of A_12.
@@ -104,7 +104,7 @@ class DenseCoupling:
 
     def __init__(self, rest: Rest, oriented: dict[int, Pairs]) -> None:
         layout = rest.problem.layout
-        self.rest = rest
+        self.rest, self.oriented = rest, oriented
         self.values = np.zeros((*rest.shape_of_first, rest.size))
         for b, pairs in oriented.items():
             for a in range(layout.widths[b]):
@@ -144,5 +144,13 @@ class DenseCoupling:
     def refilled(self, rest: Rest) -> DenseCoupling:
         return self if rest is self.rest else type(self)(rest, rest.couplings())
 
-    def products(self, lower: np.ndarray, lams: Lams = None) -> None:
-        return None
+    def products(self, lower: np.ndarray, lams: Lams = None) -> Products:
+        right = self.scaled(lams)
+        left = (right.reshape(self.flat.shape) @ symmetrized(lower)).reshape(right.shape)
+        layout, slabs, beside = self.rest.problem.layout, self.rest.slabs, {}
+        for b, pairs in self.oriented.items():
+            rows, out = pairs.rows, np.empty(pairs.data.shape)
+            for a in range(layout.widths[b]):
+                out[:, :, a] = left[rows, :, slabs[b, a].start + pairs.indices]
+            beside[b] = out
+        return Products(beside, left @ right.swapaxes(1, 2))

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.linalg import blas, lapack
 
-from mixedsparse.core.engines.level_blocks import apply_blocks, eliminate, is_safe, unrotate
+from mixedsparse.core.engines.level_blocks import apply_blocks, eliminate, is_safe, times_transposed, unrotate
 from mixedsparse.core.engines.split.analysis import SplitAnalysis
 from mixedsparse.core.engines.split.coupling import Coupling, Products
 from mixedsparse.core.engines.split.pattern import pair_covariances
@@ -168,7 +168,8 @@ class SplitFactored:
         if engine.coupling is None:
             return [apply_blocks(self.shrink, own).sum(axis=0) @ lam]
         inverse = self.inverse()
-        own = own - apply_blocks(self._quadratic(engine.coupling), self.shrink.swapaxes(1, 2))
+        quadratic = self._quadratic(engine.coupling) if self._products is None else self._products.quadratic
+        own = own - apply_blocks(quadratic, self.shrink.swapaxes(1, 2))
         out: list[np.ndarray] = [apply_blocks(self.shrink, own).sum(axis=0) @ lam] * len(self.lams)
         sums = engine.rest.penalised_sums(inverse)
         product = None
@@ -206,10 +207,13 @@ class SplitFactored:
         engine = self.engine
         if engine.coupling is None:
             return [self.cov]
-        inverse = self.inverse()
-        mine = self.cov + self.cov @ self._quadratic(engine.coupling) @ self.cov
+        return self._conditional(self._quadratic(engine.coupling))
+
+    def _conditional(self, quadratic: np.ndarray) -> list[np.ndarray]:
+        """Return the same from Q of the eliminated block."""
+        mine = self.cov + apply_blocks(apply_blocks(self.cov, quadratic), self.cov)
         out: list[np.ndarray] = [mine] * len(self.lams)
-        for b, blocks in engine.rest.diagonal_blocks(inverse).items():
+        for b, blocks in self.engine.rest.diagonal_blocks(self.inverse()).items():
             out[b] = self.lams[b] @ blocks @ self.lams[b].T
         return out
 
@@ -224,12 +228,11 @@ class SplitFactored:
             return self.conditional_covariances(), {}
         if self._products is None:
             self._products = engine.coupling.products(self.inverse(), self.lams)
-        diagonal = self.conditional_covariances()
         if self._products is None:
-            return diagonal, pair_covariances(engine, self.cov, self.covariance())
-        beside = {b: own @ self.lams[b].T for b, own in self._products.beside.items()}
+            return self.conditional_covariances(), pair_covariances(engine, self.cov, self.covariance())
+        beside = {b: times_transposed(own, self.lams[b]) for b, own in self._products.beside.items()}
         dense = self.covariance() if engine.rest.pairs else self.inverse()
-        return diagonal, pair_covariances(engine, self.cov, dense, beside)
+        return self._conditional(self._products.quadratic), pair_covariances(engine, self.cov, dense, beside)
 
     def projection(self) -> Written:
         """W = Z'V_0^-1 Z, the eliminated block first.

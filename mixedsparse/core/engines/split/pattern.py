@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mixedsparse.core.engines.level_blocks import apply_blocks
 from mixedsparse.core.engines.split.analysis import SplitAnalysis
 from mixedsparse.core.problem.crossproducts import Pairs, stable_order
 
@@ -49,10 +50,10 @@ def pair_covariances(
 def _from_products(cov: np.ndarray, pairs: Pairs, beside: np.ndarray, turned: bool) -> np.ndarray:
     """Blocks -C A_12 N in the order of `pairs`, whose rows are the levels of the other block if it is `turned`."""
     if not turned:
-        return -(cov[pairs.rows] @ beside)
+        return -apply_blocks(cov[pairs.rows], beside)
     order = stable_order(pairs.indices, pairs.n_columns)
     out = np.empty(pairs.data.shape)
-    out[order] = -(cov[pairs.indices[order]] @ beside).swapaxes(1, 2)
+    out[order] = -apply_blocks(cov[pairs.indices[order]], beside).swapaxes(1, 2)
     return out
 
 

@@ -232,14 +232,14 @@ def _report(
         conditional=back @ known.conditional @ back.T,
         criterion=point.criterion,
         saturated=float("nan") if takes_psi else -2.0 * data.constant,
-        pieces=Pieces(mode.h - mode.penalty - 2.0 * data.constant, mode.penalty, mode.factor.logdet),
+        pieces=Pieces(mode.h - mode.penalty - 2.0 * data.constant, mode.penalty, mode.logdet),
         certificate=certificate,
         evaluations=found.nfev,
         factorisations=found.factorisations,
         seconds=time.perf_counter() - began,
         path=found.path,
         data=data,
-        point=point,
+        point=replace(point, mode=mode.kept(point.parameters.psi)),
     )
 
 

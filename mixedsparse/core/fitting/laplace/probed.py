@@ -15,7 +15,8 @@ import numpy as np
 from mixedsparse.core.fitting.estimates import MonteCarlo
 from mixedsparse.core.fitting.iterative_search import Goals, enough_of, refine
 from mixedsparse.core.fitting.laplace.errors import Covariances, covariances
-from mixedsparse.core.fitting.laplace.search import Found, LaplaceObjective, Place, learn
+from mixedsparse.core.fitting.laplace.search import Found, LaplaceObjective, Place
+from mixedsparse.core.fitting.laplace.secants import learnt
 from mixedsparse.core.likelihood.interface import StochasticFactored
 from mixedsparse.core.likelihood.laplace.criterion import Point
 from mixedsparse.core.likelihood.laplace.data import Vectors
@@ -121,7 +122,7 @@ class ProbedObjective(LaplaceObjective):
         if (trial.signs < 0).any():
             missing = at.missing * np.outer(trial.signs, trial.signs)
         else:
-            missing = learn(at.known, at.missing, step.move, at.curvature, trial.curvature)
+            missing = learnt(at.known, at.missing, step.move, at.curvature, trial.curvature)
         return self.known_by_probes(replace(trial, missing=missing), trial.signs)
 
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from mixedsparse.core.fitting.laplace.search import Found, search
-from mixedsparse.core.likelihood.interface import Factored
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
 from mixedsparse.core.likelihood.laplace.data import Vectors
+from mixedsparse.core.likelihood.laplace.mode import Mode
 
 __all__ = ["Restricted", "minimise_within", "without_effects"]
 
@@ -34,7 +34,7 @@ class Restricted(LaplaceCriterion):
         """Return the mode to start from."""
         return self.whole.at_rest() if self.rest is None else self.rest
 
-    def evaluate(self, vector: np.ndarray, *starts: Vectors, near: Factored | None = None) -> Point:
+    def evaluate(self, vector: np.ndarray, *starts: Vectors, near: Mode | None = None) -> Point:
         """Criterion at the coordinates `vector`; see `LaplaceCriterion.evaluate`."""
         point = self.whole.evaluate(self.shift + self.directions @ vector, *starts, near=near)
         return replace(point, vector=vector)

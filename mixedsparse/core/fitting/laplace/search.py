@@ -12,19 +12,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mixedsparse.core.fitting.laplace.errors import exact_hessian, is_flat_in_dispersion
+from mixedsparse.core.fitting.laplace.secants import learnt
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
 from mixedsparse.core.newton.boundary import FIRST_TRIES, with_zeros
 from mixedsparse.core.newton.control import FIRST_RADIUS
 from mixedsparse.core.newton.single import minimise
-from mixedsparse.core.newton.trust import Step, secant, trust_step
+from mixedsparse.core.newton.trust import Step, trust_step
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.progress import Iteration, Progress
 
-__all__ = ["ABSURD", "Found", "LaplaceObjective", "Place", "learn", "search"]
+__all__ = ["ABSURD", "Found", "LaplaceObjective", "Place", "search"]
 
-# The secant in units of the Hessian that it corrects.
-_CLIP = (-0.9, 1.0)
+# Least share of a step after which the criterion rose that is tried next; share of its promise from which on a step
+# that this limited is good, and how much further the next may go.
+_BACK, _GOOD, _WIDER = 0.02, 0.75, 3.0
 _NOISE = 1e-13
 _SMALLEST_RADIUS = 1e-7
 # Length of a step up to which the predicted mode is the best start.
@@ -109,6 +111,8 @@ class LaplaceObjective:
         that was for a saddle.
     mended : int
         Evaluations up to then.
+    reach : float
+        Limit on the next step, after one over which the criterion rose.
     """
 
     def __init__(
@@ -123,13 +127,13 @@ class LaplaceObjective:
         self.furthest = furthest
         self.nfev = self.factorisations = self.refused = self.mended = 0
         self.path: list[Iteration] = []
-        self.least = -np.inf
+        self.least, self.reach = -np.inf, np.inf
 
     def evaluate(self, vector: np.ndarray, *starts: list[np.ndarray], near: Point | None = None) -> Point | None:
         """Return the point, None where there is none."""
         self.nfev += 1
         try:
-            point = self.criterion.evaluate(vector, *starts, near=None if near is None else near.mode.factor)
+            point = self.criterion.evaluate(vector, *starts, near=None if near is None else near.mode)
         except NotPositiveDefiniteError:
             return None
         self.factorisations += point.mode.factorisations
@@ -155,7 +159,7 @@ class LaplaceObjective:
             # What is left of an exponential fall is its slope.
             gradient = np.append(gradient[:-1], 0.0)
             hessian[-1], hessian[:, -1], hessian[-1, -1] = 0.0, 0.0, 1.0
-        return trust_step(gradient, hessian, radius)
+        return trust_step(gradient, hessian, min(radius, self.reach))
 
     def note(self, at: Place, step: Step, length: float) -> None:
         """See `Objective.note`."""
@@ -205,14 +209,19 @@ class LaplaceObjective:
         return self.evaluate(at.point.vector + step.move, *starts, near=at.point)
 
     def gain(self, at: Place, trial: Point, step: Step) -> float:
-        """See `Objective.gain`."""
-        return at.point.criterion - trial.criterion
+        """See `Objective.gain`; where there is none, a parabola along the step says how long the next may be."""
+        gain = at.point.criterion - trial.criterion
+        if not gain > 0.0:
+            self.reach = step.length * max(_BACK, step.predicted / max(2.0 * step.predicted - gain, 1e-300))
+        elif step.limited and gain > _GOOD * step.predicted:
+            self.reach *= _WIDER
+        return gain
 
     def accept(self, at: Place, trial: Point, step: Step) -> Place:
         """See `Objective.accept`."""
         self.refused -= step.scaled_gradient < _CLOSE
         found = self.criterion.differentiate(trial)
-        missing = learn(at.known, at.missing, step.move, at.curvature, found) if found.finite else at.missing
+        missing = learnt(at.known, at.missing, step.move, at.curvature, found) if found.finite else at.missing
         return Place(trial, found, at.known, missing)
 
     def found(self, at: Place, step: Step, stop: Stop) -> Found:
@@ -264,19 +273,6 @@ def search(
 def _weakest(curvature: Curvature) -> float:
     """Smallest eigenvalue of the information on gamma."""
     return float(np.linalg.eigvalsh(curvature.information)[0]) if len(curvature.information) else 1.0
-
-
-def learn(known: np.ndarray, missing: np.ndarray, move: np.ndarray, old: Curvature, new: Curvature) -> np.ndarray:
-    """Update what the Hessian lacks beyond what is `known` of that, and clip it in units of the Hessian."""
-    mean = 0.5 * (old.hessian + new.hessian) + known
-    updated = secant(missing, move, new.gradient - old.gradient, mean)
-    values, vectors = np.linalg.eigh(new.hessian + known)
-    size = np.abs(values)
-    root = np.sqrt(np.maximum(size, 1e-10 * size.max()))
-    scaled = (vectors / root).T @ updated @ (vectors / root)
-    inner, axes = np.linalg.eigh(0.5 * (scaled + scaled.T))
-    back = (vectors * root) @ axes
-    return np.asarray((back * np.clip(inner, *_CLIP)) @ back.T)
 
 
 def _snap(objective: LaplaceObjective, at: Point) -> Point:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack
 
+from mixedsparse.core.likelihood.family import RowTerms
 from mixedsparse.core.likelihood.laplace.data import Data
 from mixedsparse.ground.errors import DataError
 
@@ -54,22 +55,22 @@ def plain_fit(data: Data) -> PlainFit:
     """
     psi = data.family.psi
     eta = data.family.link.of(data.family.first_means(data.y, data.m))
-    gamma, eta, value = _first_step(data, eta, psi)
-    least = _least_eigenvalue(_information(data, eta, psi)[0])
+    gamma, eta, terms = _first_step(data, eta, psi)
+    information, _ = _information(data, eta, psi, terms)
+    least = _least_eigenvalue(information)
     for _ in range(_MOST_STEPS):
-        information, _ = _information(data, eta, psi)
-        score = data.Q.T @ data.rows(eta, psi).s
+        score = data.Q.T @ terms.s
         root, info = lapack.dpotrf(information, lower=1)
         if info != 0:
             break
         step = lapack.dpotrs(root, score, lower=1)[0]
-        moved = _stepped(data, gamma, step, psi, value)
+        moved = _stepped(data, gamma, step, psi, float(terms.value.sum()))
         if moved is None:
             break
-        gamma, eta, value = moved
+        gamma, eta, terms = moved
+        information, _ = _information(data, eta, psi, terms)
         if float(score @ step) < _CLOSE * max(1.0, data.n / 1000.0):
             break
-    information, _ = _information(data, eta, psi)
     weakest = _least_eigenvalue(information) / max(least, 1e-300)
     return PlainFit(gamma, _dispersion(data, eta), eta, weakest)
 
@@ -78,15 +79,20 @@ def _least_eigenvalue(matrix: np.ndarray) -> float:
     return float(np.linalg.eigvalsh(matrix)[0]) if len(matrix) else 1.0
 
 
-def _information(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the expected information on gamma (p, p), and of the rows (n,)."""
-    means = data.family.link.means(eta)
-    w = means.d1**2 / data.family.variance(means.mu, data.m, psi)
-    w = np.where(np.isfinite(w), w, 0.0)
+def _information(
+    data: Data, eta: np.ndarray, psi: float, terms: RowTerms | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the expected information on gamma (p, p), and of the rows (n,): what is observed, by canonical links."""
+    if terms is not None and data.family.canonical:
+        w = terms.w
+    else:
+        means = data.family.link.means(eta)
+        w = means.d1**2 / data.family.variance(means.mu, data.m, psi)
+        w = np.where(np.isfinite(w), w, 0.0)
     return data.Q.T @ (w[:, None] * data.Q), w
 
 
-def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np.ndarray, float]:
+def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np.ndarray, RowTerms]:
     """Weighted least squares on the responses themselves; drawn to a constant mean until each row has a likelihood."""
     means = data.family.link.means(eta)
     information, w = _information(data, eta, psi)
@@ -98,9 +104,9 @@ def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np
     for _ in range(_MOST_HALVINGS):
         trial = flat + share * (gamma - flat)
         at = data.fixed(trial)
-        value = float(data.rows(at, psi).value.sum())
-        if np.isfinite(value):
-            return trial, at, value
+        terms = data.rows(at, psi)
+        if np.isfinite(terms.value.sum()):
+            return trial, at, terms
         share *= 0.5
     raise DataError(
         f"No coefficients were found for which every mean lies in the range of the {data.family.link.name} link: "
@@ -110,15 +116,16 @@ def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np
 
 def _stepped(
     data: Data, gamma: np.ndarray, step: np.ndarray, psi: float, value: float
-) -> tuple[np.ndarray, np.ndarray, float] | None:
+) -> tuple[np.ndarray, np.ndarray, RowTerms] | None:
     """Take a step, cut where a link would leave its range, then halved until the log-likelihood does not fall."""
     share = min(1.0, _LONGEST / max(float(np.abs(data.Q @ step).max()), 1e-300))
     for _ in range(_MOST_HALVINGS):
         trial = gamma + share * step
         eta = data.fixed(trial)
-        new = float(data.rows(eta, psi).value.sum())
+        terms = data.rows(eta, psi)
+        new = float(terms.value.sum())
         if np.isfinite(new) and new >= value - 1e-12 * abs(value):
-            return trial, eta, new
+            return trial, eta, terms
         share *= 0.5
     return None
 
@@ -147,10 +154,10 @@ def first_vector(data: Data, plain: PlainFit) -> np.ndarray:
     The score of a level, sum of z s, has variance A + sigma^2 A^2 with A its information.
     """
     layout = data.problem.layout
-    s = data.rows(plain.eta, plain.psi).s
-    _, w = _information(data, plain.eta, plain.psi)
+    terms = data.rows(plain.eta, plain.psi)
+    _, w = _information(data, plain.eta, plain.psi, terms)
     lams = []
-    for block, sums in zip(data.blocks, data.sums(s[:, None]), strict=True):
+    for block, sums in zip(data.blocks, data.sums(terms.s[:, None]), strict=True):
         lam = np.zeros((block.width, block.width))
         for k in range(block.width):
             information = np.bincount(block.codes, w * np.square(block.z[:, k]), minlength=block.n_levels)

@@ -50,7 +50,7 @@ class Exact:
 
     def ended(self, found: Found) -> tuple[Found, float, MonteCarlo | None]:
         """Return the end with its criterion, log|M|, and errors."""
-        return found, found.point.mode.factor.logdet, None
+        return found, found.point.mode.logdet, None
 
 
 class ByProbes:

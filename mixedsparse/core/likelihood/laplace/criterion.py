@@ -19,13 +19,14 @@ of the mode.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from mixedsparse.core.likelihood.derivatives import right_divide, times_columns
-from mixedsparse.core.likelihood.interface import Factored
 from mixedsparse.core.likelihood.laplace.data import Data, Vectors
 from mixedsparse.core.likelihood.laplace.mode import Mode, find_mode
+from mixedsparse.core.likelihood.laplace.nested import Nested, Slopes, make_nested
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.entries import bend, times_slopes
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -102,6 +103,11 @@ class LaplaceCriterion:
         self.m, self.p = data.problem.n_theta, data.p
         self.size = self.m + self.p + int(data.family.has_dispersion)
 
+    @cached_property
+    def nested(self) -> Nested | None:
+        """The rows for compiled loops, where the factors are nested."""
+        return make_nested(self.data)
+
     def parameters(self, vector: np.ndarray) -> Parameters:
         """Split a parameter vector."""
         m, p = self.m, self.p
@@ -114,7 +120,7 @@ class LaplaceCriterion:
         return [np.zeros((n, k)) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-    def evaluate(self, vector: np.ndarray, *starts: Vectors, near: Factored | None = None) -> Point:
+    def evaluate(self, vector: np.ndarray, *starts: Vectors, near: Mode | None = None) -> Point:
         """Criterion at `vector`, the mode searched from the best of the `starts` of zeta; see `find_mode`.
 
         Raises
@@ -126,7 +132,10 @@ class LaplaceCriterion:
             raise NotPositiveDefiniteError("A parameter is not finite.")
         at = self.parameters(vector)
         lams = self._factors(at)
-        mode = find_mode(self.data, lams, self.data.fixed(at.gamma), at.psi, starts, near)
+        if self.nested is None:
+            mode = find_mode(self.data, lams, self.data.fixed(at.gamma), at.psi, starts, near)
+        else:
+            mode = self.nested.find_mode(lams, at.gamma, starts)
         criterion = self.value(mode, lams, at.psi) - 2.0 * self.data.constant
         if not np.isfinite(criterion):
             raise NotPositiveDefiniteError("The criterion is not finite at these parameters.")
@@ -135,6 +144,8 @@ class LaplaceCriterion:
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def refined(self, point: Point, vector: np.ndarray, zeta: Vectors) -> Vectors:
         """Take one step towards the mode at a `vector` close to `point`, by the factor that is at hand there."""
+        if self.nested is not None:
+            return zeta
         at = self.parameters(vector)
         lams = self._factors(at)
         b = [(z @ lam) @ lam.T for z, lam in zip(zeta, lams, strict=True)]
@@ -149,11 +160,31 @@ class LaplaceCriterion:
 
     def value(self, mode: Mode, lams: list[np.ndarray], psi: float) -> float:
         """-2 log-likelihood without the constant, at an evaluated mode."""
-        return mode.h + mode.factor.logdet
+        return mode.h + mode.logdet
 
     def gradient(self, point: Point) -> np.ndarray:
         """Exact gradient (r,)."""
-        return self._gradient(point)[0]
+        sums = self._sums(point, curved=False)
+        return self._gradient(point)[0] if sums is None else self._assembled(point, sums)
+
+    def _sums(self, point: Point, curved: bool) -> Slopes | None:
+        """Return what compiled loops find, where there are any for this design."""
+        if self.nested is None or point.mode.visited is None:
+            return None
+        return self.nested.differentiate(point.mode, self._entries, curved)
+
+    @cached_property
+    def _entries(self) -> np.ndarray:
+        """Block, row and column of each entry of theta, (m, 3)."""
+        return np.column_stack([self.layout.block, self.layout.row, self.layout.col])
+
+    def _assembled(self, point: Point, sums: Slopes) -> np.ndarray:
+        """Exact gradient (r,) from its sums."""
+        slopes = [
+            trace + (0.5 * (mixed + mixed.T) - outer) @ lam
+            for trace, outer, mixed, lam in zip(sums.traces, sums.outer, sums.mixed, point.lams, strict=True)
+        ]
+        return np.concatenate([2.0 * self.layout.gather(slopes), sums.gamma])
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def _gradient(self, point: Point) -> tuple[np.ndarray, Vectors]:
@@ -178,6 +209,9 @@ class LaplaceCriterion:
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def differentiate(self, point: Point) -> Curvature:
         """Exact gradient, curvature and motion of the mode."""
+        sums = self._sums(point, curved=True)
+        if sums is not None:
+            return self._curvature_of(point, sums)
         data, mode, m, p = self.data, point.mode, self.m, self.p
         directions = times_slopes(self.layout, point.lams, mode.zeta)
         weighted = data.Q * mode.terms.w[:, None]
@@ -193,26 +227,39 @@ class LaplaceCriterion:
         inner = times_columns(right, modes)
         against = times_columns(directions, projected)
         information = data.Q.T @ weighted - inner[m : m + p, m : m + p]
-        hessian = np.zeros((self.size, self.size))
-        cross = against[:, m : m + p]
-        # Twice the part of h, less the average information of log|M|, which has gamma projected out.
-        hessian[:m, :m] = against[:, :m] + cross @ np.linalg.solve(information, cross.T) if p else against[:, :m]
-        hessian[:m, m : m + p] = 2.0 * cross
-        hessian[m : m + p, m : m + p] = 2.0 * information
+        hessian = self._hessian_of(against[:, :m], against[:, m : m + p], information)
         if d is not None:
             hessian[:m, -1] = -2.0 * against[:, -1]
             hessian[m : m + p, -1] = -2.0 * (data.Q.T @ d.s - inner[m : m + p, -1])
             hessian[-1, -1] = -2.0 * (d.second.sum() + inner[-1, -1])
-        self._add_curvature(hessian, point, traces)
-        upper = np.triu(hessian)
-        hessian = upper + np.triu(hessian, 1).T
+        hessian = self._bent(hessian, point, traces)
         motion = [np.concatenate([-v[:, :, : m + p], v[:, :, m + p :]], axis=2) for v in projected]
         return Curvature(gradient, hessian, information, motion)
 
-    def _add_curvature(self, hessian: np.ndarray, point: Point, traces: Vectors) -> None:
-        """Add what comes from the second derivatives of Sigma, times Gamma - zeta zeta'."""
+    def _curvature_of(self, point: Point, sums: Slopes) -> Curvature:
+        """Return the derivatives from their sums."""
+        m, inner = self.m, sums.inner
+        information = inner[m:, m:]
+        hessian = self._bent(self._hessian_of(inner[:m, :m], inner[:m, m:], information), point, sums.traces)
+        return Curvature(self._assembled(point, sums), hessian, information, [-v for v in sums.projected])
+
+    def _hessian_of(self, inner: np.ndarray, cross: np.ndarray, information: np.ndarray) -> np.ndarray:
+        """Twice the part of h, less the average information of log|M|, which has gamma projected out; upper triangle.
+
+        `inner` (m, m) and `cross` (m, p) are products of the directions of theta, and with those of gamma, by V_0^-1.
+        """
+        m, p = self.m, self.p
+        hessian = np.zeros((self.size, self.size))
+        hessian[:m, :m] = inner + cross @ np.linalg.solve(information, cross.T) if p else inner
+        hessian[:m, m : m + p] = 2.0 * cross
+        hessian[m : m + p, m : m + p] = 2.0 * information
+        return hessian
+
+    def _bent(self, hessian: np.ndarray, point: Point, traces: Vectors) -> np.ndarray:
+        """Add what comes from the second derivatives of Sigma, times Gamma - zeta zeta', and the lower triangle."""
         scores = [
             right_divide(trace, lam) - zeta.T @ zeta
             for trace, lam, zeta in zip(traces, point.lams, point.mode.zeta, strict=True)
         ]
         hessian[: self.m, : self.m] += bend(self.layout, scores)
+        return np.triu(hessian) + np.triu(hessian, 1).T

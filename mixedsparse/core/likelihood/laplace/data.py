@@ -16,10 +16,11 @@ from scipy.linalg import lapack
 
 from mixedsparse.core.likelihood.family import Family, RowTerms
 from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.likelihood.laplace.sums import CompiledSums
 from mixedsparse.core.problem.blocks import Block
-from mixedsparse.core.problem.edits import reweighted
+from mixedsparse.core.problem.edits import with_grams
 from mixedsparse.core.problem.problem import Problem
-from mixedsparse.core.problem.reweighting import RowSums
+from mixedsparse.core.problem.reweighting import RowSums, slots_of
 
 __all__ = ["Data", "Vectors", "dot"]
 
@@ -69,9 +70,25 @@ class Data:
         return self.problem.blocks if self.kept is None else self.kept[1]
 
     @cached_property
-    def row_sums(self) -> RowSums:
-        """Makes sums over the rows."""
-        return self.problem.row_sums if self.kept is None else RowSums(self.blocks, self.problem.pairs)
+    def row_sums(self) -> RowSums | CompiledSums:
+        """Makes sums over the rows: by compiled loops, where every row has one level of each factor."""
+        problem = self.problem
+        if not self.has_single_levels:
+            return problem.row_sums if self.kept is None else RowSums(self.blocks, problem.pairs)
+        slots = problem.slots if self.kept is None else slots_of(self.blocks, problem.pairs)
+        return CompiledSums(self.blocks, problem.pairs, slots)
+
+    @property
+    def has_single_levels(self) -> bool:
+        """Whether every row has one level of each factor, and no levels are related."""
+        return all(block.codes.ndim == 1 for block in self.blocks) and all(s != t for s, t in self.problem.pairs)
+
+    @cached_property
+    def compiled_family(self) -> int | None:
+        """Number of the family among those that are compiled."""
+        from mixedsparse.core.compiled.families import code_of
+
+        return code_of(self.family.name, self.family.link.name, self.y)
 
     @property
     def p(self) -> int:
@@ -103,7 +120,11 @@ class Data:
 
     def rows(self, eta: np.ndarray, psi: float) -> RowTerms:
         """Log-likelihood of each row and its derivatives."""
-        return self.family.rows(self.y, self.m, eta, psi)
+        if self.compiled_family is None:
+            return self.family.rows(self.y, self.m, eta, psi)
+        from mixedsparse.core.compiled.families import fill_rows
+
+        return RowTerms(*fill_rows(self.compiled_family, self.y, self.m, eta))
 
     def fixed(self, gamma: np.ndarray) -> np.ndarray:
         """Offset plus fixed part, (n,)."""
@@ -123,10 +144,8 @@ class Data:
 
     def weighted(self, w: np.ndarray) -> Engine:
         """Return the engine for Z'WZ, W = diag(w) of any sign."""
-        if self.kept is None:
-            return self.engine.with_problem(reweighted(self.problem, w, columns=False))
         sums = self.row_sums
-        return self.engine.with_problem(replace(self.problem, grams=sums.grams(w), pairs=sums.pairs(w)))
+        return self.engine.with_problem(with_grams(self.problem, sums.grams(w), sums.pairs(w)))
 
 
 def dot(one: Vectors, other: Vectors) -> float:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.likelihood.interface import Factored
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
 from mixedsparse.core.likelihood.laplace.data import Vectors
+from mixedsparse.core.likelihood.laplace.mode import Mode
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["FastCriterion"]
@@ -28,7 +28,7 @@ class FastCriterion(LaplaceCriterion):
     """-2 log-likelihood at the gamma that belongs to theta and psi; that of a vector is where its search starts."""
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-    def evaluate(self, vector: np.ndarray, *starts: Vectors, near: Factored | None = None) -> Point:
+    def evaluate(self, vector: np.ndarray, *starts: Vectors, near: Mode | None = None) -> Point:
         """Criterion at theta and psi of `vector`; the point has the gamma that was found."""
         at = super().evaluate(vector, *starts, near=near)
         for _ in range(_MOST_STEPS):

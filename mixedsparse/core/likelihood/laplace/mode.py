@@ -12,7 +12,7 @@ left of the mode, through log|M|: the search goes on until the decrement is roun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -71,6 +71,10 @@ class Mode:
         With Z'WZ, where the rows are elsewhere.
     motion : list of ndarray (levels, K, r) or None
         Derivatives of zeta in the parameters, where the rows are elsewhere.
+    known_logdet : float or None
+        log|M|, where it was found without `engine` and `factor`.
+    visited : tuple of ndarray or None
+        What compiled loops found, in their order; see `nested`.
     """
 
     data: Data
@@ -86,6 +90,13 @@ class Mode:
     made: tuple[Engine, Factored] | None = None
     sums: Problem | None = None
     motion: Vectors | None = None
+    known_logdet: float | None = None
+    visited: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def logdet(self) -> float:
+        """log|M|."""
+        return self.factor.logdet if self.known_logdet is None else self.known_logdet
 
     @cached_property
     def engine(self) -> Engine:
@@ -101,9 +112,13 @@ class Mode:
         """M at eta, factorised."""
         return self.engine.factorize(self.lams) if self.made is None else self.made[1]
 
+    def kept(self, psi: float) -> Mode:
+        """Return the mode without what compiled loops found, and with the terms that its stored eta gives."""
+        return self if self.visited is None else replace(self, terms=self.data.rows(self.eta, psi), visited=None)
+
     def __getstate__(self) -> dict[str, Any]:
         """State without engine and factor, which are large and cheap to make again."""
-        return {field.name: self.__dict__[field.name] for field in fields(self)} | {"made": None}
+        return {field.name: self.__dict__[field.name] for field in fields(self)} | {"made": None, "visited": None}
 
 
 def find_mode(
@@ -112,11 +127,11 @@ def find_mode(
     fixed: np.ndarray,
     psi: float,
     starts: Sequence[Vectors],
-    near: Factored | None = None,
+    near: Mode | None = None,
 ) -> Mode:
     """Search the mode at Lambda and the fixed part (n,), from the best of the `starts` of zeta.
 
-    Where a factorisation is dear, the first steps are taken by that of a point `near` this one.
+    Where a factorisation is dear, the first steps are taken by that of a mode `near` this one.
 
     Raises
     ------
@@ -127,7 +142,7 @@ def find_mode(
     last, factorisations = np.inf, 0
     q = data.problem.layout.q
     dear = data.engine.work > max(_DEAR * data.n, _DEAREST)
-    made = _Made(data.engine, near, False, False) if dear and near is not None else None
+    made = _Made(data.engine, near.factor, False, False) if dear and near is not None else None
     for _ in range(_MOST_STEPS):
         fresh = made is None
         if made is None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -54,6 +55,10 @@ class ProbedCriterion(LaplaceCriterion):
     def __init__(self, data: Data, engine: StochasticEngine) -> None:
         super().__init__(data)
         self.engine = engine
+
+    @cached_property
+    def nested(self) -> None:
+        """None: nothing is eliminated."""
 
     def value(self, mode: Mode, lams: list[np.ndarray], psi: float) -> float:
         """-2 sum l + u'u."""

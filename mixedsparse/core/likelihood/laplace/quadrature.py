@@ -111,6 +111,9 @@ class QuadratureCriterion(LaplaceCriterion):
             out[:, inside] = self._levels @ values - 0.5 * np.square(u).sum(axis=1)
         return out + self.log_weight
 
+    def _sums(self, point: Point, curved: bool) -> None:
+        """Return None: the gradient is another."""
+
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def _gradient(self, point: Point) -> tuple[np.ndarray, Vectors]:
         """Exact gradient, and the traces of Laplace's approximation for its curvature."""
