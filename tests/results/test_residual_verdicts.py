@@ -126,3 +126,18 @@ def test_rows_without_a_visit_are_left_out():
     with pytest.warns(ms.DroppedRowsWarning):
         fit = ms.lmer("y ~ x", d, residual="ar1(t | g)")
     assert fit.nobs == len(d) - 1
+
+
+def test_what_the_residual_covariance_can_stand_for_is_not_identified():
+    d = visits(60, k=4, missing=0.0)
+    with pytest.warns(ms.NotIdentifiedWarning, match="in more than one way"):
+        fit = ms.lmer("y ~ x + (0 + v | g)", d, residual="ar1(t | g)")
+    assert fit.certificate.verdict == "not identified"
+    assert fit.certificate.unidentified == ("residual covariance",)
+    assert ms.lmer("y ~ x + (1 | g)", d, residual="hetar1(t | g)").certificate.verdict == "converged"
+
+
+def test_a_variance_of_each_row_is_told_from_strata_by_no_data():
+    d = visits(20).assign(row=lambda d: [f"r{i}" for i in range(len(d))], s=lambda d: np.where(d["x"] > 0, "a", "b"))
+    with pytest.raises(ms.DataError, match="cannot be told from the residual's"):
+        ms.lmer("y ~ x + (1 | row)", d, dispersion="~ s")

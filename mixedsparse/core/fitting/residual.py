@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mixedsparse.core.fitting.certificate import Certificate
 from mixedsparse.core.fitting.estimates import Fit, report
 from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search
@@ -24,6 +25,8 @@ from mixedsparse.core.residual.visits import Visits, too_sparse
 from mixedsparse.ground.errors import DataError
 from mixedsparse.ground.threads import lapack_threads
 
+# Eigenvalue of the scaled Hessian below which a direction is flat.
+_FLAT = 1e-7
 # Logarithm of a variance over those of the data up to which it can stand for sigma^2.
 _FURTHEST = 300.0
 
@@ -58,7 +61,8 @@ def fit_residual(engine: Engine, reml: bool, residual: Residual, start: np.ndarr
         moved = engine_at(engine, residual, phi)
         if centred is not None:
             found = _back(found, moved, phi, float(np.exp(0.5 * centred.means @ phi)))
-        return replace(report(moved, found, reml), residual=phi)
+        fit = replace(report(moved, found, reml), residual=phi)
+        return replace(fit, certificate=_judged(fit.certificate, found))
 
 
 def _check_sparse(problem: Problem, residual: Residual, reml: bool) -> None:
@@ -74,6 +78,24 @@ def _check_sparse(problem: Problem, residual: Residual, reml: bool) -> None:
             f"{', '.join(visits)}, too few to tell a covariance of {len(visits)} visits. Use a residual covariance "
             "with fewer parameters, as 'toep', 'hetar1' or 'ar1', or leave out visits that few have."
         )
+
+
+def _judged(certificate: Certificate, found: Search) -> Certificate:
+    """Say of an optimum in some direction of which the criterion does not curve that it is not the only one."""
+    hessian = found.derivatives.hessian
+    if hessian is None or certificate.verdict != "converged":
+        return certificate
+    size = np.sqrt(np.maximum(np.abs(np.diagonal(hessian)), 1e-300))
+    if np.linalg.eigvalsh(hessian / np.outer(size, size))[0] > _FLAT:
+        return certificate
+    return replace(
+        certificate,
+        verdict="not identified",
+        message="Not identified: the residual covariance and the random effects can share out the variance of the rows "
+        "in more than one way. The criterion is at its optimum, but other values of these parameters have the same: "
+        "leave out the terms that the residual covariance can stand for, or use one with fewer parameters.",
+        unidentified=("residual covariance",),
+    )
 
 
 def engine_at(engine: Engine, residual: Residual, phi: np.ndarray) -> Engine:

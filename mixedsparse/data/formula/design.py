@@ -230,6 +230,8 @@ def make_design(
             checks.check_unstructured(term)
     kept_aside = {name: take(value, keep) for name, value in aside.items()}
     side = None if request is None else request.build(aside, keep, n, terms, coded)
+    for term in terms if side is not None and side.takes_noise else ():
+        checks.check_size(term, prior)
     label, y = parsed.response.label, columns.expression(parsed.response)
     found = read_response(y, label, domain, known.get("trials"), phrase("trials", trials))
     how = offset if isinstance(offset, str) else None, functions, columns.sorts

@@ -74,6 +74,11 @@ class ResidualSide:
     env: Mapping[str, Any] | None = None
 
     @property
+    def takes_noise(self) -> bool:
+        """Whether it contains one more variance of independent rows, as that of a term with a level per row."""
+        return self.kind in ("us", "cs", "toep") or (bool(self.strata) and not self.kind)
+
+    @property
     def text(self) -> str:
         """Both arguments as a call has them."""
         given = {"residual": self.residual, "dispersion": self.dispersion}
