@@ -30,8 +30,6 @@ NOISE = 2e-15
 _LARGEST_NOISE = 1e-6
 # Points with a singular residual covariance that a search may pass by a wild step.
 _WILD_STEPS = 2
-# Steps in the parameters of structures that are too short to learn from.
-_TOO_SHORT = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,6 +176,10 @@ class CriterionObjective:
         """See `Objective.gain`."""
         return at.at.criterion - trial[1].criterion
 
+    def _is_cut(self, theta: np.ndarray) -> bool:
+        """Whether coordinates are moved away from the ends of shapes."""
+        return bool((self.layout.canonical(theta) != self.layout.positive(theta)).any())
+
     def _near(self, step: Step) -> bool:
         """Whether a step is so close to the optimum, or the coordinates such, that the exact Hessian guides best."""
         return step.scaled_gradient < CLOSE or (self.chart is not None and self.chart.needs_exact)
@@ -185,8 +187,8 @@ class CriterionObjective:
     def accept(self, at: Place, trial: tuple[np.ndarray, Evaluated], step: Step) -> Place:
         """See `Objective.accept`."""
         found = self.criterion.differentiate(trial[1], exact=self._near(step))
-        # A step as short as the distance kept from the ends of a shape is cut there, and teaches nothing.
-        if self.chart is not None and step.length < _TOO_SHORT:
+        # A step that is cut at the end of a shape teaches nothing.
+        if self.chart is not None and self._is_cut(at.theta + step.move):
             return Place(*trial, found, np.zeros_like(at.missing) if found.kind == "exact" else at.missing)
         missing = lacking(self.layout, at.missing, at.theta, at.derivatives, found, step)
         return Place(*trial, found, missing)
