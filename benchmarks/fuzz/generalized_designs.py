@@ -113,6 +113,7 @@ def random_generalized(seed: int, number: int) -> RandomGeneralized:
         columns["o"] = rng.normal(size=n) if family == "binomial" else np.log(rng.uniform(0.2, 5.0, n))
         eta = eta + columns["o"]
     left = _respond(rng, columns, family, link, np.clip(eta, -30.0, 12.0), trait, groups["g"], f)
+    trait = "plain" if family == "gamma" and trait == "empty cell" else trait
     data = pd.DataFrame(columns)
     formula = f"{left} ~ {fixed} + {' + '.join(terms)}"
     return RandomGeneralized(number, formula, data, family, link, "o" if "o" in columns else None, trait)

@@ -27,7 +27,7 @@ def check_same_data(named: Mapping[str, Fitted]) -> None:
                 f"{first_name} has {first.nobs} rows and {name} has {other.nobs}: fit all models to the rows that are "
                 "complete in every variable."
             )
-        marks = [fitted.design.observed.marks(fitted.design.weights) for fitted in (first, other)]
+        marks = [fitted.design.observed.marks(_given(fitted)) for fitted in (first, other)]
         if marks[0] is None or marks[1] is None or marks[0].keys() != marks[1].keys():
             raise DataError(
                 "One of the models was fitted to a source and one to data in memory, so their rows cannot be compared: "
@@ -38,6 +38,12 @@ def check_same_data(named: Mapping[str, Fitted]) -> None:
                 f"{first_name} and {name} have different {different[0]}, so their likelihoods do not compare: fit them "
                 "to the same."
             )
+
+
+def _given(fitted: Fitted) -> np.ndarray | None:
+    """Trials or prior weights of the rows, as they were given."""
+    design = fitted.design
+    return design.weights if design.trials is None else design.trials
 
 
 def same_fixed_part(first: Fitted, other: Fitted) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,3 +104,46 @@ def test_tests_of_separated_fits_are_nan():
     assert fit.t_test("x")[["Estimate", "SE", "p"]].isna().all(axis=None)
     assert fit.anova()[["Chisq", "p"]].isna().all(axis=None)
     assert fit.conf_int(which="all").isna().all(axis=None)
+
+
+def test_covariance_parameters_have_errors_by_the_delta_method():
+    data = ms.datasets.load("Contraception")
+    fit = ms.glmer("use ~ age + I(age**2) + urban + livch + (urban | district)", data)
+    table = fit.covariance_parameters(0.9)
+    assert table["parameter"].tolist() == ["sd(Intercept)", "sd(urban[T.Y])", "cor(Intercept,urban[T.Y])"]
+    limits = fit.conf_int(0.1, which="random")
+    np.testing.assert_allclose(table[["lower", "upper"]], limits)
+    # The delta method by differences of the joint covariance of theta.
+    m = len(fit.theta)
+
+    def values(theta):
+        L = np.array([[theta[0], 0.0], [theta[1], theta[2]]])
+        S = L @ L.T
+        return np.array([np.sqrt(S[0, 0]), np.sqrt(S[1, 1]), S[0, 1] / np.sqrt(S[0, 0] * S[1, 1])])
+
+    slopes = np.array([(values(fit.theta + h) - values(fit.theta - h)) / 2e-6 for h in 1e-6 * np.eye(m)]).T
+    errors = np.sqrt(np.diagonal(slopes @ fit.fit.covariance[:m, :m] @ slopes.T))
+    np.testing.assert_allclose(table["se"], errors, rtol=1e-6)
+    np.testing.assert_allclose(table["estimate"], values(fit.theta))
+
+
+def test_covariance_parameters_end_with_the_dispersion():
+    fit = ms.glmer("TICKS ~ YEAR + (1 | BROOD)", ms.datasets.load("grouseticks"), "negative_binomial")
+    last = fit.covariance_parameters().iloc[-1]
+    assert last[["term", "structure", "parameter"]].tolist() == ["Residual", "negative_binomial", "dispersion"]
+    assert last["estimate"] == fit.dispersion
+    assert last["se"] == fit.dispersion * np.sqrt(fit.fit.covariance[-1, -1])
+
+
+def test_correlations_of_1_have_no_limits_and_no_foreign_warning():
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.repeat(np.arange(10), 8), "x": rng.normal(size=80)})
+    b = rng.normal(size=10)[data["g"]]
+    data["y"] = rng.poisson(np.exp(0.5 + b + 0.5 * b * data["x"]))
+    with pytest.warns(ms.SingularFitWarning):
+        fit = ms.glmer("y ~ x + (x | g)", data, "poisson")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        limits = fit.conf_int(which="all")
+    assert limits.loc["cor(Intercept,x|g)"].isna().all()
+    assert np.isfinite(limits.loc["sd(Intercept|g)"]).all()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.api.generalized.covariance import CovarianceMixin
 from mixedsparse.api.generalized.diagnostics import DiagnosticsMixin
 from mixedsparse.api.generalized.intervals import IntervalsMixin
 from mixedsparse.api.generalized.means import MeansMixin
@@ -25,8 +26,7 @@ from mixedsparse.api.results.saving import SavingMixin
 from mixedsparse.api.results.solver import SolverMixin
 from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
 from mixedsparse.ground.choices import CovarianceKind
-from mixedsparse.inference.components import cov_re, varcorr, vcomp
-from mixedsparse.inference.labels import per_coefficient, read_only
+from mixedsparse.inference.labels import per_coefficient
 
 if TYPE_CHECKING:
     from mixedsparse.core.fitting.laplace import GeneralizedCertificate, GeneralizedFit
@@ -47,6 +47,7 @@ class GeneralizedResults(
     RowsMixin,
     MeansMixin,
     TablesMixin,
+    CovarianceMixin,
     EffectsMixin,
     CriteriaMixin,
     PlotsMixin,
@@ -187,31 +188,7 @@ class GeneralizedResults(
         """Columns of X left out because they are linear combinations of earlier ones, in formula order."""
         return list(self._fitted.dropped_columns)
 
-    # Covariance of the random effects.
-
-    @property
-    def theta(self) -> np.ndarray:
-        """Entries of Lambda (m,), lower triangles by columns, terms in theta order: Lambda Lambda' is `cov_re`."""
-        return read_only(self.fit.theta)
-
-    @property
-    def dispersion(self) -> float:
-        """Shape (gamma), precision (inverse Gaussian), size (negative binomial), phi (nb1); NaN for other families."""
-        return self.fit.dispersion
-
-    def varcorr(self) -> pd.DataFrame:
-        """Variances and covariances of the random effects, one row each, as `MixedResults.varcorr`; no residual."""
-        return varcorr(self._fitted)
-
-    @table_property
-    def cov_re(self) -> dict[str, pd.DataFrame]:
-        """Covariance of the random effects, grouping factor -> DataFrame (k, k)."""
-        return cov_re(self._fitted)
-
-    @table_property
-    def vcomp(self) -> pd.Series:
-        """Variances of the random effects, indexed by (group, effect)."""
-        return vcomp(self._fitted)
+    # How the search ended.
 
     @property
     def certificate(self) -> GeneralizedCertificate:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.checks import check_level, one_of
 from mixedsparse.ground.choices import BootstrapLimits, IntervalMethod
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.progress import CountOption
@@ -21,7 +21,7 @@ from mixedsparse.inference.parameters import Parameter, parameters, select_param
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
 
-__all__ = ["generalized_conf_int"]
+__all__ = ["generalized_conf_int", "generalized_covariance_table", "wald_error"]
 
 _METHODS = get_args(IntervalMethod)
 # A standard deviation below this, or a correlation this close to 1, is on the boundary.
@@ -72,34 +72,65 @@ def _wald_limits(fitted: GeneralizedFitted, alpha: float, which: str | Iterable[
 
 def _limits(fitted: GeneralizedFitted, parameter: Parameter, half: np.ndarray) -> np.ndarray:
     """Limits (2,) of one parameter; `half` holds the normal quantiles of both sides."""
+    value, error = wald_error(fitted, parameter)
+    if np.isnan(error):
+        return np.full(2, np.nan)
+    if parameter.kind == "fixed":
+        return np.asarray(value + half * error)
+    if parameter.kind == "cor":
+        return np.asarray(np.tanh(np.arctanh(value) + half * error / (1.0 - value**2)))
+    with np.errstate(over="ignore"):  # hardly above 0: no upper limit
+        return np.asarray(value * np.exp(half * error / value))
+
+
+def wald_error(fitted: GeneralizedFitted, parameter: Parameter) -> tuple[float, float]:
+    """Estimate and standard error of one parameter.
+
+    By the delta method; the error is NaN on the boundary, and where the joint Hessian is not positive definite.
+    """
     fit = fitted.fit
     if parameter.kind == "fixed":
         i = parameter.places[0]
-        return np.asarray(fit.beta[i] + half * np.sqrt(fitted.cov_beta[i, i]))
-    if fit.covariance is None:
-        return np.full(2, np.nan)
+        return float(fit.beta[i]), float(np.sqrt(fitted.cov_beta[i, i]))
+    cov = fit.covariance
     if parameter.kind == "dispersion":
-        return np.asarray(np.exp(fit.psi + half * np.sqrt(fit.covariance[-1, -1])))
+        return fit.dispersion, np.nan if cov is None else float(fit.dispersion * np.sqrt(cov[-1, -1]))
     lam = fit.templates[parameter.term]
     first, second = lam[parameter.places[0]], lam[parameter.places[-1]]
-    sizes = np.linalg.norm(first), np.linalg.norm(second)
-    if min(sizes) < _BOUNDARY:
-        return np.full(2, np.nan)
+    sizes = float(np.linalg.norm(first)), float(np.linalg.norm(second))
+    units = [own / size if size else own for own, size in zip((first, second), sizes, strict=True)]
     if parameter.kind == "sd":
-        # d log |row| = row / |row|^2
-        error = _error(fitted, parameter, {parameter.places[0]: first / sizes[0] ** 2})
-        with np.errstate(over="ignore"):  # hardly above 0: no upper limit
-            return np.asarray(sizes[0] * np.exp(half * error))
-    units = first / sizes[0], second / sizes[1]
-    cosine = float(units[0] @ units[1])
-    if 1.0 - abs(cosine) < _BOUNDARY:
-        return np.full(2, np.nan)
-    slopes = {
-        parameter.places[0]: (units[1] - cosine * units[0]) / sizes[0],
-        parameter.places[1]: (units[0] - cosine * units[1]) / sizes[1],
-    }
-    error = _error(fitted, parameter, slopes) / (1.0 - cosine**2)
-    return np.asarray(np.tanh(np.arctanh(cosine) + half * error))
+        boundary, value = sizes[0] < _BOUNDARY, sizes[0]
+        slopes = {parameter.places[0]: units[0]}
+    else:
+        value = float(units[0] @ units[1])
+        boundary = min(sizes) < _BOUNDARY or 1.0 - abs(value) < _BOUNDARY
+        value = value if min(sizes) >= _BOUNDARY else np.nan
+        slopes = {
+            place: (unit_of_other - value * unit) / size
+            for place, unit_of_other, unit, size in zip(parameter.places, units[::-1], units, sizes, strict=True)
+            if size
+        }
+    return value, np.nan if cov is None or boundary else _error(fitted, parameter, slopes)
+
+
+def generalized_covariance_table(fitted: GeneralizedFitted, level: float = 0.95) -> pd.DataFrame:
+    """Table of the covariance parameters and the dispersion; see `GeneralizedResults.covariance_parameters`."""
+    check_level(level)
+    half = float(ndtri(0.5 + 0.5 * level)) * np.array([-1.0, 1.0])
+    rows = []
+    for parameter in parameters(fitted):
+        if parameter.kind == "fixed":
+            continue
+        value, error = wald_error(fitted, parameter)
+        if parameter.kind == "dispersion":
+            what = ("Residual", fitted.family.name, "dispersion")
+        else:
+            names = fitted.problem.terms[parameter.term].columns
+            inside = ",".join(names[i] for i in parameter.places)
+            what = (fitted.term_labels[parameter.term], "us", f"{parameter.kind}({inside})")
+        rows.append((*what, value, error, *_limits(fitted, parameter, half)))
+    return pd.DataFrame(rows, columns=["term", "structure", "parameter", "estimate", "se", "lower", "upper"])
 
 
 def _error(fitted: GeneralizedFitted, parameter: Parameter, slopes: dict[int, np.ndarray]) -> float:

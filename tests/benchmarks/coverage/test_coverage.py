@@ -7,6 +7,7 @@ import pytest
 
 import mixedsparse as ms
 from benchmarks.coverage import __main__ as command
+from benchmarks.coverage import generalized
 from benchmarks.coverage.designs import DESIGNS
 from benchmarks.coverage.measures import MEASURES, _by_parameter, coefficients, modes, predictions, simulated
 from benchmarks.coverage.report import report
@@ -100,8 +101,8 @@ def test_what_is_off_is_bold():
 
 def test_the_tables_that_are_stored_are_those_of_the_rows():
     rows = read_rows(OUT, CoverageRow)
-    assert {row.design for row in rows} == set(DESIGNS)
+    assert {row.design for row in rows} == {*DESIGNS, *generalized.DESIGNS}
     text = report(rows)
     assert OUT.with_suffix(".md").read_text(encoding="utf-8") == text
-    assert text.count("\n## ") == len({row.quantity for row in rows})
+    assert text.count("\n## ") == len({(row.design in DESIGNS, row.quantity) for row in rows})
     assert len({measure.__name__ for measure in MEASURES}) == len(MEASURES)

@@ -21,8 +21,8 @@ _LARGE = 3.0
 _PER_EVALUATION, _PER_THOUSAND = 1.0, 0.3
 # How far beyond the standard deviations that are absurd a search may go and come back.
 _BEYOND = 10.0
-# Step in the log dispersion to where next to nothing is left of the variance.
-_TIGHT = 6.0
+# Step in the log dispersion to where next to nothing is left of the variance, and standard deviations there.
+_TIGHT, _BESIDE = 6.0, 0.5
 # Criteria this close are one optimum.
 _SAME = 1e-6
 
@@ -39,7 +39,7 @@ def search_again(criterion: LaplaceCriterion, first: Found, start: np.ndarray, o
     products = sum(criterion.layout.widths) ** 2
     cost = _PER_EVALUATION + _PER_THOUSAND * products * criterion.data.n / 1000.0
     limits = {"max_evals": options.max_evals, "tolerance": options.tolerance, "furthest": _BEYOND * ABSURD}
-    every = _largest(criterion, first) > _LARGE or _rivals(criterion)
+    every = _largest(criterion, first) > _LARGE or criterion.size > criterion.m + criterion.p
     for vector in _starts(criterion, first, start):
         if nfev * cost > options.restart_budget:
             break
@@ -77,16 +77,16 @@ def _largest(criterion: LaplaceCriterion, found: Found) -> float:
 
 
 def _starts(criterion: LaplaceCriterion, first: Found, start: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield starts with larger standard deviations, and with more of the dispersion in them."""
+    """Yield starts with larger standard deviations, first of all in place of the dispersion."""
     layout, m = criterion.layout, criterion.m
+    if criterion.size > m + criterion.p:
+        vector = start.copy()
+        vector[:m] = np.where(layout.is_diagonal, _BESIDE if _rivals(criterion) else 2.0 * _BESIDE, 0.0)
+        vector[-1] += -_TIGHT if criterion.data.family.name == "nb1" else _TIGHT
+        yield vector
     for sd in (1.5, 2.0 * max(2.0, float(np.abs(first.point.parameters.theta).max(initial=0.0)))):
         vector = start.copy()
         vector[:m] = np.where(layout.is_diagonal, sd, 0.0)
         if criterion.size > m + criterion.p:
             vector[-1] += 1.0
-        yield vector
-    if _rivals(criterion):
-        vector = start.copy()
-        vector[:m] = np.where(layout.is_diagonal, 0.5, 0.0)
-        vector[-1] += _TIGHT
         yield vector

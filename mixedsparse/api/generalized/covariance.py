@@ -1,0 +1,67 @@
+"""Covariance parameters of `GeneralizedResults`, on the scale of the linear predictor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mixedsparse.api.results.base import ResultsBase, table_property
+from mixedsparse.inference.components import cov_re, varcorr, vcomp
+from mixedsparse.inference.labels import read_only
+
+if TYPE_CHECKING:
+    from mixedsparse.core.fitting.laplace import GeneralizedFit
+    from mixedsparse.fitted.generalized import GeneralizedFitted
+
+__all__ = ["CovarianceMixin"]
+
+
+class CovarianceMixin(ResultsBase):
+    """Covariance side of `GeneralizedResults`. Everything is in theta order: factors by decreasing number of levels."""
+
+    fit: GeneralizedFit  # type: ignore[assignment]
+    _fitted: GeneralizedFitted  # type: ignore[assignment]
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Entries of Lambda (m,), lower triangles by columns, terms in theta order: Lambda Lambda' is `cov_re`."""
+        return read_only(self.fit.theta)
+
+    @property
+    def dispersion(self) -> float:
+        """Shape (gamma), precision (inverse Gaussian), size (negative binomial), phi (nb1); NaN for other families."""
+        return self.fit.dispersion
+
+    def varcorr(self) -> pd.DataFrame:
+        """Variances and covariances of the random effects, one row each, as `MixedResults.varcorr`; no residual."""
+        return varcorr(self._fitted)
+
+    def covariance_parameters(self, level: float = 0.95) -> pd.DataFrame:
+        """Covariance parameters and the dispersion, one row each, with standard errors and Wald limits.
+
+        As `MixedResults.covariance_parameters`, on the scale of the linear predictor, from the joint covariance of all
+        estimates; the dispersion, where it is estimated, is last, under the name of the family.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
+        >>> fit.covariance_parameters()[["term", "parameter", "estimate", "se"]].round(3)
+           term      parameter  estimate    se
+        0  herd  sd(Intercept)     0.642  0.178
+        """
+        from mixedsparse.inference.generalized.intervals import generalized_covariance_table
+
+        return generalized_covariance_table(self._fitted, level)
+
+    @table_property
+    def cov_re(self) -> dict[str, pd.DataFrame]:
+        """Covariance of the random effects, grouping factor -> DataFrame (k, k)."""
+        return cov_re(self._fitted)
+
+    @table_property
+    def vcomp(self) -> pd.Series:
+        """Variances of the random effects, indexed by (group, effect)."""
+        return vcomp(self._fitted)
