@@ -390,6 +390,15 @@ def test_words_of_groupings_are_no_names_of_the_caller_or_of_columns(tmp_path: P
     assert roles is mm
 
 
+def test_a_relationship_that_the_residual_shares_is_not_identified() -> None:
+    data = small().iloc[:20].assign(animal=range(20))
+    equal = pd.DataFrame(np.eye(20) + 0.3, index=range(20), columns=range(20))  # an intercept takes the common part
+    with pytest.warns(ms.NotIdentifiedWarning, match="rel\\(animal\\)"):
+        fit = ms.lmer("y ~ x + (1 | rel(animal))", data, relations={"animal": equal})
+    assert fit.certificate.verdict == "not identified"
+    assert animals().certificate.verdict == "converged"
+
+
 def test_circles_and_doubles_of_a_pedigree_are_named() -> None:
     with pytest.raises(DataError, match="'a' from 'c', 'c' from 'b', 'b' from 'a'"):
         ms.Pedigree({"animal": ["a", "b", "c"], "sire": ["c", "a", "b"], "dam": [None] * 3})

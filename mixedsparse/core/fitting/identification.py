@@ -34,6 +34,8 @@ _FLAT = 1e-6
 _ZERO = 1e-9
 # Part of a combination of structured parameters that may lie outside of the directions that vanish.
 _WITHIN = 1e-7
+# Levels of a relationship up to which the diagonal of its covariance is solved for, where it is not at hand.
+_SOLVED = 5000
 # Random vectors beyond those that the number of parameters asks for.
 _SPARE = 2
 _SEED = 20040615
@@ -101,6 +103,10 @@ def unidentified(engine: Engine, search: Search, chart: Chart | None = None) -> 
     highest = 1.0 if hessian is None else float(np.abs(hessian).max(initial=0.0))
     widest = max(1.0, float(np.abs(search.theta).max(initial=0.0)))
     curved = search.step.lowest > _FLAT * highest * widest**2
+    if problem.is_penalised and search.derivatives.kind != "exact":
+        # Average information is no curvature: the design decides, unless its traces would cost more than the fit.
+        relations = [penalty.relationship for penalty in problem.penalties if penalty is not None]
+        curved = not all(known.knows_diagonal or known.n_levels <= _SOLVED for known in relations)
     if problem.is_structured and highest * widest**2 <= _FLAT * problem.n:
         curved = False  # a single parameter is never flat beside others
     # The probes of an iterative search leave noise in its Hessian. By ML a variance of which the data say nothing

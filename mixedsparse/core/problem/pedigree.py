@@ -46,6 +46,11 @@ class PedigreeRelationship(Relationship):
         """State without the factor."""
         return {name: value for name, value in super().__getstate__().items() if name != "_triangle"}
 
+    @property
+    def knows_diagonal(self) -> bool:
+        """Inbreeding coefficients tell it."""
+        return True
+
     @cached_property
     def diagonal(self) -> np.ndarray:
         """1 + F."""

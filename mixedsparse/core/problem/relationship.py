@@ -75,6 +75,11 @@ class Relationship:
         flat = independent.reshape(len(independent), -1)
         return self._rooted(flat).reshape(independent.shape)
 
+    @property
+    def knows_diagonal(self) -> bool:
+        """Whether the diagonal of K is at hand."""
+        return self.covariance is not None
+
     @cached_property
     def diagonal(self) -> np.ndarray:
         """Diagonal of K, (levels,)."""
