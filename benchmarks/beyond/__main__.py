@@ -1,8 +1,9 @@
 """Time and memory of data beyond memory, from Parquet: ``python -m benchmarks.beyond``.
 
-Ratings in the shape of MovieLens-32M, from the file to the estimates, at several sizes; and 100 million reaction times
-from the file to their cross-products. Every file is made in a temporary directory and deleted after its call, which
-runs in a new process. Writes a CSV file, which keeps the sizes that are not measured again, and a table of the README.
+Ratings in the shape of MovieLens-32M, from the file to the estimates, at several sizes; 100 million reaction times from
+the file to their cross-products; and answers of persons to questions, a generalized model without a factor. Every file
+is made in a temporary directory and deleted after its call, which runs in a new process. Writes a CSV file, which keeps
+the sizes that are not measured again, and a table of the README.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from benchmarks.beyond.problems import AGGREGATION, RATINGS, BigProblem
+from benchmarks.beyond.problems import AGGREGATION, ANSWERS, RATINGS, BigProblem
 from benchmarks.beyond.report import render
 from benchmarks.beyond.rows import OUT, BeyondRow
 from benchmarks.shared.records import machine, read_rows, write_rows
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     asked = [(RATINGS, size) for size in sorted(options.rows)]
     asked += [(AGGREGATION, size) for size in sorted(options.aggregated)]
+    asked += [(ANSWERS, size) for size in sorted(options.answers)]
     _check_space(max((size for _, size in asked), default=0))
     rows = {(row.problem, row.size): row for row in (read_rows(options.out, BeyondRow) if options.out.exists() else [])}
     for problem, size in asked:
@@ -91,7 +93,7 @@ def measure(problem: BigProblem, size: int, threads: int) -> BeyondRow:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.beyond", description=__doc__)
-    for name, problem in (("--rows", RATINGS), ("--aggregated", AGGREGATION)):
+    for name, problem in (("--rows", RATINGS), ("--aggregated", AGGREGATION), ("--answers", ANSWERS)):
         sizes = " ".join(map(str, problem.sizes))
         text = f"rows of the files of {problem.name} (default {sizes}; none: left out)"
         parser.add_argument(name, type=int, nargs="*", default=problem.sizes, metavar="N", help=text)

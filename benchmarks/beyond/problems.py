@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import ratings_parquet
-from benchmarks.beyond import lexicon
+from benchmarks.beyond import answers, lexicon
 
-__all__ = ["AGGREGATION", "RATINGS", "BigProblem", "problem_named"]
+__all__ = ["AGGREGATION", "ANSWERS", "RATINGS", "BigProblem", "problem_named"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,8 @@ class BigProblem:
     most_seconds : float or None
     most_gb : float
         Bars, in seconds and 10^9 bytes.
+    family : str or None
+        Of a generalized model.
     """
 
     name: str
@@ -41,6 +43,7 @@ class BigProblem:
     write: Callable[[Path, int], int]
     most_seconds: float | None
     most_gb: float
+    family: str | None = None
 
 
 RATINGS = BigProblem(
@@ -65,6 +68,19 @@ AGGREGATION = BigProblem(
 )
 
 
+ANSWERS = BigProblem(
+    name="answers",
+    task="right and wrong answers, file to estimates",
+    formula="right ~ practice + (1 | person) + (1 | question)",
+    fits=True,
+    sizes=(answers.ROWS,),
+    write=answers.write,
+    most_seconds=None,
+    most_gb=6.0,
+    family="binomial",
+)
+
+
 def problem_named(name: str) -> BigProblem:
     """Return the problem of that name."""
-    return {problem.name: problem for problem in (RATINGS, AGGREGATION)}[name]
+    return {problem.name: problem for problem in (RATINGS, AGGREGATION, ANSWERS)}[name]

@@ -55,6 +55,9 @@ def _call(problem: BigProblem, path: str, method: str) -> tuple[Any, Any]:
 
     if not problem.fits:
         return ms.LinearMixedModel(problem.formula, path), None
+    if problem.family is not None:
+        fit: Any = ms.glmer(problem.formula, path, problem.family, method=method, progress=False)
+        return fit.model, fit
     fit = ms.lmer(problem.formula, path, method=method, progress=False)
     return fit.model, fit
 

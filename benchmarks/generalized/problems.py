@@ -224,6 +224,19 @@ PROBLEMS = (
         tolerance=1e-5,
         optional=True,
     ),
+    GeneralizedProblem(
+        name="words2.7m",
+        formula=CROSSED_FORMULA,
+        loader=lambda: crossed(2_700_000, 80_000, 814),
+        factors=("s", "i"),
+        n=2_700_000,
+        q=80_814,
+        p=3,
+        n_theta=2,
+        repetitions=1,
+        tolerance=1e-5,
+        optional=True,
+    ),
 )
 
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.beyond import lexicon
+from benchmarks.beyond import answers, lexicon
 from benchmarks.beyond.__main__ import main
-from benchmarks.beyond.problems import AGGREGATION
+from benchmarks.beyond.problems import AGGREGATION, ANSWERS
 from benchmarks.beyond.rows import BeyondRow
 from benchmarks.beyond.worker import measure
 from benchmarks.ratings_parquet import ITEMS, ROWS, USERS, levels
@@ -48,10 +48,17 @@ def test_sums_of_a_small_file(tmp_path):
     assert answer["seconds"] > 0
 
 
+def test_a_generalized_model_of_a_small_file(tmp_path):
+    path = str(tmp_path / "data.parquet")
+    assert answers.write(path, 3_000) == 3_000
+    answer = measure(ANSWERS, path, path)
+    assert (answer["n"], answer["levels"], answer["solver"]) == (3_000, "120x36", "direct")
+
+
 def test_a_small_run_writes_file_and_table(tmp_path, capsys):
     out, readme = tmp_path / "beyond.csv", tmp_path / "README.md"
     readme.write_text(f"before\n{BEYOND_BEGIN}\nold\n{BEYOND_END}\nafter\n", encoding="utf-8")
-    assert main(["--rows", "4000", "--aggregated", "--out", str(out), "--readme", str(readme)]) == 0
+    assert main(["--rows", "4000", "--aggregated", "--answers", "--out", str(out), "--readme", str(readme)]) == 0
     (row,) = read_rows(out, BeyondRow)
     assert (row.problem, row.size, row.n, row.levels) == ("ratings", 4_000, 4_000, "276x116")
     assert (row.solver, row.mc_share) == ("direct", None)
