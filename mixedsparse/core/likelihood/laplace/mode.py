@@ -197,10 +197,15 @@ class _State:
         cls, data: Data, lams: Sequence[np.ndarray], fixed: np.ndarray, psi: float, starts: Sequence[Vectors]
     ) -> _State:
         """Return the best of the starts, or the point at 0 where none has a likelihood."""
-        found = [cls.at(data, lams, fixed, psi, start) for start in starts]
-        if not any(np.isfinite(state.h) for state in found):
-            found.append(cls.at(data, lams, fixed, psi, [np.zeros_like(z) for z in starts[0]]))
-        best = min(found, key=lambda state: state.h if np.isfinite(state.h) else np.inf)
+        best = None
+        # One after the other: each holds several numbers per row.
+        for start in starts:
+            state = cls.at(data, lams, fixed, psi, start)
+            if np.isfinite(state.h) and (best is None or state.h < best.h):
+                best = state
+            del state
+        if best is None:
+            best = cls.at(data, lams, fixed, psi, [np.zeros_like(z) for z in starts[0]])
         if not np.isfinite(best.h):
             raise NotPositiveDefiniteError("The likelihood has no value at these parameters.")
         return best
