@@ -88,10 +88,10 @@ def _wald_covariance(fitted: Fitted, alpha: float, chosen: Sequence[Parameter]) 
     NaN on the boundary, and for what is not identified.
     """
     fit, problem = fitted.fit, fitted.problem
-    if fit.residual is not None:
-        return wald_joint(fitted, alpha, chosen)
     if problem.is_structured:
         return _natural_limits(fitted, alpha, chosen)
+    if fit.residual is not None:
+        return wald_joint(fitted, alpha, chosen)
     unit = float(np.sqrt(fit.sigma2))
     charts = [chart_of(problem, fit, p, unit) for p in chosen]
     x = np.array([chart.coordinates(fit.templates) for chart in charts])

@@ -104,6 +104,11 @@ def _ran_pars(fitted: Fitted, level: float | None, method: str) -> pd.DataFrame:
     if level is None:
         return table
     limits = conf_int(fitted, 1.0 - level, method, "random")
+    if len(limits) != first + 1:
+        # A structure has fewer parameters than variances and correlations: limits are there for those that it has.
+        pairs = zip(found["var1"].iloc[:first], found["var2"].iloc[:first], found["grp"].iloc[:first], strict=True)
+        names = [f"sd({one}|{g})" if pd.isna(other) else f"cor({one},{other}|{g})" for one, other, g in pairs]
+        limits = limits.reindex([*names, limits.index[-1]])
     if fitted.fit.residual is not None:
         own = residual_params(fitted, level)
         is_sd = ~own["parameter"].str.startswith(("cor", "log variance"))

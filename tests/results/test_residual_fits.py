@@ -293,3 +293,14 @@ def test_strata_go_with_structures_and_nested_terms(term):
     assert table["term"].iloc[-3:].tolist() == ["Residual"] * 3
     assert table["se"].notna().all()
     assert np.allclose(fit.residual_params["estimate"], table["estimate"].iloc[-3:])
+
+
+@pytest.mark.parametrize("term", ["cs(0 + Machine | Worker)", "toep(0 + Machine | Worker)", "(0 + Machine | Worker)"])
+def test_limits_of_structures_and_strata_are_those_of_the_covariance_parameters(term):
+    fit = ms.lmer(f"score ~ Machine + {term}", ms.datasets.load("Machines"), dispersion="~ Machine")
+    table = fit.covariance_parameters()
+    limits = fit.conf_int(which="all").iloc[3:-1]
+    assert np.allclose(limits, table[["lower", "upper"]].iloc[: len(limits)], rtol=1e-3)
+    tidy = fit.tidy("ran_pars", conf_int=True)
+    assert np.allclose(tidy["conf.low"].iloc[-3:], table["lower"].iloc[-3:])
+    assert np.allclose(tidy["conf.low"].iloc[:3], table["lower"].iloc[:3], rtol=1e-3)
