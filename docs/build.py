@@ -18,6 +18,7 @@ ROOT = HERE.parent
 REFERENCE = {
     "mixedsparse": "mixedsparse",
     "mixedsparse.datasets": "mixedsparse.datasets",
+    "mixedsparse.api.cov": "mixedsparse.cov",
     "mixedsparse.api.families": "mixedsparse.families",
     "docs.objects": "Objects that methods return",
     "mixedsparse.adapters.maketables": "mixedsparse.adapters.maketables",

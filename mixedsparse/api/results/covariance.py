@@ -81,8 +81,8 @@ class CovarianceMixin(ResultsBase):
         >>> fit = ms.lmer("score ~ Machine + cs(0 + Machine | Worker, hom=True)", ms.datasets.load("Machines"))
         >>> fit.covariance_parameters()[["term", "structure", "parameter", "estimate"]].round(3)
                term structure parameter  estimate
-        0    Worker     homcs        sd     5.134
-        1    Worker     homcs       cor     0.619
+        0    Worker     homcs        sd     6.064
+        1    Worker     homcs       cor     0.622
         2  Residual       iid     sigma     0.962
         """
         return covariance_table(self._fitted, level)
