@@ -61,7 +61,10 @@ def search_again(criterion: LaplaceCriterion, first: Found, start: np.ndarray, o
 def _doubtful(criterion: LaplaceCriterion, found: Found) -> bool:
     """Whether there may be another optimum."""
     pivots = found.point.parameters.theta[criterion.layout.is_diagonal]
-    return bool((pivots == 0.0).any()) or _largest(criterion, found) > _LARGE or _rivals(criterion)
+    data = criterion.data
+    # Fewer binary outcomes than effects, which can reproduce them.
+    saturated = data.family.name == "binomial" and data.m.sum() <= criterion.p + criterion.layout.q
+    return bool((pivots == 0.0).any()) or _largest(criterion, found) > _LARGE or saturated or _rivals(criterion)
 
 
 def _rivals(criterion: LaplaceCriterion) -> bool:
