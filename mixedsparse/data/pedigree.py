@@ -62,7 +62,7 @@ class Pedigree:
     --------
     >>> import mixedsparse as ms
     >>> pedigree = ms.Pedigree({"animal": ["c", "d"], "sire": ["a", "c"], "dam": ["b", "b"]})
-    >>> pedigree.levels.tolist(), pedigree.inbreeding["d"]
+    >>> pedigree.levels.tolist(), float(pedigree.inbreeding["d"])
     (['a', 'b', 'c', 'd'], 0.25)
     """
 
