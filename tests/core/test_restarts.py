@@ -151,6 +151,32 @@ def test_limit_beside_an_optimum_is_found_where_effects_outnumber_rows():
     assert model.fit(False, start=1e4 * fit.theta).criterion < fit.criterion - 0.02
 
 
+@pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
+@pytest.mark.parametrize(
+    ("number", "reml", "best"),
+    [
+        (295, False, 142.442310),  # hardly more rows than effects, and the first end well inside: 142.782
+        pytest.param(300, True, 240.356841, marks=pytest.mark.slow),  # 447 effects beside 151 rows: 241.889
+    ],
+)
+def test_lowest_optimum_of_designs_that_hardly_say_anything(number, reml, best):
+    drawn = random_model(90210, number)
+    fit = ms.LinearMixedModel(drawn.formula, drawn.data, **drawn.arguments).fit(reml)
+    assert fit.criterion == pytest.approx(best, abs=1e-4)
+    assert fit.certificate.starts > 1
+
+
+@pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
+def test_average_information_that_leads_astray_is_mended_by_differences():
+    # 501 evaluations had ended at 161.416, beside 160.729513 by exact Hessians.
+    drawn = random_model(90210, 269)
+    model = ms.LinearMixedModel(drawn.formula, drawn.data, **drawn.arguments)
+    fit = model.fit(False, options=ms.FitOptions(backend="cholmod", restart_budget=0))
+    assert fit.certificate.hessian == "average information"
+    assert fit.converged
+    assert fit.criterion == pytest.approx(160.729513, abs=1e-6)
+
+
 def test_even_starts_have_each_term_small_beside_large_ones_and_the_other_way_round():
     drawn = random_model(2026, 144)
     problem = ms.LinearMixedModel(drawn.formula, drawn.data).problem

@@ -11,6 +11,7 @@ from mixedsparse.core.fitting.lacking import CLOSE, lacking
 from mixedsparse.core.likelihood.charted import ChartedCriterion
 from mixedsparse.core.likelihood.criterion import Criterion, Evaluated
 from mixedsparse.core.likelihood.derivatives import Derivatives
+from mixedsparse.core.likelihood.hessian import observed_hessian
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.residual.criterion import ResidualCriterion, ResidualPoint
 from mixedsparse.core.likelihood.residual.family import Family
@@ -30,6 +31,8 @@ NOISE = 2e-15
 _LARGEST_NOISE = 1e-6
 # Points with a singular residual covariance that a search may pass by a wild step.
 _WILD_STEPS = 2
+# Evaluations after which average information has led astray, and parameters up to which gradients are differenced then.
+_ASTRAY, _FEW = 60, 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +66,7 @@ class CriterionObjective:
         self.reml, self.is_orthogonal, self.family = reml, False, family
         self.chart = chart_of(engine.problem) if chart is None else chart
         self.layout: Coordinates = engine.problem.layout if self.chart is None else self.chart
-        self.nfev = self.degenerate = 0
+        self.nfev = self.degenerate = self.mended = 0
         self.path: list[Iteration] = []
         self.bounded: BoundedCoordinates | None = self.chart
         self.criterion: Criterion
@@ -162,11 +165,27 @@ class CriterionObjective:
         return False
 
     def refined(self, at: Place, step: Step, stop: Stop | None) -> Place | None:
-        """Only the exact Hessian shows a saddle whose negative curvature average information leaves out."""
-        is_best = at.derivatives.kind == "exact" or not self.engine.writes_projection or self.family is not None
-        if stop is not Stop.CONVERGED or is_best:
+        """Only the exact Hessian shows the negative curvature that average information leaves out."""
+        if at.derivatives.kind == "exact" or self.family is not None:
             return None
-        return replace(at, derivatives=self.criterion.differentiate(at.at, exact=True))
+        if stop is Stop.CONVERGED and self.engine.writes_projection:
+            return replace(at, derivatives=self.criterion.differentiate(at.at, exact=True))
+        if stop is None and self.nfev - self.mended >= _ASTRAY and len(at.theta) <= _FEW:
+            return self._differenced(at)
+        return None
+
+    def _differenced(self, at: Place) -> Place | None:
+        """Learn all that the Hessian lacks from differences of the gradient; None where they are not finite."""
+
+        def gradient(theta: np.ndarray) -> np.ndarray:
+            return self.criterion.differentiate(self.evaluate(theta), exact=False).gradient
+
+        try:
+            observed = observed_hessian(gradient, at.theta)
+        except NotPositiveDefiniteError:
+            observed = np.full_like(at.missing, np.nan)
+        self.mended = self.nfev
+        return replace(at, missing=observed - at.derivatives.hessian) if np.isfinite(observed).all() else None
 
     def attempt(self, at: Place, step: Step) -> tuple[np.ndarray, Evaluated] | None:
         """See `Objective.attempt`."""

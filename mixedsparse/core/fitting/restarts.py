@@ -54,14 +54,15 @@ _FEWEST = 4
 _VALUE, _PROMISING = 0.3, 12
 # Evaluations after which a search that goes nowhere is given up.
 _LONGEST = 120
-# Rows that count per effect, fixed or random, up to which an optimum is doubtful wherever it is, and up to which the
-# budget is multiplied by `_PATIENCE`.
-_SATURATED, _FEW, _PATIENCE = 1.0, 2.0, 4.0
+# Rows that count per effect: up to the first, all can be reproduced; up to the second, any optimum of some parameters
+# is doubtful; up to the third the budget is at least what the first search took, within milliseconds, and multiplied.
+_SATURATED, _HARDLY_MORE, _FEW = 1.0, 1.25, 2.0
+_AS_THE_FIRST, _PATIENCE = 1700.0, 4.0
 # Milliseconds of an evaluation with derivatives: a constant, and per million multiply-adds; evaluations of a search.
 _CALL, _PER_MILLION, _EVALUATIONS = 0.4, 3.0, 12
 # Ends of searches in step that did not converge from which the ordinary search goes on.
 _GO_ON = 3
-# A fall of the criterion that makes another optimum, and the difference up to which ends agree.
+# A fall that makes another optimum, and the difference up to which ends agree.
 _LOWER, _SAME, _RELATIVE = 1e-6, 1e-4, 1e-9
 # A share of the sum of squares that the residual keeps at least: below, the model fits perfectly, which is refused.
 _PERFECT = 1e-11
@@ -74,7 +75,7 @@ def doubtful(engine: Engine, reml: bool, found: Search) -> bool:
         return False
     layout, hessian = engine.problem.layout, found.derivatives.hessian
     diagonal = layout.is_diagonal
-    if _rows_per_effect(engine.problem) <= _SATURATED:
+    if _rows_per_effect(engine.problem) <= (_HARDLY_MORE if len(found.theta) > 1 else _SATURATED):
         return True
     if hessian is None or found.stop is Stop.NO_PROGRESS or (found.theta[diagonal] == 0.0).any():
         return True
@@ -109,8 +110,8 @@ def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float
     """
     problem = engine.problem
     limits["max_evals"] = min(limits.get("max_evals", _LONGEST), _LONGEST)
-    if _rows_per_effect(problem) <= _FEW:
-        budget *= _PATIENCE
+    if budget > 0 and _rows_per_effect(problem) <= _FEW:
+        budget = _PATIENCE * max(budget, min(found.nfev * milliseconds(engine), _AS_THE_FIRST))
     if len(found.theta) == 1:
         return _of_one_parameter(engine, reml, found, int(budget / milliseconds(engine)), limits)
     batch = make_batch(engine)
