@@ -167,6 +167,20 @@ def test_lowest_optimum_of_designs_that_hardly_say_anything(number, reml, best):
 
 
 @pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
+@pytest.mark.parametrize(
+    ("number", "reml", "best"),
+    [
+        (365, True, 960.345279),  # an intercept apart from a slope far from 0 makes up for its mean: 969.661
+        (536, False, 271.095810),  # without an intercept, effects of h take up the mean of the response: 300.628
+    ],
+)
+def test_terms_that_take_up_a_mean_are_tried_at_its_size(number, reml, best):
+    drawn = random_model(90210, number)
+    fit = ms.LinearMixedModel(drawn.formula, drawn.data, **drawn.arguments).fit(reml)
+    assert fit.criterion == pytest.approx(best, abs=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
 def test_average_information_that_leads_astray_is_mended_by_differences():
     # 501 evaluations had ended at 161.416, beside 160.729513 by exact Hessians.
     drawn = random_model(90210, 269)
@@ -182,7 +196,7 @@ def test_even_starts_have_each_term_small_beside_large_ones_and_the_other_way_ro
     problem = ms.LinearMixedModel(drawn.formula, drawn.data).problem
     sizes = {
         tuple(float(np.round(lam.diagonal()[0], 9)) for lam in problem.layout.lams(theta))
-        for theta in even_starts(problem)
+        for theta in even_starts(problem, float(problem.xy[-1, -1]))
     }
     for large, small in ((3.0, 0.1), (30.0, 0.3), (300.0, 3.0)):
         for t in range(4):

@@ -223,7 +223,7 @@ def _starts(engine: Engine, reml: bool, found: Search, affordable: int) -> list[
         return []
     rng = np.random.default_rng(_SEED)
     changed = changed_copies(problem, found.theta, min(_CHANGED, m + _BESIDE), rng)
-    pairs = zip_longest(even_starts(problem), changed)
+    pairs = zip_longest(even_starts(problem, found.pls.pwrss), changed)
     chosen = [start for pair in pairs for start in pair if start is not None][: affordable - best]
     drawn = random_starts(problem, min(_RANDOM * m, _MOST_RANDOM), rng)
     return chosen + _lowest(engine, reml, drawn, best)
@@ -232,7 +232,7 @@ def _starts(engine: Engine, reml: bool, found: Search, affordable: int) -> list[
 def _promising(engine: Engine, reml: bool, found: Search, budget: float) -> list[np.ndarray]:
     """Thetas (m,) to search from one after the other: those with the lowest criterion, as many as can be afforded."""
     problem, each = engine.problem, milliseconds(engine)
-    drawn = even_starts(problem)
+    drawn = even_starts(problem, found.pls.pwrss)
     drawn += random_starts(problem, len(found.theta) + _BESIDE, np.random.default_rng(_SEED))
     affordable = int((budget - _VALUE * each * len(drawn)) / (_EVALUATIONS * each))
     return _lowest(engine, reml, drawn, min(affordable, _PROMISING)) if affordable > 0 else []

@@ -19,6 +19,9 @@ _ALIKE = (1.0, 0.1, 3.0, 10.0)
 _UNLIKE = ((3.0, 0.1), (30.0, 0.3), (300.0, 3.0))
 # Standard deviation over mean below which a column is far from 0; what its term has, over that, and the others.
 _FAR, _FAR_OUT = 0.1, ((1.0, 1.0), (3.0, 0.3))
+# Size of the response over that of the residuals above which a term may have to take up its mean, and what the others
+# have then.
+_HIGH, _BESIDE_HIGH = 300.0, 1.0
 # Entries of the first end: the spread of the powers of ten that they are multiplied by, the share that change their
 # sign, and what stands for a variance of 0.
 _SPREAD, _FLIPPED, _LIFTED = 0.5, 0.3, 0.3
@@ -29,14 +32,22 @@ _LEAST, _MOST = -2.0, 1.5
 _ABSENT = 0.15
 
 
-def even_starts(problem: Problem) -> list[np.ndarray]:
-    """Make terms far from 0 very large, then all terms alike, then one of them large or small beside the others."""
+def even_starts(problem: Problem, pwrss: float) -> list[np.ndarray]:
+    """Make terms far from 0 very large, then all terms alike, then one of them large or small beside the others.
+
+    Where the response is far larger than what the first end leaves of it, `pwrss`, a term takes up its mean.
+    """
+    height = float(np.sqrt(float(problem.xy[-1, -1]) / max(pwrss, np.finfo(float).tiny)))
     terms, sizes = np.arange(len(problem.terms)), []
     # Columns far from 0 are nearly constant: what they say beside other terms is small, and takes large deviations.
     for t, spread in enumerate(problem.spreads[1:]):
         near = float(spread.min(initial=np.inf))
         if 0.0 < near < _FAR:
             sizes += [np.where(terms == t, large / near, small) for large, small in _FAR_OUT]
+            # Apart from them, effects of other columns make up for the mean.
+            sizes += [np.where(terms == t, 1.0, 1.0 / near)] if len(terms) > 1 else []
+    if height > _HIGH:
+        sizes += [np.where(terms == t, height, _BESIDE_HIGH) for t in terms]
     sizes += [np.full(len(terms), alike) for alike in _ALIKE]
     if len(terms) > 1:
         for large, small in _UNLIKE:
