@@ -12,7 +12,7 @@ FORMULA = "Reaction ~ Days + (1 | Subject)"
 
 ARGUMENTS = [
     ({"family": "binomial"}, r"has no argument 'family': responses are normal here.*mixedsparse.glmer"),
-    ({"correlation": "AR1"}, r"has no argument 'correlation': residuals are independent here.*nlme"),
+    ({"correlation": "AR1"}, r"has no argument 'correlation': residual covariances are text: residual='ar1"),
     ({"REML": False}, r"has no argument 'REML': write reml=True or reml=False"),
     ({"control": {}}, r"has no argument 'control': write options=mixedsparse.FitOptions"),
     ({"offest": 1.0}, r"has no argument 'offest'. Did you mean 'offset'\?"),

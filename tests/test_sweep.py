@@ -190,6 +190,8 @@ def targets(folder):
         "fit.scaled_residuals": {"nsim": 10, "seed": 1},
         "fit.simulate": {"seed": 1},
         "fit.stream_predictions": {"path": str(folder / "p.parquet")},
+        "accuracy.stream_predictions": {"path": str(folder / "p.parquet")},
+        "accurate.stream_predictions": {"path": str(folder / "p.parquet")},
         "model.objective": {"theta": fit.theta},
         "model.gradient": {"theta": fit.theta},
         "model.hessian": {"theta": fit.theta},

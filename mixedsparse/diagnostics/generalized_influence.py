@@ -9,6 +9,7 @@ import pandas as pd
 
 from mixedsparse.diagnostics.influence import Influence, distances, units, warn_of_absent
 from mixedsparse.fitted.generalized import GeneralizedFitted
+from mixedsparse.fitted.generalized_objective import laplace_data
 from mixedsparse.ground.errors import MixedSparseError
 from mixedsparse.ground.progress import CountOption, counter
 from mixedsparse.inference.generalized.deletions import fit_without
@@ -42,7 +43,7 @@ def _leverages(fitted: GeneralizedFitted) -> np.ndarray:
     fitted.needs("factor", "Leverage, and what rests on it,", "residuals('quantile') is there")
     fit, model = fitted.fit, fitted.model
     assert fit.point is not None
-    data = model.data(engine_of(model))
+    data = laplace_data(model, engine_of(model))
     w = data.rows(fit.eta, fitted.psi).w
     factor = fit.point.mode.factor
     variances = data.quadratic_forms(*factor.pattern_covariances())

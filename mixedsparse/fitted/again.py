@@ -8,7 +8,7 @@ from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.fitting.residual import engine_of
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.fitted.fitted import Fitted
-from mixedsparse.fitted.model import Model
+from mixedsparse.fitted.model import Model, whitened_model
 
 __all__ = ["fit_again", "start_of"]
 
@@ -32,7 +32,7 @@ def fit_again(fitted: Fitted, reml: bool, problem: Problem | None = None, model:
         return Fitted(old if model is None else model, fit_problem(engine, reml, start=fitted.fit.theta))
     engine = old.engine().with_problem(old.white if problem is None else problem)
     fit = fit_problem(engine, reml, start=start_of(fitted), residual=residual)
-    return Fitted((old if model is None else model).at(engine_of(fit)), fit)
+    return Fitted(whitened_model(old if model is None else model, engine_of(fit)), fit)
 
 
 def start_of(fitted: Fitted) -> np.ndarray:

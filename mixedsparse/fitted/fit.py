@@ -8,7 +8,7 @@ from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.fitting.residual import engine_of
 from mixedsparse.core.problem.chart import Chart
 from mixedsparse.fitted.fitted import Fitted
-from mixedsparse.fitted.model import Model
+from mixedsparse.fitted.model import Model, whitened_model
 from mixedsparse.fitted.refusals import is_perfect, perfect_fit
 from mixedsparse.fitted.starts import start_theta
 from mixedsparse.fitted.warnings import warn_of_binary, warn_of_data, warn_of_search
@@ -63,5 +63,5 @@ def fit_model(
     warn_of_binary(model.design)
     warn_of_search(fit)
     if fit.residual is not None:
-        model = model.at(engine_of(fit))
+        model = whitened_model(model, engine_of(fit))
     return Fitted(model, fit)

@@ -18,7 +18,7 @@ from mixedsparse.core.problem.patterns import pattern_problem
 from mixedsparse.core.problem.problem import make_problem
 from mixedsparse.data.sizes import checked_sizes
 from mixedsparse.fitted.fitted import Fitted
-from mixedsparse.fitted.generalized_objective import GeneralizedCriterionMixin
+from mixedsparse.fitted.generalized_objective import GeneralizedCriterionMixin, laplace_data
 from mixedsparse.fitted.model import Model
 from mixedsparse.fitted.starts import start_vector
 from mixedsparse.fitted.warnings import warn_of_data, warn_of_probes
@@ -280,7 +280,7 @@ def fit_generalized_model(
     start = None if start is None else start_vector(model, model.family.has_dispersion, start)
     engine = model.engine(options.backend, method if nodes == 1 else "direct")
     with reporter(progress, *model.engines.expectations(engine)) as note:
-        fit = fit_data(model.data(engine), nodes=int(nodes), start=start, options=options, progress=note)
+        fit = fit_data(laplace_data(model, engine), nodes=int(nodes), start=start, options=options, progress=note)
     if not model.problem.has_rows:
         fit = replace(fit, eta=ELSEWHERE)
     fitted = GeneralizedFitted(model, fit)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mixedsparse.core.problem.problem import Problem
     from mixedsparse.data.formula.design import Design
 
-__all__ = ["GeneralizedCriterionMixin"]
+__all__ = ["GeneralizedCriterionMixin", "laplace_data"]
 
 
 class GeneralizedCriterionMixin:
@@ -45,14 +45,6 @@ class GeneralizedCriterionMixin:
     def prior(self) -> np.ndarray | None:
         """Trials of a binomial family, prior weights of the others, (n,); None where all are 1."""
         return self.design.weights if self.design.trials is None else self.design.trials
-
-    def data(self, engine: Engine) -> Data:
-        """Return response, weights and offset on the design of `engine`: of the rows, or of those that differ."""
-        patterns = self.design.patterns
-        if patterns is None:
-            return make_data(engine, self.family, self.response, self.prior, self.design.offset)
-        assert self.kept is not None
-        return counted_data(engine, self.family, patterns, self.kept)
 
     def objective(self, theta: Any, beta: Any, dispersion: float | None = None) -> float:
         """-2 log-likelihood at these parameters by Laplace's approximation, constants included.
@@ -101,7 +93,7 @@ class GeneralizedCriterionMixin:
         return np.concatenate([check_theta(problem, theta, "theta"), coefficients, extra])
 
     def _at(self, vector: np.ndarray) -> tuple[LaplaceCriterion, Point]:
-        data = self.data(self.engine())
+        data = laplace_data(self, self.engine())
         criterion, (m, p) = LaplaceCriterion(data), (self.problem.n_theta, self.problem.p)
         inner = [self.problem.layout.to_block @ vector[:m], data.root @ vector[m : m + p], vector[m + p :]]
         return criterion, criterion.evaluate(np.concatenate(inner), criterion.at_rest())
@@ -111,3 +103,12 @@ class GeneralizedCriterionMixin:
         found, (m, p) = criterion.gradient(point), (self.problem.n_theta, self.problem.p)
         parts = [self.problem.layout.to_block.T @ found[:m], criterion.data.root.T @ found[m : m + p], found[m + p :]]
         return np.concatenate(parts)
+
+
+def laplace_data(model: GeneralizedCriterionMixin, engine: Engine) -> Data:
+    """Return response, weights and offset on the design of `engine`: of the rows, or of those that differ."""
+    patterns = model.design.patterns
+    if patterns is None:
+        return make_data(engine, model.family, model.response, model.prior, model.design.offset)
+    assert model.kept is not None
+    return counted_data(engine, model.family, patterns, model.kept)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mixedsparse.core.residual.interface import Residual
     from mixedsparse.data.formula.design import Design
 
-__all__ = ["Model", "read", "read_design", "response_of"]
+__all__ = ["Model", "read", "read_design", "response_of", "whitened_model"]
 
 
 class Model(CriterionMixin):
@@ -70,12 +70,6 @@ class Model(CriterionMixin):
     def residual(self) -> Residual | None:
         """Covariance of the residuals as a function of parameters; None where they are independent of one variance."""
         return None if self.design.residual is None else self.design.residual.structure
-
-    def at(self, engine: Engine) -> Self:
-        """Return the model whose rows are whitened, with the `engine` for them; see `core.fitting.residual`."""
-        engines = self._engines.again(engine.problem)
-        engines.made["auto"] = engine
-        return self.of_design(self.design, engine.problem, engines)
 
     @property
     def white(self) -> Problem:
@@ -173,3 +167,10 @@ def checked_problem(design: Design) -> Problem:
 def response_of(design: Design) -> np.ndarray:
     """Response less the offset, (n,)."""
     return design.y if design.offset is None else design.y - design.offset
+
+
+def whitened_model(model: Model, engine: Engine) -> Model:
+    """Return the model whose rows are whitened, with the `engine` for them; see `core.fitting.residual`."""
+    engines = model._engines.again(engine.problem)
+    engines.made["auto"] = engine
+    return model.of_design(model.design, engine.problem, engines)

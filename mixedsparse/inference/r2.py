@@ -39,8 +39,9 @@ class VarianceShares:
 
 def variance_shares(fitted: Fitted) -> VarianceShares:
     """Variance of y by source."""
-    variances = fitted.weights
-    if fitted.fit.residual is not None and variances is not None and np.ptp(variances) > _EQUAL * variances.max():
+    # Only fits whose rows are here have a residual covariance.
+    variances = None if fitted.fit.residual is None else fitted.weights
+    if variances is not None and np.ptp(variances) > _EQUAL * variances.max():
         fitted.needs_plain("A share of variance", "There is no one residual variance here: compare marginal_cov(rows).")
     rows, problem = fitted.design.observed, fitted.problem
     fixed = rows.scatter(problem.basis.kept, fitted.fit.beta) / (problem.n - 1)

@@ -131,8 +131,10 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def postgres(rows, server):
     connection = ibis.postgres.connect(host=str(server), user="postgres", database="postgres")
-    connection.create_table("observed", rows)
-    yield connection.table("observed")
+    # The fixture is made anew when parameters of tests alternate.
+    name = f"observed_{uuid.uuid4().hex[:8]}"
+    connection.create_table(name, rows)
+    yield connection.table(name)
     connection.disconnect()
 
 

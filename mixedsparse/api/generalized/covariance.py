@@ -48,9 +48,9 @@ class CovarianceMixin(ResultsBase):
         --------
         >>> import mixedsparse as ms
         >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
-        >>> fit.covariance_parameters()[["term", "parameter", "estimate", "se"]].round(3)
+        >>> fit.covariance_parameters()[["term", "parameter", "estimate", "se"]].round(2)
            term      parameter  estimate    se
-        0  herd  sd(Intercept)     0.642  0.178
+        0  herd  sd(Intercept)      0.64  0.18
         """
         from mixedsparse.inference.generalized.intervals import generalized_covariance_table
 

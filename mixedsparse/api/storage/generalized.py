@@ -70,7 +70,7 @@ RECORDS: Mapping[str, Record] = {
         Mode,
         "zeta b eta h penalty decrement factorisations sums motion",
         build=_mode,
-        rebuilt=("data", "lams", "terms", "made"),
+        rebuilt=("data", "lams", "terms", "made", "known_logdet", "visited"),
     ),
     "parameters": record(Parameters, "theta gamma psi"),
     "point": record(Point, "vector parameters lams mode criterion"),

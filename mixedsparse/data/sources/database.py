@@ -224,7 +224,9 @@ class IbisDatabase(Database):
     def _upload(self, table: pa.Table) -> Any:
         import ibis
 
-        return ibis.memtable(table)
+        # Drivers that fill in values by name do not take every name.
+        plain = [f"column{i}" for i in range(table.num_columns)]
+        return ibis.memtable(table.rename_columns(plain)).rename(dict(zip(table.column_names, plain, strict=True)))
 
     def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
         yield from expression.to_pyarrow_batches(chunk_size=rows)

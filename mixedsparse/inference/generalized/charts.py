@@ -19,6 +19,7 @@ from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
 from mixedsparse.core.problem.edits import reduced_term
 from mixedsparse.data.derived import terms_with_rows, with_terms
 from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
+from mixedsparse.fitted.generalized_objective import laplace_data
 from mixedsparse.inference.generalized.refits import engine_of
 from mixedsparse.inference.parameters import Parameter
 from mixedsparse.inference.refit import root_of
@@ -143,7 +144,7 @@ def hold(model: GeneralizedModel, at: Optimum, parameter: Parameter) -> Held:
         covariances[parameter.term] = covariances[parameter.term][np.ix_(order, order)]
     model = _reordered(model, parameter.term, order)
     problem = model.problem
-    data = model.data(engine_of(model))
+    data = laplace_data(model, engine_of(model))
     criterion = make_criterion(data, at.nodes)
     layout, root = problem.layout, criterion.data.root
     templates = [root_of(cov, whiten) for cov, whiten in zip(covariances, layout.whiten, strict=True)]

@@ -14,6 +14,7 @@ from mixedsparse.core.fitting.laplace import fit_data, make_criterion, without_e
 from mixedsparse.core.problem.edits import reduced_term
 from mixedsparse.data.derived import terms_with_rows, with_columns, with_terms
 from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
+from mixedsparse.fitted.generalized_objective import laplace_data
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning, OptionError
 from mixedsparse.inference.refit import Likelihood, root_of
@@ -76,7 +77,7 @@ def fit_design(
     fitted: GeneralizedFitted, model: GeneralizedModel, start: np.ndarray | None, errors: bool = True
 ) -> GeneralizedFitted:
     """Fit `model` by the nodes of `fitted`, from `start`; from nothing if the search from there does not end."""
-    data, fit = model.data(engine_of(model)), None
+    data, fit = laplace_data(model, engine_of(model)), None
     for begin in (start, None) if start is not None else (None,):
         fit = fit_data(data, nodes=fitted.fit.nodes, start=begin, errors=errors)
         if fit.certificate.converged:
@@ -126,7 +127,7 @@ def fit_simpler_terms(
 
 def _without_any(fitted: GeneralizedFitted, what: str) -> Likelihood:
     model = fitted.model
-    data = model.data(engine_of(model))
+    data = laplace_data(model, engine_of(model))
     criterion = make_criterion(data, 1)
     psi = np.array([fitted.fit.psi] if fitted.family.has_dispersion else [])
     least, minimal = without_effects(criterion, criterion.data.root @ fitted.fit.beta, psi)
