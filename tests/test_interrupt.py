@@ -87,7 +87,7 @@ def test_the_state_is_the_best_point_so_far(sleep):
 
 def test_without_a_state_the_interrupt_is_passed_on(sleep, monkeypatch):
     model = ms.LinearMixedModel(FORMULA, sleep)
-    monkeypatch.setattr("mixedsparse.core.fitting.optimize.moment_start", interrupted)
+    monkeypatch.setattr("mixedsparse.core.fitting.optimize.joint_start", interrupted)
     with pytest.raises(KeyboardInterrupt):
         model.fit()
 

@@ -106,10 +106,11 @@ def vanishes(engine: Engine, found: Search) -> bool:
     if not _may_span(engine.problem) or size < _FAR_OUT:
         return False
     try:
-        further = criterion_at(engine, found.pls.reml, _FURTHER * found.theta)[1].criterion
+        criterion, further = criterion_at(engine, found.pls.reml, _FURTHER * found.theta)
     except NotPositiveDefiniteError:
         return True
-    return bool(further <= found.pls.criterion + _NO_RISE + found.noise)
+    # More digits are lost further out.
+    return bool(further.criterion <= found.pls.criterion + _NO_RISE + found.noise + criterion.noise(further))
 
 
 def in_the_limit(problem: Problem) -> Reproduction:
