@@ -40,10 +40,10 @@ def lapack_threads(work: float) -> AbstractContextManager[Any]:
     NumPy and SciPy each carry a BLAS with threads of its own, which spin for a while after every product: two sets of
     them on the same cores take twice the time of one.
     """
-    numpys = [library for library in _libraries() if "numpy.libs" in PurePath(library.filepath).parts]
-    if work < _SMALL or not numpys or len(numpys) == len(_libraries()):
+    if work < _SMALL:
         return blas_threads(work)
-    return _limiter.single(numpys)
+    numpys = [library for library in _libraries() if "numpy.libs" in PurePath(library.filepath).parts]
+    return _limiter.single(numpys) if 0 < len(numpys) < len(_libraries()) else nullcontext()
 
 
 def allowed_threads() -> int:
@@ -111,8 +111,10 @@ class _Limiter:
 
     def _enter(self, library: Any, token: object) -> None:
         if library.filepath not in self.open:
-            self.open[library.filepath] = library.num_threads, {}
-            library.set_num_threads(1)
+            before = library.num_threads
+            self.open[library.filepath] = before, {}
+            if before != 1:
+                library.set_num_threads(1)
         self.open[library.filepath][1][token] = threading.get_ident()
 
     def _leave(self, library: Any, token: object) -> None:
@@ -124,7 +126,7 @@ class _Limiter:
             return
         del self.open[library.filepath]
         # Whoever has set another number in the meantime means it.
-        if library.num_threads == 1:
+        if before != 1 and library.num_threads == 1:
             library.set_num_threads(before)
 
     def forget_other_threads(self, libraries: Sequence[Any]) -> None:

@@ -26,8 +26,9 @@ def varcorr(parameters: Parameters) -> pd.DataFrame:
     residual = len(rows)
     if parameters.has_residual:
         rows += [("Residual", label or None, None, sd**2, sd) for label, sd in residual_deviations(parameters)]
-    table = pd.DataFrame(rows, columns=["grp", "var1", "var2", "vcov", "sdcor"], dtype=object)
-    table = table.astype({"vcov": float, "sdcor": float})
+    words = {name: pd.Index([row[i] for row in rows], dtype=object) for i, name in enumerate(("grp", "var1", "var2"))}
+    figures = {name: np.array([row[i] for row in rows], dtype=float) for i, name in ((3, "vcov"), (4, "sdcor"))}
+    table = pd.DataFrame(words | figures)
     table.attrs["residual"] = len(rows) - residual
     return table
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from mixedsparse.inference.residual_parameters import residual_params
@@ -80,9 +79,9 @@ def fixed_table(coefficients: pd.DataFrame) -> Table:
     if "z" in coefficients:
         return _normal_table(coefficients)
     rows = []
-    for row in coefficients.itertuples():
-        value, error = numbers.estimate(row.Estimate, row.SE)
-        rows.append((str(row.Index), value, error, numbers.degrees(row.df), f"{row.t:.3f}", numbers.p_value(row.p)))
+    columns = (coefficients[name].tolist() for name in ("Estimate", "SE", "df", "t", "p"))
+    for name, beta, se, df, t, p in zip(coefficients.index, *columns, strict=True):
+        rows.append((str(name), *numbers.estimate(beta, se), numbers.degrees(df), f"{t:.3f}", numbers.p_value(p)))
     header = ["Name", "Estimate", "Std. Error", "df", "t", "p"]
     if _MC in coefficients:
         header.insert(3, _MC)
@@ -92,9 +91,9 @@ def fixed_table(coefficients: pd.DataFrame) -> Table:
 
 def _normal_table(coefficients: pd.DataFrame) -> Table:
     rows = []
-    for row in coefficients.itertuples():
-        value, error = numbers.estimate(row.Estimate, row.SE)
-        rows.append([str(row.Index), value, error, f"{row.z:.3f}", numbers.p_value(row.p)])
+    columns = (coefficients[name].tolist() for name in ("Estimate", "SE", "z", "p"))
+    for name, beta, se, z, p in zip(coefficients.index, *columns, strict=True):
+        rows.append([str(name), *numbers.estimate(beta, se), f"{z:.3f}", numbers.p_value(p)])
     ratios = coefficients.columns[4:]  # with limits, where they were asked for
     for name in ratios:
         for cells, value in zip(rows, coefficients[name], strict=True):
@@ -119,27 +118,29 @@ class Term:
 
 def terms_of(varcorr: pd.DataFrame) -> list[Term]:
     """Terms of the table that `MixedResults.varcorr` returns, the residual last."""
-    terms = []
+    # As lists: choosing rows of a frame takes longer than the rest of a summary.
+    rows = list(zip(*(varcorr[name].tolist() for name in ("grp", "var1", "var2", "vcov", "sdcor")), strict=True))
     # The residual stands last, even if a grouping factor has that name.
-    count = varcorr.attrs.get("residual", int(varcorr["var1"].isna().sum()))
-    residual = varcorr.iloc[len(varcorr) - count :]
-    for group, part in varcorr.iloc[: len(varcorr) - count].groupby("grp", sort=False):
-        own = part["var2"].isna()
-        names = part.loc[own, "var1"]
-        below = zip(*np.triu_indices(len(names), 1), strict=True)
-        terms.append(
-            Term(
-                group=str(group),
-                names=tuple(names),
-                variances=tuple(part.loc[own, "vcov"]),
-                deviations=tuple(part.loc[own, "sdcor"]),
-                correlations={(row, col): r for (col, row), r in zip(below, part.loc[~own, "sdcor"], strict=True)},
-            )
-        )
-    if len(residual):
-        names = tuple("" if pd.isna(name) else str(name) for name in residual["var1"])
-        terms.append(Term(str(residual["grp"].iloc[0]), names, tuple(residual["vcov"]), tuple(residual["sdcor"]), {}))
-    return terms
+    count = varcorr.attrs.get("residual", sum(not isinstance(row[1], str) for row in rows))
+    parts: dict[str, list[tuple[Any, ...]]] = {}
+    for row in rows[: len(rows) - count]:
+        parts.setdefault(str(row[0]), []).append(row)
+    terms = [_term(group, part) for group, part in parts.items()]
+    return terms + ([_term(str(rows[-1][0]), rows[-count:])] if count else [])
+
+
+def _term(group: str, rows: list[tuple[Any, ...]]) -> Term:
+    """One term from its rows: variances first, then the correlations below the diagonal, column by column."""
+    own = [row for row in rows if not isinstance(row[2], str)]
+    products = [row for row in rows if isinstance(row[2], str)]
+    below = [(row, col) for col in range(len(own)) for row in range(col + 1, len(own))] if products else []
+    return Term(
+        group=group,
+        names=tuple(row[1] if isinstance(row[1], str) else "" for row in own),
+        variances=tuple(row[3] for row in own),
+        deviations=tuple(row[4] for row in own),
+        correlations=dict(zip(below, (row[4] for row in products), strict=True)),
+    )
 
 
 def random_table(terms: list[Term], correlations: bool) -> Table:

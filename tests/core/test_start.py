@@ -51,3 +51,9 @@ def test_no_variance_still_starts_off_zero():
     start = moment_start(model.problem)
     assert np.isfinite(start).all()
     assert start[model.problem.layout.is_diagonal].min() > 0
+
+
+@pytest.mark.parametrize("right", ["(1 | h)", "x + (x | g)", "x + (x | g) + (1 | h)", "0 + (0 + x | g) + (1 + x || h)"])
+def test_few_effects_have_the_estimates_of_many(right):
+    problem = ms.LinearMixedModel(f"y ~ {right}", crossed(3)).problem
+    np.testing.assert_allclose(moment_start(problem, few=1000), moment_start(problem, few=0), rtol=1e-10)

@@ -12,12 +12,13 @@ import numpy as np
 
 from mixedsparse.core.batch.batch import Batch, Condition, Parts, Responses, solve_beta
 from mixedsparse.core.batch.one_factor import LevelBatch
-from mixedsparse.core.batch.small import DenseBatch, dense_gram
+from mixedsparse.core.batch.small import DenseBatch
 from mixedsparse.core.likelihood.derivatives import information, right_divide
 from mixedsparse.core.likelihood.interface import Engine, Written
 from mixedsparse.core.problem.blocks import effect_major
 from mixedsparse.core.problem.chart import refuse_structures
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.whole import slabs_of, whole
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.threads import blas_threads
 
@@ -51,10 +52,10 @@ class EngineBatch:
         self.gram: Vectors | None = None
         self.places: dict[int, int] = {}
         if layout.q <= engine.limits.batch_exact and not self.problem.is_penalised:
-            ends = np.cumsum([k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)])
-            pieces = zip(np.split(dense_gram(self.problem), ends[:-1]), layout.widths, strict=True)
-            self.places = dict(enumerate([0, *ends[:-1].tolist()]))
-            self.gram = [piece.reshape(k, -1, layout.q).swapaxes(0, 1) for piece, k in pieces]
+            gram, slabs = whole(self.problem)[: layout.q, : layout.q], slabs_of(layout)
+            self.places = {b: slab.start for b, slab in enumerate(slabs)}
+            pieces = zip(slabs, layout.widths, strict=True)
+            self.gram = [gram[slab].reshape(k, -1, layout.q).swapaxes(0, 1) for slab, k in pieces]
 
     def __call__(self, lams: Vectors, tau: np.ndarray, responses: Responses, condition: Condition, reml: bool) -> Parts:
         """See `Batch`; a problem that cannot be factorised has a criterion of NaN."""

@@ -9,9 +9,9 @@ from mixedsparse.core.likelihood.interface import Engine, Written
 from mixedsparse.core.likelihood.traces import contract
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.entries import times_units_of
-from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.whole import whole
 
-__all__ = ["DenseBatch", "dense_gram"]
+__all__ = ["DenseBatch"]
 
 
 class DenseBatch:
@@ -24,9 +24,8 @@ class DenseBatch:
         self.problem, self.copied = problem, engine.limits.copied
         sizes = [k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]
         self.starts = np.concatenate([[0], np.cumsum(sizes)])
-        self.gram = dense_gram(problem)
-        stacked = [z.swapaxes(0, 1).reshape(-1, z.shape[2]) for z in problem.Zxy]
-        self.Zx = np.concatenate(stacked)[:, : problem.p]
+        products = whole(problem)
+        self.gram, self.Zx = products[: layout.q, : layout.q], products[: layout.q, layout.q : -1]
         self.places = dict(enumerate(self.starts[:-1].tolist()))
         slabs = effect_slabs(layout)
         places = zip(layout.block.tolist(), layout.row.tolist(), layout.col.tolist(), strict=True)
@@ -92,27 +91,4 @@ def effect_slabs(layout: BlockLayout) -> dict[tuple[int, int], slice]:
         for effect in range(k):
             out[b, effect] = slice(start, start + levels)
             start += levels
-    return out
-
-
-def dense_gram(problem: Problem) -> np.ndarray:
-    """Z'Z (q, q), effect-major."""
-    slabs, widths = effect_slabs(problem.layout), problem.layout.widths
-    out = np.zeros((problem.layout.q, problem.layout.q))
-    for b, gram in enumerate(problem.grams):
-        for a in range(widths[b]):
-            for c in range(widths[b]):
-                np.fill_diagonal(out[slabs[b, a], slabs[b, c]], gram[:, a, c])
-    for (s, t), pairs in problem.pairs.items():
-        values = pairs.dense()
-        if s == t:
-            values = values + values.transpose(3, 2, 1, 0)
-            for a in range(widths[s]):
-                for c in range(widths[s]):
-                    out[slabs[s, a], slabs[s, c]] += values[:, a, c]
-            continue
-        for a in range(widths[s]):
-            for c in range(widths[t]):
-                out[slabs[s, a], slabs[t, c]] = values[:, a, c]
-                out[slabs[t, c], slabs[s, a]] = values[:, a, c].T
     return out

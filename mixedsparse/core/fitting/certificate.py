@@ -184,6 +184,8 @@ def flat_directions(problem: Problem, position: int, factor: np.ndarray) -> list
     norm = float(np.linalg.norm(own))
     if abs(float(np.prod(np.diagonal(own)))) > (_NO_VARIANCE + _ROUNDING * norm) * norm ** (len(own) - 1):
         return []
+    if term.k == 1:
+        return [f"{term.columns[0]} in {term.group}"]
     left, sizes, _ = np.linalg.svd(own)
     spare = 0 if term.structure is None else term.k - getattr(term.structure, "rank", term.k)
     if int((sizes < _NO_VARIANCE + _ROUNDING * sizes[0]).sum()) <= spare:

@@ -22,6 +22,7 @@ from mixedsparse.core.batch.coordinates import plain_chart
 from mixedsparse.core.batch.general import make_batch
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.engines.criteria import make_criterion
+from mixedsparse.core.engines.dense.scan import downhill, scanned
 from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.fitting.starts import changed_copies, even_starts, far_copies, random_starts
@@ -183,26 +184,17 @@ def _of_one_parameter(engine: Engine, reml: bool, found: Search, affordable: int
     if affordable < len(_SCAN):
         return found
     at = np.unique(np.append(_SCAN, abs(found.theta)))
-    values = np.array(_values(engine, reml, list(at[:, None])))
-    # Going downhill from point to point leads each of them to its valley; the end itself is one of the points.
-    valley = np.array([_downhill(values, point) for point in range(len(values))])
-    own = chosen = valley[int(np.searchsorted(at, abs(found.theta[0])))]
+    values = scanned(engine.problem, reml, at)
+    if values is None:
+        values = np.array(_values(engine, reml, list(at[:, None])))
+    valley = downhill(values)
+    own = chosen = valley[int(np.searchsorted(at, abs(found.theta[0])))]  # the end itself is one of the points
     best = found
-    for bottom in np.setdiff1d(valley, [own]):
+    for bottom in sorted({*valley.tolist()} - {own}):
         again = _searched(engine, reml, at[[bottom]], limits)
         if again is not None and _is_better(engine.problem, again, best):
             best, chosen = again, bottom
     return dataclasses.replace(best, starts=len(at), agreed=int((valley == chosen).sum()))
-
-
-def _downhill(values: np.ndarray, point: int) -> int:
-    """Lowest point of the valley of `point`, from neighbour to neighbour."""
-    while True:
-        around = np.arange(max(point - 1, 0), min(point + 2, len(values)))
-        lowest = int(around[values[around].argmin()])
-        if values[lowest] >= values[point]:
-            return point
-        point = lowest
 
 
 def milliseconds(engine: Engine) -> float:

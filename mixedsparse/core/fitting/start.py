@@ -16,8 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from mixedsparse.core.likelihood.interface import Written
+from mixedsparse.core.likelihood.traces import gram_table
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.terms import row_labels
+from mixedsparse.core.problem.whole import slabs_of, whole
 from mixedsparse.ground.errors import OptionError
 
 __all__ = ["check_theta", "moment_start"]
@@ -30,6 +33,8 @@ _LARGEST_FLOOR = 0.01
 # Numbers in the products of a row of X up to which X is taken out of the coefficients, and entries of the covariance
 # matrices up to which all are estimated; beyond, X counts as noise and correlations start at 0.
 _WIDEST, _MOST = 1_000_000, 1000
+# Random effects up to which products of all levels at once are quicker than one for each pair.
+_FEW = 100
 # Numbers that are gathered at a time.
 _AT_ONCE = 1_000_000
 
@@ -45,32 +50,21 @@ class _Side:
     free: np.ndarray
 
 
-def moment_start(problem: Problem) -> np.ndarray:
-    """Return theta (m,) of the whitened bases."""
+def moment_start(problem: Problem, few: int = _FEW) -> np.ndarray:
+    """Return theta (m,) of the whitened bases; up to `few` random effects go by products of all levels at once."""
     layout = problem.layout
     sides = [_side(problem, b) for b in range(len(layout.widths))]
     stops = np.cumsum([len(side.free) for side in sides])
     places = [slice(stop - len(side.free), stop) for stop, side in zip(stops, sides, strict=True)]
     size = int(stops[-1]) + 1
     system, known = np.zeros((size, size)), np.zeros(size)
-    for s, (side, place) in enumerate(zip(sides, places, strict=True)):
-        u = _times(side.weight, problem.Zxy[s][:, :, -1:])[:, :, 0]
+    for side, place, cross in zip(sides, places, problem.Zxy, strict=True):
+        u = _times(side.weight, cross[:, :, -1:])[:, :, 0]
         known[place] = (u.T @ u).ravel()[side.free]
-        noise = (_times(_times(side.weight, side.gram), side.weight)).sum(axis=0) - _outer_sum(side.weighted)
-        system[place, -1] = noise.ravel()[side.free]
-        system[-1, place] = (side.gram.sum(axis=0) - _outer_sum(side.cross)).ravel()[side.free]
-        own = np.arange(len(side.gram))
-        system[place, place] = _coefficients(side, side, own, own, side.gram)
-    for (s, t), pairs in problem.pairs.items():
-        rows, columns, data = pairs.rows, pairs.indices, pairs.data
-        if s == t:
-            # All pairs of levels are in the block's own coefficients already, as if none met another.
-            for one, other, met in ((rows, columns, data), (columns, rows, data.swapaxes(1, 2))):
-                more = np.zeros((layout.widths[s] ** 2,) * 2)
-                system[places[s], places[s]] += _add_meetings(more, sides[s], sides[s], one, other, met)
-            continue
-        system[places[s], places[t]] = _coefficients(sides[s], sides[t], rows, columns, data)
-        system[places[t], places[s]] = _coefficients(sides[t], sides[s], columns, rows, data.swapaxes(1, 2))
+    if layout.q <= few and not problem.coupled:
+        _from_whole(problem, sides, places, system)
+    else:
+        _from_levels(problem, sides, places, system)
     system[-1, -1], known[-1] = problem.n - problem.p, problem.xy[-1, -1]
     solution = np.linalg.lstsq(system, known, rcond=None)[0]
     total = float(problem.xy[-1, -1]) / problem.n
@@ -96,6 +90,46 @@ def _side(problem: Problem, b: int) -> _Side:
         row = col = row[row == col]
     free[row, col] = free[col, row] = True
     return _Side(gram, cross, weight, _times(weight, cross), np.flatnonzero(free))
+
+
+def _from_whole(problem: Problem, sides: list[_Side], places: list[slice], system: np.ndarray) -> None:
+    """Fill in the coefficients by products of all levels at once."""
+    layout, slabs, products = problem.layout, slabs_of(problem.layout), whole(problem)
+    q, p = layout.q, sides[0].cross.shape[2]
+    beyond_x = products[:q, :q] - products[:q, q : q + p] @ products[q : q + p, :q]
+    weighted = np.empty((q, q))
+    for side, place, slab in zip(sides, places, slabs, strict=True):
+        own = beyond_x[slab].reshape(side.gram.shape[1], -1, q).swapaxes(0, 1)
+        levels, k, _ = own.shape
+        weighted[slab] = _times(side.weight, own).swapaxes(0, 1).reshape(k * levels, q)
+        mine = np.einsum("alcl->lac", weighted[slab, slab].reshape(k, levels, k, levels))
+        system[place, -1] = _times(mine, side.weight).sum(axis=0).ravel()[side.free]
+        system[-1, place] = np.einsum("lacl->ac", own[:, :, slab].reshape(levels, k, k, levels)).ravel()[side.free]
+    written = Written(weighted, {b: slab.start for b, slab in enumerate(slabs)})
+    for s, (side, place) in enumerate(zip(sides, places, strict=True)):
+        for t, (other, there) in enumerate(zip(sides, places, strict=True)):
+            table = gram_table(written, layout, s, t, q * q)
+            system[place, there] = table[side.free[:, None], other.free]
+
+
+def _from_levels(problem: Problem, sides: list[_Side], places: list[slice], system: np.ndarray) -> None:
+    """Fill in the coefficients level by level, and by pairs of levels with rows in common."""
+    for side, place in zip(sides, places, strict=True):
+        noise = (_times(_times(side.weight, side.gram), side.weight)).sum(axis=0) - _outer_sum(side.weighted)
+        system[place, -1] = noise.ravel()[side.free]
+        system[-1, place] = (side.gram.sum(axis=0) - _outer_sum(side.cross)).ravel()[side.free]
+        own = np.arange(len(side.gram))
+        system[place, place] = _coefficients(side, side, own, own, side.gram)
+    for (s, t), pairs in problem.pairs.items():
+        rows, columns, data = pairs.rows, pairs.indices, pairs.data
+        if s == t:
+            # All pairs of levels are in the block's own coefficients already, as if none met another.
+            for one, other, met in ((rows, columns, data), (columns, rows, data.swapaxes(1, 2))):
+                more = np.zeros((problem.layout.widths[s] ** 2,) * 2)
+                system[places[s], places[s]] += _add_meetings(more, sides[s], sides[s], one, other, met)
+            continue
+        system[places[s], places[t]] = _coefficients(sides[s], sides[t], rows, columns, data)
+        system[places[t], places[s]] = _coefficients(sides[t], sides[s], columns, rows, data.swapaxes(1, 2))
 
 
 def _coefficients(s: _Side, t: _Side, rows: np.ndarray, columns: np.ndarray, data: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 from mixedsparse.core.likelihood.interface import Factored, Written
 from mixedsparse.core.problem.blocks import BlockLayout, effect_major
 
-__all__ = ["contract", "scaled_trace_products", "stacked"]
+__all__ = ["contract", "gram_table", "scaled_trace_products", "stacked"]
 
 # Effects per level up to which the traces among the rest are worth their pass.
 _WIDEST = 4
@@ -65,7 +65,7 @@ def contract(
         for t, right in sides.items():
             if t <= s:
                 mine, other = layout.members[s], layout.members[t]
-                table = _gram(projection, layout, s, t, copied)
+                table = gram_table(projection, layout, s, t, copied)
                 values = left.reshape(len(mine), -1) @ table @ right.reshape(len(other), -1).T
                 out[..., mine[:, None], other] = values
                 out[..., other[:, None], mine] = values.swapaxes(-1, -2)
@@ -78,12 +78,14 @@ def stacked(projection: Written, vectors: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([effect_major(vectors[b]) for b in order])
 
 
-def _gram(projection: Written, layout: BlockLayout, s: int, t: int, copied: int) -> np.ndarray:
-    """Gram_st as a matrix (..., K_s^2, K_t^2), a few levels of s at a time: their blocks are copied into rows."""
+def gram_table(projection: Written, layout: BlockLayout, s: int, t: int, copied: int) -> np.ndarray:
+    """Gram_st of any W as a matrix (..., K_s^2, K_t^2), a few levels of s at a time: their blocks are copied."""
     (ks, kt), (ls, lt) = ((sizes[s], sizes[t]) for sizes in (layout.widths, layout.n_levels))
     row, column = projection.starts[s], projection.starts[t]
     block = projection.matrix[..., row : row + ks * ls, column : column + kt * lt]
     lead = block.shape[:-2]
+    if ks == kt == 1:
+        return np.einsum("...ij,...ij->...", block, block)[..., None, None]
     block = block.reshape(*lead, ks, ls, kt, lt)
     step = max(1, copied // (ks * kt * lt))
     out = np.zeros((*lead, ks * kt, ks * kt))

@@ -239,10 +239,12 @@ def _shared_factors(terms: Sequence[RandomTerm]) -> tuple[list[int], list[Random
 
 def _whitening_of_theta(layout: ThetaLayout, whiten: Sequence[np.ndarray]) -> np.ndarray:
     """Matrix (m, m) of the linear map theta -> theta of T_t Lambda_t."""
-    same_column = (layout.term[:, None] == layout.term) & (layout.col[:, None] == layout.col)
-    out = np.zeros((layout.size, layout.size))
-    for i, j in zip(*np.nonzero(same_column), strict=True):
-        out[i, j] = whiten[layout.term[i]][layout.row[i], layout.row[j]]
+    out, start = np.zeros((layout.size, layout.size)), 0
+    for transform in whiten:
+        for column in range(len(transform)):  # theta has what is below the diagonal of each column, one by one
+            stop = start + len(transform) - column
+            out[start:stop, start:stop] = transform[column:, column:]
+            start = stop
     return out
 
 

@@ -24,11 +24,14 @@ def whiten(z: np.ndarray, n: int | None = None) -> tuple[np.ndarray, np.ndarray]
     """
     n = len(z) if n is None else n
     gram = z.T @ z / n
-    if is_doubtful(gram):
+    if len(gram) == 1:
+        transform = whitening(gram)
+        return (z if transform[0, 0] == 1.0 else z / transform[0]), transform
+    scale = _scale(gram)
+    root, info = _root(gram, scale)
+    if _loses(root, info):
         return factor_columns(z, n)
-    transform = whitening(gram)
-    if transform[0, 0] == 1.0 and len(transform) == 1:
-        return z, transform
+    transform = _transform(root, scale)
     if not np.tril(transform, -1).any():
         return z / np.diagonal(transform), transform
     inverse, _ = lapack.dtrtri(transform, lower=1)
@@ -37,17 +40,13 @@ def whiten(z: np.ndarray, n: int | None = None) -> tuple[np.ndarray, np.ndarray]
 
 def is_doubtful(gram: np.ndarray) -> bool:
     """Whether columns with these cross-products (k, k) are nearly dependent."""
-    if len(gram) == 1:
-        return False
-    root, info = _root(gram)
-    return bool(info != 0 or np.diag(root).min() ** 2 < _DOUBTFUL)
+    return len(gram) > 1 and _loses(*_root(gram, _scale(gram)))
 
 
 def whitening(gram: np.ndarray) -> np.ndarray:
     """Return T from z'z / n = `gram`, which `is_doubtful` is not."""
-    if len(gram) == 1:
-        return _scale(gram)[:, None]
-    return np.ascontiguousarray(_root(gram)[0][::-1, ::-1]) * _scale(gram)
+    scale = _scale(gram)
+    return scale[:, None] if len(gram) == 1 else _transform(_root(gram, scale)[0], scale)
 
 
 def factor_columns(z: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -70,9 +69,18 @@ def _scale(gram: np.ndarray) -> np.ndarray:
     return scale
 
 
-def _root(gram: np.ndarray) -> tuple[np.ndarray, int]:
+def _root(gram: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, int]:
     """Upper factor of the reversed correlations, and whether there is one."""
-    scale = _scale(gram)
-    correlation = gram / np.outer(scale, scale)
+    correlation = gram / (scale[:, None] * scale)
     root, info = lapack.dpotrf(correlation[::-1, ::-1], lower=0)
     return root, info
+
+
+def _loses(root: np.ndarray, info: int) -> bool:
+    """Whether columns whose correlations have this factor are nearly dependent."""
+    return bool(info != 0 or root.diagonal().min() ** 2 < _DOUBTFUL)
+
+
+def _transform(root: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """T from the factor of the reversed correlations and the lengths of the columns."""
+    return np.ascontiguousarray(root[::-1, ::-1]) * scale

@@ -23,6 +23,7 @@ from mixedsparse.core.likelihood.pls import Pls, criterion_value, rounding
 from mixedsparse.core.likelihood.traces import contract
 from mixedsparse.core.problem.entries import times_units_of
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.whole import slabs_of, whole
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["DenseCriterion", "DensePoint", "is_small"]
@@ -70,10 +71,9 @@ class DenseCriterion:
         self.engine, self.reml = engine, reml
         self.problem: Problem = engine.problem
         layout = self.layout = self.problem.layout
-        stops = np.cumsum([k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]).tolist()
-        self.slabs = [slice(i, j) for i, j in zip([0, *stops], stops, strict=False)]
+        self.slabs = slabs_of(layout)
         self.starts = {b: slab.start for b, slab in enumerate(self.slabs)}
-        self.cross = _cross_products(self.problem, self.slabs)
+        self.cross = whole(self.problem)
 
     def evaluate(self, theta: np.ndarray) -> DensePoint:
         """Criterion at theta (m,) of the whitened bases.
@@ -195,21 +195,3 @@ class DenseCriterion:
                 inner = (len(lam), (slab.stop - slab.start) // len(lam) * matrix.shape[1])  # may have no columns
                 out[slab] = (lam.T @ matrix[slab].reshape(inner)).reshape(out[slab].shape)
         return out
-
-
-def _cross_products(problem: Problem, slabs: list[slice]) -> np.ndarray:
-    """[Z Q r]'[Z Q r], symmetric, the effects of each block effect-major."""
-    layout = problem.layout
-    q = layout.q
-    out = np.zeros((q + problem.p + 1, q + problem.p + 1))
-    shapes = list(zip(layout.widths, layout.n_levels, strict=True))
-    for b, (slab, gram_b, cross) in enumerate(zip(slabs, problem.grams, problem.Zxy, strict=True)):
-        index = np.arange(layout.n_levels[b])
-        out[slab, slab].reshape(*shapes[b], *shapes[b])[:, index, :, index] = gram_b
-        out[slab, q:] = cross.swapaxes(0, 1).reshape(-1, problem.p + 1)
-    for (s, t), pairs in problem.pairs.items():
-        out[slabs[s], slabs[t]].reshape(*shapes[s], *shapes[t])[:, pairs.rows, :, pairs.indices] = pairs.data
-        out[slabs[t], slabs[s]] = out[slabs[s], slabs[t]].T
-    out[q:, :q] = out[:q, q:].T
-    out[q:, q:] = problem.xy
-    return out
