@@ -10,7 +10,8 @@ from mixedsparse.datasets import Description
 from mixedsparse.diagnostics.influence import Influence
 from mixedsparse.diagnostics.scaled import ScaledResiduals
 from mixedsparse.inference.bootstrap import Bootstrap
-from mixedsparse.inference.means import Contrasts, MarginalMeans
+from mixedsparse.inference.contrasts import Contrasts
+from mixedsparse.inference.means import MarginalMeans
 from mixedsparse.inference.parsimony import Parsimony
 from mixedsparse.inference.pca import GroupPCA, RandomPCA
 from mixedsparse.inference.profile import Profile

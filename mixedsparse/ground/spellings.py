@@ -122,12 +122,9 @@ ARGUMENTS = {
     **dict.fromkeys(("se_fit", "se"), "write interval='confidence' or 'prediction'"),
     "predict.exog": "write newdata=, a table with the columns of the formula",
     "predict.type": _SCALE,
-    "emmeans.type": _SCALE,
     "emmeans.cov_reduce": "write at={'covariate': values}",
     **dict.fromkeys(("lmer_df", "mode"), "write ddf='satterthwaite', 'kenward-roger' or 'normal'"),
-    "contrast.interaction": "write joint_tests() for F tests of interactions, or a dict with one number per mean for "
-    "differences of differences, {'difference of differences': [1, -1, -1, 1]}",
-    "contrast.simple": "write emmeans('a', by='b').contrast(...)",
+    "contrast.combine": "write by=(), for one family of all contrasts",
     **dict.fromkeys(("p_adjust", "p_adjust_methods"), "write adjust="),
     "infer": "tables have intervals and, for contrasts, tests",
     "conf_int.level": "write alpha=, one less the level: alpha=.05 for 95 %",
@@ -197,9 +194,5 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
         "exog": "write model.design.X",
     },
     "MarginalMeans": _OF_MEANS,
-    "Contrasts": {
-        **_OF_MEANS,
-        "contrast": "contrasts of contrasts are contrasts of means: give the means' .contrast a dict with one number "
-        "per mean, {'difference of differences': [1, -1, -1, 1]}",
-    },
+    "Contrasts": _OF_MEANS,
 }

@@ -42,12 +42,15 @@ class Coefficients:
     pairwise: bool = False
 
 
-def labels(frame: pd.DataFrame) -> list[str]:
-    """Label of each mean, ``"A x"``: numbers get the name of their factor, arithmetic signs brackets (emmeans)."""
+def labels(frame: pd.DataFrame, prefix: bool = True) -> list[str]:
+    """Label of each mean, ``"A x"``: arithmetic signs get brackets, numbers the name of their factor (emmeans).
+
+    Without `prefix` numbers stand alone.
+    """
     columns = []
     for name in frame.columns:
         texts = [str(value) for value in frame[name]]
-        columns.append([f"{name}{text}" for text in texts] if all(map(_is_number, texts)) else texts)
+        columns.append([f"{name}{text}" for text in texts] if prefix and all(map(_is_number, texts)) else texts)
     joined = [" ".join(parts) for parts in zip(*columns, strict=True)] if columns else ["overall"] * len(frame)
     return [f"({text})" if _ARITHMETIC.search(text) else text for text in joined]
 
@@ -73,9 +76,10 @@ def coefficients(method: Any, names: Sequence[str], ref: Hashable | None = None)
 
     Parameters
     ----------
-    method : str or dict
+    method : str, dict, DataFrame, sequence or function
         One of `METHODS`, or ``{name: k numbers}``, or ``{name: {label: number}}``; or a DataFrame with a column per
-        contrast, whose index, if it is not just numbered, says which mean a row is for.
+        contrast, whose index, if it is not just numbered, says which mean a row is for; or k numbers, or rows of them;
+        or a function of the labels that returns any of these.
     names : sequence of str, length k
         Labels of the means.
     ref : int or str, optional
@@ -86,10 +90,15 @@ def coefficients(method: Any, names: Sequence[str], ref: Hashable | None = None)
     OptionError
         The method is not known, a contrast has another length, or a label does not exist.
     """
+    if callable(method):
+        method = method(list(names))
     if isinstance(method, pd.DataFrame):
         method = {name: method[name] for name in method.columns}
+    elif isinstance(method, Sequence | np.ndarray | pd.Series) and not isinstance(method, str):
+        method = _by_coefficients(method)
     if isinstance(method, Mapping):
         return _given(method, names)
+    method = _OTHER_NAMES.get(method, method) if isinstance(method, str) else method
     if not isinstance(method, str) or method not in METHODS:
         raise OptionError(
             f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}, or a dict "
@@ -100,6 +109,16 @@ def coefficients(method: Any, names: Sequence[str], ref: Hashable | None = None)
     if method == "trt.vs.ctrl":
         return _against(names, 0 if ref is None else _position(ref, names))
     return METHODS[method](names)
+
+
+def _by_coefficients(rows: Any) -> dict[str, Any]:
+    """Contrasts that are given as numbers alone, one or several, named by these."""
+    several = [rows] if isinstance(rows, pd.Series) or all(isinstance(value, Real) for value in rows) else list(rows)
+    return {f"({', '.join(map(_shown, row))})": row for row in several}
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, Real) else repr(value)
 
 
 def _given(method: Mapping[Any, Any], names: Sequence[str]) -> Coefficients:
@@ -160,6 +179,11 @@ def _pairwise(names: Sequence[str]) -> Coefficients:
     return _differences(names, pairs, "tukey", pairwise=True)
 
 
+def _reversed(names: Sequence[str]) -> Coefficients:
+    pairs = [(i, j) for i in range(len(names)) for j in range(i)]
+    return _differences(names, pairs, "tukey", pairwise=True)
+
+
 def _against(names: Sequence[str], ref: int) -> Coefficients:
     return _differences(names, [(i, ref) for i in range(len(names)) if i != ref], "dunnettx")
 
@@ -179,6 +203,20 @@ def _differences(
 def _effects(names: Sequence[str]) -> Coefficients:
     k = len(names)
     return Coefficients(tuple(f"{name} effect" for name in names), np.eye(k) - 1.0 / k, "fdr")
+
+
+def _effects_among_others(names: Sequence[str]) -> Coefficients:
+    k = len(names)
+    matrix = (np.eye(k) - 1.0 / k) * (k / (k - 1.0)) if k > 1 else np.empty((0, k))
+    return Coefficients(tuple(f"{name} effect" for name in names[: len(matrix)]), matrix, "fdr")
+
+
+def _mean_changes(names: Sequence[str]) -> Coefficients:
+    """Mean of the means after each place less mean of those up to it."""
+    k = len(names)
+    after = np.arange(k) > np.arange(k - 1)[:, None]
+    matrix = after / np.maximum(after.sum(axis=1, keepdims=True), 1) - ~after / (~after).sum(axis=1, keepdims=True)
+    return Coefficients(tuple(f"{names[i]}|{names[i + 1]}" for i in range(k - 1)), matrix, "mvt")
 
 
 def _polynomial(names: Sequence[str]) -> Coefficients:
@@ -203,9 +241,14 @@ def _whole(row: np.ndarray) -> np.ndarray:
 
 METHODS: dict[str, Callable[[Sequence[str]], Coefficients]] = {
     "pairwise": _pairwise,
+    "revpairwise": _reversed,
     "trt.vs.ctrl": lambda names: _against(names, 0),
     "trt.vs.ctrlk": lambda names: _against(names, len(names) - 1),
     "consec": _consecutive,
+    "mean_chg": _mean_changes,
     "eff": _effects,
+    "del.eff": _effects_among_others,
     "poly": _polynomial,
 }
+# Names of the same contrasts elsewhere.
+_OTHER_NAMES = {"tukey": "pairwise", "trt.vs.ctrl1": "trt.vs.ctrl", "dunnett": "trt.vs.ctrl"}

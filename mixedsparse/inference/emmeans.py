@@ -13,7 +13,7 @@ import pandas as pd
 from mixedsparse.ground.checks import check_level, one_of
 from mixedsparse.ground.choices import Weighting
 from mixedsparse.ground.errors import OptionError
-from mixedsparse.inference.grid import Grid, check_known, encode, make_grid, predictors
+from mixedsparse.inference.grid import Grid, check_known, encode, make_grid, predictors, term_variables
 from mixedsparse.inference.means import MarginalMeans
 from mixedsparse.inference.nesting import add_groups, existing, nest_shares
 
@@ -106,9 +106,21 @@ def _means(
         remarks=remarks,
         fixed=tuple(name for name, values in grid.levels.items() if len(values) == 1 and name in (*factors, *by)),
         scale=scale,
+        averaged=_averaged(grid, factors, by, weights),
     )
     means._warn()
     return means
+
+
+def _averaged(grid: Grid, factors: Sequence[str], by: Sequence[str], weights: str) -> str:
+    """Over what means are averages, and which of it interacts with what they are asked for, as a sentence."""
+    kept, terms, told = [*factors, *by], term_variables(grid.fitted), []
+    for name, levels in grid.levels.items():
+        if name not in kept and len(levels) > 1:
+            partners = [k for k in kept if any({name, k} <= term for term in terms)]
+            told.append(f"over {name}" + (f", which interacts with {' and '.join(partners)}" if partners else ""))
+    how = "" if weights == "equal" else f" (weights: {weights})"
+    return f"Averaged {', and '.join(told)}{how}." if told else ""
 
 
 def _occurring(grid: Grid, factors: Sequence[str], by: Sequence[str]) -> np.ndarray:

@@ -286,7 +286,7 @@ def test_means_do_not_depend_on_coding(diets):
         (lambda m: m.emmeans("Cu").contrast({"x": {"Cu100": 1}}), "no mean 'Cu100'; the means are 'Cu000'"),
         (lambda m: m.emmeans("Cu").contrast({"x": ["a", "b", "c"]}), "is not numeric"),
         (lambda m: m.emmeans("Cu").contrast({}), "empty"),
-        (lambda m: m.emmeans("Cu").contrast("tukey"), "method='tukey' is not known; use one of 'pairwise'"),
+        (lambda m: m.emmeans("Cu").contrast("tukeys"), "method='tukeys' is not known; use one of 'pairwise'"),
         (lambda m: m.emmeans("Cu").contrast(adjust="dunnett"), "adjust='dunnett' is not known; use one of"),
         (lambda m: m.emmeans("Cu").contrast(by="Evit"), "by='Evit' is not a factor of these means; they have 'Cu'"),
         (lambda m: m.emmeans("Cu").contrast(ref="Cu000"), "ref='Cu000' is for method='trt.vs.ctrl' only"),

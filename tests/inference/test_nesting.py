@@ -123,7 +123,7 @@ def test_crossed_factors_are_not_nested():
     for formula in ("y ~ geno*trt", "y ~ geno + trt", "y ~ geno:trt", "y ~ 0 + geno:trt"):
         means = fit_of(formula).emmeans("trt")
         assert list(means.table.columns)[:2] == ["trt", "emmean"]
-        assert means.notes == ()
+        assert means.remarks == ()
 
 
 def test_a_slope_that_a_level_does_not_have_is_not_nesting():
@@ -214,5 +214,5 @@ def test_a_covariate_without_a_main_effect_is_nested_at_several_values():
     assert means.table["Sex"].tolist() == ["Male", "Male", "Female", "Female"]
     np.testing.assert_allclose(means.table["emmean"], [22.615625, 27.321875, 21.20909091, 24.08636364], rtol=1e-8)
     np.testing.assert_allclose(means.table["SE"], np.repeat([0.5387527528, 0.6497602675], 2), rtol=1e-5)
-    assert means.notes == ("'age' is nested in 'Sex'.",)
-    assert fit.emmeans("Sex").notes == ()
+    assert means.notes[0] == "'age' is nested in 'Sex'."
+    assert fit.emmeans("Sex").remarks == ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
-from mixedsparse.ground.choices import Ddf, Weighting
+from mixedsparse.ground.choices import Ddf, Scale, Weighting
 
 if TYPE_CHECKING:
     from mixedsparse.inference.means import MarginalMeans
@@ -26,6 +26,7 @@ class MeansMixin(ResultsBase):
         *,
         at: Mapping[str, Any] | None = None,
         weights: Weighting = "equal",
+        type: Scale = "link",
         ddf: Ddf = "satterthwaite",
         level: float = 0.95,
     ) -> MarginalMeans:
@@ -44,6 +45,11 @@ class MeansMixin(ResultsBase):
         weights : {"equal", "proportional", "outer", "cells"}
             How the other factors are averaged over: equally, by how often their combinations occur, by the product
             of their margins, or by how often the cells occur (prior weights count as frequencies).
+        type : {"link", "response"}
+            Scale of the tables: that of the response as the formula has it, or ``"response"``, which goes back from
+            ``log(y)``, ``sqrt(y)``, ``1 / y``, ``log(y + 1)`` and the like: means in a column ``response``, with
+            standard errors by the delta method and limits taken there; contrasts of logarithms become ``ratio``, those
+            of others stay differences of the scale of the model. It changes nothing where the response is a column.
         ddf : {"satterthwaite", "kenward-roger", "normal"}
             Degrees of freedom; Kenward-Roger adjusts the standard errors too.
         level : float
@@ -53,9 +59,10 @@ class MeansMixin(ResultsBase):
         -------
         MarginalMeans
             ``.table`` has the factor columns, then ``emmean, SE, df, lower, upper``, in units of the response as it is
-            modelled; ``.contrast()`` compares the means. A mean that the data do not determine (its combination of
-            levels does not occur and X has dependent columns) is NaN, with a DroppedColumnsWarning, and no member of
-            a family of comparisons.
+            modelled, or with ``response`` in place of ``emmean``; ``.contrast()`` compares the means, or contrasts of
+            them (``interaction=``); ``.notes`` says what they are averages over, and which of it interacts. A mean
+            that the data do not determine (its combination of levels does not occur and X has dependent columns) is
+            NaN, with a DroppedColumnsWarning, and no member of a family of comparisons.
 
         Raises
         ------
@@ -83,10 +90,28 @@ class MeansMixin(ResultsBase):
         0       A   52.36  2.49  8.52  46.68  58.03
         1       B   60.32  2.49  8.52  54.65  65.99
         2       C   66.27  2.49  8.52  60.60  71.94
+        >>> fit = ms.lmer("log(angle) ~ recipe + temperature + (1 | recipe:replicate)", ms.datasets.load("cake"))
+        >>> means = fit.emmeans("recipe", type="response")
+        >>> means
+          recipe   response        SE    df      lower      upper
+        0      A  32.339966  1.621457  42.0  29.227834  35.783472
+        1      B  30.659525  1.537203  42.0  27.709105  33.924101
+        2      C  30.524326  1.530425  42.0  27.586917  33.774507
+        Averaged over temperature.
+        Limits are those of log(angle).
+        Degrees of freedom: Satterthwaite.
+        Intervals of level 0.95.
+        >>> means.contrast().table[["contrast", "ratio", "SE", "p"]].round(3)
+          contrast  ratio     SE      p
+        0    A / B  1.055  0.075  0.734
+        1    A / C  1.059  0.075  0.696
+        2    B / C  1.004  0.071  0.998
         """
         from mixedsparse.inference.emmeans import emmeans
+        from mixedsparse.inference.response_scale import response_scale
 
-        return emmeans(self._fitted, specs, by, at=at, weights=weights, ddf=ddf, level=level)
+        scale = response_scale(self._fitted, type)
+        return emmeans(self._fitted, specs, by, at=at, weights=weights, ddf=ddf, level=level, scale=scale)
 
     def emtrends(
         self,
