@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from mixedsparse.api.results import MixedResults
     from mixedsparse.compat import MixedLM, MixedLMResults, mixedlm
     from mixedsparse.core.problem.terms import RandomTerm
+    from mixedsparse.data.formula.hypotheses import Hypotheses, hypotheses
     from mixedsparse.data.pedigree import Pedigree
     from mixedsparse.data.relations import Precision, nearest
     from mixedsparse.ground.options import FitOptions
@@ -69,6 +70,7 @@ __all__ = [
     "FormulaError",
     "GeneralizedLinearMixedModel",
     "GeneralizedResults",
+    "Hypotheses",
     "LinearMixedModel",
     "MixedLM",
     "MixedLMResults",
@@ -99,6 +101,7 @@ __all__ = [
     "design",
     "families",
     "glmer",
+    "hypotheses",
     "lmer",
     "load",
     "mixedlm",
@@ -121,6 +124,7 @@ _HOMES = {
     "mixedsparse.api.results": "MixedResults",
     "mixedsparse.compat": "MixedLM MixedLMResults mixedlm",
     "mixedsparse.core.problem.terms": "RandomTerm",
+    "mixedsparse.data.formula.hypotheses": "Hypotheses hypotheses",
     "mixedsparse.data.pedigree": "Pedigree",
     "mixedsparse.data.relations": "Precision nearest",
     "mixedsparse.ground.options": "FitOptions",

@@ -164,6 +164,7 @@ def targets(folder):
         "LinearMixedModel.from_arrays": {"y": y, "X": X, "terms": [term]},
         "RandomTerm": {"group": "g", "codes": frame["g"].to_numpy(), "z": np.ones(48)},
         "Pedigree": {"frame": {"animal": ["a", "b"], "sire": ["", "a"], "dam": ["", ""]}},
+        "hypotheses": {"about": {"b-a": "b - a"}},
         "Precision": {"P": np.eye(2), "levels": ["a", "b"]},
         "mixedlm": {"formula": "y ~ x", "data": frame, "groups": "g"},
         "MixedLM": {"endog": y, "exog": X, "groups": frame["g"].to_numpy()},

@@ -45,9 +45,13 @@ class LinearMixedModel(CostMixin, Model):
         Log of the residual variance as a linear predictor: ``"~ stratum"``, ``"~ x"`` (exponential in x), ``"~
         log(x)"`` (a power of x). `sigma` belongs to covariates of 0.
     contrasts : dict, optional
-        Column -> ``"treatment"``, ``"sum"``, ``"helmert"``, ``"poly"``, an array (levels, levels - 1), or a DataFrame
-        whose index says which level a row is for and whose columns name the coefficients (``length[q-p]``). Applied to
-        the column wherever it is a term, alone or as ``C(column)``, in the fixed part and left of a bar.
+        Column -> ``"treatment"`` (against the first level; ``("treatment", "b")`` against that one, ``"SAS"`` against
+        the last), ``"sum"``, ``"helmert"``, ``"poly"``, ``"sdif"`` (each level against the one before), an array
+        (levels, levels - 1), a DataFrame whose index says which level a row is for and whose columns name the
+        coefficients (``length[q-p]``), or hypotheses about the levels, ``{"b-a": "b - a"}``, see `hypotheses`. Applied
+        to the column wherever it is a term, alone or as ``C(column)``, in the fixed part and left of a bar. A number is
+        centred by ``"center"`` or ``("center", 5)``, standardised by ``"zscore"``, and divided by ``("scale", 10)``,
+        which the formula then says. Ordered categories are coded as any others, unlike in R, and `summary` notes it.
     relations : dict, optional
         Known relationships among the levels of factors that stand in ``rel(...)``, as in ``(1 | rel(animal))``:
         ``{"animal": ms.Pedigree(frame)}``, a square DataFrame whose rows and columns have the levels as labels, or

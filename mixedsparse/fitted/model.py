@@ -11,6 +11,7 @@ from mixedsparse.core.choose.engines import Engines
 from mixedsparse.core.likelihood.laplace.collapse import collapses
 from mixedsparse.core.problem.problem import make_problem
 from mixedsparse.data.families import DOMAINS
+from mixedsparse.data.formula.pseudo_codings import write_codings
 from mixedsparse.data.sizes import checked_sizes
 from mixedsparse.data.sources.opening import is_source
 from mixedsparse.fitted.objective import CriterionMixin
@@ -115,6 +116,7 @@ def read(
     dispersion: str | None = None,
 ) -> tuple[Design, Problem]:
     """Design and problem of a formula and its data, in memory or in a source; see `mixedsparse.LinearMixedModel`."""
+    formula, contrasts = write_codings(formula, contrasts)
     if is_source(data):
         if residual is not None or dispersion is not None or relations:
             raise DataError(
@@ -147,6 +149,8 @@ def read(
 def read_design(formula: str, data: Any, family: Family, given: Mapping[str, Any]) -> Design:
     """Design of a formula and its data, in memory or in a source; `given` are the other arguments of the call."""
     domain = DOMAINS[family.name]
+    formula, contrasts = write_codings(formula, given.get("contrasts"))
+    given = {**given, "contrasts": contrasts}
     if is_source(data):
         from mixedsparse.data.sources.generalized import read_generalized
 

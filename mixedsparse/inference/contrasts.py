@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mixedsparse.ground.caller import user_level
-from mixedsparse.ground.errors import EmptyTableWarning, OptionError
+from mixedsparse.ground.choices import Adjust
 from mixedsparse.inference import adjust as adjustment
-from mixedsparse.inference.contrasts_of_means import Coefficients, by_groups, coefficients, labels
+from mixedsparse.inference.comparisons import Comparison, compare, warn_empty
+from mixedsparse.inference.contrasts_of_means import by_groups
 from mixedsparse.inference.estimates import Estimates, half_widths
-from mixedsparse.inference.products_of_contrasts import methods_of, products
 from mixedsparse.inference.response_scale import modelled_scale
 
-__all__ = ["Contrasts", "contrast"]
+__all__ = ["Comparable", "Contrasts"]
 
-# Sum of the coefficients of a difference, over the largest of them (emmeans' bound).
-_ZERO = 1e-6
 _NAMES = {
     "tukey": "Tukey's method",
     "dunnettx": "Dunnett's method (approximate)",
@@ -34,8 +30,106 @@ _NAMES = {
 }
 
 
+class Comparable(Estimates):
+    """Estimates that can be compared: marginal means, and contrasts again."""
+
+    def contrast(
+        self,
+        method: Any = "pairwise",
+        adjust: Adjust | None = None,
+        by: str | Sequence[str] | None = None,
+        ref: Hashable | None = None,
+        *,
+        interaction: Any = False,
+        simple: str | Sequence[str] | None = None,
+    ) -> Contrasts:
+        """Contrasts among the rows, within each combination of the `by` factors.
+
+        Parameters
+        ----------
+        method : str, dict, DataFrame, sequence or function
+            ``"pairwise"``, ``"revpairwise"``, ``"trt.vs.ctrl"`` (against the first mean), ``"trt.vs.ctrlk"`` (against
+            the last), ``"consec"`` (each against the one before), ``"mean_chg"`` (mean of those after less mean of
+            those before), ``"eff"`` (deviations from the average), ``"del.eff"`` (from the average of the others),
+            ``"poly"``; or ``{"name": [one number per mean]}``, or ``{"name": {"label": number}}``; a DataFrame with a
+            column per contrast, its index the labels of the means; numbers alone for one contrast; or a function of the
+            list of labels that returns one of these.
+        adjust : {"tukey", "dunnettx", "mvt", "sidak", "bonferroni", "holm", "fdr", "none"}, optional
+            Of p-values and intervals within each family; as in emmeans ``"tukey"`` for pairwise contrasts,
+            ``"dunnettx"`` against a control, ``"mvt"`` for ``"consec"`` and ``"mean_chg"``, ``"fdr"`` for ``"eff"``
+            and ``"del.eff"``, else, and for interaction contrasts, ``"none"``.
+            Tukey's method holds for pairwise contrasts only: others get Sidak's.
+        by : str or sequence of str, optional
+            Other `by` factors than those of the means; an empty sequence for none.
+        ref : int or str, optional
+            Control of ``"trt.vs.ctrl"``: position or label of a mean.
+        interaction : bool, or method, or sequence or dict of them
+            Contrasts of contrasts: products of contrasts of each factor. True takes `method` for all of them; a method
+            serves for all, a sequence goes factor by factor, a dict by their names.
+        simple : str or sequence of str, optional
+            Factors to compare, within each combination of all others: what ``by=`` the others says.
+
+        Returns
+        -------
+        Contrasts
+            Contrasts again have this method: ``.contrast("pairwise", by="contrast")`` compares the same contrast
+            between the former `by` factors.
+
+        Raises
+        ------
+        OptionError
+            The method, the adjustment or a label is not known, or a contrast has another length.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("score ~ Machine + (1 | Worker/Machine)", ms.datasets.load("Machines"))
+        >>> fit.emmeans("Machine").contrast("pairwise", adjust="holm").table[["contrast", "estimate", "p"]].round(4)
+          contrast  estimate       p
+        0    A - B   -7.9667  0.0088
+        1    A - C  -13.9167  0.0002
+        2    B - C   -5.9500  0.0211
+        >>> cake = ms.lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", ms.datasets.load("cake"))
+        >>> means = cake.emmeans(["recipe", "temperature"])
+        >>> means.contrast(interaction={"recipe": "consec", "temperature": "poly"}).table.iloc[:2, :4].round(2)
+          recipe_consec temperature_poly  estimate     SE
+        0         B - A           linear      3.80  13.82
+        1         C - B           linear     -3.07  13.82
+        """
+        found = compare(self, method, by, ref, interaction, simple)
+        adjust = found.last.adjust if adjust is None else adjust
+        adjustment.check_method(adjust)
+        contrasts = Contrasts(
+            self.fitted,
+            found.frame,
+            found.L,
+            found.offset,
+            found.by,
+            self.ddf,
+            self.level,
+            adjust="sidak" if adjust == "tukey" and not found.last.pairwise else adjust,
+            compared=found.compared,
+            factors=tuple(name for name in found.frame.columns if name not in found.by),
+            averaged=self.averaged,
+            **self._scale_of(found),
+        )
+        contrasts._warn()
+        if not found.compared:
+            warn_empty(self, found.by)
+        return contrasts
+
+    def _scale_of(self, found: Comparison) -> dict[str, Any]:
+        """Scale of contrasts, and what is to be said of it: differences of logarithms are ratios, sums are not."""
+        scale = self.scale
+        if scale is None:
+            return {}
+        if scale.ratio and not isinstance(self, Contrasts) and not found.is_of_differences:
+            return {"remarks": (f"Not all of these are differences, so that they stay on the scale of {scale.name}.",)}
+        return {"scale": scale, "remarks": (scale.note,) if scale.note else ()}
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Contrasts(Estimates):
+class Contrasts(Comparable):
     """Contrasts among marginal means.
 
     Attributes
@@ -95,128 +189,3 @@ class Contrasts(Estimates):
         what = "means" if self.adjust == "tukey" else "tests"
         families = f"families of {size} {what}" if len(tests) > 1 else f"a family of {size} {what}"
         return f"Intervals of level {self.level:g} and p-values adjusted by {_NAMES[self.adjust]} for {families}."
-
-
-def contrast(
-    means: Estimates,
-    method: Any,
-    adjust: str | None,
-    by: str | Sequence[str] | None,
-    ref: Hashable | None,
-    interaction: Any,
-    simple: str | Sequence[str] | None,
-) -> Contrasts:
-    """See `Estimates.contrast`."""
-    by, inside = _split(means, by, simple)
-    each = methods_of(interaction, method, inside, ref)
-    frames, L, offset, compared, last = [], [], [], [], None
-    for rows in by_groups(means.frame, by):
-        labelled = means.frame.loc[means.frame.index[rows], list(inside)]
-        if each is None:
-            last = coefficients(method, labels(labelled), ref)
-            frame = pd.DataFrame({_unused("contrast", by): _named(means, last.names, method)})
-        else:
-            frame, last = _product(means, labelled, each)
-        for name in by:
-            frame[name] = means.frame[name].iloc[rows[0]]
-        frames.append(frame)
-        L.append(last.matrix @ means.L[rows])
-        offset.append(last.matrix @ means.offset[rows])
-        if len(last.matrix):
-            compared.append(last.matrix != 0.0)
-    assert last is not None
-    adjust = last.adjust if adjust is None else adjust
-    adjustment.check_method(adjust)
-    contrasts = Contrasts(
-        means.fitted,
-        pd.concat(frames, ignore_index=True),
-        np.vstack(L),
-        np.concatenate(offset),
-        by,
-        means.ddf,
-        means.level,
-        adjust="sidak" if adjust == "tukey" and not last.pairwise else adjust,
-        compared=tuple(compared),
-        factors=tuple(name for name in frames[0].columns if name not in by),
-        averaged=means.averaged,
-    )
-    contrasts = _scaled(contrasts, means, last)
-    contrasts._warn()
-    if not compared:
-        _warn_empty(means, by)
-    return contrasts
-
-
-def _split(
-    means: Estimates, by: str | Sequence[str] | None, simple: str | Sequence[str] | None
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """`by` factors, and those whose levels are compared."""
-    present = (*means.factors, *means.by)
-    given = means.by if by is None else (by,) if isinstance(by, str) else tuple(by)
-    if simple is not None:
-        if by is not None:
-            raise OptionError("simple= compares within all other factors, so that by= has nothing to say: drop one.")
-        if simple == "each" and "each" not in present:
-            loop = "{name: means.contrast(method, simple=name) for name in means.factors}"
-            raise OptionError(f"simple='each' would be several tables: write {loop}.")
-        wanted = (simple,) if isinstance(simple, str) else tuple(simple)
-        _check_present("simple", wanted, present)
-        given = tuple(name for name in present if name not in wanted)
-    _check_present("by", given, present)
-    return given, tuple(name for name in present if name not in given)
-
-
-def _check_present(what: str, names: Sequence[str], present: Sequence[str]) -> None:
-    for name in names:
-        if name not in present:
-            raise OptionError(
-                f"{what}={name!r} is not a factor of these means; they have {', '.join(map(repr, present))}."
-            )
-
-
-def _unused(name: str, taken: Sequence[str]) -> str:
-    """`name`, with a number where it is taken, as in contrasts of contrasts."""
-    return next(tried for i in range(len(taken) + 1) if (tried := f"{name}{i or ''}") not in taken)
-
-
-def _product(means: Estimates, frame: pd.DataFrame, methods: Mapping[str, Any]) -> tuple[pd.DataFrame, Coefficients]:
-    """Columns and coefficients of the products of the contrasts of each factor."""
-    columns, found = products(frame, methods)
-    named = {
-        f"{name}_{method if isinstance(method, str) else 'custom'}": _named(means, names, method)
-        for (name, method), names in zip(methods.items(), columns, strict=True)
-    }
-    return pd.DataFrame(named, index=pd.RangeIndex(len(found.matrix))), found
-
-
-def _named(means: Estimates, names: Sequence[str], method: Any) -> list[str]:
-    """Names of contrasts: differences that are shown as ratios have the sign of a ratio."""
-    ratios = means.scale is not None and means.scale.ratio and isinstance(method, str)
-    return [name.replace(" - ", " / ") if ratios else name for name in names]
-
-
-def _scaled(contrasts: Contrasts, means: Estimates, found: Coefficients) -> Contrasts:
-    """Give the contrasts the scale of the means where they have one there: differences of logarithms are ratios."""
-    scale = means.scale
-    if scale is None:
-        return contrasts
-    largest = np.abs(found.matrix).max(axis=1, initial=0.0)
-    if scale.ratio and not isinstance(means, Contrasts) and (np.abs(found.matrix.sum(axis=1)) > _ZERO * largest).any():
-        remark = f"Not all of these are differences, so that they stay on the scale of {scale.name}."
-        return replace(contrasts, remarks=(remark,))
-    return replace(contrasts, scale=scale, remarks=(scale.note,) if scale.note else ())
-
-
-def _warn_empty(means: Estimates, by: Sequence[str]) -> None:
-    single = [name for name in (*means.factors, *means.by) if name in means.fixed and name not in by]
-    if single:
-        values = ", ".join(f"{name!r} stands at {means.frame[name].iloc[0]!s}" for name in single)
-        mend = "at={" + ", ".join(f"{name!r}: [...]" for name in single) + "} with two values or more to emmeans"
-    else:
-        values = f"each combination of by={list(by)!r} has one mean"
-        mend = "by= fewer factors"
-    warnings.warn(
-        f"There is nothing to compare, so the table of contrasts is empty: {values}. Give {mend}.",
-        EmptyTableWarning,
-        stacklevel=user_level(),
-    )

@@ -91,10 +91,17 @@ def coefficients(method: Any, names: Sequence[str], ref: Hashable | None = None)
         The method is not known, a contrast has another length, or a label does not exist.
     """
     if callable(method):
-        method = method(list(names))
+        try:
+            method = method(list(names))
+        except Exception as err:
+            raise OptionError(f"The function method={method!r} failed for {list(names)!r}: {err!r}.") from err
     if isinstance(method, pd.DataFrame):
         method = {name: method[name] for name in method.columns}
-    elif isinstance(method, Sequence | np.ndarray | pd.Series) and not isinstance(method, str):
+    elif (
+        isinstance(method, Sequence | np.ndarray | pd.Series)
+        and not isinstance(method, str | bytes)
+        and np.ndim(method)
+    ):
         method = _by_coefficients(method)
     if isinstance(method, Mapping):
         return _given(method, names)
@@ -114,6 +121,8 @@ def coefficients(method: Any, names: Sequence[str], ref: Hashable | None = None)
 def _by_coefficients(rows: Any) -> dict[str, Any]:
     """Contrasts that are given as numbers alone, one or several, named by these."""
     several = [rows] if isinstance(rows, pd.Series) or all(isinstance(value, Real) for value in rows) else list(rows)
+    if not all(isinstance(row, Sequence | np.ndarray | pd.Series) and np.ndim(row) == 1 for row in several):
+        raise OptionError(f"method={rows!r} is no contrast: give one number per mean, or rows of them.")
     return {f"({', '.join(map(_shown, row))})": row for row in several}
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.ground.caller import user_level
-from mixedsparse.ground.choices import Adjust
 from mixedsparse.ground.errors import DroppedColumnsWarning
 from mixedsparse.ground.foreign import Answers
 from mixedsparse.inference.contrast import contrast_tests
@@ -21,7 +19,6 @@ from mixedsparse.inference.estimability import estimable, null_space
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
-    from mixedsparse.inference.contrasts import Contrasts
     from mixedsparse.inference.response_scale import ResponseScale
 
 __all__ = ["Estimates", "half_widths"]
@@ -137,73 +134,6 @@ class Estimates(Answers):
     def table(self) -> pd.DataFrame:
         """The rows as a table."""
         raise NotImplementedError
-
-    def contrast(
-        self,
-        method: Any = "pairwise",
-        adjust: Adjust | None = None,
-        by: str | Sequence[str] | None = None,
-        ref: Hashable | None = None,
-        *,
-        interaction: Any = False,
-        simple: str | Sequence[str] | None = None,
-    ) -> Contrasts:
-        """Contrasts among the rows, within each combination of the `by` factors.
-
-        Parameters
-        ----------
-        method : str, dict, DataFrame, sequence or function
-            ``"pairwise"``, ``"revpairwise"``, ``"trt.vs.ctrl"`` (against the first mean), ``"trt.vs.ctrlk"`` (against
-            the last), ``"consec"`` (each against the one before), ``"mean_chg"`` (mean of those after less mean of
-            those before), ``"eff"`` (deviations from the average), ``"del.eff"`` (from the average of the others),
-            ``"poly"``; or ``{"name": [one number per mean]}``, or ``{"name": {"label": number}}``; a DataFrame with a
-            column per contrast, its index the labels of the means; numbers alone for one contrast; or a function of the
-            list of labels that returns one of these.
-        adjust : {"tukey", "dunnettx", "mvt", "sidak", "bonferroni", "holm", "fdr", "none"}, optional
-            Of p-values and intervals within each family; as in emmeans ``"tukey"`` for pairwise contrasts,
-            ``"dunnettx"`` against a control, ``"mvt"`` for ``"consec"`` and ``"mean_chg"``, ``"fdr"`` for ``"eff"``
-            and ``"del.eff"``, else, and for interaction contrasts, ``"none"``.
-            Tukey's method holds for pairwise contrasts only: others get Sidak's.
-        by : str or sequence of str, optional
-            Other `by` factors than those of the means; an empty sequence for none.
-        ref : int or str, optional
-            Control of ``"trt.vs.ctrl"``: position or label of a mean.
-        interaction : bool, or method, or sequence or dict of them
-            Contrasts of contrasts: products of contrasts of each factor. True takes `method` for all of them; a method
-            serves for all, a sequence goes factor by factor, a dict by their names.
-        simple : str or sequence of str, optional
-            Factors to compare, within each combination of all others: what ``by=`` the others says.
-
-        Returns
-        -------
-        Contrasts
-            Contrasts again have this method: ``.contrast("pairwise", by="contrast")`` compares the same contrast
-            between the former `by` factors.
-
-        Raises
-        ------
-        OptionError
-            The method, the adjustment or a label is not known, or a contrast has another length.
-
-        Examples
-        --------
-        >>> import mixedsparse as ms
-        >>> fit = ms.lmer("score ~ Machine + (1 | Worker/Machine)", ms.datasets.load("Machines"))
-        >>> fit.emmeans("Machine").contrast("pairwise", adjust="holm").table[["contrast", "estimate", "p"]].round(4)
-          contrast  estimate       p
-        0    A - B   -7.9667  0.0088
-        1    A - C  -13.9167  0.0002
-        2    B - C   -5.9500  0.0211
-        >>> cake = ms.lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", ms.datasets.load("cake"))
-        >>> means = cake.emmeans(["recipe", "temperature"])
-        >>> means.contrast(interaction={"recipe": "consec", "temperature": "poly"}).table.iloc[:2, :4].round(2)
-          recipe_consec temperature_poly  estimate     SE
-        0         B - A           linear      3.80  13.82
-        1         C - B           linear     -3.07  13.82
-        """
-        from mixedsparse.inference.contrasts import contrast
-
-        return contrast(self, method, adjust, by, ref, interaction, simple)
 
 
 def half_widths(se: pd.Series, half: np.ndarray) -> pd.Series:

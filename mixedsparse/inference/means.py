@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mixedsparse.inference import adjust as adjustment
-from mixedsparse.inference.estimates import Estimates, half_widths
+from mixedsparse.inference.contrasts import Comparable
+from mixedsparse.inference.estimates import half_widths
 from mixedsparse.inference.response_scale import modelled_scale
 
 __all__ = ["MarginalMeans"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MarginalMeans(Estimates):
+class MarginalMeans(Comparable):
     """Marginal means, or trends, with a table and contrasts.
 
     Attributes

@@ -91,4 +91,10 @@ def _notes(fitted: GeneralizedFitted) -> list[str]:
         out.append("nAGQ=0: coefficients by penalised least squares, not at the maximum of the likelihood.")
     if fitted.dropped_columns:
         out.append(f"Dropped columns (linear combinations of earlier ones): {', '.join(fitted.dropped_columns)}.")
-    return [*out, *parts.notes_of_probes(fitted), *fitted.fit.certificate.hints, fitted.message]
+    return [
+        *out,
+        *parts.notes_of_order(fitted),
+        *parts.notes_of_probes(fitted),
+        *fitted.fit.certificate.hints,
+        fitted.message,
+    ]

@@ -23,6 +23,7 @@ __all__ = [
     "facts",
     "fixed_table",
     "notes",
+    "notes_of_order",
     "quantile_table",
     "random_table",
     "terms_of",
@@ -180,7 +181,22 @@ def notes(fitted: Fitted, ddf: str) -> list[str]:
     if fitted.dropped_columns:
         dropped = ", ".join(fitted.dropped_columns)
         out.append(f"Dropped columns (linear combinations of earlier ones): {dropped}.")
-    return [*out, *notes_of_probes(fitted), fitted.fit.certificate.message]
+    return [*out, *notes_of_order(fitted), *notes_of_probes(fitted), fitted.fit.certificate.message]
+
+
+def notes_of_order(fitted: Fitted) -> list[str]:
+    """Tell of ordered categories whose order the coding does not use, which R's polynomials would."""
+    encoding = fitted.design.encoding
+    codings = {} if encoding is None else encoding.fixed.codings
+    ordered = sorted(encoding.parsed.names[alias] for alias, coding in codings.items() if coding.ordered)
+    if not ordered:
+        return []
+    are, their = ("is", "its") if len(ordered) == 1 else ("are", "their")
+    wanted = ", ".join(f"{name!r}: 'poly'" for name in ordered)
+    return [
+        f"{', '.join(ordered)} {are} ordered; {their} levels are compared with the first one all the same, as those of "
+        f"any factor: for R's polynomials write contrasts={{{wanted}}}."
+    ]
 
 
 def notes_of_probes(fitted: Fitted) -> list[str]:

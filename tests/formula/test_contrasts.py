@@ -217,3 +217,135 @@ def test_a_table_without_labels_goes_by_position_and_a_series_is_one_contrast(fr
 def test_tables_with_other_labels_are_refused(frame, table, error, message):
     with pytest.raises(error, match=message):
         make_design("y ~ a + (1 | g)", frame, contrasts={"a": table})
+
+
+def test_successive_differences_are_those_of_mass():
+    # MASS::contr.sdif(4)
+    coding, matrix = coded("sdif")
+    np.testing.assert_allclose(
+        matrix, [[-0.75, -0.5, -0.25], [0.25, -0.5, -0.25], [0.25, 0.5, -0.25], [0.25, 0.5, 0.75]], atol=TOL
+    )
+    assert coding.labels(True) == ["b-a", "c-b", "d-c"]
+    assert coded("diff")[0].labels(True) == coding.labels(True)
+
+
+@pytest.mark.parametrize(
+    ("contrast", "coefficients"),
+    [  # fixef(lmer(score ~ Machine + (1|Worker), d, contrasts=list(Machine=...)))
+        ("sdif", {"Intercept": 59.65, "Machine[B-A]": 7.966666667, "Machine[C-B]": 5.95}),
+        (("treatment", "B"), {"Intercept": 60.322222222, "Machine[T.A]": -7.966666667, "Machine[T.C]": 5.95}),
+        ("contr.SAS", {"Intercept": 66.27222222, "Machine[T.A]": -13.91666667, "Machine[T.B]": -5.95}),
+        (("sum", "A"), {"Intercept": 59.65, "Machine[S.B]": 0.672222222, "Machine[S.C]": 6.622222222}),
+        (
+            {"x": "B - A", "y": "C - (A + B) / 2"},
+            {"Intercept": 59.65, "Machine[x]": 7.966666667, "Machine[y]": 9.933333333},
+        ),
+        (
+            ms.hypotheses({"Intercept": "A", "B": "B = A", "C": {"C": 1, "A": -1}}),
+            {"Intercept": 52.355555556, "Machine[B]": 7.966666667, "Machine[C]": 13.91666667},
+        ),
+        (
+            pd.DataFrame([[-1, 1, 0], [0, -1, 1]], index=["x", "y"], columns=list("ABC")).pipe(ms.hypotheses),
+            {"Intercept": 59.65, "Machine[x]": 7.966666667, "Machine[y]": 5.95},
+        ),
+    ],
+)
+def test_coefficients_are_those_of_r(contrast, coefficients):
+    fit = ms.lmer("score ~ Machine + (1 | Worker)", ms.datasets.load("Machines"), contrasts={"Machine": contrast})
+    assert fit.params.index.tolist() == list(coefficients)
+    assert fit.params.tolist() == pytest.approx(list(coefficients.values()), rel=1e-8)
+
+
+def test_hypotheses_find_levels_by_text_and_in_backticks():
+    about = ms.hypotheses({"late": "`2` - `1`", "later": [0, -1, 1]})
+    matrix = about.matrix([1, 2, 3])
+    back = np.linalg.inv(np.column_stack([np.ones(3), matrix]))
+    np.testing.assert_allclose(back, [[1 / 3] * 3, [-1, 1, 0], [0, -1, 1]], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("about", "error", "message"),
+    [
+        ({"x": "v - u"}, DataError, "There are 1 hypotheses about 'a'.*: 3 levels have 2 comparisons"),
+        ({"x": "v - u", "y": "u - v"}, DataError, "depend on each other"),
+        ({"x": "v - u", "y": "z - u"}, DataError, "has no level 'z' in the rows used, but 'u', 'v', 'w'"),
+        ({"x": "v - u", "y": "w"}, DataError, "There are 1 hypotheses"),
+        ({"x": "v - u", "y": "2 * w"}, DataError, "weights that sum to 2"),
+        ({"x": [1, -1], "y": "w - u"}, DataError, "has 2 weights for 3 levels"),
+        ({"x": "v * u", "y": "w - u"}, OptionError, "cannot be read"),
+        ({"x": "v - 1", "y": "w - u"}, OptionError, "a number that no level stands beside"),
+        ({"x": {"v": "1"}, "y": "w - u"}, OptionError, "give a finite number"),
+        (("helmert", "u"), OptionError, "a level stands beside 'treatment' and 'sum' only"),
+        (("treatment", "z"), DataError, r"there is no level 'z' in the rows used, but \['u', 'v', 'w'\]"),
+    ],
+)
+def test_hypotheses_that_make_no_contrasts_are_refused(frame, about, error, message):
+    with pytest.raises(error, match=message):
+        make_design("y ~ a + (1 | g)", frame, contrasts={"a": about})
+
+
+def test_files_keep_hypotheses_and_references(tmp_path):
+    for contrast in (ms.hypotheses({"x": "B - A", "y": "C - B"}), ("treatment", "C"), {"x": "B - A", "y": "C - A"}):
+        fit = ms.lmer("score ~ Machine + (1 | Worker)", ms.datasets.load("Machines"), contrasts={"Machine": contrast})
+        fit.save(tmp_path / "fit.ms")
+        again = ms.load(tmp_path / "fit.ms")
+        new = {"Machine": ["A", "C"], "Worker": ["1", "2"]}
+        assert again.predict(new).tolist() == fit.predict(new).tolist()
+        assert again.params.index.tolist() == fit.params.index.tolist()
+
+
+@pytest.mark.parametrize(
+    ("coding", "formula"),
+    [
+        ("center", "Reaction ~ center(Days) + (center(Days) | Subject)"),
+        (("center", 4), "Reaction ~ I(Days - 4) + (I(Days - 4) | Subject)"),
+        (("scale", 2.5), "Reaction ~ I(Days / 2.5) + (I(Days / 2.5) | Subject)"),
+        ("zscore", "Reaction ~ scale(Days) + (scale(Days) | Subject)"),
+        (("zscore", -1, 2), "Reaction ~ I((Days + 1) / 2) + (I((Days + 1) / 2) | Subject)"),
+    ],
+)
+def test_numbers_are_centred_and_scaled_where_they_are_terms(coding, formula):
+    data = ms.datasets.load("sleepstudy")
+    plain = ms.lmer("Reaction ~ Days + (Days | Subject)", data)
+    fit = ms.lmer("Reaction ~ Days + (Days | Subject)", data, contrasts={"Days": coding})
+    assert fit.formula == formula
+    new = {"Days": [1, 12], "Subject": ["308", "309"]}
+    np.testing.assert_allclose(fit.predict(new), plain.predict(new), rtol=1e-6)
+    np.testing.assert_allclose(
+        fit.emmeans("Days", at={"Days": [3]}).table["emmean"], plain.emmeans("Days", at={"Days": [3]}).table["emmean"]
+    )
+
+
+def test_codings_of_numbers_leave_calls_groups_and_responses_alone(frame):
+    fit = ms.LinearMixedModel("log(w) ~ a * w + I(w**2) + (0 + w || g)", frame, contrasts={"w": "center", "a": "sum"})
+    assert fit.formula == "log(w) ~ a * center(w) + I(w**2) + (0 + center(w) || g)"
+    assert "a[S.u]:center(w)" in fit.design.x_names
+    for column, coding, message in (
+        ("w", ("scale",), "write 'center'"),
+        ("w", ("center", "2"), "give numbers beside 'center'"),
+        ("y", "center", "contrasts\\['y'\\] would change nothing"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            ms.LinearMixedModel("y ~ w + (1 | g)", frame, contrasts={column: coding})
+
+
+def test_codings_reach_files(tmp_path):
+    pytest.importorskip("duckdb")
+    data = ms.datasets.load("sleepstudy").assign(half=lambda d: np.where(d["Days"] > 4, "late", "early"))
+    data.to_parquet(tmp_path / "sleep.parquet")
+    kinds = {"Days": "center", "half": {"l-e": "late - early"}}
+    fits = [
+        ms.lmer("Reaction ~ Days + half + (1 | Subject)", d, contrasts=kinds)
+        for d in (data, str(tmp_path / "sleep.parquet"))
+    ]
+    assert fits[1].params.index.tolist() == fits[0].params.index.tolist()
+    np.testing.assert_allclose(fits[1].params, fits[0].params, rtol=1e-8)
+
+
+def test_ordered_categories_are_noted():
+    data = ms.datasets.load("cake")
+    fit = ms.lmer("angle ~ temperature + (1 | replicate)", data)
+    assert "contrasts={'temperature': 'poly'}" in str(fit.summary())
+    for kind in ("poly", "treatment"):
+        given = ms.lmer("angle ~ temperature + (1 | replicate)", data, contrasts={"temperature": kind})
+        assert "ordered" not in str(given.summary())

@@ -31,6 +31,7 @@ from mixedsparse.data.formula.contrasts import Coding, Contrast
 from mixedsparse.data.formula.design import Design
 from mixedsparse.data.formula.encoders import Recipe, Side, Transform, parse_side
 from mixedsparse.data.formula.grouping import Atom, Grouping
+from mixedsparse.data.formula.hypotheses import Hypotheses
 from mixedsparse.data.formula.joint import Joint, JointGrouping
 from mixedsparse.data.formula.kinds import Sort
 from mixedsparse.data.formula.newdata import Encoding, TermEncoding
@@ -88,8 +89,9 @@ RECORDS: Mapping[str, Record] = {
     "joint": record(Joint, "kind atoms weights scale same"),
     "bar": record(ParsedBar, "effects groups uncorrelated text kind joint"),
     "parsed formula": record(ParsedFormula, "formula names outer response fixed bars offsets"),
-    "contrast": record(Contrast, "kind rows levels names"),
-    "coding": record(Coding, "levels contrast"),
+    "contrast": record(Contrast, "kind rows levels names base about"),
+    "hypotheses": record(Hypotheses, "names weights"),
+    "coding": record(Coding, "levels contrast ordered"),
     "recipe": record(Recipe, "side codings names terms products"),
     "transform": record(
         Transform,

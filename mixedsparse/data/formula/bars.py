@@ -10,7 +10,7 @@ from mixedsparse.data.formula.names import Token, text_of, tokenise
 from mixedsparse.data.formula.structured import STRUCTURES, foreign_hint, kind_of
 from mixedsparse.ground.errors import FormulaError
 
-__all__ = ["Bar", "Parts", "split_formula"]
+__all__ = ["Bar", "Parts", "split_formula", "split_sum"]
 
 _MEMBERSHIP = ("mm",)
 _OPEN, _CLOSE = ("(", "[", "{"), (")", "]", "}")
@@ -89,7 +89,7 @@ def _summands(formula: str, tokens: Sequence[Token]) -> tuple[list[Token], list[
     fixed: list[Token] = []
     bars: list[Bar] = []
     offsets: list[tuple[Token, ...]] = []
-    for sign, term in _split_sum(tokens):
+    for sign, term in split_sum(tokens):
         bracketed = _is_bracketed(term)
         if _is_call(term, ("offset",)) and sign == "+":
             offsets.append(tuple(term[2:-1]))
@@ -129,7 +129,7 @@ def _leveled(tokens: Sequence[Token]) -> list[tuple[Token, int]]:
     return list(zip(tokens, _levels(tokens), strict=True))
 
 
-def _split_sum(tokens: Sequence[Token]) -> list[tuple[str, list[Token]]]:
+def split_sum(tokens: Sequence[Token]) -> list[tuple[str, list[Token]]]:
     """``[("+", tokens), ("-", tokens)...]``: the summands at the outermost level."""
     out: list[tuple[str, list[Token]]] = [("+", [])]
     for token, level in _leveled(tokens):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,9 @@ class Columns:
             check_text(levels, self.n, what)
         if is_coerced(alias) and values.dtype.kind == "f":
             levels = levels.astype(float)  # C(x) of decimal numbers has C(x)[T.2.0], to formulaic and patsy alike
-        return codes, make_coding(column, levels.tolist(), contrast or Contrast())
+        coding = make_coding(column, levels.tolist(), contrast or Contrast())
+        is_ordered = contrast is None and getattr(values.dtype, "ordered", False)
+        return codes, replace(coding, ordered=True) if is_ordered else coding
 
     def recode(self, alias: str, coding: Coding | None) -> np.ndarray:
         """Numbers (n,) or codes of new rows by the `coding` of the fit.

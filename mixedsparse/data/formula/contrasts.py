@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from mixedsparse.data.formula.contrast_matrices import contrast_matrix
 from mixedsparse.data.formula.frames import column_error
+from mixedsparse.data.formula.hypotheses import Hypotheses, hypotheses
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ArgumentError, DataError, OptionError, UnusedOptionWarning
 
 __all__ = ["Coding", "Contrast", "check_used", "make_coding", "read_contrasts"]
 
-_MARKS = {"treatment": "T.", "sum": "S.", "helmert": "H.", "poly": "", "custom": ""}
+_MARKS = {"treatment": "T.", "sum": "S.", "helmert": "H.", "poly": "", "sdif": "", "custom": ""}
+# Other names of kinds, and kinds that may have a level beside them: the reference, or the one without a column.
+_SPELLINGS = {"diff": "sdif", "SAS": "treatment"}
+_WITH_LEVEL = ("treatment", "sum")
+_LAST = object()
 _POLY_NAMES = {1: ".L", 2: ".Q", 3: ".C"}
 # A contrast matrix counts as singular below this ratio of its extreme singular values.
 _RANK_TOL = 1e-10
@@ -30,13 +36,17 @@ _CALL = re.compile(r"(?:C|factor|as\.factor)\(\s*`?([^`,()]+?)`?\s*[,)].*")
 class Contrast:
     """What a user asked for: a kind by name, or `rows` of a matrix of one's own (kind ``custom``).
 
-    A labelled table also says which level each of its rows is for, and what its columns are called.
+    A labelled table also says which level each of its rows is for, and what its columns are called. `base` is the
+    reference level of treatment contrasts, the level without a column of sum contrasts; `about` are hypotheses, from
+    which the rows follow once the levels are known.
     """
 
     kind: str = "treatment"
     rows: tuple[tuple[float, ...], ...] | None = None
     levels: tuple[Hashable, ...] | None = None
     names: tuple[str, ...] | None = None
+    base: Hashable | None = None
+    about: Hypotheses | None = None
 
 
 def read_contrasts(contrasts: Mapping[str, Any] | None) -> dict[str, Contrast]:
@@ -55,7 +65,7 @@ def read_contrasts(contrasts: Mapping[str, Any] | None) -> dict[str, Contrast]:
         example = contrasts if isinstance(contrasts, str) else "sum"
         raise ArgumentError(
             f"contrasts is of type {type(contrasts).__name__}, not a dict: write contrasts={{'column': {example!r}}}, "
-            "a column of the data -> 'treatment', 'sum', 'helmert', 'poly', or an array with a row per level."
+            "a column of the data -> 'treatment', 'sum', 'helmert', 'poly', 'sdif', or an array with a row per level."
         )
     return {str(column): _read_contrast(str(column), value) for column, value in contrasts.items()}
 
@@ -112,11 +122,16 @@ def check_used(contrasts: Mapping[str, Contrast], present: Collection[str], fact
 
 def _read_contrast(column: str, value: Any) -> Contrast:
     if isinstance(value, str):
-        kind = value.removeprefix("contr.")
-        if kind not in _MARKS or kind == "custom":
-            known = ", ".join(repr(k) for k in _MARKS if k != "custom")
-            raise OptionError(f"contrasts[{column!r}] = {value!r} is not known: use one of {known}, or an array.")
-        return Contrast(kind)
+        return _named(column, value, value)
+    if isinstance(value, Mapping):
+        value = hypotheses(value)
+    if isinstance(value, Hypotheses):
+        return Contrast("custom", about=value)
+    if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str):
+        found = _named(column, value[0], value)
+        if found.kind not in _WITH_LEVEL or value[0].removeprefix("contr.") == "SAS":
+            raise OptionError(f"contrasts[{column!r}] = {value!r}: a level stands beside 'treatment' and 'sum' only.")
+        return replace(found, base=value[1])
     labelled = isinstance(value, pd.Series | pd.DataFrame)
     table = value.to_frame(value.name or 0) if isinstance(value, pd.Series) else value
     try:
@@ -140,6 +155,19 @@ def _read_contrast(column: str, value: Any) -> Contrast:
     )
 
 
+def _named(column: str, kind: str, given: Any) -> Contrast:
+    """Contrasts of a kind; those of SAS have the last level as reference."""
+    bare = kind.removeprefix("contr.")
+    found = _SPELLINGS.get(bare, bare)
+    if found not in _MARKS or found == "custom":
+        known = ", ".join(repr(k) for k in _MARKS if k != "custom")
+        raise OptionError(
+            f"contrasts[{column!r}] = {given!r} is not known: use one of {known}, ('treatment', level), an array, "
+            "hypotheses {'b-a': 'b - a'}, or 'center' and 'zscore' for numbers."
+        )
+    return Contrast(found, base=_LAST) if bare == "SAS" else Contrast(found)
+
+
 def make_coding(column: str, levels: Sequence[Hashable], contrast: Contrast) -> Coding:
     """Coding of the factor in `column` with these `levels`; rows of a labelled table go to the levels they name.
 
@@ -149,11 +177,26 @@ def make_coding(column: str, levels: Sequence[Hashable], contrast: Contrast) -> 
         The factor has fewer than two levels, or the contrasts do not suit them.
     """
     levels = tuple(levels)
+    if len(levels) > 1 and contrast.about is not None:
+        made = contrast.about.matrix(levels, column)
+        contrast = Contrast("custom", tuple(map(tuple, made.to_numpy().tolist())), names=tuple(made.columns))
+    if contrast.base is not None and levels:
+        contrast = replace(contrast, base=_base(column, levels, contrast.base))
     if contrast.levels is not None:
         contrast = _aligned(column, levels, contrast)
     coding = Coding(levels, contrast)
     coding.check(column)
     return coding
+
+
+def _base(column: str, levels: tuple[Hashable, ...], base: Hashable) -> Hashable:
+    """Level that `base` names, as it is, or else as text."""
+    if base is _LAST:
+        return levels[-1]
+    for level in levels:
+        if level == base or str(level) == str(base):
+            return level
+    raise DataError(f"contrasts[{column!r}]: there is no level {base!r} in the rows used, but {list(levels)!r}.")
 
 
 def _aligned(column: str, levels: tuple[Hashable, ...], contrast: Contrast) -> Contrast:
@@ -185,29 +228,43 @@ class Coding:
     contrast : Contrast
         How the levels are coded where the model has an intercept or main effect (`reduced`); elsewhere each level
         has its own column, as in R.
+    ordered : bool
+        Whether the categories are ordered, and nobody said how they are coded.
     """
 
     levels: tuple[Hashable, ...]
     contrast: Contrast
+    ordered: bool = False
 
     def labels(self, reduced: bool) -> list[str]:
         """Label of each column, ``"T.b"`` or ``"b"``."""
         kind, levels = self.contrast.kind, self.levels
         if not reduced:
             return [str(level) for level in levels]
+        if kind == "sdif":
+            return [f"{level}-{before}" for before, level in itertools.pairwise(levels)]
         if kind == "poly":
             return [_POLY_NAMES.get(i, f"^{i}") for i in range(1, len(levels))]
         if kind == "custom":
             return list(self.contrast.names or map(str, range(1, len(levels))))
-        return [f"{_MARKS[kind]}{level}" for level in (levels[:-1] if kind == "sum" else levels[1:])]
+        return [f"{_MARKS[kind]}{level}" for i, level in enumerate(levels) if i != self.base]
+
+    @property
+    def base(self) -> int:
+        """Place of the level without a column of its own."""
+        if self.contrast.base is not None:
+            return self.levels.index(self.contrast.base)
+        return len(self.levels) - 1 if self.contrast.kind == "sum" else 0
 
     def column(self, codes: np.ndarray, reduced: bool, j: int) -> np.ndarray:
         """Column `j` of the coded factor, shape (n,)."""
         if not reduced:
             return (codes == j).astype(float)
         if self.contrast.kind == "treatment":
-            return (codes == j + 1).astype(float)
-        return _matrix(self)[:, j][codes]
+            return (codes == j + (j >= self.base)).astype(float)
+        rows = self.contrast.rows
+        matrix = contrast_matrix(self.contrast.kind, len(self.levels), self.base) if rows is None else np.array(rows)
+        return matrix[:, j][codes]
 
     def check(self, column: str) -> None:
         """Raise DataError when a factor in `column` cannot have these contrasts."""
@@ -228,25 +285,3 @@ class Coding:
                     f"The columns of contrasts[{column!r}] and the intercept are linearly dependent: "
                     "give independent contrasts."
                 )
-
-
-@lru_cache(maxsize=64)
-def _matrix(coding: Coding) -> np.ndarray:
-    """Contrast matrix (levels, levels - 1) of every kind but treatment, whose columns are mere indicators."""
-    n, kind = len(coding.levels), coding.contrast.kind
-    if kind == "custom":
-        return np.array(coding.contrast.rows)
-    if kind == "sum":
-        return np.vstack([np.eye(n - 1), -np.ones((1, n - 1))])
-    if kind == "helmert":
-        below = np.tril(np.ones((n, n - 1)), -1)  # 1 from the row after the diagonal on
-        return np.where(np.eye(n, n - 1, k=-1) > 0, np.arange(1, n), below - 1.0)
-    return _polynomials(n)
-
-
-def _polynomials(n: int) -> np.ndarray:
-    """Orthonormal polynomials (n, n - 1) on equidistant scores, leading coefficients positive, as R's contr.poly."""
-    # Legendre polynomials are nearly orthogonal on the grid already: QR of them stays accurate where powers do not.
-    basis = np.polynomial.legendre.legvander(np.linspace(-1, 1, n), n - 1)
-    Q, R = np.linalg.qr(basis)
-    return (Q * np.sign(np.diag(R)))[:, 1:]
