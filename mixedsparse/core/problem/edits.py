@@ -17,12 +17,14 @@ from scipy.linalg import lapack
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.core.problem.crossproducts import Pairs, level_sums
 from mixedsparse.core.problem.fixed import split_response
+from mixedsparse.core.problem.known_columns import known_columns
 from mixedsparse.core.problem.problem import Problem, make_problem
 from mixedsparse.core.problem.sums import Aggregates, aggregated_problem, constant_column
 from mixedsparse.core.problem.terms import RandomTerm, theta_order
 from mixedsparse.core.problem.whitened import whitened_by
 from mixedsparse.core.residual.interface import Residual, ResidualAt
 from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.limits import LIMITS
 
 __all__ = [
     "Rows",
@@ -95,17 +97,15 @@ def reweighted(problem: Problem, weights: np.ndarray) -> Problem:
     check_rows(problem)
     origin = problem if problem.origin is None else problem.origin
     change = weights if origin.root_weights is None else weights / np.square(origin.root_weights)
-    sums = origin.row_sums
-    root = np.sqrt(change)[:, None]
-    scaled = origin.columns * root
+    made = known_columns(origin, LIMITS.kept).weighted(change)
     return replace(
         origin,
         origin=origin,
-        grams=sums.grams(change),
-        pairs=sums.pairs(change),
-        Zxy=sums.columns(scaled * root),
-        xy=scaled.T @ scaled,
-        basis=replace(origin.basis, q=scaled[:, :-1], residual=scaled[:, -1]),
+        grams=made.grams,
+        pairs=made.pairs,
+        Zxy=made.Zxy,
+        xy=made.xy,
+        basis=replace(origin.basis, q=made.scaled[:-1].T, residual=made.scaled[-1]),
         root_weights=np.sqrt(weights),
         sum_log_weights=float(np.log(weights).sum()),
     )

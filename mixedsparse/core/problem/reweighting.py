@@ -47,7 +47,11 @@ class RowSums:
 
     def grams(self, weights: np.ndarray) -> tuple[np.ndarray, ...]:
         """Diagonal blocks of Z'WZ, (levels, K, K), for weights (n,) of any sign."""
-        return tuple(products.sums(weights) for products in self._grams)
+        return tuple(self.gram(i, weights) for i in range(len(self.blocks)))
+
+    def gram(self, i: int, weights: np.ndarray) -> np.ndarray:
+        """Diagonal block of Z'WZ, (levels, K, K), of block i."""
+        return self._grams[i].sums(weights)
 
     def pairs(self, weights: np.ndarray) -> dict[Key, Pairs]:
         """Off-diagonal blocks of Z'WZ."""
@@ -58,19 +62,14 @@ class RowSums:
 
     def columns(self, columns: np.ndarray) -> tuple[np.ndarray, ...]:
         """Z'C, (levels, K, r) per block, for columns (n, r)."""
-        if columns.shape[1] == 1:
-            return tuple(self._sums_of_one(i, columns[:, 0]) for i in range(len(self.blocks)))
-        return tuple(
-            (design @ columns).reshape(block.n_levels, block.width, -1)
-            for design, block in zip(self.designs, self.blocks, strict=True)
-        )
+        return tuple(self.columns_of(i, columns) for i in range(len(self.blocks)))
 
-    def _sums_of_one(self, i: int, column: np.ndarray) -> np.ndarray:
-        """Z'c of one block for one column, (levels, K, 1)."""
+    def columns_of(self, i: int, columns: np.ndarray) -> np.ndarray:
+        """Z'C of block i, (levels, K, r), for columns (n, r)."""
         block = self.blocks[i]
-        if block.unit:
-            return np.bincount(block.codes, column, minlength=block.n_levels)[:, None, None]
-        return np.asarray(self.designs[i] @ column).reshape(block.n_levels, block.width, 1)
+        if block.unit and columns.shape[1] == 1:
+            return np.bincount(block.codes, columns[:, 0], minlength=block.n_levels)[:, None, None]
+        return np.asarray(self.designs[i] @ columns).reshape(block.n_levels, block.width, -1)
 
     @cached_property
     def designs(self) -> list[sparse.csc_matrix]:

@@ -1,0 +1,120 @@
+"""Z'WZ, Z'WC and C'WC of the columns C = [Q r] of one problem for any weights: what a reweighting costs.
+
+Every row has to be passed over, so the passes are few and in order: weights and weighted columns are summed over the
+pairs of levels that occur where these are few, and the sums of levels follow from these; effects of busy levels are
+multiplied level by level, with the columns beside them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mixedsparse.core.problem.blocks import Block
+from mixedsparse.core.problem.crossproducts import Pairs, stable_order
+from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.reweighting import Key
+
+__all__ = ["KnownColumns", "Weighted", "known_columns"]
+
+# Rows per pair of levels from which on sums over pairs come first.
+_SHARED = 2
+# Rows per level from which on a level has a product of its own, and cells per row of levels filled up to the longest.
+_BUSY, _FILLED = 8, 1.5
+
+
+class Weighted(NamedTuple):
+    """Cross-products by weights; columns times the roots of the weights, (p + 1, n)."""
+
+    grams: tuple[np.ndarray, ...]
+    pairs: dict[Key, Pairs]
+    Zxy: tuple[np.ndarray, ...]
+    xy: np.ndarray
+    scaled: np.ndarray
+
+
+class KnownColumns:
+    """What is known of the rows of `problem` before their weights change; `kept` is that of `Limits`."""
+
+    def __init__(self, problem: Problem, kept: int) -> None:
+        self.sums, self.blocks = problem.row_sums, problem.blocks
+        self.columns = np.ascontiguousarray(problem.columns.T)
+        n = self.columns.shape[1]
+        unit = [b for b, block in enumerate(self.blocks) if block.unit]
+        shared = {key: p for key, p in problem.pairs.items() if {*key} <= {*unit} and _SHARED * len(p.indices) <= n}
+        self.cells: dict[int, tuple[Key, np.ndarray]] = {}
+        self.levels: dict[int, _Levels] = {}
+        for b, block in enumerate(self.blocks):
+            own = [key for key in shared if b in key]
+            if own:
+                key = min(own, key=lambda key: len(shared[key].indices))
+                self.cells[b] = key, shared[key].rows if key[0] == b else shared[key].indices
+            elif (length := _length(block)) and block.n_levels * length * (block.width + len(self.columns)) <= kept:
+                self.levels[b] = _Levels(block, self.columns, length)
+
+    def weighted(self, weights: np.ndarray) -> Weighted:
+        """Cross-products for `weights` (n,)."""
+        root = np.sqrt(weights)
+        scaled = self.columns * root
+        columns, pairs = scaled * root, self.sums.pairs(weights)
+        by_pair = {key: self._sums_of_pairs(key, columns, len(pairs[key].indices)) for key, _ in self.cells.values()}
+        rest = [b for b in range(len(self.blocks)) if b not in self.cells and b not in self.levels]
+        rows = columns.T.copy() if any(not self.blocks[b].unit for b in rest) else columns.T
+        grams, Zxy = [], []
+        for b, block in enumerate(self.blocks):
+            if b in self.cells:
+                key, levels = self.cells[b]
+                counted = [pairs[key].data[:, 0, 0], *by_pair[key]]
+                summed = [np.bincount(levels, each, minlength=block.n_levels) for each in counted]
+                gram, own = summed[0][:, None, None], np.stack(summed[1:], axis=1)[:, None, :]
+            elif b in self.levels:
+                gram, own = self.levels[b].products(weights)
+            else:
+                gram, own = self.sums.gram(b, weights), self.sums.columns_of(b, rows)
+            grams.append(gram)
+            Zxy.append(own)
+        return Weighted(tuple(grams), pairs, tuple(Zxy), columns @ self.columns.T, scaled)
+
+    def _sums_of_pairs(self, key: Key, columns: np.ndarray, count: int) -> list[np.ndarray]:
+        return [np.bincount(self.sums.slots[key], column, minlength=count) for column in columns]
+
+
+def known_columns(problem: Problem, kept: int) -> KnownColumns:
+    """Return those of `problem`, made once."""
+    found: KnownColumns | None = problem.__dict__.get("_known_columns")
+    if found is None:
+        found = problem.__dict__["_known_columns"] = KnownColumns(problem, kept)
+    return found
+
+
+def _length(block: Block) -> int:
+    """Rows of the largest level, where levels of several effects are busy and alike enough to be filled up; else 0."""
+    n = len(block.codes)
+    if block.codes.ndim == 2 or block.width == 1 or n < _BUSY * block.n_levels:
+        return 0
+    length = int(np.bincount(block.codes, minlength=block.n_levels).max())
+    return length if block.n_levels * length <= _FILLED * n else 0
+
+
+class _Levels:
+    """Effects and columns of the rows of each level side by side, (levels, K + r, length), filled up by zeros."""
+
+    def __init__(self, block: Block, columns: np.ndarray, length: int) -> None:
+        n, self.width = len(block.codes), block.width
+        order = stable_order(block.codes, block.n_levels)
+        codes = block.codes[order]
+        place = np.arange(n) - np.searchsorted(codes, codes)
+        self.row = np.zeros((block.n_levels, length), dtype=np.intp)  # any row will do where there is none
+        self.row[codes, place] = order
+        self.values = np.zeros((block.n_levels, block.width + len(columns), length))
+        for j, column in enumerate([*block.z.T, *columns]):
+            self.values[codes, j, place] = column[order]
+
+    def products(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Z'WZ (levels, K, K) and Z'WC (levels, K, r)."""
+        k = self.width
+        left = self.values[:, :k] * weights.take(self.row)[:, None, :]
+        found = left @ self.values.swapaxes(1, 2)
+        grams = found[:, :, :k]
+        return 0.5 * (grams + grams.swapaxes(1, 2)), np.ascontiguousarray(found[:, :, k:])
