@@ -30,7 +30,7 @@ __all__ = [
 # A table of all pairs of levels is used while it has at most this many cells per observation.
 _TABLE_CELLS_PER_ROW = 4
 # Up to this many numbers one call of bincount is quicker than a sparse product, whose set-up is slow.
-_COUNTED = 100_000
+_COUNTED = 6_000
 # Rows per level from which on one matrix product per level is quicker than sums over all rows, number by number.
 _BUSY = 200
 # Numbers that may be put in the order of the levels for that.

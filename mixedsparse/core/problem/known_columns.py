@@ -58,26 +58,25 @@ class KnownColumns:
         root = np.sqrt(weights)
         scaled = self.columns * root
         columns, pairs = scaled * root, self.sums.pairs(weights)
-        by_pair = {key: self._sums_of_pairs(key, columns, len(pairs[key].indices)) for key, _ in self.cells.values()}
-        rest = [b for b in range(len(self.blocks)) if b not in self.cells and b not in self.levels]
-        rows = columns.T.copy() if any(not self.blocks[b].unit for b in rest) else columns.T
+        by_pair = {
+            key: [np.bincount(self.sums.slots[key], column, minlength=len(pairs[key].indices)) for column in columns]
+            for key in {key for key, _ in self.cells.values()}
+        }
         grams, Zxy = [], []
         for b, block in enumerate(self.blocks):
             if b in self.cells:
                 key, levels = self.cells[b]
                 counted = [pairs[key].data[:, 0, 0], *by_pair[key]]
-                summed = [np.bincount(levels, each, minlength=block.n_levels) for each in counted]
-                gram, own = summed[0][:, None, None], np.stack(summed[1:], axis=1)[:, None, :]
+                gram, own = _counted(levels, counted, block.n_levels)
+            elif block.unit:
+                gram, own = _counted(block.codes, [weights, *columns], block.n_levels)
             elif b in self.levels:
                 gram, own = self.levels[b].products(weights)
             else:
-                gram, own = self.sums.gram(b, weights), self.sums.columns_of(b, rows)
+                gram, own = self.sums.gram(b, weights), self.sums.columns_of(b, columns.T)
             grams.append(gram)
             Zxy.append(own)
         return Weighted(tuple(grams), pairs, tuple(Zxy), columns @ self.columns.T, scaled)
-
-    def _sums_of_pairs(self, key: Key, columns: np.ndarray, count: int) -> list[np.ndarray]:
-        return [np.bincount(self.sums.slots[key], column, minlength=count) for column in columns]
 
 
 def known_columns(problem: Problem, kept: int) -> KnownColumns:
@@ -86,6 +85,12 @@ def known_columns(problem: Problem, kept: int) -> KnownColumns:
     if found is None:
         found = problem.__dict__["_known_columns"] = KnownColumns(problem, kept)
     return found
+
+
+def _counted(codes: np.ndarray, values: list[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the first of the `values` by code, (count, 1, 1), and the others, (count, 1, r)."""
+    first, *others = (np.bincount(codes, each, minlength=count) for each in values)
+    return first[:, None, None], np.stack(others, axis=1)[:, None, :]
 
 
 def _length(block: Block) -> int:
