@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,13 +31,18 @@ def dense(
     *,
     reml: bool,
     weights: np.ndarray | None = None,
+    R: np.ndarray | None = None,
 ) -> Dense:
-    """y ~ N(X beta, sigma2 (W^-1 + Z Lambda Lambda'Z')) for an X of full column rank; theta in lme4's order."""
+    """y ~ N(X beta, sigma2 (W^-1/2 R W^-1/2 + Z Lambda Lambda'Z')), R = I if None, for an X of full column rank.
+
+    Theta is in lme4's order.
+    """
     (n, p), terms = X.shape, sorted(terms, key=lambda t: -t.n_levels)
-    Z = np.hstack([one_hot(term) for term in terms])
+    Z = np.hstack([np.empty((n, 0)), *(one_hot(term) for term in terms)])
     lams = triangles(terms, theta)
-    G = block_diag(*(np.kron(related(t), lam @ lam.T) for t, lam in zip(terms, lams, strict=True)))
-    V = Z @ G @ Z.T + np.diag(np.ones(n) if weights is None else 1.0 / weights)
+    G = block_diag(np.empty((0, 0)), *(np.kron(related(t), lam @ lam.T) for t, lam in zip(terms, lams, strict=True)))
+    root = np.ones(n) if weights is None else np.sqrt(weights)
+    V = Z @ G @ Z.T + (np.eye(n) if R is None else R) / np.outer(root, root)
     Vinv = np.linalg.inv(V)
     information = X.T @ Vinv @ X
     beta = np.linalg.solve(information, X.T @ Vinv @ y)
@@ -46,7 +51,8 @@ def dense(
     sigma2 = residual @ Vinv @ residual / df
     log_dets = np.linalg.slogdet(V)[1] + (np.linalg.slogdet(information)[1] if reml else 0.0)
     b, cov = G @ Z.T @ Vinv @ residual, sigma2 * (G - G @ Z.T @ Vinv @ Z @ G)
-    places = np.split(np.arange(len(b)), np.cumsum([t.n_levels * t.k for t in terms])[:-1])
+    ends = np.cumsum([t.n_levels * t.k for t in terms], dtype=int)
+    places = np.split(np.arange(len(b)), ends)[:-1]
     places = [place.reshape(t.n_levels, t.k) for place, t in zip(places, terms, strict=True)]
     return Dense(
         criterion=log_dets + df * (1.0 + np.log(2.0 * np.pi * sigma2)),
@@ -56,6 +62,12 @@ def dense(
         modes=[b[place] for place in places],
         cov_modes=[cov[place[:, :, None], place[:, None, :]] for place in places],
     )
+
+
+def slopes(value: Callable[[np.ndarray], float], x: np.ndarray, step: float = 1e-2) -> np.ndarray:
+    """Derivatives of a smooth function at x by central differences, whose error is step^6 and rounding."""
+    ahead = [np.array([value(x + k * h) - value(x - k * h) for h in step * np.eye(len(x))]) for k in (1, 2, 3)]
+    return (45.0 * ahead[0] - 9.0 * ahead[1] + ahead[2]) / (60.0 * step)
 
 
 def one_hot(term: RandomTerm) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from mixedsparse.core.choose.engines import Engines
 from mixedsparse.core.likelihood.laplace.collapse import collapses
 from mixedsparse.core.problem.problem import make_problem
+from mixedsparse.core.problem.whitened import joined_by
 from mixedsparse.data.families import DOMAINS
 from mixedsparse.data.formula.pseudo_codings import write_codings
 from mixedsparse.data.sizes import checked_sizes
@@ -164,6 +165,7 @@ def checked_problem(design: Design) -> Problem:
     """Least-squares problem of a design with rows, once they are known to support the model."""
     sizes = checked_sizes(design)
     problem = make_problem(response_of(design), design.X, design.terms, design.weights)
+    problem = joined_by(problem, None if design.residual is None else design.residual.structure)
     check_estimable(problem, design, sizes)
     return problem
 

@@ -13,6 +13,7 @@ from scipy.linalg import solve_triangular
 from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.problem.whitened import joined_by
 from mixedsparse.fitted.again import fit_again
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
@@ -115,6 +116,7 @@ def _fitted(fitted: Fitted, problem: Problem, reml: bool, start: np.ndarray, wha
     residual, size = fitted.model.residual, 0
     if residual is not None and fitted.fit.residual is not None:
         start, size = np.concatenate([start, fitted.fit.residual]), residual.size
+    problem = joined_by(problem, residual)
     fit = _checked(fit_problem(make_engine(problem), reml, start=start, residual=residual), what)
     return Likelihood(fit.criterion, problem.p + problem.n_covariance + 1 + size)
 

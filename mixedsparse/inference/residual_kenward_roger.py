@@ -17,9 +17,9 @@ import numpy as np
 
 from mixedsparse.core.likelihood.derivatives import times_columns
 from mixedsparse.core.likelihood.residual.family import projected_columns
-from mixedsparse.core.problem.crossproducts import level_sums
 from mixedsparse.core.problem.entries import symmetric
 from mixedsparse.core.problem.slots import covariance_of_rows
+from mixedsparse.core.problem.whitened import white_spread, white_sums
 from mixedsparse.ground.errors import BackendError
 from mixedsparse.inference.residual_moves import JointMoves, joint_covariance, joint_moves
 
@@ -85,10 +85,10 @@ def _moved(moves: JointMoves, direction: np.ndarray) -> np.ndarray:
     data, pls = moves.point.data, moves.pls
     sigmas, own = _directions(moves, direction)
     out = data.at.moved(data.projected(pls), own)
-    for block, sigma, Hx in zip(data.problem.blocks, sigmas, data.problem.related(pls.Hx), strict=True):
-        for slot in block.slots:
-            out = out + np.einsum("ia,iap->ip", slot.z, (sigma @ Hx)[slot.codes])
-    return out
+    if not sigmas:
+        return out
+    effects = [sigma @ Hx for sigma, Hx in zip(sigmas, data.problem.related(pls.Hx), strict=True)]
+    return out + white_spread(data.problem, effects)
 
 
 def _sandwich(moves: JointMoves, direction: np.ndarray) -> np.ndarray:
@@ -96,8 +96,8 @@ def _sandwich(moves: JointMoves, direction: np.ndarray) -> np.ndarray:
     problem, pls = moves.point.data.problem, moves.pls
     D = _moved(moves, direction)
     out, h = D.T @ D, problem.basis.q.T @ D
-    if problem.blocks:
-        ZD = [level_sums(block, D) for block in problem.blocks]
+    if problem.terms:
+        ZD = white_sums(problem, D)
         out = out - times_columns(pls.factor.solve(ZD)[0], ZD)
         h = h - times_columns(projected_columns(problem, pls), ZD)
     return np.asarray(out - h.T @ pls.K @ h)
@@ -106,17 +106,13 @@ def _sandwich(moves: JointMoves, direction: np.ndarray) -> np.ndarray:
 def _expected(moves: JointMoves, fitted: Fitted) -> np.ndarray:
     """Inverse of tr(P V_i P V_j) / 2, from dense matrices of whitened rows."""
     data, pls, n = moves.point.data, moves.pls, fitted.nobs
-    if data.problem.coupled or any(term.codes.ndim == 2 for term in data.problem.terms):
-        raise BackendError(
-            "information='expected' with a residual covariance knows rows of one level and no relationships: use "
-            "information='observed'."
-        )
     if n > _MOST_ROWS:
         raise BackendError(
             f"information='expected' with a residual covariance takes matrices of {n:,} x {n:,} rows, more than "
             f"{_MOST_ROWS:,}: use information='observed', or ddf='satterthwaite'."
         )
     problem = data.problem
+    rows = problem if problem.origin is None else problem.origin
     P = _whitened_inverse(moves)
     white = P @ problem.basis.q
     P = P - white @ pls.K @ white.T
@@ -125,10 +121,12 @@ def _expected(moves: JointMoves, fitted: Fitted) -> np.ndarray:
     for unit in np.eye(int(moves.active.sum())):
         sigmas, own = _directions(moves, unit)
         V = data.at.moved(L, own)
-        for block, sigma, penalty in zip(problem.blocks, sigmas, problem.penalties, strict=True):
-            known = None if penalty is None else penalty.relationship
-            V = V + covariance_of_rows(block.codes, block.z, sigma, known)
-        products.append(P @ V)
+        blocks = zip(rows.blocks, sigmas, problem.penalties, strict=True)
+        effects = sum(
+            covariance_of_rows(block.codes, block.z, sigma, None if penalty is None else penalty.relationship)
+            for block, sigma, penalty in blocks
+        )
+        products.append(P @ (V + data.at.whiten(data.at.whiten(effects).T) if problem.terms else V))
     flat = np.array([product.ravel() for product in products])
     turned = np.array([product.T.ravel() for product in products])
     sums = np.array([float(np.trace(product)) for product in products])
@@ -140,10 +138,6 @@ def _whitened_inverse(moves: JointMoves) -> np.ndarray:
     """L'V_0^-1 L, (n, n): I - Z*CZ*' for whitened Z*."""
     problem, factor = moves.point.data.problem, moves.pls.factor
     eye = np.eye(problem.n)
-    if not problem.blocks:
+    if not problem.terms:
         return eye
-    modes = factor.solve([level_sums(block, eye) for block in problem.blocks])[0]
-    for block, own in zip(problem.blocks, modes, strict=True):
-        for slot in block.slots:
-            eye = eye - np.einsum("ia,iaj->ij", slot.z, own[slot.codes])
-    return eye
+    return eye - white_spread(problem, factor.solve(white_sums(problem, eye))[0])

@@ -12,8 +12,10 @@ from mixedsparse.core.likelihood.hessian import observed_hessian
 from mixedsparse.core.likelihood.residual.criterion import ResidualCriterion
 from mixedsparse.core.likelihood.residual.family import RowFamily
 from mixedsparse.core.problem.problem import make_problem
+from mixedsparse.core.problem.whitened import joined_by
 from mixedsparse.core.residual.dispersion import Dispersion
 from mixedsparse.core.residual.exchangeable import Exchangeable
+from mixedsparse.core.residual.interface import Entries
 from mixedsparse.core.residual.product import Product
 from mixedsparse.core.residual.series import Series
 from mixedsparse.core.residual.templates import (
@@ -24,6 +26,7 @@ from mixedsparse.core.residual.templates import (
 )
 from mixedsparse.core.residual.visits import Visits
 from mixedsparse.ground.errors import NotPositiveDefiniteError
+from tests.oracle import dense, slopes
 
 K = 4
 LABELS = ("a", "b", "c", "d")
@@ -74,16 +77,15 @@ def test_whitening_and_slopes_are_those_of_dense_matrices(name):
     assert np.allclose(at.precision(R), np.eye(n), atol=1e-12)
     assert np.allclose(at.variances(), np.diag(R))
     assert at.logdet == pytest.approx(np.linalg.slogdet(R)[1], abs=1e-11)
-    steps = 1e-5 * np.eye(family.size)
-    slopes = np.array([family.at(phi + h).between(every) - family.at(phi - h).between(every) for h in steps]) / 2e-5
+    turns = slopes(lambda x: family.at(x).between(every), phi)
     a, b = rng.normal(size=(2, n, 3))
-    turned = inverse @ slopes @ inverse
-    assert np.allclose(at.slopes, np.einsum("ab,iba->i", inverse, slopes), atol=1e-7)
-    assert np.allclose(at.forms(a, b), np.einsum("ak,iab,bk->i", a, turned, b), atol=1e-6)
+    turned = inverse @ turns @ inverse
+    assert np.allclose(at.slopes, np.einsum("ab,iba->i", inverse, turns), atol=1e-10)
+    assert np.allclose(at.forms(a, b), np.einsum("ak,iab,bk->i", a, turned, b), atol=1e-9)
     assert np.allclose(at.forms(a, a), np.einsum("ak,iab,bk->i", a, turned, a), atol=1e-6)
     direction = rng.normal(size=family.size)
-    moved = np.linalg.inv(L) @ np.tensordot(direction, slopes, 1) @ inverse @ a
-    assert np.allclose(at.moved(a, direction), moved, atol=1e-7)
+    moved = np.linalg.inv(L) @ np.tensordot(direction, turns, 1) @ inverse @ a
+    assert np.allclose(at.moved(a, direction), moved, atol=1e-10)
     working = np.array([at.moved(a[:, :1], unit)[:, 0] for unit in np.eye(family.size)]).T
     assert np.allclose(at.working(a[:, 0]), working, atol=1e-12)
     innovations = at.innovations(np.eye(n))
@@ -100,57 +102,81 @@ def test_series_keeps_its_digits_where_the_correlation_goes_to_1():
     assert np.allclose(white, (np.diff(x[:, 0]) + e * x[:-1, 0]) / np.sqrt(e * (2.0 - e)), rtol=1e-12)
 
 
-def problem_of(nested, weighted, y, g, rng):
+KINDS = {
+    "none": (),
+    "nested": ("own", "wide"),
+    "crossed": ("item",),
+    "nested and crossed": ("own", "item", "visit"),
+    "roles": ("own", "roles"),
+}
+
+
+def problem_of(kind, weighted, family):
+    """Random effects of the groups of the residuals and of what they are nested in, and of what crosses them."""
+    g, v, rng = rows()
     n = len(g)
+    one, slope = np.ones((n, 1)), np.column_stack([np.ones(n), rng.normal(size=n)])
+    sender = rng.integers(0, 7, n)
+    sides = [np.column_stack([one, 0 * one]), np.column_stack([0 * one, one])]
+    terms = {
+        "own": RandomTerm("g", g, slope),
+        "wide": RandomTerm("wide", g // 3, one),
+        "item": RandomTerm("item", np.unique(rng.integers(0, 9, n), return_inverse=True)[1], slope[:, ::-1]),
+        "visit": RandomTerm("visit", v, one),
+        "roles": RandomTerm("roles", [sender, (sender + rng.integers(0, 7, n)) % 7], sides),
+    }
     X = np.column_stack([np.ones(n), rng.normal(size=n)])
-    terms = []
-    if nested:
-        terms = [
-            RandomTerm("g", g, np.column_stack([np.ones(n), rng.normal(size=n)])),
-            RandomTerm("big", g // 3, np.ones((n, 1))),
-        ]
     weights = rng.uniform(0.5, 2.0, n) if weighted else None
-    return make_problem(y, X, terms, weights), X, terms, np.ones(n) if weights is None else weights
-
-
-def dense_criterion(y, X, terms, weights, R, templates, reml):
-    V = R / np.sqrt(np.outer(weights, weights))
-    for term, lam in zip(terms, templates, strict=True):
-        half = term.z @ lam
-        V = V + np.where(term.codes[:, None] == term.codes, half @ half.T, 0.0)
-    inverse = np.linalg.inv(V)
-    S = X.T @ inverse @ X
-    r = y - X @ np.linalg.solve(S, X.T @ inverse @ y)
-    df = len(y) - X.shape[1] * reml
-    value = np.linalg.slogdet(V)[1] + df * (1.0 + np.log(2.0 * np.pi * (r @ inverse @ r) / df))
-    return value + np.linalg.slogdet(S)[1] * reml
+    problem = make_problem(rng.normal(size=n), X, [terms[name] for name in KINDS[kind]], weights)
+    return joined_by(problem, family), X, weights
 
 
 @every_family
-@pytest.mark.parametrize("reml", [True, False])
-@pytest.mark.parametrize("nested", [True, False])
-@pytest.mark.parametrize("weighted", [True, False])
-def test_criterion_is_the_dense_one_and_its_gradient_that_of_differences(name, reml, nested, weighted):
-    family, (g, _, rng) = FAMILIES[name], rows()
-    y = rng.normal(size=len(g))
-    problem, X, _, weights = problem_of(nested, weighted, y, g, rng)
+@pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weighted", [True, False], ids=["weights", ""])
+def test_criterion_is_the_dense_one_and_its_gradient_that_of_differences(name, reml, kind, weighted):
+    family = FAMILIES[name]
+    problem, X, weights = problem_of(kind, weighted, family)
     criterion = ResidualCriterion(make_engine(problem), reml, RowFamily(problem, family), None)
-    m = problem.n_theta
+    rng, m = np.random.default_rng(7), problem.n_theta
     x = np.concatenate([problem.layout.to_block @ (0.6 * rng.normal(size=m)), 0.3 * rng.normal(size=family.size)])
     point = criterion.evaluate(x)
-    R = family.at(x[m:]).between(np.arange(len(g)))
-    templates = problem.theta_layout.templates(problem.from_block @ x[:m])
-    wanted = dense_criterion(y, X, problem.terms, weights, R, templates, reml)
-    assert point.criterion == pytest.approx(wanted, abs=1e-10 * abs(wanted))
+    R = family.at(x[m:]).between(np.arange(problem.n))
+    y = problem.columns[:, -1] / (1.0 if weights is None else np.sqrt(weights)) + X @ [1.0, -2.0]
+    want = dense(y, X, problem.terms, problem.from_block @ x[:m], reml=reml, weights=weights, R=R)
+    assert point.criterion == pytest.approx(want.criterion, rel=1e-10)
+    assert point.pwrss / problem.degrees(reml) == pytest.approx(want.sigma2, rel=1e-10)
     gradient = criterion.differentiate(point, exact=False).gradient
-    assert np.allclose(criterion.gradient(criterion.evaluate(x)), gradient, atol=1e-10)
+    assert np.allclose(criterion.gradient(criterion.evaluate(x)), gradient, rtol=1e-12, atol=1e-12)
+    seen = slopes(lambda at: criterion.evaluate(at).criterion, x, 1e-3)
+    assert np.allclose(gradient, seen, rtol=1e-7, atol=1e-7)
 
-    def value(at):
-        return criterion.evaluate(at).criterion
 
-    steps = 1e-3 * np.eye(len(x))
-    seen = [(8 * (value(x + h) - value(x - h)) - (value(x + 2 * h) - value(x - 2 * h))) / 0.012 for h in steps]
-    assert np.allclose(gradient, seen, atol=1e-7 * max(1.0, np.abs(gradient).max()))
+def test_crossed_criterion_keeps_its_digits_where_the_correlation_goes_to_1():
+    family = FAMILIES["ar1"]
+    problem, _, _ = problem_of("nested and crossed", True, family)
+    criterion = ResidualCriterion(make_engine(problem), True, RowFamily(problem, family), None)
+    x = np.append(0.5 * np.ones(problem.n_theta), np.arctanh(1.0 - 1e-6))
+    found = criterion.gradient(criterion.evaluate(x))
+    seen = slopes(lambda at: criterion.evaluate(at).criterion, x, 1e-3)
+    assert np.allclose(found, seen, rtol=1e-7, atol=1e-5)
+
+
+@every_family
+def test_entries_of_the_inverse_and_of_its_slopes_are_those_of_dense_matrices(name):
+    family, rng = FAMILIES[name], np.random.default_rng(2)
+    at, n = family.at(0.4 * rng.normal(size=family.size)), len(rows()[0])
+    first, second = family.joined
+    inverse = np.linalg.inv(at.between(np.arange(n)))
+    found = np.diag(at.inverse().diagonal)
+    found[first, second] = found[second, first] = at.inverse().pairs
+    assert np.allclose(found, inverse, atol=1e-12)
+    root = rng.normal(size=(n, n))
+    W = root @ root.T
+    # tr(R^-1 R_i R^-1 W) by the columns of a root of W.
+    want = at.forms(root, root)
+    assert np.allclose(at.turned(Entries(np.diagonal(W), W[first, second])), want, rtol=1e-11)
 
 
 def test_average_information_is_the_hessian_where_strata_are_balanced():

@@ -130,7 +130,7 @@ RECORDS: Mapping[str, Record] = {
         Problem,
         "n terms order basis layout grams pairs Zxy xy sum_log_weights root_weights origin",
         build=_problem,
-        rebuilt=("theta_layout", "whitener"),
+        rebuilt=("theta_layout", "whitener", "correlated"),
     ),
     # The fit.
     "derivatives": record(Derivatives, "gradient hessian kind known"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.storage.record import Fields, Record, record
 from mixedsparse.core.problem.edits import with_residual
+from mixedsparse.core.problem.whitened import joined_by
 from mixedsparse.core.residual.dispersion import Dispersion
 from mixedsparse.core.residual.exchangeable import Exchangeable
 from mixedsparse.core.residual.product import Product
@@ -57,4 +58,4 @@ def whitened_again(design: Design, problem: Problem, fit: Any) -> Problem:
     if design.residual is None or problem.origin is None or getattr(fit, "residual", None) is None:
         return problem
     structure = design.residual.structure
-    return with_residual(problem.origin, structure, structure.at(fit.residual))
+    return with_residual(joined_by(problem.origin, structure), structure, structure.at(fit.residual))

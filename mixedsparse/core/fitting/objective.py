@@ -170,12 +170,14 @@ class CriterionObjective:
             return None
         if stop is Stop.CONVERGED and self.engine.writes_projection:
             return replace(at, derivatives=self.criterion.differentiate(at.at, exact=True))
-        if stop is None and self.nfev - self.mended >= _ASTRAY and len(at.theta) <= _FEW:
-            return self._differenced(at)
+        if stop is None and self.nfev - self.mended >= _ASTRAY:
+            return self.differenced(at)
         return None
 
-    def _differenced(self, at: Place) -> Place | None:
-        """Learn all that the Hessian lacks from differences of the gradient; None where they are not finite."""
+    def differenced(self, at: Place) -> Place | None:
+        """Learn what the Hessian lacks from differences of the gradient; None where these are too many, or infinite."""
+        if len(at.theta) > _FEW:
+            return None
 
         def gradient(theta: np.ndarray) -> np.ndarray:
             return self.criterion.differentiate(self.evaluate(theta), exact=False).gradient

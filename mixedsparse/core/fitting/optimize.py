@@ -160,6 +160,9 @@ def _newton(
     place, step, stop = minimise(objective, objective.place(*start), max_evals, interruptible=interruptible)
     if objective.family is not None and stop is Stop.CONVERGED:
         place, step = _polished(objective, place, step)
+        if step.lowest <= 0.0 and (known := objective.differenced(place)) is not None:
+            # What secants of such small steps have learnt may be rounding; where it is not, the way leads on.
+            place, step, stop = minimise(objective, known, max_evals, interruptible=interruptible)
     return _End(place.theta, place.at, place.derivatives, step, stop, objective.criterion)
 
 

@@ -11,7 +11,7 @@ triangle, so a slope measured in millions needs no care anywhere else.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,9 +20,10 @@ from mixedsparse.core.problem.relationship import same_relationship
 from mixedsparse.core.problem.slots import per_slot
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout
 from mixedsparse.core.problem.whitening import whiten
+from mixedsparse.core.residual.interface import ResidualAt
 from mixedsparse.core.structures.unstructured import semidefinite_root
 
-__all__ = ["Block", "BlockLayout", "effect_major", "make_blocks", "make_layout"]
+__all__ = ["Block", "BlockLayout", "effect_major", "make_blocks", "make_layout", "white_blocks"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,6 +188,16 @@ def make_blocks(
         unit = z.ndim == 2 and z.shape[1] == 1 and bool((z == 1.0).all())
         blocks.append(Block(term.codes, z, term.n_levels, unit))
     return blocks, make_layout(terms, owner, transforms)
+
+
+def white_blocks(blocks: Sequence[Block], at: ResidualAt) -> list[Block]:
+    """Blocks with rows whitened by residuals R, one multiplication for all."""
+    if not len(blocks):
+        return []
+    flat = [block.z.reshape(len(block.z), -1) for block in blocks]
+    stops = np.cumsum([z.shape[1] for z in flat])[:-1]
+    pieces = np.split(at.whiten(np.hstack(flat)), stops, axis=1)
+    return [replace(b, z=z.reshape(b.z.shape), unit=False) for b, z in zip(blocks, pieces, strict=True)]
 
 
 def make_layout(terms: Sequence[RandomTerm], owner: Sequence[int], whiten: Sequence[np.ndarray]) -> BlockLayout:

@@ -25,6 +25,7 @@ __all__ = [
     "self_pairs",
     "sorted_pairs",
     "stable_order",
+    "with_places",
 ]
 
 # A table of all pairs of levels is used while it has at most this many cells per observation.
@@ -210,6 +211,13 @@ def _sum_of_blocks(rows: np.ndarray, columns: np.ndarray, data: np.ndarray, n_ro
     np.add.at(summed, slot, data)
     rows, columns = np.divmod(place, n_columns)
     return Pairs(np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))]), columns, summed, n_columns)
+
+
+def with_places(old: Pairs, rows: np.ndarray, columns: np.ndarray) -> Pairs:
+    """Return `old` with places for the pairs of levels (rows[i], columns[i]) too; their blocks are 0."""
+    data = np.concatenate([old.data, np.zeros((len(rows), *old.data.shape[1:]))])
+    rows, columns = np.concatenate([old.rows, rows]), np.concatenate([old.indices, columns])
+    return _sum_of_blocks(rows, columns, data, len(old.indptr) - 1, old.n_columns)
 
 
 def refilled(old: Pairs, s: Block, t: Block, slots: np.ndarray) -> Pairs:

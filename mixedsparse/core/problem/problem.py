@@ -10,7 +10,8 @@ import numpy as np
 from scipy.linalg import lapack
 
 from mixedsparse.core.problem.absent_rows import are_here
-from mixedsparse.core.problem.blocks import Block, BlockLayout, make_blocks
+from mixedsparse.core.problem.blocks import Block, BlockLayout, make_blocks, white_blocks
+from mixedsparse.core.problem.correlated_rows import CorrelatedRows
 from mixedsparse.core.problem.crossproducts import Pairs, cross_pairs, level_products, self_pairs
 from mixedsparse.core.problem.fixed import FixedBasis, make_basis
 from mixedsparse.core.problem.penalty import Penalty, joined_levels, penalty_of
@@ -38,7 +39,7 @@ class Problem:
         Diagonal blocks of Z'Z.
     pairs : dict (s, t) -> Pairs, s <= t
         Off-diagonal blocks of Z'Z. Keys (t, t) are there where levels of one block meet, in a row with several slots or
-        by a known relationship: pairs of levels, the first before the second.
+        by a known relationship, or in a group of correlated rows: pairs of levels, the first before the second.
     Zxy : tuple of ndarray (levels, K, p + 1)
         Z'[Q r].
     xy : ndarray, shape (p + 1, p + 1)
@@ -51,6 +52,8 @@ class Problem:
         Of a problem with other weights: the one at whose weights whitening and Q were made; see `edits`.
     whitener : ResidualAt or None
         Of a problem with residuals that are correlated: what the rows of `origin` were whitened by; see `whitened`.
+    correlated : CorrelatedRows or None
+        Makes the blocks of Z'R^-1 Z whose levels share groups of correlated rows: whitened, these rows have no level.
     """
 
     n: int
@@ -67,6 +70,7 @@ class Problem:
     root_weights: np.ndarray | None = field(repr=False, default=None)
     origin: Problem | None = field(repr=False, default=None)
     whitener: ResidualAt | None = field(repr=False, default=None)
+    correlated: CorrelatedRows | None = field(repr=False, default=None)
 
     @cached_property
     def coupled(self) -> frozenset[int]:
@@ -148,6 +152,7 @@ class Problem:
         if self.origin is None:
             return make_blocks(self.terms, self.root_weights, self.n)[0]
         if self.whitener is not None:
+            assert self.correlated is None, "whitened rows have no level of their own"
             return white_blocks(self.origin.blocks, self.whitener)
         change = root_change(self)
         return [replace(b, z=b.z * _beside(change, b.z), unit=False) for b in self.origin.blocks]
@@ -245,16 +250,6 @@ def _make_problem(
         sum_log_weights=0.0 if weights is None else float(np.log(weights).sum()),
         root_weights=root_weights,
     )
-
-
-def white_blocks(blocks: Sequence[Block], at: ResidualAt) -> list[Block]:
-    """Blocks with rows whitened by residuals R, one multiplication for all."""
-    if not len(blocks):
-        return []
-    flat = [block.z.reshape(len(block.z), -1) for block in blocks]
-    stops = np.cumsum([z.shape[1] for z in flat])[:-1]
-    pieces = np.split(at.whiten(np.hstack(flat)), stops, axis=1)
-    return [replace(b, z=z.reshape(b.z.shape), unit=False) for b, z in zip(blocks, pieces, strict=True)]
 
 
 def _beside(factors: np.ndarray, z: np.ndarray) -> np.ndarray:

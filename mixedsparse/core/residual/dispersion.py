@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mixedsparse.core.residual.interface import Centred, Quantity
+from mixedsparse.core.residual.interface import Centred, Entries, Quantity
 
 __all__ = ["Dispersion"]
 
@@ -42,6 +42,11 @@ class Dispersion:
     def size(self) -> int:
         """Number of covariates."""
         return self.W.shape[1]
+
+    @property
+    def joined(self) -> tuple[np.ndarray, np.ndarray]:
+        """None; see `Residual.joined`."""
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
 
     @cached_property
     def is_continuous(self) -> bool:
@@ -125,6 +130,14 @@ class _At:
     def working(self, e: np.ndarray) -> np.ndarray:
         """See `ResidualAt.working`."""
         return self.family.W * (e / self.deviations)[:, None]
+
+    def inverse(self) -> Entries:
+        """See `ResidualAt.inverse`."""
+        return Entries(1.0 / self.variances(), np.empty(0))
+
+    def turned(self, entries: Entries) -> np.ndarray:
+        """See `ResidualAt.turned`."""
+        return np.asarray((entries.diagonal / self.variances()) @ self.family.W)
 
     def variances(self) -> np.ndarray:
         """See `ResidualAt.variances`."""

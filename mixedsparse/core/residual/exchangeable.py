@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from mixedsparse.core.residual.grouped import Grouped
-from mixedsparse.core.residual.interface import Quantity
+from mixedsparse.core.residual.interface import Entries, Quantity
 
 __all__ = ["Exchangeable"]
 
@@ -37,6 +37,11 @@ class Exchangeable:
         self.groups, self.name = groups, name
         self.grouped = Grouped(groups)
         self.low = -1.0 / max(int(self.grouped.counts.max()) - 1, 1)
+
+    @cached_property
+    def joined(self) -> tuple[np.ndarray, np.ndarray]:
+        """All pairs within groups; see `Residual.joined`."""
+        return self.grouped.pairs()
 
     def at(self, phi: np.ndarray) -> _At:
         """See `Residual.at`."""
@@ -123,6 +128,22 @@ class _At:
     def working(self, e: np.ndarray) -> np.ndarray:
         """See `ResidualAt.working`."""
         return self.moved(e[:, None], np.ones(1))
+
+    def inverse(self) -> Entries:
+        """See `ResidualAt.inverse`."""
+        return self._entries(1.0 / self.within, 1.0 / self.means)
+
+    def turned(self, entries: Entries) -> np.ndarray:
+        """See `ResidualAt.turned`."""
+        m = self.family.grouped.counts
+        own = self._entries(-self.slope / self.within**2, self.slope * (m - 1) / self.means**2)
+        return np.array([own.diagonal @ entries.diagonal + 2.0 * (own.pairs @ entries.pairs)])
+
+    def _entries(self, within: float, means: np.ndarray) -> Entries:
+        """Entries of the matrix that `_scaled` multiplies by."""
+        groups = self.family.groups
+        shared = (means - within) / self.family.grouped.counts
+        return Entries(within + shared[groups], shared[groups[self.family.joined[0]]])
 
     def variances(self) -> np.ndarray:
         """See `ResidualAt.variances`."""

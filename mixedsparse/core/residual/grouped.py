@@ -35,6 +35,14 @@ class Grouped:
         """Rows (n, ...) in the order of the data again."""
         return rows if self.is_sorted else rows[self.back]
 
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """All pairs of rows of one group, (pairs,) twice, the first of each before the second in this order."""
+        place = np.arange(len(self.order))
+        before = place - np.repeat(self.starts, self.counts)
+        second = np.repeat(place, before)
+        first = np.arange(len(second)) - np.repeat(np.cumsum(before) - before, before) + (second - before[second])
+        return self.order[first], self.order[second]
+
     def sums(self, columns: np.ndarray) -> np.ndarray:
         """Sum columns (n, r) over each group, (groups, r)."""
         return np.asarray(np.add.reduceat(self.sorted(columns), self.starts, axis=0))

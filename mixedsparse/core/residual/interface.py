@@ -8,17 +8,18 @@ With R = L L', all that an engine needs is the data whitened, L^-1 [Z X y], and 
 
     R_i = dR / dphi_i
 
-do between rows: no structure knows of random effects.
+do between rows: no structure knows of random effects. Where a random effect has several levels within a group of
+correlated rows, whitening mixes them, and R^-1 itself is needed: its entries at the pairs of rows that it may join.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-__all__ = ["Centred", "Quantity", "Residual", "ResidualAt"]
+__all__ = ["Centred", "Entries", "Quantity", "Residual", "ResidualAt"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,13 @@ class Quantity:
     kind: str
     label: str
     value: float
+
+
+class Entries(NamedTuple):
+    """Entries of a symmetric matrix (n, n): on its diagonal (n,), and at pairs of rows (pairs,)."""
+
+    diagonal: np.ndarray
+    pairs: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +115,14 @@ class ResidualAt(Protocol):
         """L^-1 R_i R^-1 e, (n, size), for one vector (n,): Gilmour, Thompson & Cullis's working vectors, whitened."""
         ...
 
+    def inverse(self) -> Entries:
+        """R^-1 on its diagonal and at `Residual.joined`."""
+        ...
+
+    def turned(self, entries: Entries) -> np.ndarray:
+        """tr(R^-1 R_i R^-1 W), (size,), for the entries of a symmetric W on the same places."""
+        ...
+
     def variances(self) -> np.ndarray:
         """Diagonal of R, (n,)."""
         ...
@@ -131,6 +147,11 @@ class Residual(Protocol):
     @property
     def groups(self) -> np.ndarray | None:
         """Numbers (n,) of the groups within which residuals are correlated; None where no two rows are."""
+        ...
+
+    @property
+    def joined(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (pairs,), twice: the pairs between which R^-1 may have an entry at some phi, each once."""
         ...
 
     def at(self, phi: np.ndarray) -> ResidualAt:

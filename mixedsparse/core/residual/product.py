@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from mixedsparse.core.residual.dispersion import Dispersion
-from mixedsparse.core.residual.interface import Centred, Quantity, Residual
+from mixedsparse.core.residual.interface import Centred, Entries, Quantity, Residual
 
 __all__ = ["Product"]
 
@@ -33,6 +33,11 @@ class Product:
     def groups(self) -> np.ndarray | None:
         """See `Residual.groups`."""
         return self.inner.groups
+
+    @property
+    def joined(self) -> tuple[np.ndarray, np.ndarray]:
+        """See `Residual.joined`."""
+        return self.inner.joined
 
     def at(self, phi: np.ndarray) -> _At:
         """See `Residual.at`."""
@@ -115,6 +120,24 @@ class _At:
         units = np.eye(self.family.size)[: self.own]
         own = [self.moved(e[:, None], unit) for unit in units]
         return np.column_stack([*own, self.inner.working(self.spread.whiten(e[:, None])[:, 0])])
+
+    def _scaled(self, entries: Entries) -> Entries:
+        """D^-1/2 from both sides."""
+        size = self.spread.deviations
+        first, second = self.family.joined
+        return Entries(entries.diagonal / size**2, entries.pairs / (size[first] * size[second]))
+
+    def inverse(self) -> Entries:
+        """See `ResidualAt.inverse`."""
+        return self._scaled(self.inner.inverse())
+
+    def turned(self, entries: Entries) -> np.ndarray:
+        """See `ResidualAt.turned`; half of R^-1 W_i + W_i R^-1 for a parameter of D."""
+        W, (first, second) = self.family.spread.W, self.family.joined
+        scaled, own = self._scaled(entries), self.inner.inverse()
+        pairs = own.pairs * scaled.pairs
+        total = (own.diagonal * scaled.diagonal) @ W + pairs @ W[first] + pairs @ W[second]
+        return np.concatenate([total, self.inner.turned(scaled)])
 
     def variances(self) -> np.ndarray:
         """See `ResidualAt.variances`."""

@@ -10,11 +10,13 @@ The numerator is taken as (x_t - x_p) + (1 - r) x_p: it keeps its digits as rho 
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from scipy.linalg import solve_banded
 
 from mixedsparse.core.residual.grouped import Grouped
-from mixedsparse.core.residual.interface import Quantity
+from mixedsparse.core.residual.interface import Entries, Quantity
 
 __all__ = ["Series"]
 
@@ -48,6 +50,12 @@ class Series:
         self.gaps = np.where(self.first, np.inf, gaps)
         later = self.gaps[~self.first]
         self.unit = float(later.mean()) if continuous and len(later) else 1.0
+
+    @cached_property
+    def joined(self) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbours in time; see `Residual.joined`."""
+        later = np.flatnonzero(~self.first)
+        return self.grouped.order[later - 1], self.grouped.order[later]
 
     def at(self, phi: np.ndarray) -> _At:
         """See `Residual.at`."""
@@ -170,6 +178,20 @@ class _At:
     def working(self, e: np.ndarray) -> np.ndarray:
         """See `ResidualAt.working`."""
         return self.moved(e[:, None], np.ones(1))
+
+    def inverse(self) -> Entries:
+        """See `ResidualAt.inverse`; a row adds (x_t - r x_p)^2 / (1 - r^2) to x'R^-1 x."""
+        diagonal = 1.0 / self.left
+        diagonal[:-1] += (self.r**2 / self.left)[1:]
+        return Entries(self.family.grouped.unsorted(diagonal), -(self.r / self.left)[~self.family.first])
+
+    def turned(self, entries: Entries) -> np.ndarray:
+        """See `ResidualAt.turned`; in differences (W_tt - 2 W_tp + W_pp), which keep their digits."""
+        later = np.flatnonzero(~self.family.first)
+        own = self.family.grouped.sorted(entries.diagonal)
+        r, slope, left = self.r[later], self.slope[later], self.left[later]
+        apart = own[later] - 2.0 * entries.pairs + own[later - 1]
+        return np.array([2.0 * float((slope / (1.0 + r) ** 2 * entries.pairs - r * slope / left**2 * apart).sum())])
 
     def variances(self) -> np.ndarray:
         """See `ResidualAt.variances`."""

@@ -6,13 +6,14 @@ is a sum of (m, m) matrices, added up to one (k, k) matrix over all patterns of 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
 
 from mixedsparse.core.residual.grouped import Grouped
-from mixedsparse.core.residual.interface import Quantity
+from mixedsparse.core.residual.interface import Entries, Quantity
 from mixedsparse.core.residual.templates import Template, slopes_of
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
@@ -50,6 +51,16 @@ class Visits:
     def size(self) -> int:
         """See `Residual.size`."""
         return self.template.size
+
+    @cached_property
+    def joined(self) -> tuple[np.ndarray, np.ndarray]:
+        """All pairs within groups, pattern by pattern; see `Residual.joined`."""
+        first, second = [np.empty(0, dtype=np.intp)], [np.empty(0, dtype=np.intp)]
+        for pattern in self.patterns:
+            one, other = np.triu_indices(len(pattern.visits), 1)
+            first.append(pattern.rows[:, one].ravel())
+            second.append(pattern.rows[:, other].ravel())
+        return np.concatenate(first), np.concatenate(second)
 
     def at(self, phi: np.ndarray) -> _At:
         """See `Residual.at`."""
@@ -170,6 +181,27 @@ class _At:
             turns = inverse @ self.turns[:, pattern.visits[:, None], pattern.visits]
             out[pattern.rows] = (turns @ precise).transpose(2, 1, 0)
         return out
+
+    def inverse(self) -> Entries:
+        """See `ResidualAt.inverse`."""
+        diagonal, pairs = np.empty(len(self.family.groups)), [np.empty(0)]
+        for pattern, inverse in zip(self.family.patterns, self.inverses, strict=True):
+            precision = inverse.T @ inverse
+            diagonal[pattern.rows] = np.diagonal(precision)
+            pairs.append(np.tile(precision[np.triu_indices(len(precision), 1)], len(pattern.rows)))
+        return Entries(diagonal, np.concatenate(pairs))
+
+    def turned(self, entries: Entries) -> np.ndarray:
+        """See `ResidualAt.turned`."""
+        total, start = np.zeros_like(self.R), 0
+        for pattern, inverse in zip(self.family.patterns, self.inverses, strict=True):
+            m, precision = len(pattern.visits), inverse.T @ inverse
+            W, stop = np.zeros((m, m)), start + len(pattern.rows) * (m * (m - 1) // 2)
+            W[np.triu_indices(m, 1)] = entries.pairs[start:stop].reshape(len(pattern.rows), -1).sum(axis=0)
+            W += W.T + np.diag(entries.diagonal[pattern.rows].sum(axis=0))
+            total[np.ix_(pattern.visits, pattern.visits)] += precision @ W @ precision
+            start = stop
+        return np.tensordot(self.turns, total, axes=2)
 
     def variances(self) -> np.ndarray:
         """See `ResidualAt.variances`."""

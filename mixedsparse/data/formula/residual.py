@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from mixedsparse.core.choose.memory import check_memory
+from mixedsparse.core.problem.correlated_rows import crosses
 from mixedsparse.core.problem.terms import RandomTerm
-from mixedsparse.core.problem.whitened import crossing_terms
 from mixedsparse.core.residual.dispersion import Dispersion
 from mixedsparse.core.residual.interface import Residual
 from mixedsparse.core.residual.product import Product
+from mixedsparse.core.residual.series import Series
 from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.coded import code_sides
 from mixedsparse.data.formula.columns import Columns
@@ -31,6 +33,8 @@ __all__ = ["ResidualRequest", "ResidualSide", "request_of"]
 _MOST_STRATA = 60
 # Share of its length that a covariate of the dispersion keeps beyond the constant and those before it.
 _NEW = 1e-7
+# What a pair of correlated rows takes where terms cross their groups: itself, and each product of two effects.
+_BYTES_OF_PAIR, _BYTES_OF_PRODUCT = 60.0, 12.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,22 +245,26 @@ def _check_terms(
     terms: Sequence[RandomTerm],
     group: str,
 ) -> None:
-    """Refuse terms that cross the groups of the residuals, and those that the residual covariance contains."""
-    crossing = crossing_terms(terms, groups)
-    if crossing:
-        names = " and ".join(map(repr, crossing))
-        raise DataError(
-            f"residual={text.text!r} correlates rows of one {group} that are in several levels of {names}, and such "
-            f"correlations go together with random effects of {group} and of what it is nested in only. Leave out "
-            f"residual=, or the terms on {names}; variances by dispersion= go with all terms."
-        )
+    """Refuse terms that the residual covariance contains, and more pairs of rows than there is memory for."""
+    crossing = 0
     for term in terms:
+        if crosses(term.codes, groups):
+            crossing += term.k
+            continue
         same = len(np.unique(term.codes)) == int(groups.max()) + 1
         if same and _contains(text, term.z, order):
             raise FormulaError(
                 f"The residual covariance {text.text!r} contains the term ({' + '.join(term.columns)} | {term.group}): "
                 "no data tell them apart. Leave out the term, or residual=."
             )
+    if crossing and not isinstance(structure, Series):
+        sizes = np.bincount(groups).astype(float)
+        pairs = float((sizes * (sizes - 1.0)).sum())
+        check_memory(
+            pairs * (_BYTES_OF_PAIR + _BYTES_OF_PRODUCT * crossing**2),
+            f"residual={text.text!r} beside terms that cross {group}, for {pairs / 2.0:,.0f} pairs of rows,",
+            f"use a random effect of {group} in its place, or groups of fewer rows",
+        )
 
 
 def _contains(text: ResidualText, z: np.ndarray, order: Order | None) -> bool:

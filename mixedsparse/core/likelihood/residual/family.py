@@ -20,9 +20,10 @@ import numpy as np
 
 from mixedsparse.core.likelihood.interface import Pattern
 from mixedsparse.core.likelihood.pls import Pls
-from mixedsparse.core.problem.crossproducts import level_sums
+from mixedsparse.core.problem.crossproducts import row_slots
 from mixedsparse.core.problem.edits import with_residual
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.whitened import white_sums
 from mixedsparse.core.residual.interface import Residual, ResidualAt
 
 __all__ = ["Family", "FamilyAt", "RowFamily", "WorkingProducts", "projected_columns"]
@@ -122,22 +123,29 @@ class _RowsAt:
         return with_residual(self.family.origin, self.family.residual, self.at)
 
     def traces(self, C: Pattern) -> np.ndarray:
-        """See `FamilyAt.traces`; the rows of a group share their levels, so that C is one matrix for all of them."""
+        """See `FamilyAt.traces`; C is one matrix for all rows of a group where these share their levels."""
         origin, (diagonal, pairs) = self.family.origin, C
-        blocks = origin.blocks
-        if not blocks:
+        if not origin.blocks:
             return np.zeros(self.family.residual.size)
         if self.family.residual.groups is None:
             own = origin.row_sums.forms(diagonal, pairs)[:, None]
             return self.at.forms(own, np.ones_like(own))
-        left = [np.einsum("ia,iac->ic", b.z, own[b.codes]) for b, own in zip(blocks, diagonal, strict=True)]
-        for (s, t), own in pairs.items():
-            if s == t:
-                continue  # the rows of a group are in one level of each term
-            between = own[origin.slots[s, t]]
-            left[s] = left[s] + np.einsum("ic,iac->ia", blocks[t].z, between)
-            left[t] = left[t] + np.einsum("ia,iac->ic", blocks[s].z, between)
-        return self.at.forms(np.hstack(left), np.hstack([b.z for b in blocks]))
+        correlated = origin.correlated
+        total = np.zeros(self.family.residual.size)
+        if correlated is not None:
+            total = self.at.turned(correlated.entries(diagonal, pairs))
+        mixed = frozenset() if correlated is None else correlated.crossing
+        blocks = {b: block for b, block in enumerate(origin.blocks) if b not in mixed}
+        if not blocks:
+            return total
+        left = {b: np.einsum("ia,iac->ic", block.z, diagonal[b][block.codes]) for b, block in blocks.items()}
+        for key, own in pairs.items():
+            for b, other in (key, key[::-1]):
+                if b != other and b in left:
+                    # Where the other block is crossing, only one of the two halves is made this way.
+                    left[b] = left[b] + (2.0 if other in mixed else 1.0) * _beside(origin, key, own, b)
+        right = np.hstack([block.z for block in blocks.values()])
+        return total + self.at.forms(np.hstack([left[b] for b in blocks]), right)
 
     def forms(self, pls: Pls) -> tuple[np.ndarray, np.ndarray]:
         """See `FamilyAt.forms`."""
@@ -163,7 +171,21 @@ class _RowsAt:
         """See `FamilyAt.working`."""
         f = self.at.working(self.residual(pls))
         problem = self.problem
-        return WorkingProducts(f.T @ f, [level_sums(b, f) for b in problem.blocks], problem.basis.q.T @ f)
+        return WorkingProducts(f.T @ f, white_sums(problem, f), problem.basis.q.T @ f)
+
+
+def _beside(problem: Problem, key: tuple[int, int], own: np.ndarray, b: int) -> np.ndarray:
+    """C z of the other block of `key`, (n, K) for each row's level of block `b`; `own` are the blocks of C."""
+    formula = "ic,iac->ia" if b == key[0] else "ia,iac->ic"
+    other = problem.blocks[key[1] if b == key[0] else key[0]]
+    if key in problem.slots:
+        return np.asarray(np.einsum(formula, other.z, own[problem.slots[key]]))
+    out = np.zeros((problem.n, problem.blocks[b].width))
+    for slot in other.slots:
+        codes = (problem.blocks[b].codes, slot.codes)
+        places = row_slots(problem.pairs[key], *(codes if b == key[0] else codes[::-1]))
+        out += np.einsum(formula, slot.z, own[places])
+    return out
 
 
 def projected_columns(problem: Problem, pls: Pls) -> Vectors:
