@@ -8,6 +8,7 @@ import numpy as np
 
 from mixedsparse.core.engines.criteria import make_criterion, make_orthogonal
 from mixedsparse.core.fitting.lacking import CLOSE, lacking
+from mixedsparse.core.fitting.reordered import reordered_step
 from mixedsparse.core.likelihood.charted import ChartedCriterion
 from mixedsparse.core.likelihood.criterion import Criterion, Evaluated
 from mixedsparse.core.likelihood.derivatives import Derivatives
@@ -33,6 +34,8 @@ _LARGEST_NOISE = 1e-6
 _WILD_STEPS = 2
 # Evaluations after which average information has led astray, and parameters up to which gradients are differenced then.
 _ASTRAY, _FEW = 60, 30
+# Evaluations from which on steps are taken with the effects in the order that suits them: short searches need none.
+_PATIENT = 6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,6 +128,10 @@ class CriterionObjective:
         """See `Objective.step`."""
         hessian = at.derivatives.hessian
         assert hessian is not None
+        if self.bounded is None and self.family is None and self.nfev >= _PATIENT:
+            reordered = reordered_step(self.engine.problem.layout, at.theta, at.derivatives, radius)
+            if reordered is not None:
+                return reordered
         quadratic = at.theta, at.derivatives.gradient, hessian + at.missing, radius
         if self.bounded is None:
             return relative_step(self.layout, *quadratic)

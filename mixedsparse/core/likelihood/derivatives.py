@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,9 +31,25 @@ from mixedsparse.core.likelihood.traces import contract, scaled_trace_products, 
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.entries import bend, jacobian, times_units
 
-__all__ = ["Derivatives", "Information", "differentiate", "in_theta", "information", "right_divide", "times_columns"]
+__all__ = [
+    "Derivatives",
+    "InEntries",
+    "Information",
+    "differentiate",
+    "in_theta",
+    "information",
+    "right_divide",
+    "times_columns",
+]
 
 Vectors = list[np.ndarray]
+
+
+class InEntries(NamedTuple):
+    """Derivatives in the entries of Sigma: second ones, `curve` (m, m), and G_b (K, K) of each block, `scores`."""
+
+    curve: np.ndarray
+    scores: list[np.ndarray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,12 +66,15 @@ class Derivatives:
         ``"exact"`` or ``"average information"``.
     known : ndarray of bool, shape (m, m), or None
         Entries of the Hessian that are exact; None for none.
+    in_entries : InEntries or None
+        The same in the entries of Sigma; None where these were not formed.
     """
 
     gradient: np.ndarray
     hessian: np.ndarray | None
     kind: str = "average information"
     known: np.ndarray | None = None
+    in_entries: InEntries | None = None
 
     @property
     def finite(self) -> bool:
@@ -163,7 +183,7 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
     rise = tau * layout.gather(rises) * layout.multiplicity
     curve -= rise[:, None] * (rise / df)
     scores = [right_divide(slope, lam) for slope, lam in zip(slopes, pls.lams, strict=True)]
-    return Derivatives(gradient, in_theta(layout, pls.lams, curve, scores), kind, known)
+    return Derivatives(gradient, in_theta(layout, pls.lams, curve, scores), kind, known, InEntries(curve, scores))
 
 
 def in_theta(

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.linalg import blas, lapack
 
 from mixedsparse.core.likelihood.criterion import ENOUGH
-from mixedsparse.core.likelihood.derivatives import Derivatives, in_theta
+from mixedsparse.core.likelihood.derivatives import Derivatives, InEntries, in_theta
 from mixedsparse.core.likelihood.interface import Engine, Written
 from mixedsparse.core.likelihood.pls import Pls, criterion_value, rounding
 from mixedsparse.core.likelihood.traces import contract
@@ -137,7 +137,7 @@ class DenseCriterion:
         curve -= rise[:, None] * (rise / df)
         hessian = in_theta(layout, point.lams, curve, scores)
         kind, known = ("exact", np.ones(hessian.shape, dtype=bool)) if exact else ("average information", None)
-        return Derivatives(2.0 * layout.gather(slopes), hessian, kind, known)
+        return Derivatives(2.0 * layout.gather(slopes), hessian, kind, known, InEntries(curve, scores))
 
     def needs_digits(self, point: DensePoint) -> bool:
         """Whether so many digits are lost at the point that derivatives suffer too."""
