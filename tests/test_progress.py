@@ -129,3 +129,27 @@ def test_a_notebook_is_watched_though_it_is_no_terminal(module, monkeypatch):
     assert progress._somebody_watches() is (module == "ipykernel.iostream")
     monkeypatch.setattr(sys, "stderr", None)
     assert not progress._somebody_watches()
+
+
+@pytest.mark.parametrize(("asked", "said"), [(True, 1), (None, 1), (False, 0), (lambda done, total: None, 0)])
+def test_compiling_is_announced_once_where_progress_is_shown(asked, said, terminal, display, capsys):
+    numba = pytest.importorskip("numba")
+    from mixedsparse.core.compiled.told import TEXT
+
+    def loop(number):
+        return number + 1
+
+    loop.__module__ = "mixedsparse.made_up"
+    compiled = numba.njit(loop)
+    with counter(asked, "fit"):
+        assert (compiled(1), compiled(1.5)) == (2, 2.5)  # two signatures
+    assert capsys.readouterr().err.count(f"fit: {TEXT}") == said
+
+
+def test_what_others_compile_is_not_announced(display, capsys):
+    numba = pytest.importorskip("numba")
+    import mixedsparse.core.compiled  # noqa: F401
+
+    with counter(True, "fit"):
+        assert numba.njit(lambda number: number + 1)(1) == 2
+    assert capsys.readouterr().err == ""

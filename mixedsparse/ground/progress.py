@@ -12,11 +12,22 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-__all__ = ["CountOption", "Iteration", "Note", "Progress", "ProgressOption", "counter", "duration_text", "reporter"]
+__all__ = [
+    "CountOption",
+    "Iteration",
+    "Note",
+    "Progress",
+    "ProgressOption",
+    "announce",
+    "counter",
+    "duration_text",
+    "reporter",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,13 @@ def reporter(progress: ProgressOption, evaluations: int = 0, expected: float = 0
             yield None
 
 
+def announce(text: str) -> None:
+    """Say, where progress is shown, why the work stands still: each thing once."""
+    display = _display.get()
+    if display is not None:
+        display.say(text)
+
+
 def _left(line: Iteration, evaluations: int) -> int:
     """Guess the evaluations that are left of a search."""
     for gradient, left in _LEFT:
@@ -126,11 +144,14 @@ class _Display:
         self.began = time.monotonic()
         self.shown = self.began + (0.0 if expected > delay else delay)
         self.total, self.bar = 0, None
+        self.said: set[str] = set()
 
     def __enter__(self) -> _Display:
+        self.outer = _display.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
+        _display.reset(self.outer)
         if self.bar is not None:
             self.bar.close()
 
@@ -161,6 +182,13 @@ class _Display:
             self._print(done, now - self.began, state)
             self.shown = now + _LONG
 
+    def say(self, text: str) -> None:
+        """Write a line beside the bar, if it is not there yet."""
+        if text not in self.said:
+            self.said.add(text)
+            write = print if self.bar is None else self.bar.write
+            write(f"{self.what}: {text}", file=sys.stderr)
+
     def _draw(self, done: int, state: str) -> None:
         if self.bar is None:
             self.bar = self.make_bar(desc=self.what, total=self.total, leave=False, bar_format=_BAR)
@@ -173,6 +201,10 @@ class _Display:
         left = f", about {duration_text(seconds * (self.total - done) / done)} left" if 0 < done < self.total else ""
         line = f"{self.what}: {done} of {self.total}, {duration_text(seconds)}{left}"
         print(f"{line}; {state}" if state else line, file=sys.stderr, flush=True)
+
+
+# Of the work that goes on in this thread.
+_display: ContextVar[_Display | None] = ContextVar("display", default=None)
 
 
 def duration_text(seconds: float) -> str:

@@ -78,13 +78,25 @@ def _stripe_bounds(q: int) -> np.ndarray:
     return np.unique((q * np.sqrt(np.arange(_STRIPES + 1) / _STRIPES)).astype(np.int64))
 
 
+@njit(cache=True)
+def _at_least(indices, start, stop, value):  # type: ignore[no-untyped-def]
+    """First position from `start` to `stop` with an index of at least `value`; compiles quicker than NumPy's search."""
+    while start < stop:
+        middle = (start + stop) // 2
+        if indices[middle] < value:
+            start = middle + 1
+        else:
+            stop = middle
+    return start
+
+
 @Loop
 def _scatter_scalar(out, indptr, indices, values, cov, bounds):  # type: ignore[no-untyped-def]
     for stripe in prange(len(bounds) - 1):
         low, high = bounds[stripe], bounds[stripe + 1]
         for level in range(len(indptr) - 1):
             start, stop = indptr[level], indptr[level + 1]
-            first = start + np.searchsorted(indices[start:stop], low)
+            first = _at_least(indices, start, stop, low)
             for i in range(first, stop):
                 row = indices[i]
                 if row >= high:
@@ -103,7 +115,7 @@ def _scatter_block(out, indptr, indices, values, cov, bounds):  # type: ignore[n
         weight = np.empty(k)
         for level in range(len(indptr) - 1):
             start, stop = indptr[level], indptr[level + 1]
-            first = start + np.searchsorted(indices[start:stop], low)
+            first = _at_least(indices, start, stop, low)
             for i in range(first, stop):
                 row = indices[i]
                 if row >= high:
@@ -172,7 +184,7 @@ def gather_inverse(rows, indptr, indices, starts, owner, inverse):  # type: igno
         low, high = indptr[start], indptr[start + 1]
         at = low
         for a in range(first, size):
-            at += np.searchsorted(indices[at:high], rows[a])
+            at = _at_least(indices, at, high, rows[a])
             place[a] = at - low
         b = first
         while b < size and rows[b] < stop:
