@@ -132,6 +132,11 @@ def _labelled(K: pd.DataFrame, name: str) -> Relation:
     rows, columns = K.index, K.columns
     if not rows.equals(columns):
         if set(map(str, rows)) != set(map(str, columns)):
+            if len(columns) == 3:
+                raise DataError(
+                    f"relations[{name!r}] is a table of three columns, no matrix of related levels: a pedigree is "
+                    "given as ms.Pedigree(frame)."
+                )
             raise DataError(
                 f"The relationship matrix of {name!r} has other labels in its rows than in its columns: give the "
                 "levels as both, pd.DataFrame(K, index=levels, columns=levels)."
@@ -140,7 +145,7 @@ def _labelled(K: pd.DataFrame, name: str) -> Relation:
         places = pd.Index(columns.map(str)).get_indexer(rows.map(str))
         K = K.iloc[:, places]
     values = _square(K, f"The relationship matrix of {name!r}")
-    return Relation(_unique(np.asarray(rows), name), from_covariance(values, name))
+    return Relation(_unique(np.asarray(rows), name), from_covariance(values, name, list(rows)))
 
 
 def _square(K: Any, what: str) -> np.ndarray:

@@ -11,6 +11,9 @@ _RESIDUALS = (
     "residual covariances are text: residual='ar1(time | g)', 'car1', 'cs', 'toep' or 'us(visit | g)' for correlations "
     "within groups, dispersion='~ stratum' or '~ log(x)' for variances"
 )
+_RELATIONS = (
+    "write '(1 | rel(id))' in the formula and relations={'id': mixedsparse.Pedigree(frame)}, or a labelled matrix"
+)
 _NONLINEAR = "models are linear in their parameters here. Use lme4's nlmer or nlme in R"
 _BARS = "random effects stand in the formula, '+ (1 | g)'; mixedsparse.mixedlm takes statsmodels' arguments"
 _LINEAR = "write mixedsparse.lmer, with random effects in bars, '(x | g)'"
@@ -116,6 +119,15 @@ ARGUMENTS = {
     **dict.fromkeys(("family", "link", "nAGQ", "trials"), _GENERALIZED),
     "ziformula": _INFLATED,
     **dict.fromkeys(("correlation", "cov_struct", "covariance", "autocor", "dispformula", "varfunc"), _RESIDUALS),
+    **{
+        f"glmer.{name}": f"it is for linear models: write mixedsparse.lmer({name}=...)"
+        for name in ("relations", "residual")
+    },
+    **dict.fromkeys(
+        ("plan.residual", "power.residual"),
+        "plans have independent residuals: simulate() a fit with residual= or dispersion= and refit() the draws",
+    ),
+    **dict.fromkeys(("pedigree", "data2", "cov_ranef", "relmat"), _RELATIONS),
     **dict.fromkeys(("groups", "random", "re_formula", "vc_formula"), _BARS),
     "re_form": _RE_FORM,
     "allow_new_levels": "write new_levels='zero' to predict with random effects of 0 there",

@@ -24,7 +24,6 @@ from mixedsparse.core.structures.interface import Natural
 from mixedsparse.ground.checks import check_level
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.curvature import charted_curvature
-from mixedsparse.inference.parameters import natural_name
 from mixedsparse.inference.residual_moves import joint_covariance, moves_at
 from mixedsparse.inference.residual_parameters import residual_params
 from mixedsparse.inference.satterthwaite import scores_of
@@ -94,7 +93,7 @@ def covariance_table(fitted: Fitted, level: float = 0.95) -> pd.DataFrame:
         else:
             structure = terms[t].structure
             label = "us" if structure is None else structure.label
-            rows.append((labels[t], label, natural_name(natural, terms[t]), *numbers))
+            rows.append((labels[t], label, natural.name(terms[t].columns), *numbers))
     return _with_residual(rows[:-1], fitted, level) if fitted.fit.residual is not None else _framed(rows)
 
 

@@ -14,11 +14,10 @@ from mixedsparse.ground.errors import OptionError, UndefinedTestWarning
 
 if TYPE_CHECKING:
     from mixedsparse.core.fitting.identification import Unidentified
-    from mixedsparse.core.problem.terms import RandomTerm
-    from mixedsparse.core.structures.interface import Natural, Structure
+    from mixedsparse.core.structures.interface import Structure
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Parameter", "identified", "natural_name", "parameter_values", "parameters", "select_parameters"]
+__all__ = ["Parameter", "identified", "parameter_values", "parameters", "select_parameters"]
 
 # A standard deviation below this share of the largest among the fits is zero: BLAS libraries differ in what they leave.
 _ROUNDING = 1e-12
@@ -78,7 +77,7 @@ def _of_structure(fitted: Fitted, t: int, group: str) -> list[Parameter]:
     found = []
     for i, natural in enumerate(term.structure.natural(phi[t])):
         about = natural.effects or tuple(range(term.k))
-        found.append(Parameter(natural_name(natural, term, group), natural.kind, t, about, term.structure, i))
+        found.append(Parameter(natural.name(term.columns, group), natural.kind, t, about, term.structure, i))
     return found
 
 
@@ -174,18 +173,6 @@ def _read(parameter: Parameter, covariance: np.ndarray) -> float:
     """Value of a parameter of a structure in one covariance (k, k); NaN where there is none."""
     assert parameter.structure is not None
     return float(parameter.structure.read(covariance)[parameter.number]) if np.isfinite(covariance).all() else np.nan
-
-
-def natural_name(natural: Natural, term: RandomTerm, group: str = "") -> str:
-    """Name of a quantity of `term`, ``sd(x)``, ``cor(a,b)``, ``sd`` or ``cor`` of all effects, ``cor(lag 2)``.
-
-    With a `group` it is named in the way of ``conf_int``: ``sd(x|g)``.
-    """
-    inside = ",".join(term.columns[i] for i in natural.effects)
-    if natural.number is not None:
-        inside = f"lag {natural.number}" if natural.kind == "cor" else f"{inside},{natural.number}"
-    inside = "|".join(part for part in (inside, group) if part)
-    return f"{natural.kind}({inside})" if inside else natural.kind
 
 
 def _deviations(variances: np.ndarray) -> np.ndarray:

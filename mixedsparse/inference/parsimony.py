@@ -80,6 +80,8 @@ def search(
     design = fitted.design
     if design.encoding is None or design.source is None:
         raise DataError("The model was made from arrays, so its random part has no formula to reduce: fit it from one.")
+    if not fitted.problem.terms:
+        raise DataError("The model has no random effects that could be left out: compare fits with ms.anova.")
     check_exact(fitted)
     trail = Trail(fitted, alpha, progress)
     start = trail.start_parts()

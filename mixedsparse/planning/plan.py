@@ -85,7 +85,8 @@ class Plan(Answers):
         for factor, size in sizes.items():
             data = resize(data, factor, size, [column for column in columns if column != factor])
         source, family = design.source, self.truth.family if isinstance(self.truth, GeneralizedTruth) else None
-        model = _model(data, design.formula, self.weights, source.contrasts, source.env, family)
+        given = {"weights": self.weights, "contrasts": source.contrasts, "env": source.env}
+        model = _model(data, design.formula, family, source.relations, **given)
         if model.design.x_names != design.x_names:
             raise OptionError(
                 f"With {dict(sizes)} the model has other coefficients: {', '.join(model.design.x_names)}."
@@ -116,6 +117,7 @@ def plan(
     correlations: Mapping[str, Any] | None = None,
     contrasts: Mapping[str, Any] | None = None,
     weights: Any = None,
+    relations: Mapping[str, Any] | None = None,
     reml: bool = True,
     env: Mapping[str, Any] | None = None,
 ) -> Plan:
@@ -143,7 +145,7 @@ def plan(
         Of a family that has one; see `GeneralizedResults.dispersion`.
     correlations : dict, optional
         Grouping factor -> correlation of all pairs of its effects, or -> dict of correlations by pair of effects.
-    contrasts, weights
+    contrasts, weights, relations
         As for `lmer`.
     reml : bool
         Criterion by which responses will be fitted.
@@ -201,7 +203,8 @@ def plan(
             raise OptionError("weights= is for linear plans: numbers of trials are trials=.")
         scale, unit, weights = dispersion_of(found, dispersion, sigma), 1.0, trials
     data = as_frame(design)
-    model = _model(data, formula, weights, contrasts, CallerNames(2) if env is None else env, found)
+    given = {"weights": weights, "contrasts": contrasts, "env": CallerNames(2) if env is None else env}
+    model = _model(data, formula, found, relations, **given)
     if any(term.structure is not None for term in model.design.terms):
         raise FormulaError(
             f"The formula {formula!r} has a covariance structure, and plans take unstructured terms only: write "
@@ -223,14 +226,16 @@ def as_frame(design: Any) -> pd.DataFrame:
 
 
 def _model(
-    data: pd.DataFrame, formula: str, weights: Any, contrasts: Any, env: Mapping[str, Any], family: Family | None
+    data: pd.DataFrame, formula: str, family: Family | None, relations: Mapping[str, Any] | None, **given: Any
 ) -> Model:
     """Model of the design; it needs some response, whose numbers are never looked at."""
     if family is not None:
-        return model_of(data, formula, _response(formula), family, weights, contrasts, env)
+        if relations:
+            raise OptionError("relations= is for linear models: leave out family=, or the relationship.")
+        return model_of(data, formula, _response(formula), family, *given.values())
     stand_in = np.random.default_rng(0).standard_normal(len(data))
     data = data.assign(**{_response(formula): stand_in})
-    return LinearMixedModel(formula, data, weights=weights, contrasts=contrasts, env=env)
+    return LinearMixedModel(formula, data, relations=relations, **given)
 
 
 def _hypothesised(model: Model, beta: np.ndarray, factors: Sequence[np.ndarray], scale: float, reml: bool) -> Truth:

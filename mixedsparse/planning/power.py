@@ -83,6 +83,7 @@ def power(
     dispersion: float | None = None,
     correlations: Mapping[str, Any] | None = None,
     contrasts: Mapping[str, Any] | None = None,
+    relations: Mapping[str, Any] | None = None,
     test: Any = None,
     nsim: int = 1000,
     alpha: float = 0.05,
@@ -102,7 +103,7 @@ def power(
     design : data frame or Plan
         Rows of the experiment, from `mixedsparse.design` or your own, such as the data of a pilot study; or a `Plan`,
         which has the next arguments in it.
-    formula, effects, random, sigma, family, link, trials, dispersion, correlations, contrasts, reml
+    formula, effects, random, sigma, family, link, trials, dispersion, correlations, contrasts, relations, reml
         See `mixedsparse.plan`.
     test : str, dict, array or list of str and dict, optional
         What is tested: a coefficient (``"A[T.a2]"``), a term as in ``anova(type=3)`` (``"A:B"``), or linear functions
@@ -181,14 +182,15 @@ def power(
     one_of("ddf", ddf, (None, *DDF, "lrt"))
     given = (formula, effects, random, sigma)
     if isinstance(design, Plan):
-        if any(part is not None for part in (*given, correlations, contrasts, family, link, trials, dispersion)):
+        others = correlations, contrasts, relations, family, link, trials, dispersion
+        if any(part is not None for part in (*given, *others)):
             raise OptionError("A Plan has its formula, effects, random, sigma, correlations and contrasts in it.")
         base = design
     elif any(part is None for part in given[: 4 if family is None else 3]):
         raise OptionError("power needs formula, effects, random and sigma besides the rows of a design.")
     else:
         options = {"correlations": correlations, "contrasts": contrasts, "reml": reml, "env": CallerNames(2)}
-        options |= {"family": family, "link": link, "trials": trials, "dispersion": dispersion}
+        options |= {"relations": relations, "family": family, "link": link, "trials": trials, "dispersion": dispersion}
         base = plan(design, formula, effects, random, sigma, **options)
     wanted = _sizes(sizes, {"subjects": subjects, "items": items})
     root = np.random.SeedSequence(seed)

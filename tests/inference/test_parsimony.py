@@ -273,3 +273,9 @@ def test_the_search_never_ends_where_its_own_comparison_rejects(seed):
     last = steps.table[steps.table["chosen"]].iloc[-1]
     assert last["deviance"] == steps.final.criterion
     assert (steps.table["verdict"] != "").all()
+
+
+def test_models_without_random_effects_have_nothing_to_reduce():
+    fit = ms.lmer("FEV1 ~ ARMCD", ms.datasets.load("fev"), residual="us(AVISIT | USUBJID)")
+    with pytest.raises(ms.DataError, match="no random effects that could be left out"):
+        parsimony(fit)

@@ -134,3 +134,27 @@ def test_a_coefficient_that_the_design_cannot_show():
         plan(rows, "y ~ age + twin + (1 | subject)", {"twin[T.young]": 1}, {"subject": 1}, 1)
     with pytest.raises(DataError):
         plan(rows.iloc[:2], "y ~ A + (1 | subject)", {}, {"subject": 1}, 1)
+
+
+def test_levels_may_be_related():
+    animals = [f"a{i}" for i in range(12)]
+    pedigree = ms.Pedigree({"animal": animals, "sire": [None] * 4 + ["a0"] * 8, "dam": [None] * 4 + ["a1", "a2"] * 4})
+    rows = pd.DataFrame({"animal": np.repeat(animals[2:], 6), "pen": list("abc") * 20, "A": [0.0, 1.0] * 30})
+    formula, random = "y ~ A + (1 | rel(animal)) + (1 | pen)", {"rel(animal)": 2.0, "pen": 1.0}
+    study = plan(rows, formula, {"A": 1}, random, 1.5, relations={"animal": pedigree})
+    # Full sibs a4 and a6, half sibs a4 and a5, in pens a and b; a4 itself in the other pen.
+    cov = study.truth.marginal_cov([12, 24, 18, 13]).to_numpy()
+    np.testing.assert_allclose(cov[0], [4.0 + 1.0 + 2.25, 0.5 * 4.0 + 1.0, 0.25 * 4.0 + 1.0, 4.0], rtol=1e-12)
+    np.testing.assert_allclose(np.cov(study.simulate(4000, seed=1).to_numpy()[[12, 24, 18, 13]])[0], cov[0], atol=0.4)
+    y = study.simulate(1, seed=2).iloc[:, 0]
+    again = ms.lmer(formula, rows.assign(y=y), relations={"animal": pedigree})
+    assert study.fit(y).criterion == pytest.approx(again.criterion, abs=1e-9)
+    found = ms.power(study, nsim=10, seed=1, sizes={"pen": 6})
+    assert found.table["nobs"].tolist() == [120]
+    assert not len(found.failures)
+    with pytest.raises(DataError, match=r"has no level 'a10\.1'"):
+        study.resized({"animal": 20})
+    with pytest.raises(OptionError, match="relations= is for linear models"):
+        plan(rows, formula, {}, random, family="binomial", relations={"animal": pedigree})
+    with pytest.raises(ms.ArgumentError, match="independent residuals"):
+        plan(rows, formula, {}, random, 1.5, residual="ar1(A | pen)")

@@ -150,6 +150,8 @@ FORMULAS = {
     "membership": "y ~ x + (1 | mm(a, b, weights=(w1, w2)))",
     "relationship": "y ~ x + (1 | rel(animal)) + (1 | a)",
 }
+PARENTS = pd.DataFrame({"animal": ["a", "b"], "sire": [None, "a"], "dam": [None, None]})
+LINE = pd.DataFrame(np.outer([1, 2, 3], [1, 2, 3]), index=[9, 10, 11], columns=[9, 10, 11])
 
 
 def fitted(kind: str) -> ms.MixedResults:
@@ -348,6 +350,10 @@ def test_wrong_calls_have_one_clear_answer() -> None:
         ("y ~ x + (1 | rel(animal))", {"animal": K}, DataError, "has no level '12', '13', '14', and"),
         ("y ~ x + (1 | rel(animal))", {"animal": np.eye(3)}, OptionError, "ms.Precision"),
         ("y ~ x + (1 | rel(animal))", {"animal": K + 1.0 - np.eye(3)}, DataError, r"ms\.nearest\(K\)"),
+        ("y ~ x + (1 | rel(animal))", {"animal": PARENTS}, DataError, r"a pedigree is given as ms\.Pedigree"),
+        ("y ~ x + (1 | rel(animal))", {"animal": K * [1, 1, -2]}, DataError, "eigenvalue is -2, .* no covariance"),
+        ("y ~ x + (1 | rel(animal))", {"animal": K * [1, 0, 1]}, DataError, "'10' has no variance"),
+        ("y ~ x + (1 | rel(animal))", {"animal": LINE}, DataError, "rank 1 for 3 levels"),
         ("y ~ x + (1 | roles(a, animal))", None, DataError, "make them of one type"),
         ("y ~ x + (1 | roles(a))", None, FormulaError, "has 1 columns, not 2"),
         ("y ~ x + (1 | roles(a, a))", None, FormulaError, "names a column twice"),
@@ -424,3 +430,38 @@ def test_inbreeding_is_that_of_the_tabular_method() -> None:
     np.testing.assert_allclose(known.times(np.eye(40)), A[np.ix_(at, at)], atol=1e-12)
     np.testing.assert_allclose(known.precision.toarray() @ A[np.ix_(at, at)], np.eye(40), atol=1e-12)
     assert known.log_det == pytest.approx(-np.linalg.slogdet(A)[1], rel=1e-12)
+
+
+def test_twins_are_named_and_share_one_effect_or_are_made_distinct() -> None:
+    data, K = small(), pd.DataFrame(np.eye(12) + 0.2, index=range(9, 21), columns=range(9, 21))
+    K.loc[10], K[10] = K.loc[9], K[9]
+    K.loc[10, 10] = K.loc[9, 9]
+    with pytest.raises(DataError, match="'9' and '10' have the same relationships, as identical twins have"):
+        ms.lmer(FORMULAS["relationship"], data, relations={"animal": K})
+    one = ms.lmer(
+        FORMULAS["relationship"],
+        data.assign(animal=data["animal"].replace(10, 9)),
+        relations={"animal": K.drop(index=10, columns=10)},
+    )
+    other = ms.lmer(FORMULAS["relationship"], data, relations={"animal": ms.nearest(K)})
+    assert other.criterion == pytest.approx(one.criterion, abs=1e-4)
+    assert other.bse.to_numpy() == pytest.approx(one.bse.to_numpy(), rel=1e-4)
+
+
+def test_generalized_models_say_that_relationships_are_for_linear_ones() -> None:
+    with pytest.raises(ms.ArgumentError, match=r"linear models: write mixedsparse\.lmer\(relations="):
+        ms.glmer("y ~ x + (1 | animal)", small(), relations={"animal": family()})
+
+
+@pytest.mark.slow
+def test_refits_without_an_animal_end_at_an_optimum_on_the_boundary() -> None:
+    # Secants of short steps along a variance of 0 showed a negative curvature that is not there.
+    rng = np.random.default_rng(1)
+    parents = [[None if i < 20 else f"a{rng.integers(0, i)}" for i in range(120)] for _ in range(2)]
+    pedigree = ms.Pedigree({"animal": [f"a{i}" for i in range(120)], "sire": parents[0], "dam": parents[1]})
+    at, x, _ = rng.integers(15, 120, 300), rng.normal(size=300), rng.random(300)
+    effects = rng.normal(size=120)
+    data = pd.DataFrame({"animal": [f"a{i}" for i in at], "x": x, "y": 1.0 + x + effects[at] + rng.normal(size=300)})
+    with pytest.warns(ms.SingularFitWarning):
+        fit = ms.lmer("y ~ x + (1 | rel(animal)) + (1 | animal)", data, relations={"animal": pedigree})
+    assert not len(fit.influence("animal").failures)

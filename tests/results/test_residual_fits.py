@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import stdtrit
 
 import mixedsparse as ms
 
@@ -102,6 +103,24 @@ def test_kenward_roger_by_expected_information_takes_dense_matrices(fev):
     assert table["df"].iloc[1] == pytest.approx(220.5, abs=0.1)  # pbkrtest's rule on dense matrices
     with pytest.raises(ms.OptionError, match="pbkrtest"):
         ms.lmer("FEV1 ~ ARMCD + (1 | USUBJID)", fev).coef_table("kenward-roger", information="observed")
+
+
+@pytest.mark.parametrize("information", ["expected", "observed"])
+def test_means_limits_and_tests_take_the_information_of_kenward_roger(mmrm, information):
+    how = {"ddf": "kenward-roger", "information": information}
+    table = mmrm.coef_table(**how)
+    limits = mmrm.conf_int(**how)
+    half = stdtrit(table["df"], 0.975) * table["SE"]
+    assert limits["upper"].to_numpy() == pytest.approx(table["Estimate"] + half)
+    # Females have the mean of males less the coefficient, whose test is that of the term in every table.
+    sexes = mmrm.emmeans("SEX", **how).contrast("pairwise").table
+    assert sexes["SE"][0] == pytest.approx(table["SE"]["SEX[T.Male]"])
+    assert sexes["df"][0] == pytest.approx(table["df"]["SEX[T.Male]"])
+    joint = mmrm.joint_tests(**how).set_index("term")
+    assert joint.loc["SEX", "DenDF"] == pytest.approx(table["df"]["SEX[T.Male]"])
+    assert mmrm.drop1("F", **how).loc["SEX", "DenDF"] == pytest.approx(table["df"]["SEX[T.Male]"])
+    with pytest.raises(ms.OptionError, match="belongs to ddf='kenward-roger'"):
+        mmrm.emmeans("SEX", information=information)
 
 
 def test_marginal_means_and_contrasts_by_visit(mmrm):

@@ -139,3 +139,46 @@ def test_a_variance_of_each_row_is_told_from_strata_by_no_data():
     d = visits(20).assign(row=lambda d: [f"r{i}" for i in range(len(d))], s=lambda d: np.where(d["x"] > 0, "a", "b"))
     with pytest.raises(ms.DataError, match="cannot be told from the residual's"):
         ms.lmer("y ~ x + (1 | row)", d, dispersion="~ s")
+
+
+@pytest.mark.parametrize("residual", ["cs(v | g)", "toep(v | g)"])
+def test_random_effects_that_take_the_place_of_the_residuals_leave_no_optimum(residual):
+    # The criterion falls ever more slowly as the correlations go to the end of their range.
+    with pytest.raises(ms.DataError, match=r"no maximum: the residual at visit v5 .* random effects .*'ar1'"):
+        ms.lmer("y ~ x + (1 | g)", visits(30, missing=0.1, seed=3), residual=residual)
+
+
+def test_an_optimum_is_no_saddle_because_secants_of_short_steps_say_so():
+    d = visits(30, missing=0.1, seed=7)
+    fit = ms.lmer("y ~ x + (1 | g)", d, residual="cs(v | g)")
+    assert fit.certificate.verdict == "converged"
+    # lme(y ~ x, random = ~ 1 | g, correlation = corCompSymm(form = ~ 1 | g), weights = varIdent(form = ~ 1 | v))
+    assert fit.criterion == pytest.approx(478.863293742, abs=1e-7)
+    assert fit.varcorr()["sdcor"].to_numpy() == pytest.approx(
+        [0.74045, 0.95514, 1.08011, 0.95680, 0.90946, 0.87340, 0.58544], abs=2e-5
+    )
+
+
+def test_a_stratum_that_random_and_fixed_effects_fit_exactly_is_named():
+    d = visits(20).assign(s=lambda d: np.where(d["t"] > 2, "a", "b"))
+    d.loc[d["s"] == "b", "y"] = 2.0 * d["x"]
+    with pytest.raises(ms.DataError, match=r"no maximum: the rows with s\[T.b\] = 1 have no residual variance"):
+        ms.lmer("y ~ x * s + (1 | g)", d, dispersion="~ s")
+
+
+@pytest.mark.parametrize(
+    ("formula", "options", "words"),
+    [
+        ("y ~ x + one + (1 | g)", {"dispersion": "~ s"}, "fixed effects fit all rows of a stratum"),
+        ("y ~ x", {"residual": "us(v | g)", "dispersion": "~ v"}, "both have the variances of the visits"),
+    ],
+)
+def test_parameters_of_the_residuals_of_which_the_data_say_nothing_are_not_identified(formula, options, words):
+    d = visits(40, k=4).assign(one=lambda d: (d.index == 3) * 1.0, s=lambda d: np.where(d.index == 3, "a", "b"))
+    with pytest.warns(ms.NotIdentifiedWarning, match=words):
+        assert ms.lmer(formula, d, **options).certificate.verdict == "not identified"
+
+
+def test_offsets_of_dispersions_are_refused():
+    with pytest.raises(ms.FormulaError, match=r"takes no offset: .* weights=1 / v"):
+        ms.lmer("y ~ x + (1 | g)", visits(20), dispersion="~ t + offset(x)")

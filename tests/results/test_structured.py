@@ -349,6 +349,9 @@ def test_what_one_row_per_cell_does_not_identify_names_the_residual():
             fit = ms.lmer(f"Reaction ~ Days + {name}(0 + C(Days) | Subject)", data)
         assert fit.covariance_parameters()["se"].isna().all()
         assert fit.certificate.verdict == "not identified"
+        with pytest.warns(ms.UndefinedTestWarning):
+            named = fit.conf_int(which="random")
+        assert set(fit.certificate.unidentified) <= set(named.index)  # the structure's own
     with pytest.raises(DataError, match=r"residual='us\(visit \| g\)'"):
         ms.lmer("Reaction ~ Days + us(0 + C(Days) | Subject)", data)
     # A correlation that falls with the distance tells the effects from the residuals.

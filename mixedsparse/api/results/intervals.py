@@ -30,6 +30,7 @@ class IntervalsMixin(ResultsBase):
         which: str | Iterable[str] = "fixed",
         *,
         ddf: Ddf | None = None,
+        information: str | None = None,
         nsim: int = 1000,
         seed: int | None = None,
         n_jobs: int = 1,
@@ -52,6 +53,8 @@ class IntervalsMixin(ResultsBase):
         ddf : {"satterthwaite", "kenward-roger", "normal"}, optional
             Degrees of freedom of Wald intervals of coefficients: Satterthwaite's by default, as in `pvalues`, `tidy`,
             `emmeans` and `predict`. ``"normal"`` gives lme4's.
+        information : {"expected", "observed"}, optional
+            For Kenward-Roger; see `coef_table`.
         nsim, seed, n_jobs, kind, progress
             See `bootstrap`, `profile` and `Bootstrap.conf_int`.
 
@@ -83,8 +86,11 @@ class IntervalsMixin(ResultsBase):
         cor(Intercept,Days|Subject)   -0.48    0.69
         sigma                         22.90   28.86
         """
+        from mixedsparse.inference.denominators import with_information
         from mixedsparse.inference.intervals import conf_int
 
+        if information is not None:
+            ddf = with_information(ddf or "satterthwaite", information)
         return conf_int(
             self._fitted,
             alpha,

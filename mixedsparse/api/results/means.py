@@ -28,6 +28,7 @@ class MeansMixin(ResultsBase):
         weights: Weighting = "equal",
         type: Scale = "link",
         ddf: Ddf = "satterthwaite",
+        information: str | None = None,
         level: float = 0.95,
     ) -> MarginalMeans:
         """Estimated marginal means: predictions at the combinations of some factors, averaged over the others.
@@ -52,6 +53,8 @@ class MeansMixin(ResultsBase):
             of others stay differences of the scale of the model. It changes nothing where the response is a column.
         ddf : {"satterthwaite", "kenward-roger", "normal"}
             Degrees of freedom; Kenward-Roger adjusts the standard errors too.
+        information : {"expected", "observed"}, optional
+            For Kenward-Roger; see `coef_table`.
         level : float
             Of the confidence intervals.
 
@@ -107,10 +110,11 @@ class MeansMixin(ResultsBase):
         1    A / C  1.059  0.075  0.696
         2    B / C  1.004  0.071  0.998
         """
+        from mixedsparse.inference.denominators import with_information
         from mixedsparse.inference.emmeans import emmeans
         from mixedsparse.inference.response_scale import response_scale
 
-        scale = response_scale(self._fitted, type)
+ddf, scale = with_information(ddf, information), response_scale(self._fitted, type)
         return emmeans(self._fitted, specs, by, at=at, weights=weights, ddf=ddf, level=level, scale=scale)
 
     def emtrends(
@@ -122,6 +126,7 @@ class MeansMixin(ResultsBase):
         at: Mapping[str, Any] | None = None,
         weights: Weighting = "equal",
         ddf: Ddf = "satterthwaite",
+        information: str | None = None,
         level: float = 0.95,
     ) -> MarginalMeans:
         """Slopes in the covariate `var` at the combinations of some factors, averaged over the others.
@@ -131,7 +136,7 @@ class MeansMixin(ResultsBase):
         var : str
             Covariate. The slope is the difference quotient of the prediction over a thousandth of its range, at its
             mean or at its value in `at` (as in emmeans), so that it may enter as ``poly(x, 2)`` or ``log(x)``.
-        specs, by, at, weights, ddf, level
+        specs, by, at, weights, ddf, information, level
             See `emmeans`.
 
         Returns
@@ -153,8 +158,10 @@ class MeansMixin(ResultsBase):
         0    Male  0.784  0.086  25.0  0.607  0.961
         1  Female  0.480  0.104  25.0  0.266  0.693
         """
+        from mixedsparse.inference.denominators import with_information
         from mixedsparse.inference.emmeans import emtrends
 
+        ddf = with_information(ddf, information)
         return emtrends(self._fitted, specs, var, by, at=at, weights=weights, ddf=ddf, level=level)
 
     def joint_tests(
@@ -163,6 +170,7 @@ class MeansMixin(ResultsBase):
         *,
         at: Mapping[str, Any] | None = None,
         ddf: Ddf = "satterthwaite",
+        information: str | None = None,
     ) -> pd.DataFrame:
         """F tests of the interaction contrasts of marginal means, term by term; of simple effects with `by`.
 
@@ -174,7 +182,7 @@ class MeansMixin(ResultsBase):
         ----------
         by : str or sequence of str, optional
             Factors within whose levels the others are tested.
-        at, ddf
+        at, ddf, information
             See `emmeans`.
 
         Returns
@@ -196,6 +204,7 @@ class MeansMixin(ResultsBase):
         1         temperature      5  210.0  20.52
         2  recipe:temperature     10  210.0   1.01
         """
+        from mixedsparse.inference.denominators import with_information
         from mixedsparse.inference.joint import joint_tests
 
-        return joint_tests(self._fitted, by, at=at, ddf=ddf)
+        return joint_tests(self._fitted, by, at=at, ddf=with_information(ddf, information))

@@ -139,7 +139,9 @@ class TestingMixin(ResultsBase):
 
         return wald_table(self._fitted, L, ddf, information=information)
 
-    def drop1(self, test: Drop1Test = "Chisq", ddf: Ddf = "satterthwaite") -> pd.DataFrame:
+    def drop1(
+        self, test: Drop1Test = "Chisq", ddf: Ddf = "satterthwaite", *, information: str | None = None
+    ) -> pd.DataFrame:
         """Delete each term of the fixed part that is no part of another one, and compare.
 
         Parameters
@@ -149,6 +151,8 @@ class TestingMixin(ResultsBase):
             designs chi-square rejects too often: see the notes of `mixedsparse.anova`, or take the F test.
         ddf : {"satterthwaite", "kenward-roger", "normal"}
             For the F test.
+        information : {"expected", "observed"}, optional
+            For Kenward-Roger; see `coef_table`.
 
         Returns
         -------
@@ -170,9 +174,10 @@ class TestingMixin(ResultsBase):
         <none>     6     NaN  NaN
         Days       5  23.537  1.0
         """
+        from mixedsparse.inference.denominators import with_information
         from mixedsparse.inference.drop1 import deletions
 
-        return deletions(self._fitted, test, ddf)
+        return deletions(self._fitted, test, with_information(ddf, information))
 
     def ranova(
         self, reduce_terms: bool = True, *, test: RanovaTest = "Chisq", nsim: int = 10_000, seed: int | None = None

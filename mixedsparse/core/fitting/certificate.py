@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedsparse.core.fitting.identification import Unidentified
-from mixedsparse.core.fitting.outcome import Search, Stop
+from mixedsparse.core.fitting.outcome import Search, Stop, is_saddle
 from mixedsparse.core.fitting.unbounded import Reproduction
 from mixedsparse.core.problem.problem import Problem
 
@@ -22,10 +22,6 @@ _ALONE = 1e-6
 _SHOWN = 2
 # Error of the criterion from which on there is no optimum to speak of.
 _NOISIEST = 1e-4
-# Slack, relative to the largest eigenvalue, before negative curvature counts.
-_NEGATIVE = 1e-5
-# Rounding of the Hessian, relative to n: its parts are of that size even where they cancel.
-_CURVATURE_NOISE = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +88,7 @@ def certify(
         phrase for i, b in enumerate(problem.layout.term_block) for phrase in flat_directions(problem, i, lams[b])
     )
     step = search.step
-    saddle = step.lowest < -max(_NEGATIVE * _highest(search), _CURVATURE_NOISE * problem.n * _widest(search) ** 2)
+    saddle = is_saddle(step.lowest, search.derivatives.hessian, search.theta, problem.n)
     if search.noise > _NOISIEST:
         verdict = "stopped early"
         message = (
@@ -158,16 +154,6 @@ def _without_maximum(reproduction: Reproduction, reml: bool) -> str:
         "beside the residuals. Estimates, likelihood ratios, AIC and BIC are those of a local optimum at best. "
         f"{first} fewer random or fixed effects."
     )
-
-
-def _highest(search: Search) -> float:
-    """Largest entry of the Hessian."""
-    return 1.0 if search.derivatives.hessian is None else float(np.abs(search.derivatives.hessian).max())
-
-
-def _widest(search: Search) -> float:
-    """Largest entry of theta, at least 1: the Hessian is scaled by it."""
-    return max(1.0, float(np.abs(search.theta).max(initial=0.0)))
 
 
 def flat_directions(problem: Problem, position: int, factor: np.ndarray) -> list[str]:

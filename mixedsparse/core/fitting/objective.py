@@ -32,6 +32,9 @@ NOISE = 2e-15
 _LARGEST_NOISE = 1e-6
 # Points with a singular residual covariance that a search may pass by a wild step.
 _WILD_STEPS = 2
+# Points with one that is singular but for `_THIN` times rounding, at steps that lower the criterion by less than
+# `_CRAWL`, after which that is where the search is going.
+_CRAWLING, _THIN, _CRAWL = 8, 1e3, 1e-3
 # Evaluations after which average information has led astray, and parameters up to which gradients are differenced then.
 _ASTRAY, _FEW = 60, 30
 # Evaluations from which on steps are taken with the effects in the order that suits them: short searches need none.
@@ -69,7 +72,7 @@ class CriterionObjective:
         self.reml, self.is_orthogonal, self.family = reml, False, family
         self.chart = chart_of(engine.problem) if chart is None else chart
         self.layout: Coordinates = engine.problem.layout if self.chart is None else self.chart
-        self.nfev = self.degenerate = self.mended = 0
+        self.nfev = self.degenerate = self.crawled = self.mended = 0
         self.path: list[Iteration] = []
         self.bounded: BoundedCoordinates | None = self.chart
         self.criterion: Criterion
@@ -154,22 +157,35 @@ class CriterionObjective:
         return max(self.tolerance, noise), noise
 
     def is_lost(self, at: Place) -> bool:
-        """Refuse a residual covariance that becomes singular: the likelihood grows without limit on that way.
+        """Refuse a residual covariance that becomes singular: there is no optimum on that way.
+
+        The likelihood grows without limit, or, where random effects make up for what the residuals lose, to one.
 
         Raises
         ------
         DataError
-            It is singular but for rounding at a second point of the search.
+            It is singular but for rounding at a third point of the search, or almost so at many.
         """
-        if isinstance(at.at, ResidualPoint) and (where := at.at.data.at.degenerate()):
+        if not isinstance(at.at, ResidualPoint):
+            return False
+        data, crawls = at.at.data, len(self.path) > 1 and self.path[-2].criterion - self.path[-1].criterion < _CRAWL
+        if where := data.at.degenerate():
             self.degenerate += 1
-            if self.degenerate > _WILD_STEPS:
-                raise DataError(
-                    f"The likelihood is unbounded: {where}. Too few groups have these rows together, or the model fits "
-                    "them exactly: use a residual covariance with fewer parameters, fewer fixed effects, or leave out "
-                    "what has so few rows."
-                )
+        elif crawls and (where := data.at.degenerate(_THIN)):
+            self.crawled += 1
+        if self.degenerate > _WILD_STEPS or self.crawled > _CRAWLING:
+            raise _without_optimum(where, bool(data.problem.blocks))
         return False
+
+    def refuse_thin(self, at: Place) -> None:
+        """Refuse an end without progress at a residual covariance that is almost singular.
+
+        Raises
+        ------
+        DataError
+        """
+        if isinstance(at.at, ResidualPoint) and (where := at.at.data.at.degenerate(10.0 * _THIN)):
+            raise _without_optimum(where, bool(at.at.data.problem.blocks))
 
     def refined(self, at: Place, step: Step, stop: Stop | None) -> Place | None:
         """Only the exact Hessian shows the negative curvature that average information leaves out."""
@@ -220,3 +236,19 @@ class CriterionObjective:
             return Place(*trial, found, np.zeros_like(at.missing) if found.kind == "exact" else at.missing)
         missing = lacking(self.layout, at.missing, at.theta, at.derivatives, found, step)
         return Place(*trial, found, missing)
+
+
+def _without_optimum(where: str, has_effects: bool) -> DataError:
+    """Build the error for a residual covariance that becomes singular `where`."""
+    if has_effects:
+        return DataError(
+            f"The likelihood has no maximum: {where}. The model fits these rows exactly, or its random effects make up "
+            "for what their residuals lose. Leave out the random effects of the groups whose rows are correlated, or "
+            "use a residual covariance with fewer parameters, such as 'ar1', fewer fixed effects, or leave out what "
+            "has so few rows."
+        )
+    return DataError(
+        f"The likelihood is unbounded: {where}. Too few groups have these rows together, or the model fits them "
+        "exactly: use a residual covariance with fewer parameters, fewer fixed effects, or leave out what has so few "
+        "rows."
+    )

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import optimize
 
 from mixedsparse.core.fitting.objective import NOISE, CriterionObjective, Place
-from mixedsparse.core.fitting.outcome import Search, Stop
+from mixedsparse.core.fitting.outcome import Search, Stop, is_saddle
 from mixedsparse.core.fitting.residual_start import joint_start
 from mixedsparse.core.likelihood.criterion import Criterion, Evaluated
 from mixedsparse.core.likelihood.derivatives import Derivatives
@@ -158,12 +158,23 @@ def _newton(
 ) -> _End:
     """Trust-region Newton from an evaluated point."""
     place, step, stop = minimise(objective, objective.place(*start), max_evals, interruptible=interruptible)
+    if stop is Stop.NO_PROGRESS:
+        objective.refuse_thin(place)
     if objective.family is not None and stop is Stop.CONVERGED:
         place, step = _polished(objective, place, step)
-        if step.lowest <= 0.0 and (known := objective.differenced(place)) is not None:
-            # What secants of such small steps have learnt may be rounding; where it is not, the way leads on.
-            place, step, stop = minimise(objective, known, max_evals, interruptible=interruptible)
+    doubtful = stop is Stop.CONVERGED and _is_doubtful(objective, place, step)
+    if doubtful and (known := objective.differenced(place)) is not None:
+        # What secants of such small steps have learnt may be rounding; where it is not, the way leads on.
+        place, step, stop = minimise(objective, known, max_evals, interruptible=interruptible)
     return _End(place.theta, place.at, place.derivatives, step, stop, objective.criterion)
+
+
+def _is_doubtful(objective: CriterionObjective, place: Place, step: Step) -> bool:
+    """Whether an approximate Hessian shows no optimum at the end of a search."""
+    if objective.family is not None:
+        return step.lowest <= 0.0
+    problem, derivatives = objective.engine.problem, place.derivatives
+    return derivatives.kind != "exact" and is_saddle(step.lowest, derivatives.hessian, place.theta, problem.n)
 
 
 def _polished(objective: CriterionObjective, place: Place, step: Step) -> tuple[Place, Step]:

@@ -12,7 +12,12 @@ from mixedsparse.core.newton.single import Stop
 from mixedsparse.core.newton.trust import Step
 from mixedsparse.ground.progress import Iteration
 
-__all__ = ["Search", "Stop"]
+__all__ = ["Search", "Stop", "is_saddle"]
+
+# Slack, relative to the largest eigenvalue, before negative curvature counts.
+_NEGATIVE = 1e-5
+# Rounding of the Hessian, relative to n: its parts are of that size even where they cancel.
+_CURVATURE_NOISE = 1e-13
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,3 +66,10 @@ class Search:
     lower_at_zero: bool = False
     phi: tuple[np.ndarray, ...] | None = None
     residual: np.ndarray | None = None
+
+
+def is_saddle(lowest: float, hessian: np.ndarray | None, theta: np.ndarray, n: int) -> bool:
+    """Whether the `lowest` eigenvalue of a `hessian` (m, m) at theta, for n rows, shows curvature that is negative."""
+    highest = 1.0 if hessian is None else float(np.abs(hessian).max(initial=0.0))
+    widest = max(1.0, float(np.abs(theta).max(initial=0.0)))
+    return lowest < -max(_NEGATIVE * highest, _CURVATURE_NOISE * n * widest**2)

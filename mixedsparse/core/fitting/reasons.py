@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.terms import RandomTerm
 
 __all__ = ["Component", "describe"]
 
@@ -59,12 +60,23 @@ def _names(problem: Problem, entries: frozenset[Entry]) -> tuple[str, ...]:
     for t in sorted({t for t, _, _ in entries}):
         term = problem.terms[t]
         loose = {i for owner, i, j in entries if owner == t and i == j}
+        if term.structure is not None:
+            out += _of_structure(term, loose)
+            continue
         out += [f"sd({term.columns[i]}|{term.group})" for i in sorted(loose)]
         for j in range(term.k):
             for i in range(j + 1, term.k):
                 if (t, i, j) in entries or i in loose or j in loose:
                     out.append(f"cor({term.columns[j]},{term.columns[i]}|{term.group})")
     return tuple(out)
+
+
+def _of_structure(term: RandomTerm, loose: set[int]) -> list[str]:
+    """Name what a structured covariance is reported by: of the effects `loose`, or of all of them."""
+    assert term.structure is not None
+    found = term.structure.natural(term.structure.start(np.eye(term.k)))
+    moved = [q for q in found if q.kind == "cor" or (loose and (not q.effects or loose.intersection(q.effects)))]
+    return [q.name(term.columns, term.group) for q in moved]
 
 
 def _why(problem: Problem, entries: frozenset[Entry], residual: bool, alone: set[Entry]) -> str:

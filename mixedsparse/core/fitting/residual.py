@@ -25,10 +25,21 @@ from mixedsparse.core.residual.visits import Visits, too_sparse
 from mixedsparse.ground.errors import DataError
 from mixedsparse.ground.threads import lapack_threads
 
-# Eigenvalue of the scaled Hessian below which a direction is flat.
-_FLAT = 1e-7
+# Eigenvalue of the scaled Hessian below which a direction is flat; share of it from which on a parameter has a part.
+_FLAT, _PART = 1e-7, 1e-3
 # Logarithm of a variance over those of the data up to which it can stand for sigma^2.
 _FURTHEST = 300.0
+# What a verdict says of flat directions in which random effects have a part, and of others, and what to do.
+_SHARED = (
+    "the residual covariance and the random effects can share out the variance of the rows in more than one way, or "
+    "fixed effects fit all rows of a stratum"
+)
+_OWN = (
+    "the data do not tell parameters of the residual covariance apart, or say nothing of them, as where fixed effects "
+    "fit all rows of a stratum, or residual= and dispersion= both have the variances of the visits"
+)
+_LEAVE_TERMS = "leave out the terms that the residual covariance can stand for, or use one with fewer parameters"
+_LEAVE_RESIDUAL = "leave out what dispersion= has too much, or use a residual covariance with fewer parameters"
 
 __all__ = ["engine_at", "engine_of", "fit_residual"]
 
@@ -85,15 +96,17 @@ def _judged(certificate: Certificate, found: Search) -> Certificate:
     hessian = found.derivatives.hessian
     if hessian is None or certificate.verdict != "converged":
         return certificate
+    assert found.residual is not None
     size = np.sqrt(np.maximum(np.abs(np.diagonal(hessian)), 1e-300))
-    if np.linalg.eigvalsh(hessian / np.outer(size, size))[0] > _FLAT:
+    values, vectors = np.linalg.eigh(hessian / np.outer(size, size))
+    if values[0] > _FLAT:
         return certificate
+    shared = np.abs(vectors[: len(hessian) - len(found.residual), values <= _FLAT]).max(initial=0.0) > _PART
     return replace(
         certificate,
         verdict="not identified",
-        message="Not identified: the residual covariance and the random effects can share out the variance of the rows "
-        "in more than one way. The criterion is at its optimum, but other values of these parameters have the same: "
-        "leave out the terms that the residual covariance can stand for, or use one with fewer parameters.",
+        message=f"Not identified: {_SHARED if shared else _OWN}. The criterion is at its optimum, but other values "
+        f"of these parameters have the same: {_LEAVE_TERMS if shared else _LEAVE_RESIDUAL}.",
         unidentified=("residual covariance",),
     )
 

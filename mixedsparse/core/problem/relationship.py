@@ -6,6 +6,7 @@ independent numbers have the covariance K.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -22,6 +23,8 @@ __all__ = ["Relationship", "from_covariance", "nearest", "relationship", "same_r
 _ROUNDING = 1e-8
 # Eigenvalue of a covariance, relative to its largest entry, that is no more than rounding.
 _SMALLEST = 1e-10
+# Share of the largest entry, below 0, from which on an eigenvalue is that of no covariance: cut digits leave less.
+_NEGATIVE = 1e-6
 # Share of its entries that are not 0 from which on a matrix is taken as dense.
 _DENSE = 0.3
 # Columns of K that are solved for at a time.
@@ -175,8 +178,8 @@ def relationship(matrix: Any, name: str) -> Relationship:
     return Relationship(P, name=name)
 
 
-def from_covariance(K: np.ndarray, name: str) -> Relationship:
-    """Make one from K (levels, levels), dense.
+def from_covariance(K: np.ndarray, name: str, levels: Sequence[Any] = ()) -> Relationship:
+    """Make one from K (levels, levels), dense; messages name the `levels`.
 
     Raises
     ------
@@ -188,12 +191,43 @@ def from_covariance(K: np.ndarray, name: str) -> Relationship:
     K = 0.5 * (K + K.T)
     smallest = float(np.linalg.eigvalsh(K)[0])
     if smallest <= _SMALLEST * float(np.abs(K).max()):
-        raise DataError(
-            f"{what} is not positive definite: its smallest eigenvalue is {smallest:.3g}. Levels that are there twice "
-            "make it singular: drop them, or take the nearest matrix that is, ms.nearest(K)."
-        )
+        raise DataError(f"{what} is not positive definite: {_why_singular(K, smallest, levels)}")
     inverse = np.linalg.inv(K)
     return Relationship(sparse.csr_matrix(0.5 * (inverse + inverse.T)), K, name)
+
+
+def _why_singular(K: np.ndarray, smallest: float, levels: Sequence[Any]) -> str:
+    """Say what makes K singular, or no covariance at all, and what to do."""
+    limit = _SMALLEST * float(np.abs(K).max())
+    take = "take the nearest matrix that is, ms.nearest(K)"
+    if smallest < -_NEGATIVE * float(np.abs(K).max()):
+        return (
+            f"its smallest eigenvalue is {smallest:.3g}, so that it is no covariance: look for mistakes in it, or, "
+            f"where it has been rounded, {take}."
+        )
+    named = list(levels) or list(range(len(K)))
+    still = [str(named[i]) for i in np.flatnonzero(np.diagonal(K) <= limit)]
+    if still:
+        return f"{_some(still)} {'has' if len(still) == 1 else 'have'} no variance: leave these levels out, or {take}."
+    i, j = (index[0] if len(index) else -1 for index in np.nonzero(_twins(K, limit)))
+    if i >= 0:
+        return (
+            f"'{named[i]}' and '{named[j]}' have the same relationships, as identical twins have: give both one label, "
+            f"whose effect they share, or {take}."
+        )
+    rank = int((np.linalg.eigvalsh(K) > limit).sum())
+    return f"it has rank {rank} for {len(K)} levels, as a matrix of few markers has: {take}."
+
+
+def _twins(K: np.ndarray, limit: float) -> np.ndarray:
+    """Mask (levels, levels) above the diagonal: whether the effects of two levels do not differ."""
+    own = np.diagonal(K)
+    return np.asarray(np.triu(own[:, None] + own - 2.0 * K <= limit, 1))
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
 def nearest(K: np.ndarray, floor: float) -> np.ndarray:
@@ -218,4 +252,7 @@ def _check_symmetric(matrix: sparse.csr_matrix, what: str) -> None:
 
 
 def _indefinite(name: str) -> DataError:
-    return DataError(f"The precision matrix of {name!r} is not positive definite.")
+    return DataError(
+        f"The precision matrix of {name!r} is not positive definite. One whose rows sum to 0, of neighbours, belongs "
+        "to no covariance: add a small number to its diagonal."
+    )

@@ -147,10 +147,10 @@ class _At:
         """See `ResidualAt.between`."""
         return np.diag(self.variances()[at])
 
-    def degenerate(self) -> str:
+    def degenerate(self, loose: float = 1.0) -> str:
         """See `ResidualAt.degenerate`."""
         ratio = self.deviations / self.deviations.max()
-        if ratio.min() > _LEAST or self.family.is_continuous:
+        if ratio.min() > _LEAST * loose**0.5 or self.family.is_continuous:
             return ""
         W = (self.family.W if self.family.shown is None else self.family.shown)[int(ratio.argmin())]
         names = [f"{name} = {value:g}" for name, value in zip(self.family.names, W, strict=True)]

@@ -160,8 +160,8 @@ class _At:
     def _place(self) -> float:
         return (self.rho - self.family.low) / (1.0 - self.family.low)
 
-    def degenerate(self) -> str:
+    def degenerate(self, loose: float = 1.0) -> str:
         """See `ResidualAt.degenerate`."""
-        if _LEAST < self._place < 1.0 - _LEAST:
+        if _LEAST * loose < self._place < 1.0 - _LEAST * loose:
             return ""
         return f"the residual correlation within {self.family.name} goes to {self.rho:.3g}"

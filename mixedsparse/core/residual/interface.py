@@ -131,8 +131,8 @@ class ResidualAt(Protocol):
         """R among the rows `at` (r,), (r, r)."""
         ...
 
-    def degenerate(self) -> str:
-        """Say where R is singular but for rounding, "" where it is not."""
+    def degenerate(self, loose: float = 1.0) -> str:
+        """Say where R is singular but for `loose` times rounding, in variances; "" where it is not."""
         ...
 
 

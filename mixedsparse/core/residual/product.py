@@ -148,6 +148,6 @@ class _At:
         deviations = self.spread.deviations[at]
         return np.asarray(deviations[:, None] * self.inner.between(at) * deviations)
 
-    def degenerate(self) -> str:
+    def degenerate(self, loose: float = 1.0) -> str:
         """See `ResidualAt.degenerate`."""
-        return self.spread.degenerate() or self.inner.degenerate()
+        return self.spread.degenerate(loose) or self.inner.degenerate(loose)

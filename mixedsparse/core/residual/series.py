@@ -204,9 +204,9 @@ class _At:
         rho = family.rho(self.phi)
         return np.where(own[:, None] == own, np.power(rho, np.abs(times[:, None] - times)), 0.0)
 
-    def degenerate(self) -> str:
+    def degenerate(self, loose: float = 1.0) -> str:
         """See `ResidualAt.degenerate`."""
-        if float(self.left.min()) > _LEAST:
+        if float(self.left.min()) > _LEAST * loose:
             return ""
         return (
             f"the correlation of neighbouring residuals of {self.family.name} goes to {self.family.rho(self.phi):.3g}"

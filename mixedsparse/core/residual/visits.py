@@ -212,15 +212,15 @@ class _At:
         own, visits = self.family.groups[at], self.family.visits[at]
         return np.where(own[:, None] == own, self.R[np.ix_(visits, visits)], 0.0)
 
-    def degenerate(self) -> str:
+    def degenerate(self, loose: float = 1.0) -> str:
         """See `ResidualAt.degenerate`."""
         labels = self.family.labels
         variances = np.diagonal(self.R)
-        flat = variances < _LEAST * variances.max()
+        flat = variances < _LEAST * loose * variances.max()
         if flat.any():
             return f"the residual variance at {', '.join(np.array(labels)[flat])} goes to 0 beside that of other visits"
         for pattern, root in zip(self.family.patterns, self.triangles, strict=True):
-            own = np.square(np.diagonal(root)) < _LEAST * variances[pattern.visits]
+            own = np.square(np.diagonal(root)) < _LEAST * loose * variances[pattern.visits]
             if own.any():
                 j = int(np.flatnonzero(own)[0])
                 before = ", ".join(labels[v] for v in pattern.visits[:j])

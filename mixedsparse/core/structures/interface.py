@@ -8,6 +8,7 @@ Lambda moves; the chain rule does the rest (see `mixedsparse.core.problem.chart`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -63,6 +64,17 @@ class Natural:
     value: float
     slope: np.ndarray
     number: int | None = None
+
+    def name(self, columns: Sequence[str], group: str = "") -> str:
+        """Name of the quantity of effects `columns`: ``sd(x)``, ``cor(a,b)``, ``sd`` or ``cor`` of all, ``cor(lag 2)``.
+
+        With a `group` it is named in the way of ``conf_int``: ``sd(x|g)``.
+        """
+        inside = ",".join(columns[i] for i in self.effects)
+        if self.number is not None:
+            inside = f"lag {self.number}" if self.kind == "cor" else f"{inside},{self.number}"
+        inside = "|".join(part for part in (inside, group) if part)
+        return f"{self.kind}({inside})" if inside else self.kind
 
 
 class Structure(Protocol):

@@ -200,6 +200,8 @@ def _spread(
     contrasts: Mapping[str, Contrast],
 ) -> tuple[Dispersion, dict[str, Any]]:
     """Log-linear variances, and what is to be known of their covariates."""
+    if parsed.offsets:
+        raise FormulaError(f"dispersion={text!r} takes no offset: known variances v of rows are weights=1 / v.")
     columns, side = Columns(complete, parsed.names, n, env), parsed.fixed
     values, codings = code_sides([side], columns, contrasts)
     encoder, matrix = fit_encoder(side, values, codings, n, env)

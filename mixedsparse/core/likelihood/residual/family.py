@@ -153,8 +153,8 @@ class _RowsAt:
         squares = self.at.forms(own, own)
         if not pls.reml or not len(pls.K):
             return np.zeros_like(squares), squares
-        columns = self.projected(pls) @ np.linalg.cholesky(pls.K)
-        return self.at.forms(columns, columns), squares
+        columns = self.projected(pls)
+        return self.at.forms(columns @ pls.K, columns), squares
 
     def projected(self, pls: Pls) -> np.ndarray:
         """X~ (n, p), for the columns of Q."""
