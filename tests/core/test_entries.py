@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core.problem.entries import bend, jacobian, symmetric, times_slopes, times_units
+from mixedsparse.core.problem.entries import bend, jacobian, symmetric, times_moves, times_slopes, times_units
 from tests.models import DESIGNS, make, random_theta
 
 STEP = 1e-6
@@ -51,6 +51,9 @@ def test_products_with_units_and_slopes_follow_their_definitions(name):
     vectors = [rng.normal(size=(n, k)) for n, k in zip(layout.n_levels, layout.widths, strict=True)]
     lams = layout.lams(theta)
     units, slopes = times_units(layout, vectors), times_slopes(layout, lams, vectors)
+    moves = rng.normal(size=(len(theta), 2))
+    for moved, unit in zip(times_moves(layout, vectors, moves), units, strict=True):
+        np.testing.assert_allclose(moved, unit @ moves, atol=1e-12)
     for i, (b, row, col) in enumerate(zip(layout.block, layout.row, layout.col, strict=True)):
         one = np.zeros(len(theta))
         one[i] = 1.0

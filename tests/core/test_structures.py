@@ -14,6 +14,7 @@ from mixedsparse.core.engines.criteria import make_criterion
 from mixedsparse.core.engines.krylov.engine import KrylovEngine
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.likelihood.charted import ChartedCriterion
+from mixedsparse.core.likelihood.criterion import EngineCriterion
 from mixedsparse.core.problem.chart import chart_of
 from mixedsparse.core.problem.entries import jacobian
 from mixedsparse.core.problem.problem import make_problem
@@ -228,6 +229,24 @@ def test_derivatives_in_the_parameters(kind, engine, reml):
     if found.kind == "exact":
         curves = np.array([(criterion.gradient(a) - criterion.gradient(b)) / 2e-5 for a, b in ends])
         np.testing.assert_allclose(found.hessian, curves, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
+@pytest.mark.parametrize("kind", STRUCTURES)
+def test_average_information_along_the_parameters_is_that_of_all_entries(kind, reml):
+    structure = kind(3)
+    problem = data(structure, phi_of(structure), seed=4, crossed=True, weighted=True).problem()
+    criterion = EngineCriterion(engine_for(problem, "split"), reml)
+    chart = chart_of(problem)
+    x = np.concatenate([phi_of(structure, 5), [0.6]]) * chart.units
+    theta, moves = chart.regular_theta(x), chart.slopes(x)
+    found = criterion.along(criterion.evaluate(theta), False, moves)
+    whole = criterion.along(criterion.evaluate(theta), False, np.eye(len(theta)))
+    in_theta = criterion.differentiate(criterion.evaluate(theta), False)
+    np.testing.assert_allclose(found.hessian, moves.T @ whole.hessian @ moves, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found.gradient, in_theta.gradient, rtol=1e-12)
+    # Where exact second derivatives are at hand, they are taken.
+    assert criterion.along(criterion.evaluate(theta), True, moves) is None
 
 
 @pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])

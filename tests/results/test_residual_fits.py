@@ -78,6 +78,26 @@ def test_degrees_of_freedom_are_the_published_ones_of_proc_mixed(fev, mmrm):
     assert mmrm.df_model == 11 + 10
 
 
+def test_the_optimum_is_that_of_arithmetic_with_40_digits(mmrm):
+    # Newton's method on the likelihood in 40 digits; gls of nlme stops 3e-5 standard errors from it.
+    coefficients = {
+        "Intercept": (31.103433879104, 0.85565621689448),
+        "ARMCD[T.TRT]": (3.7744140514217, 1.0741607559358),
+        "AVISIT[T.VIS2]": (4.8396038911573, 0.8017265921963),
+        "AVISIT[T.VIS3]": (10.342167107404, 0.82268786277559),
+        "AVISIT[T.VIS4]": (15.053786306676, 1.3128840093543),
+        "SEX[T.Male]": (-0.32602732439112, 0.53193579374648),
+        "RACE[T.White]": (5.6435678857316, 0.66558968095008),
+        "ARMCD[T.TRT]:AVISIT[T.VIS4]": (0.62412272671241, 1.8509602307871),
+    }
+    assert mmrm.criterion == pytest.approx(3386.44987116234903, abs=1e-9)
+    for name, (estimate, error) in coefficients.items():
+        assert abs(mmrm.params[name] - estimate) < 1e-8 * error
+        assert mmrm.bse[name] == pytest.approx(error, rel=1e-8)
+    lower = [6.3682366776565, 4.6326198408756, 3.7734835613657, 9.525953680905]  # diagonal of the triangle of R
+    assert np.diagonal(np.linalg.cholesky(mmrm.residual_cov())) == pytest.approx(lower, rel=1e-7)
+
+
 # PROC MIXED, ddfm=kr(linear), as published with the R package mmrm (Apache 2.0): structure, SE, df.
 PUBLISHED = [
     ("us", 0.66124382270307, 160.733266403768),

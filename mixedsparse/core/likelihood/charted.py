@@ -5,7 +5,8 @@ bounded where J and A both vanish on the boundary. So
 
     gradient = B'g,    Hessian = B'(H - sum of g_i d^2 s_i / dtheta^2) B + sum of g_i d^2 s_i / dx^2
 
-for gradient and Hessian g, H in theta, and g_i = the derivative in s_i.
+for gradient and Hessian g, H in theta, and g_i = the derivative in s_i. Average information is taken along A in the
+first place, which is what its B'(...)B comes to, from as few working vectors as there are parameters.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mixedsparse.core.likelihood.criterion import Criterion
+from mixedsparse.core.likelihood.criterion import Criterion, EngineCriterion
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.chart import Chart
@@ -60,9 +61,10 @@ class ChartedCriterion:
 
     def differentiate(self, point: ChartedPoint, exact: bool) -> Derivatives:
         """See `Criterion.differentiate`."""
-        found = self.inner.differentiate(point.inner, exact)
         moved = self.chart.slopes(point.x)
-        curve = None if found.hessian is None else found.hessian.copy()
+        along = self.inner.along(point.inner, exact, moved) if isinstance(self.inner, EngineCriterion) else None
+        found = self.inner.differentiate(point.inner, exact) if along is None else along
+        curve = None if found.hessian is None or along is not None else found.hessian.copy()
         scores = []
         for mine, triangle, theta in self._triangles(point):
             row, col = triangle.places
@@ -75,9 +77,10 @@ class ChartedCriterion:
             if curve is not None:
                 curve[mine, mine] -= triangle.bend(theta, scores[-1])
         gradient = moved.T @ found.gradient
-        if curve is None:
+        if found.hessian is None:
             return Derivatives(gradient, None)
-        hessian = moved.T @ curve @ moved + self.chart.bend(point.x, scores)
+        hessian = found.hessian if curve is None else moved.T @ curve @ moved
+        hessian = hessian + self.chart.bend(point.x, scores)
         known = np.ones(hessian.shape, dtype=bool) if found.kind == "exact" else None
         return Derivatives(gradient, 0.5 * (hessian + hessian.T), found.kind, known)
 

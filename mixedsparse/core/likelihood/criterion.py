@@ -73,6 +73,12 @@ class EngineCriterion:
         """See `Criterion.differentiate`."""
         return differentiate(self.engine, point, exact=exact)
 
+    def along(self, point: Pls, exact: bool, moves: np.ndarray) -> Derivatives | None:
+        """Differentiate, second derivatives along `moves` (m, r) only; None where exact ones are wanted and at hand."""
+        if exact and (self.engine.writes_projection or self.engine.keeps_projection):
+            return None
+        return differentiate(self.engine, point, exact=False, moves=moves)
+
     def gradient(self, point: Pls) -> np.ndarray:
         """See `Criterion.gradient`."""
         return differentiate(self.engine, point, second=False).gradient

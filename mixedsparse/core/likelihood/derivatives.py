@@ -29,7 +29,7 @@ from mixedsparse.core.likelihood.interface import Engine, Factored, Written
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.likelihood.traces import contract, scaled_trace_products, stacked
 from mixedsparse.core.problem.blocks import BlockLayout
-from mixedsparse.core.problem.entries import bend, jacobian, times_units
+from mixedsparse.core.problem.entries import bend, jacobian, times_moves, times_units
 
 __all__ = [
     "Derivatives",
@@ -102,7 +102,14 @@ class Information:
 
 
 def information(
-    engine: Engine, factor: Factored, zeta: Vectors, H: Vectors, K: np.ndarray, reml: bool, written: Written | None
+    engine: Engine,
+    factor: Factored,
+    zeta: Vectors,
+    H: Vectors,
+    K: np.ndarray,
+    reml: bool,
+    written: Written | None,
+    moves: np.ndarray | None = None,
 ) -> Information:
     """Second derivatives of the parts of the criterion in entries of Sigma.
 
@@ -116,8 +123,11 @@ def information(
     reml : bool
     written : Written or None
         W of all blocks, which is overwritten.
+    moves : ndarray, shape (m, r), optional
+        Directions in the entries of Sigma, for second derivatives along these only; not with `written`.
     """
-    moved = times_units(engine.problem.layout, engine.problem.related(zeta))
+    layout, related = engine.problem.layout, engine.problem.related(zeta)
+    moved = times_units(layout, related) if moves is None else times_moves(layout, related, moves)
     against_x = times_columns(moved, H)
     traces = None
     if written is None:
@@ -128,11 +138,13 @@ def information(
         if reml and len(K):
             columns = stacked(written, H)
             written.matrix[:] -= columns @ K @ columns.T
-        traces = contract(written, engine.problem.layout, engine.limits.copied)
+        traces = contract(written, layout, engine.limits.copied)
     return Information(inner - against_x @ K @ against_x.T, against_x, traces)
 
 
-def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = True) -> Derivatives:
+def differentiate(
+    engine: Engine, pls: Pls, second: bool = True, exact: bool = True, moves: np.ndarray | None = None
+) -> Derivatives:
     """Differentiate the criterion at `pls`.
 
     Parameters
@@ -144,6 +156,8 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
     exact : bool
         Whether an exact Hessian is wanted where it is affordable. Average information is the better guide far from
         the optimum (it leaves out the curvature that is noise there), the exact Hessian close to it.
+    moves : ndarray, shape (m, r), optional
+        Directions in the entries of Sigma: average information along these, (r, r), takes the place of the Hessian.
 
     The curvature needs G_b itself, which is G_b Lambda_b times Lambda_b^-1: a diagonal entry that is exactly 0 must
     be moved off it by the caller (`optimize` keeps 1e-7 away), or the rows that belong to it are left at 0.
@@ -155,7 +169,7 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
     if second:
         # Solutions come first: the inverse takes the place of the factor.
         written = factor.projection() if exact and engine.writes_projection else None
-        found = information(engine, factor, pls.zeta, pls.Hx, pls.K, pls.reml, written)
+        found = information(engine, factor, pls.zeta, pls.Hx, pls.K, pls.reml, written, moves)
     slopes, rises = [], []
     related = zip(problem.related(pls.zeta), problem.related(pls.Hx), strict=True)
     pieces = zip(pls.lams, factor.traces(), pls.zeta, pls.Hx, related, strict=True)
@@ -181,6 +195,9 @@ def differentiate(engine: Engine, pls: Pls, second: bool = True, exact: bool = T
             curve = np.where(known, 2.0 * curve - traces, curve)
     factor.release()
     rise = tau * layout.gather(rises) * layout.multiplicity
+    if moves is not None:
+        rise = moves.T @ rise
+        return Derivatives(gradient, curve - rise[:, None] * (rise / df))
     curve -= rise[:, None] * (rise / df)
     scores = [right_divide(slope, lam) for slope, lam in zip(slopes, pls.lams, strict=True)]
     return Derivatives(gradient, in_theta(layout, pls.lams, curve, scores), kind, known, InEntries(curve, scores))

@@ -137,6 +137,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def keeps_projection(self) -> bool:
+        """Whether what it factorises has a `Factored.scaled_projection` of some blocks."""
+        ...
+
+    @property
     def stochastic(self) -> StochasticEngine | None:
         """Itself where log|M| and traces are estimated by random probes; None where every number is exact."""
         ...

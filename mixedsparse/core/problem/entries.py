@@ -19,7 +19,7 @@ import numpy as np
 
 from mixedsparse.core.problem.blocks import BlockLayout
 
-__all__ = ["bend", "jacobian", "symmetric", "times_slopes", "times_units", "times_units_of"]
+__all__ = ["bend", "jacobian", "symmetric", "times_moves", "times_slopes", "times_units", "times_units_of"]
 
 Vectors = list[np.ndarray]
 
@@ -45,6 +45,14 @@ def times_units(layout: BlockLayout, vectors: Sequence[np.ndarray]) -> Vectors:
 def times_units_of(layout: BlockLayout, b: int, vectors: np.ndarray) -> np.ndarray:
     """S_i of the entries of block b times columns (..., K, levels), (..., m_b K, levels)."""
     return np.asarray(layout.units[b].reshape(-1, layout.widths[b]) @ vectors)
+
+
+def times_moves(layout: BlockLayout, vectors: Sequence[np.ndarray], moves: np.ndarray) -> Vectors:
+    """`times_units` times `moves` (m, r), made without it: block vectors (levels, K, r)."""
+    turned = [
+        np.tensordot(moves[mine], units, axes=(0, 0)) for mine, units in zip(layout.members, layout.units, strict=True)
+    ]
+    return [np.moveaxis(vector @ own, 0, 2) for vector, own in zip(vectors, turned, strict=True)]
 
 
 def times_slopes(layout: BlockLayout, lams: Sequence[np.ndarray], vectors: Sequence[np.ndarray]) -> Vectors:

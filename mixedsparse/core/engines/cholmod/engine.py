@@ -30,7 +30,7 @@ class CholmodEngine:
     """Factorises M(theta) of one `problem` with CHOLMOD."""
 
     name = "cholmod"
-    yields_to_dense = writes_projection = False
+    yields_to_dense = writes_projection = keeps_projection = False
     stochastic = None
 
     def __init__(self, problem: Problem, limits: Limits = LIMITS) -> None:

@@ -68,7 +68,7 @@ class EmptyEngine:
     name = "empty"
     work = 0.0
     yields_to_dense = False
-    writes_projection = False
+    writes_projection = keeps_projection = False
     stochastic = None
 
     def __init__(self, problem: Problem, limits: Limits = LIMITS) -> None:

@@ -55,7 +55,7 @@ class KrylovEngine:
     """
 
     name = "iterative"
-    yields_to_dense = writes_projection = False
+    yields_to_dense = writes_projection = keeps_projection = False
 
     def __init__(self, problem: Problem, seed: int = 0, batches: int = 1, limits: Limits = LIMITS) -> None:
         self.problem, self.limits = problem, limits

@@ -261,7 +261,7 @@ class SplitFactored:
     def scaled_projection(self, less: Vectors) -> Written | None:
         """Lambda'(W - Y Y')Lambda = I - M_2^-1 - Lambda'Y Y'Lambda of the rest, in the place of M_2^-1."""
         rest = self.engine.rest
-        if not rest.blocks or self.engine.problem.is_penalised:
+        if not self.engine.keeps_projection:
             return None
         half = np.zeros((rest.size, 1))  # BLAS refuses a matrix without columns
         if less[0].shape[2]:
