@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Estimates", "half_widths"]
 
-_DDF = {"satterthwaite": "Satterthwaite", "kenward-roger": "Kenward-Roger", "normal": "infinite (normal)"}
+_DDF = {"satterthwaite": "Satterthwaite", "normal": "infinite (normal)"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -86,7 +86,8 @@ class Estimates(Answers):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the table must know: scale, averages, degrees of freedom, level, adjustment, losses."""
-        degrees = f"Degrees of freedom: {_DDF[self.ddf]}."
+        # Kenward-Roger's method may say by which information.
+        degrees = f"Degrees of freedom: {_DDF.get(self.ddf, self.ddf.replace('kenward-roger', 'Kenward-Roger'))}."
         return (*filter(None, (*self.remarks, self.averaged, self._scale, degrees, self._level)), *self._losses)
 
     @property

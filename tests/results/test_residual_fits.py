@@ -136,6 +136,7 @@ def test_means_limits_and_tests_take_the_information_of_kenward_roger(mmrm, info
     sexes = mmrm.emmeans("SEX", **how).contrast("pairwise").table
     assert sexes["SE"][0] == pytest.approx(table["SE"]["SEX[T.Male]"])
     assert sexes["df"][0] == pytest.approx(table["df"]["SEX[T.Male]"])
+    assert f"Degrees of freedom: Kenward-Roger ({information} information)." in repr(mmrm.emmeans("SEX", **how))
     joint = mmrm.joint_tests(**how).set_index("term")
     assert joint.loc["SEX", "DenDF"] == pytest.approx(table["df"]["SEX[T.Male]"])
     assert mmrm.drop1("F", **how).loc["SEX", "DenDF"] == pytest.approx(table["df"]["SEX[T.Male]"])

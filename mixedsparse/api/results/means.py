@@ -114,7 +114,7 @@ class MeansMixin(ResultsBase):
         from mixedsparse.inference.emmeans import emmeans
         from mixedsparse.inference.response_scale import response_scale
 
-ddf, scale = with_information(ddf, information), response_scale(self._fitted, type)
+        ddf, scale = with_information(ddf, information), response_scale(self._fitted, type)
         return emmeans(self._fitted, specs, by, at=at, weights=weights, ddf=ddf, level=level, scale=scale)
 
     def emtrends(
