@@ -42,7 +42,9 @@ class KnownColumns:
         self.columns = np.ascontiguousarray(problem.columns.T)
         n = self.columns.shape[1]
         unit = [b for b, block in enumerate(self.blocks) if block.unit]
-        shared = {key: p for key, p in problem.pairs.items() if {*key} <= {*unit} and _SHARED * len(p.indices) <= n}
+        # Pairs of related levels of one block are no pairs that rows have.
+        known = {key: p for key, p in problem.pairs.items() if key in self.sums.slots and {*key} <= {*unit}}
+        shared = {key: p for key, p in known.items() if _SHARED * len(p.indices) <= n}
         self.cells: dict[int, tuple[Key, np.ndarray]] = {}
         self.levels: dict[int, _Levels] = {}
         for b, block in enumerate(self.blocks):

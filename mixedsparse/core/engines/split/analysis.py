@@ -63,6 +63,11 @@ class SplitAnalysis:
         return self.rest.size <= self.limits.kept_schur and self.coupling is not None and self.coupling.gives_schur
 
     @property
+    def keeps_projection(self) -> bool:
+        """Whether there is a dense rest, whose inverse has the projection."""
+        return bool(self.rest.blocks) and not self.problem.is_penalised
+
+    @property
     def is_dense(self) -> bool:
         """Whether A_12 is dense too."""
         return self.keeps_schur and self.coupling is not None and self.coupling.is_dense

@@ -28,11 +28,6 @@ class SplitEngine(SplitAnalysis):
             return False
         return q <= limits.written and float(q) ** 2 * self.rest.size <= limits.worthwhile * (self.problem.n_theta + 1)
 
-    @property
-    def keeps_projection(self) -> bool:
-        """Whether there is a dense rest, whose inverse has the projection."""
-        return bool(self.rest.blocks) and not self.problem.is_penalised
-
     def factorize(self, lams: Sequence[np.ndarray]) -> SplitFactored:
         """Factorise M at Lambda_b (K, K) of each block."""
         return SplitFactored(self, lams)
