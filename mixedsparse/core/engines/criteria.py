@@ -9,7 +9,7 @@ import numpy as np
 from mixedsparse.core.engines.dense.cholesky import DenseCriterion, is_small
 from mixedsparse.core.engines.dense.orthogonal import OrthogonalCriterion, can_be_orthogonal
 from mixedsparse.core.likelihood.charted import ChartedCriterion, ChartedPoint
-from mixedsparse.core.likelihood.criterion import Criterion, EngineCriterion
+from mixedsparse.core.likelihood.criterion import EngineCriterion, ThetaCriterion
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.problem.chart import Chart
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -17,17 +17,17 @@ from mixedsparse.ground.errors import NotPositiveDefiniteError
 __all__ = ["charted_at", "criterion_at", "make_criterion", "make_orthogonal"]
 
 
-def make_criterion(engine: Engine, reml: bool) -> Criterion:
+def make_criterion(engine: Engine, reml: bool) -> ThetaCriterion:
     """Return the form of the criterion that is quickest for the problem of `engine`."""
     return DenseCriterion(engine, reml) if is_small(engine) else EngineCriterion(engine, reml)
 
 
-def make_orthogonal(engine: Engine, reml: bool) -> Criterion | None:
+def make_orthogonal(engine: Engine, reml: bool) -> ThetaCriterion | None:
     """Return the form of the criterion that loses fewest digits, if it can be had."""
     return OrthogonalCriterion(engine, reml) if can_be_orthogonal(engine) else None
 
 
-def criterion_at(engine: Engine, reml: bool, theta: np.ndarray) -> tuple[Criterion, Any]:
+def criterion_at(engine: Engine, reml: bool, theta: np.ndarray) -> tuple[ThetaCriterion, Any]:
     """Return the form of the criterion whose digits suffice at theta of the whitened bases, and its point there.
 
     Raises

@@ -10,7 +10,7 @@ from mixedsparse.core.engines.criteria import make_criterion, make_orthogonal
 from mixedsparse.core.fitting.lacking import CLOSE, lacking
 from mixedsparse.core.fitting.reordered import reordered_step
 from mixedsparse.core.likelihood.charted import ChartedCriterion
-from mixedsparse.core.likelihood.criterion import Criterion, Evaluated
+from mixedsparse.core.likelihood.criterion import Criterion, Evaluated, ThetaCriterion
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.hessian import observed_hessian
 from mixedsparse.core.likelihood.interface import Engine
@@ -84,7 +84,7 @@ class CriterionObjective:
         if self.chart is not None:
             self.bounded = self.layout = JoinedBounded(self.chart, criterion.count, family.residual.size)
 
-    def _charted(self, criterion: Criterion) -> Criterion:
+    def _charted(self, criterion: ThetaCriterion) -> Criterion:
         return criterion if self.chart is None else ChartedCriterion(criterion, self.chart)
 
     def use_orthogonal(self) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mixedsparse.core.likelihood.criterion import Criterion, EngineCriterion
+from mixedsparse.core.likelihood.criterion import ThetaCriterion
 from mixedsparse.core.likelihood.derivatives import Derivatives
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.chart import Chart
@@ -51,7 +51,7 @@ class ChartedPoint:
 class ChartedCriterion:
     """The criterion `inner` of a problem as a function of the coordinates of its `chart`; see `Criterion`."""
 
-    def __init__(self, inner: Criterion, chart: Chart) -> None:
+    def __init__(self, inner: ThetaCriterion, chart: Chart) -> None:
         self.inner, self.chart = inner, chart
 
     def evaluate(self, x: np.ndarray) -> ChartedPoint:
@@ -62,7 +62,7 @@ class ChartedCriterion:
     def differentiate(self, point: ChartedPoint, exact: bool) -> Derivatives:
         """See `Criterion.differentiate`."""
         moved = self.chart.slopes(point.x)
-        along = self.inner.along(point.inner, exact, moved) if isinstance(self.inner, EngineCriterion) else None
+        along = self.inner.along(point.inner, exact, moved)
         found = self.inner.differentiate(point.inner, exact) if along is None else along
         curve = None if found.hessian is None or along is not None else found.hessian.copy()
         scores = []

@@ -10,7 +10,7 @@ from mixedsparse.core.likelihood.derivatives import Derivatives, differentiate
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls, rounding, solve_pls
 
-__all__ = ["ENOUGH", "Criterion", "EngineCriterion", "Evaluated"]
+__all__ = ["ENOUGH", "Criterion", "EngineCriterion", "Evaluated", "ThetaCriterion"]
 
 # Rounding error of the criterion from which on it is evaluated with more digits, where that can be done.
 ENOUGH = 1e-7
@@ -58,6 +58,17 @@ class Criterion(Protocol):
         ...
 
 
+class ThetaCriterion(Criterion, Protocol):
+    """One in theta of the whitened bases."""
+
+    def along(self, point: Any, exact: bool, moves: np.ndarray) -> Derivatives | None:
+        """Differentiate, second derivatives along `moves` (m, r) in the entries of Sigma only.
+
+        None where exact ones are wanted and at hand, or all cost no more.
+        """
+        ...
+
+
 class EngineCriterion:
     """The criterion by the factorisations of an engine."""
 
@@ -74,7 +85,7 @@ class EngineCriterion:
         return differentiate(self.engine, point, exact=exact)
 
     def along(self, point: Pls, exact: bool, moves: np.ndarray) -> Derivatives | None:
-        """Differentiate, second derivatives along `moves` (m, r) only; None where exact ones are wanted and at hand."""
+        """See `ThetaCriterion.along`."""
         if exact and (self.engine.writes_projection or self.engine.keeps_projection):
             return None
         return differentiate(self.engine, point, exact=False, moves=moves)

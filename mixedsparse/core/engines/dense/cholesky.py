@@ -139,6 +139,9 @@ class DenseCriterion:
         kind, known = ("exact", np.ones(hessian.shape, dtype=bool)) if exact else ("average information", None)
         return Derivatives(2.0 * layout.gather(slopes), hessian, kind, known, InEntries(curve, scores))
 
+    def along(self, point: DensePoint, exact: bool, moves: np.ndarray) -> None:
+        """All second derivatives cost no more."""
+
     def needs_digits(self, point: DensePoint) -> bool:
         """Whether so many digits are lost at the point that derivatives suffer too."""
         return not self.noise(point) <= ENOUGH

@@ -70,9 +70,8 @@ class ResidualCriterion:
         data = self.family.at(x[self.count :])
         if not np.isfinite(data.at.logdet) or abs(data.at.logdet) > _FURTHEST * data.problem.n:
             raise NotPositiveDefiniteError("The residual covariance is singular.")
-        criterion: Criterion = EngineCriterion(self.engine.with_problem(data.problem), self.reml)
-        if self.chart is not None:
-            criterion = ChartedCriterion(criterion, self.chart)
+        in_theta = EngineCriterion(self.engine.with_problem(data.problem), self.reml)
+        criterion: Criterion = in_theta if self.chart is None else ChartedCriterion(in_theta, self.chart)
         return ResidualPoint(x, data, criterion, criterion.evaluate(x[: self.count]))
 
     def differentiate(self, point: ResidualPoint, exact: bool) -> Derivatives:
