@@ -97,11 +97,7 @@ def coefficients(method: Any, names: Sequence[str], ref: Hashable | None = None)
             raise OptionError(f"The function method={method!r} failed for {list(names)!r}: {err!r}.") from err
     if isinstance(method, pd.DataFrame):
         method = {name: method[name] for name in method.columns}
-    elif (
-        isinstance(method, Sequence | np.ndarray | pd.Series)
-        and not isinstance(method, str | bytes)
-        and np.ndim(method)
-    ):
+    elif _are_rows(method):
         method = _by_coefficients(method)
     if isinstance(method, Mapping):
         return _given(method, names)
@@ -118,10 +114,17 @@ def coefficients(method: Any, names: Sequence[str], ref: Hashable | None = None)
     return METHODS[method](names)
 
 
+def _are_rows(value: Any) -> bool:
+    """Whether `value` holds several things side by side."""
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence | pd.Series) and not isinstance(value, str | bytes)
+
+
 def _by_coefficients(rows: Any) -> dict[str, Any]:
     """Contrasts that are given as numbers alone, one or several, named by these."""
     several = [rows] if isinstance(rows, pd.Series) or all(isinstance(value, Real) for value in rows) else list(rows)
-    if not all(isinstance(row, Sequence | np.ndarray | pd.Series) and np.ndim(row) == 1 for row in several):
+    if not several or not all(map(_are_rows, several)):
         raise OptionError(f"method={rows!r} is no contrast: give one number per mean, or rows of them.")
     return {f"({', '.join(map(_shown, row))})": row for row in several}
 
