@@ -20,6 +20,7 @@ from mixedsparse.plotting import Plots
 from mixedsparse.report import Summary
 from mixedsparse.report.cost import CostReport
 from mixedsparse.report.journal import Journal
+from mixedsparse.report.model_table import ModelTable
 
 __all__ = [
     "Bootstrap",
@@ -31,6 +32,7 @@ __all__ = [
     "Influence",
     "Journal",
     "MarginalMeans",
+    "ModelTable",
     "MonteCarlo",
     "OptimResult",
     "Parsimony",

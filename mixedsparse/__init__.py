@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from mixedsparse.api.generalized import GeneralizedLinearMixedModel, GeneralizedResults, glmer
     from mixedsparse.api.loading import load
     from mixedsparse.api.model import LinearMixedModel, lmer
+    from mixedsparse.api.papers import apa, model_table
     from mixedsparse.api.parsimony import parsimony
     from mixedsparse.api.results import MixedResults
     from mixedsparse.compat import MixedLM, MixedLMResults, mixedlm
@@ -95,6 +96,7 @@ __all__ = [
     "UnusedOptionWarning",
     "__version__",
     "anova",
+    "apa",
     "compare",
     "cov",
     "datasets",
@@ -105,6 +107,7 @@ __all__ = [
     "lmer",
     "load",
     "mixedlm",
+    "model_table",
     "nearest",
     "parsimony",
     "plan",
@@ -120,6 +123,7 @@ _HOMES = {
     "mixedsparse.api.generalized": "GeneralizedLinearMixedModel GeneralizedResults glmer",
     "mixedsparse.api.loading": "load",
     "mixedsparse.api.model": "LinearMixedModel lmer",
+    "mixedsparse.api.papers": "apa model_table",
     "mixedsparse.api.parsimony": "parsimony",
     "mixedsparse.api.results": "MixedResults",
     "mixedsparse.compat": "MixedLM MixedLMResults mixedlm",

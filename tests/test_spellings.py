@@ -30,9 +30,8 @@ def means():
     [
         ("ranef", "write random_effects"),
         ("VarCorr", r"write varcorr\(\)"),
-        ("coef", "write params for the fixed effects"),
+        ("coefs", r"write params, coef_table\(\), or coef\(\) for those of each level"),
         ("confint", "write conf_int"),
-        ("update", "write mixedsparse.lmer with the new formula"),
         ("get_prediction", r"write predict\(newdata, interval="),
         ("isSingular", "write singular"),
         ("is_singular", "singular"),
@@ -52,7 +51,7 @@ def test_attributes_of_other_packages_are_answered_and_still_absent(fit, name, w
     assert isinstance(caught.value, AttributeError)
 
 
-@pytest.mark.parametrize("name", ["ranef", "VarCorr", "coef", "confint", "fixef", "emmeans", "isSingular", "update"])
+@pytest.mark.parametrize("name", ["ranef", "VarCorr", "coef", "confint", "fixef", "emmeans", "isSingular"])
 def test_functions_of_r_are_answered_by_the_package_too(name):
     assert not hasattr(ms, name)
     with pytest.raises(ms.AbsentError, match=f"mixedsparse has no '{name}': write (fit|mixedsparse)"):

@@ -173,6 +173,8 @@ def targets(folder):
         "power": {"design": rows, "nsim": 2, "seed": 1, **STUDY},
         "load": {"path": str(folder / "fit.ms")},
         "anova": {"models": fit},
+        "apa": {"tests": fit},
+        "model_table": {"models": fit},
         "compare": {"models": fit},
         "parsimony": {"results": fit},
         "datasets.load": {"name": "sleepstudy"},

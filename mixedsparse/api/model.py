@@ -11,6 +11,7 @@ from mixedsparse.api.results.base import parameters_of
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.fitted.fit import fit_model
 from mixedsparse.fitted.model import Model, read
+from mixedsparse.fitted.origins import remember
 from mixedsparse.ground.caller import CallerNames
 from mixedsparse.ground.choices import Method
 from mixedsparse.ground.foreign import explains_arguments
@@ -94,6 +95,7 @@ class LinearMixedModel(CostMixin, Model):
         given: dict[str, Any] = {"residual": residual, "dispersion": dispersion, "relations": relations}
         given |= {"env": env, "progress": progress}
         super().__init__(*read(formula, data, weights=weights, offset=offset, contrasts=contrasts, **given))
+        remember(self.design, data)
 
     @classmethod
     def from_arrays(
@@ -210,14 +212,45 @@ def lmer(
 
     Parameters
     ----------
-    formula, data, weights, offset, contrasts, residual, dispersion, relations
-        See `LinearMixedModel`. A formula is code: never take one from a source that you would not run.
-    reml, start, method, options, progress
-        See `LinearMixedModel.fit`.
+    formula : str
+        Fixed effects, and random effects in bars, as in lme4: ``"y ~ x + (1 + x | subject) + (1 | item)"``; ``||`` for
+        effects without correlations, ``a/b`` for nested factors, ``a:b`` for combinations. A formula is code: never
+        take one from a source that you would not run.
+    data : data frame or source
+        pandas, polars or pyarrow table, or a dict of columns; or a path of Parquet files, a DuckDB relation or an Ibis
+        table, whose rows stay where they are. Rows with missing values are left out, with a warning.
+    reml : bool
+        Restricted maximum likelihood; False for maximum likelihood.
+    weights : str or array, optional
+        Prior weights: the residual variance of a row is sigma^2 over its weight. Column name or one number per row.
+    offset : str or array, optional
+        Known part of the response. Column name or one number per row.
+    contrasts : dict, optional
+        Column -> its coding: ``"treatment"``, ``("treatment", "b")``, ``"sum"``, ``"helmert"``, ``"poly"``, ``"sdif"``,
+        an array or a labelled DataFrame, hypotheses ``{"b-a": "b - a"}``; ``"center"`` or ``"zscore"`` for numbers.
+    residual : str, optional
+        Covariance of the residuals within groups: ``"us(visit | patient)"``, ``"ar1(time | g)"``, ``"cs(1 | g)"``, ...
+    dispersion : str, optional
+        Log of the residual variance as a linear predictor: ``"~ stratum"``, ``"~ log(x)"``.
+    relations : dict, optional
+        Known relationships among the levels of factors in ``rel(...)``: ``{"animal": ms.Pedigree(frame)}``.
+    start : array or results, optional
+        Theta to start from, or results with the same random effects; several starts of the package's own otherwise.
+    method : {"auto", "direct", "iterative"}
+        ``"direct"`` factorises, ``"iterative"`` does without a factor, with a Monte-Carlo error; ``"auto"`` takes the
+        first one unless it needs more memory than there is, or far more time.
+    options : FitOptions, optional
+        Limits and tolerances of the search.
+    progress : bool or callable, optional
+        Whether a bar is shown; by default on a terminal or in a notebook after two seconds.
 
     Returns
     -------
     MixedResults
+
+    See Also
+    --------
+    LinearMixedModel : the same arguments at length, for a model that is fitted in a second step.
 
     Examples
     --------

@@ -223,5 +223,10 @@ KINDS: dict[str, Kind] = {
     "scaled_residuals.random": TEXT,
     "stream_predictions.columns": NAMES,
     "stream_predictions.offset": TEXT,
+    "update.dispersion": TEXT,
+    "update.residual": TEXT,
     "vif.by": TEXT,
+    "apa.row": ANYTHING,
+    "apa.tests": ANYTHING,
+    "labels": MAPPING,
 }

@@ -22,14 +22,13 @@ _RE_FORM = (
     "grouping factors"
 )
 _SCALE = "estimates are on the scale of the formula's response: transform them and their limits, e.g. by numpy.exp"
-_UPDATE = "write mixedsparse.lmer with the new formula and the same data; fit.formula is the old one"
+_UPDATE = "write mixedsparse.glmer with the new formula and the same data; fit.formula is the old one"
 
 # Of a fit: what lme4, lmerTest, emmeans, broom and statsmodels call it -> what it is called here.
 _OF_FITS = {
     "ranef": "random_effects, and random_effects_cov for the conditional variances",
     "VarCorr": "varcorr()",
-    "coef": "params for the fixed effects; params plus random_effects['g'] are the coefficients of each level",
-    "coefs": "params, or coef_table()",
+    "coefs": "params, coef_table(), or coef() for those of each level",
     "coefficients": "params, or coef_table()",
     "confint": "conf_int(method='wald', 'profile' or 'boot')",
     "isSingular": "singular",
@@ -39,6 +38,7 @@ _OF_FITS = {
     "deviance": "criterion, which is -2 log L after reml=False",
     "REMLcrit": "criterion",
     "getME": "get(name)",
+    "refitML": "refit(reml=False)",
     "vcov": "cov_params()",
     "fitted": "fittedvalues",
     "df.residual": "df_resid",
@@ -94,6 +94,7 @@ _OF_FITS = {
 _METHODS = (
     *(
         "fixef",
+        "coef",
         "predict",
         "simulate",
         "emmeans",
@@ -155,7 +156,8 @@ NAMES = {
     "lmerControl": "write mixedsparse.FitOptions",
     **{name: f"write fit.{text}" for name, text in _OF_FITS.items()},
     **{name: f"write fit.{name}(...)" for name in _METHODS},
-    "update": _UPDATE,
+    "update": "write fit.update('~ . + x')",
+    "refitML": "write fit.refit(reml=False)",
     "lmList": "fit one model per group with a loop over data.groupby, or '(x | g)' for all of them together",
     "allFit": "fit.certificate says whether the optimum was reached: one method is enough",
     "simr": "write mixedsparse.power",
@@ -180,12 +182,11 @@ _OF_MEANS = {
 ATTRIBUTES: dict[str, dict[str, str]] = {
     "ResultsBase": {
         **{name: f"write {text}" for name, text in _OF_FITS.items()},
-        "update": _UPDATE,
         "allFit": NAMES["allFit"],
     },
     "GeneralizedResults": {
         **{name: f"write {text}" for name, text in _OF_FITS.items()},
-        "update": _UPDATE.replace("lmer", "glmer"),
+        "update": _UPDATE,
         "allFit": NAMES["allFit"],
         **dict.fromkeys(("scale", "sigma", "sigma2"), "there is no residual variance: see dispersion"),
         "KRmodcomp": "there is no residual variance, so that tests are chi-squared: write wald_test(L), or drop1()",

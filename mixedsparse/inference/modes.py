@@ -17,7 +17,7 @@ from mixedsparse.inference.labels import read_only
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["conditional_cov", "mode_covariances", "mode_errors", "random_effects"]
+__all__ = ["conditional_cov", "level_coefficients", "mode_covariances", "mode_errors", "random_effects"]
 
 # What the errors of modes allow for -> what is refused after an iterative fit, and what there is instead.
 _ERRORS = {
@@ -39,6 +39,18 @@ def random_effects(fitted: Fitted) -> dict[str, pd.DataFrame]:
         index = pd.Index(fitted.problem.terms[terms[0]].levels, name=group)
         modes = np.hstack([fitted.fit.modes[t] for t in terms])
         out[group] = pd.DataFrame(read_only(modes), index=index, columns=fitted.effects_of(group))
+    return out
+
+
+def level_coefficients(fitted: Fitted) -> dict[str, pd.DataFrame]:
+    """Add fixed effects and conditional modes of the same name, level by level; see `MixedResults.coef`."""
+    fixed = pd.Series(fitted.fit.beta, index=fitted.x_names)
+    out = {}
+    for group, modes in random_effects(fitted).items():
+        # Several terms on one factor may have an effect in common.
+        sums = modes.T.groupby(level=0, sort=False).sum().T if modes.columns.has_duplicates else modes
+        columns = list(dict.fromkeys([*fixed.index, *sums.columns]))
+        out[group] = sums.reindex(columns=columns, fill_value=0.0) + fixed.reindex(columns, fill_value=0.0)
     return out
 
 

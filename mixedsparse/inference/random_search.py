@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,8 @@ from scipy.special import chdtrc
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.data.formula.centring import centred_parts, same_span
 from mixedsparse.data.formula.design import factor_columns
+from mixedsparse.data.formula.frames import open_table
+from mixedsparse.data.formula.names import candidates
 from mixedsparse.data.formula.random_part import RandomPart, enlargements, random_parts, reductions, with_random
 from mixedsparse.data.formula.source import Source
 from mixedsparse.fitted.fit import fit_model
@@ -73,7 +75,7 @@ class Trail:
                     source.table,
                     weights=source.weights,
                     offset=source.offset,
-                    contrasts=_used(source, formula),
+                    contrasts=contrasts_used(source, formula),
                     relations=source.relations,
                     env=source.env,
                     **self._residual,
@@ -217,9 +219,14 @@ def likelihood_ratio(small: Fitted, large: Fitted) -> dict[str, float]:
     return {"LRT": statistic, "Df": df, "p": float(chdtrc(df, statistic)) if df else 1.0}
 
 
-def _used(source: Source, formula: str) -> dict[str, Any] | None:
-    """Contrasts of the columns that are still terms of `formula`."""
+def contrasts_used(
+    source: Source, formula: str, table: Any = None, env: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Contrasts of the columns that are still terms of `formula`, read for the rows of `source` or another table."""
     if not source.contrasts:
         return None
-    terms = factor_columns(formula, source.table, source.env)
+    if isinstance(table, str):  # a file, whose columns are read later
+        return {column: kind for column, kind in source.contrasts.items() if str(column) in candidates(formula)} or None
+    rows, names = open_table(source.table if table is None else table), source.env if env is None else env
+    terms = factor_columns(formula, rows, names)
     return {column: kind for column, kind in source.contrasts.items() if str(column) in terms} or None

@@ -14,6 +14,7 @@ from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.alignment import aligned_part
 from mixedsparse.data.sizes import checked_sizes
 from mixedsparse.fitted.again import fit_again
+from mixedsparse.fitted.fit import fit_model
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.model import response_of
 from mixedsparse.fitted.parameters import Parameters
@@ -25,7 +26,7 @@ from mixedsparse.ground.errors import BackendError, DataError
 if TYPE_CHECKING:
     from mixedsparse.data.formula.design import Design
 
-__all__ = ["fit_response", "refit_response", "response_from"]
+__all__ = ["fit_response", "refit_criterion", "refit_response", "response_from"]
 
 
 def refit_response(parameters: Parameters, y: Any, seed: int | None = None) -> Fitted:
@@ -33,6 +34,13 @@ def refit_response(parameters: Parameters, y: Any, seed: int | None = None) -> F
     out = fit_response(parameters, _response(parameters.design, y), seed=seed)
     warn_of_search(out.fit)
     return out
+
+
+def refit_criterion(fitted: Fitted, reml: bool) -> Fitted:
+    """Fit the model of `fitted` by REML or by ML, as a first fit does."""
+    if fitted.reml == bool(reml):
+        return fitted
+    return fit_model(fitted.model, reml, method="auto" if fitted.seed is None else "iterative")
 
 
 def fit_response(

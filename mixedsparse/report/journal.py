@@ -17,7 +17,7 @@ from mixedsparse.report.table import Table
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Journal", "deviations", "journal", "side_by_side"]
+__all__ = ["Journal", "deviations", "journal", "side_by_side", "with_deviations"]
 
 _TITLES = {"SE": "Std. Error"}
 _SPREAD = "SD "
@@ -52,21 +52,22 @@ class Journal:
         ----------
         caption, label : str, optional
         """
-        return latex.float_of([latex.latex_table(self._cells())], self.notes, caption, label)
+        return latex.float_of([latex.latex_table(self.cells())], self.notes, caption, label)
 
     def to_html(self) -> str:
         """HTML table with its notes."""
         paragraphs = map(html.html_paragraph, self.notes)
-        return html.document(self.title, [html.html_table(self._cells()), *paragraphs])
+        return html.document(self.title, [html.html_table(self.cells()), *paragraphs])
 
-    def _cells(self) -> Table:
+    def cells(self) -> Table:
+        """Rows and columns as text."""
         columns = list(self.table.columns)
         records = zip(self.table.index, self.table.to_dict("records"), strict=True)
         rows = [[str(name), *(_cell(row, column) for column in columns)] for name, row in records]
         return Table.of("", ["", *(_TITLES.get(column, column) for column in columns)], rows)
 
     def __str__(self) -> str:
-        return "\n\n".join([text.lay_out(self._cells(), width=10_000), "\n".join(self.notes)])
+        return "\n\n".join([text.lay_out(self.cells(), width=10_000), "\n".join(self.notes)])
 
     def __repr__(self) -> str:
         return str(self)
@@ -98,19 +99,25 @@ def _significant(value: float) -> str:
 
 def journal(fitted: Fitted, ddf: str = "satterthwaite") -> Journal:
     """See `MixedResults.journal`."""
-    table, home = side_by_side(fitted, coef_table(fitted, ddf=ddf), _RESIDUAL)
-    # The residual is a random intercept of every observation.
-    name = f"{_SPREAD}{_RESIDUAL}" if f"{_SPREAD}{_RESIDUAL}" not in table else f"{_SPREAD}(residual)"
-    sizes = residual_deviations(fitted)
-    facts = [f"{name}: {value}." for name, value in parts.facts(fitted).items()]
-    if len(sizes) == 1:
-        table[name] = np.where(table.index == home, fitted.sigma, np.nan)
-    else:
-        facts.append(f"Residual SD: {', '.join(f'{label} {_significant(sd)}' for label, sd in sizes)}.")
+    table, residuals = with_deviations(fitted, coef_table(fitted, ddf=ddf))
+    facts = [f"{name}: {value}." for name, value in parts.facts(fitted).items()] + residuals
     shown = f"SD: standard deviation of the random effects; fitted by {fitted.method}."
     *remarks, verdict = parts.notes(fitted, ddf)
     doubt = [verdict] if fitted.singular or not fitted.converged else []
     return Journal(table, (*facts, shown, *remarks, *doubt))
+
+
+def with_deviations(fitted: Fitted, fixed: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Put fixed effects beside the deviations of random ones and of the residual; several of the latter in a note."""
+    table, home = side_by_side(fitted, fixed, _RESIDUAL if fitted.has_residual else None)
+    if not fitted.has_residual:
+        return table, []
+    # The residual is a random intercept of every observation.
+    name = f"{_SPREAD}{_RESIDUAL}" if f"{_SPREAD}{_RESIDUAL}" not in table else f"{_SPREAD}(residual)"
+    sizes = residual_deviations(fitted)
+    if len(sizes) > 1:
+        return table, [f"Residual SD: {', '.join(f'{label} {_significant(sd)}' for label, sd in sizes)}."]
+    return table.assign(**{name: np.where(table.index == home, fitted.sigma, np.nan)}), []
 
 
 def side_by_side(fitted: Fitted, fixed: pd.DataFrame, more: str | None = None) -> tuple[pd.DataFrame, str]:

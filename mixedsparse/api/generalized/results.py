@@ -22,6 +22,7 @@ from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.api.results.criteria import CriteriaMixin
 from mixedsparse.api.results.effects import EffectsMixin
 from mixedsparse.api.results.outcome import OptimResult
+from mixedsparse.api.results.paper import PaperMixin
 from mixedsparse.api.results.saving import SavingMixin
 from mixedsparse.api.results.solver import SolverMixin
 from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
@@ -50,6 +51,7 @@ class GeneralizedResults(
     CovarianceMixin,
     EffectsMixin,
     CriteriaMixin,
+    PaperMixin,
     PlotsMixin,
     SavingMixin,
     SolverMixin,

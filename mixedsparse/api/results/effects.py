@@ -10,7 +10,7 @@ import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.inference.breeding import breeding_values
-from mixedsparse.inference.modes import conditional_cov, mode_covariances, random_effects
+from mixedsparse.inference.modes import conditional_cov, level_coefficients, mode_covariances, random_effects
 
 __all__ = ["EffectsMixin"]
 
@@ -38,6 +38,26 @@ class EffectsMixin(ResultsBase):
         {'Intercept': -17.61}
         """
         return random_effects(self._fitted)
+
+    def coef(self) -> dict[str, pd.DataFrame]:
+        """Coefficients of each level: fixed effects plus the conditional modes of the same name (lme4: ``coef``).
+
+        Returns
+        -------
+        dict
+            Grouping factor -> DataFrame (levels, coefficients). Random effects that are not fixed as well stand alone.
+
+        Examples
+        --------
+        >>> import mixedsparse as ms
+        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
+        >>> fit.coef()["Subject"].head(2).round(2)
+                 Intercept   Days
+        Subject
+        308         253.66  19.67
+        309         211.01   1.85
+        """
+        return level_coefficients(self._fitted)
 
     @table_property
     def random_effects_cov(self) -> dict[str, np.ndarray]:

@@ -229,19 +229,21 @@ class IntervalsMixin(ResultsBase):
             wrap=self._wrap,
         )
 
-    def refit(self, y: Any) -> Self:
-        """Fit the same model to another response; designs, cross-products and analysis are shared.
+    def refit(self, y: Any = None, *, reml: bool | None = None) -> Self:
+        """Fit the same model to another response, or by the other criterion; design and analysis are shared.
 
         Parameters
         ----------
-        y : array or Series
+        y : array or Series, optional
             One number per fitted row, in their order; a Series on the index of the data is put in that order, and rows
-            that were left out for missing values are left out again.
+            that were left out for missing values are left out again. By default the response of the fit.
+        reml : bool, optional
+            Criterion, by default that of this fit.
 
         Returns
         -------
         MixedResults
-            By the criterion of this fit (REML or ML); `model.design.y` is the new response.
+            `model.design.y` is the new response.
 
         Raises
         ------
@@ -263,7 +265,10 @@ class IntervalsMixin(ResultsBase):
         >>> fit = ms.lmer("Reaction ~ Days + (1 | Subject)", ms.datasets.load("sleepstudy"))
         >>> bool(np.isclose(fit.refit(fit.model.design.y).criterion, fit.criterion))
         True
+        >>> round(fit.refit(reml=False).criterion, 3)
+        1794.079
         """
-        from mixedsparse.inference.responses import refit_response
+        from mixedsparse.inference.responses import refit_criterion, refit_response
 
-        return self._wrap(refit_response(self._fitted, y, self._fitted.seed))
+        found = self._fitted if y is None else refit_response(self._fitted, y, self._fitted.seed)
+        return self._wrap(found if reml is None else refit_criterion(found, reml))

@@ -16,12 +16,14 @@ from mixedsparse.api.results.internals import InternalsMixin
 from mixedsparse.api.results.intervals import IntervalsMixin
 from mixedsparse.api.results.means import MeansMixin
 from mixedsparse.api.results.outcome import OutcomeMixin
+from mixedsparse.api.results.paper import PaperMixin
 from mixedsparse.api.results.plots import PlotsMixin
 from mixedsparse.api.results.prediction import PredictionMixin
 from mixedsparse.api.results.saving import SavingMixin
 from mixedsparse.api.results.solver import SolverMixin
 from mixedsparse.api.results.tables import TablesMixin
 from mixedsparse.api.results.testing import TestingMixin
+from mixedsparse.api.results.updating import UpdatingMixin
 from mixedsparse.ground.choices import Ddf
 
 if TYPE_CHECKING:
@@ -49,11 +51,13 @@ class MixedResults(
     IndicesMixin,
     InternalsMixin,
     IntervalsMixin,
+    PaperMixin,
     PlotsMixin,
     PredictionMixin,
     SavingMixin,
     TablesMixin,
     TestingMixin,
+    UpdatingMixin,
 ):
     """Results of a fit: immutable, and made by `LinearMixedModel.fit` or `lmer` only.
 
@@ -93,6 +97,12 @@ class MixedResults(
         from mixedsparse.report import summarize
 
         return summarize(self._fitted, ddf=ddf)
+
+    def __str__(self) -> str:
+        """Short table of the estimates, without tests; `summary` has all."""
+        from mixedsparse.report.short import short
+
+        return short(self._fitted)
 
     def __repr__(self) -> str:
         formula = self.formula if len(self.formula) <= _LONG else f"{self.formula[: _LONG - 3]}..."

@@ -10,16 +10,17 @@ from mixedsparse.core.fitting.identification import Unidentified
 from mixedsparse.core.fitting.outcome import Search, Stop, is_saddle
 from mixedsparse.core.fitting.unbounded import Reproduction
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.terms import RandomTerm
 
-__all__ = ["Certificate", "certify", "flat_directions", "summarise"]
+__all__ = ["Certificate", "certify", "flat_directions", "shortfall"]
 
 # A direction whose standard deviation over sigma (whitened, so without units) is below this has no variance.
 _NO_VARIANCE = 1e-6
 _ROUNDING = 1e-12
 # Slack for an effect that lies in the null space by itself.
 _ALONE = 1e-6
-# Directions that the message spells out; `Certificate.boundary` has them all.
-_SHOWN = 2
+# Directions, and characters, that the message spells out; `Certificate.boundary` has them all.
+_SHOWN, _LINE = 2, 60
 # Error of the criterion from which on there is no optimum to speak of.
 _NOISIEST = 1e-4
 
@@ -42,7 +43,7 @@ class Certificate:
     verdict : {"converged", "converged on the boundary", "not identified", "stopped early"}
         "not identified": the criterion is at its optimum, but other covariance parameters have the same.
     message : str
-        The verdict as a sentence.
+        The verdict as a sentence; of the boundary it tells no more than a line has room for.
     unidentified : tuple of str
         Covariance parameters that the design does not identify, named as in ``conf_int``; empty if it does all.
     noise : float
@@ -114,10 +115,10 @@ def certify(
             "these parameters have the same, and standard errors may depend on them: leave out what cannot be told."
         )
         if boundary:
-            message += f" On the boundary: no variance for {summarise(boundary)}."
+            message += f" On the boundary: {shortfall(problem, boundary)}."
     elif boundary:
         verdict = "converged on the boundary"
-        message = f"Converged on the boundary: no variance for {summarise(boundary)}."
+        message = f"Converged on the boundary: {shortfall(problem, boundary)}."
     else:
         verdict = "converged"
         message = "Converged: the gradient vanishes and the curvature is positive in every direction."
@@ -193,8 +194,20 @@ def flat_directions(problem: Problem, position: int, factor: np.ndarray) -> list
     return phrases
 
 
-def summarise(boundary: tuple[str, ...]) -> str:
-    """Spell out the first directions, and count the others."""
-    shown = "; ".join(boundary[:_SHOWN])
-    more = len(boundary) - _SHOWN
-    return f"{shown}; and {more} more direction{'s' * (more > 1)}" if more > 0 else shown
+def shortfall(problem: Problem, boundary: tuple[str, ...]) -> str:
+    """Say in a line what has no variance: the directions where they fit it, else how many of each grouping factor."""
+    spelled = f"no variance for {'; '.join(boundary)}"
+    if len(boundary) <= _SHOWN and len(spelled) <= _LINE:
+        return spelled
+    counts = []
+    for group in dict.fromkeys(term.group for term in problem.terms):
+        lost = sum(phrase.endswith(f" in {group}") for phrase in boundary)
+        if lost:
+            every = sum(_dimensions(term) for term in problem.terms if term.group == group)
+            counts.append(f"{group} supports {every - lost} of {every} dimensions")
+    return f"{', '.join(counts)}; see rePCA() and ms.parsimony(fit)"
+
+
+def _dimensions(term: RandomTerm) -> int:
+    """Directions in which the effects of a term may vary."""
+    return term.k if term.structure is None else min(term.k, getattr(term.structure, "rank", term.k))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixedsparse.core.fitting.certificate import flat_directions, summarise
+from mixedsparse.core.fitting.certificate import flat_directions, shortfall
 from mixedsparse.core.fitting.laplace.search import Found
 from mixedsparse.core.fitting.laplace.separation import Separation
 from mixedsparse.core.fitting.outcome import Stop
@@ -137,7 +137,7 @@ def certify_generalized(data: Data, found: Found, hints: tuple[str, ...], flat: 
         )
     elif boundary or limit:
         verdict = "converged on the boundary"
-        parts = [f"no variance for {summarise(boundary)}"] if boundary else []
+        parts = [shortfall(problem, boundary)] if boundary else []
         message = f"Converged on the boundary: {'; '.join([*parts, limit] if limit else parts)}."
     else:
         verdict = "converged"

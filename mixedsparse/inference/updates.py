@@ -1,0 +1,81 @@
+"""The same model with some of its parts changed: formula, data, weights, contrasts."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mixedsparse.data.formula.updating import updated_formula
+from mixedsparse.fitted.model import read
+from mixedsparse.fitted.origins import origin_of, remember
+from mixedsparse.ground.errors import ArgumentTypeError, ColumnError, DataError
+from mixedsparse.inference.random_search import contrasts_used
+
+if TYPE_CHECKING:
+    from mixedsparse.fitted.model import Model
+
+__all__ = ["updated_model"]
+
+
+def updated_model(
+    model: Model, formula: str | None, data: Any, changes: Mapping[str, Any], env: Mapping[str, Any]
+) -> Model:
+    """Make `model` anew with another formula, other data, or other arguments; what is not named stays.
+
+    Parameters
+    ----------
+    model : Model
+    formula : str, optional
+        Dots stand for what the formula has there.
+    data : data frame or source, optional
+        The rows of the model by default; where the formula needs columns that it does not keep, the data that it was
+        made from, if they are still there.
+    changes : dict
+        ``weights``, ``offset``, ``contrasts``, ``residual``, ``dispersion``, ``relations``; None: as they were.
+    env : Mapping
+        Names of the caller.
+
+    Raises
+    ------
+    DataError
+        The model was made from arrays.
+    ColumnError
+        A column is nowhere.
+    """
+    design, source = model.design, model.design.source
+    if source is None:
+        raise DataError("The model was made from arrays, so that it has no formula to update: make it anew.")
+    if not isinstance(formula, str | None):
+        raise ArgumentTypeError(f"formula={formula!r} must be text such as '~ . - x', not {type(formula).__name__}.")
+    text = model.formula if formula is None else updated_formula(model.formula, formula)
+    side = design.residual
+    kept = {
+        "weights": source.weights,
+        "offset": source.offset,
+        "residual": None if side is None else side.residual,
+        "dispersion": None if side is None else side.dispersion,
+        "relations": getattr(source, "relations", None) or None,
+    }
+    given = {name: value for name, value in changes.items() if value is not None}
+    names = ChainMap(dict(source.env), env)
+
+    def made(rows: Any) -> Model:
+        arguments = {**kept, "contrasts": contrasts_used(source, text, rows, names), **given}
+        found = type(model).of_design(*read(text, rows, env=names, **arguments))
+        remember(found.design, origin_of(design) if data is None else data)
+        return found
+
+    if data is not None:
+        return made(data)
+    if hasattr(source, "location"):
+        if source.location is None:
+            raise DataError("The model was read from a table of a database, which it does not keep: give data=.")
+        return made(source.location)
+    try:
+        return made(source.table)
+    except ColumnError as err:
+        origin = origin_of(design)
+        if origin is None:
+            raise ColumnError(f"{err} The fit keeps the columns that it uses: give data= for others.") from None
+        return made(origin)
