@@ -44,14 +44,17 @@ if TYPE_CHECKING:
     from mixedsparse.api.model import LinearMixedModel, lmer
     from mixedsparse.api.papers import apa, model_table
     from mixedsparse.api.parsimony import parsimony
+    from mixedsparse.api.pooling import pool
     from mixedsparse.api.results import MixedResults
+    from mixedsparse.api.versions import show_versions
     from mixedsparse.compat import MixedLM, MixedLMResults, mixedlm
     from mixedsparse.core.problem.terms import RandomTerm
     from mixedsparse.data.formula.hypotheses import Hypotheses, hypotheses
     from mixedsparse.data.pedigree import Pedigree
     from mixedsparse.data.relations import Precision, nearest
     from mixedsparse.ground.options import FitOptions
-    from mixedsparse.planning import Plan, Power, design, plan, power
+    from mixedsparse.inference.pooling import Pooled
+    from mixedsparse.planning import CrossedPower, Plan, Power, crossed_power, design, plan, power
 
 __all__ = [
     "AbsentError",
@@ -62,6 +65,7 @@ __all__ = [
     "BinaryResponseWarning",
     "ColumnError",
     "ConvergenceWarning",
+    "CrossedPower",
     "DataError",
     "DroppedColumnsWarning",
     "DroppedRowsWarning",
@@ -83,6 +87,7 @@ __all__ = [
     "OptionError",
     "Pedigree",
     "Plan",
+    "Pooled",
     "Power",
     "Precision",
     "RandomTerm",
@@ -99,6 +104,7 @@ __all__ = [
     "apa",
     "compare",
     "cov",
+    "crossed_power",
     "datasets",
     "design",
     "families",
@@ -111,7 +117,9 @@ __all__ = [
     "nearest",
     "parsimony",
     "plan",
+    "pool",
     "power",
+    "show_versions",
 ]
 
 
@@ -125,14 +133,17 @@ _HOMES = {
     "mixedsparse.api.model": "LinearMixedModel lmer",
     "mixedsparse.api.papers": "apa model_table",
     "mixedsparse.api.parsimony": "parsimony",
+    "mixedsparse.api.pooling": "pool",
     "mixedsparse.api.results": "MixedResults",
+    "mixedsparse.api.versions": "show_versions",
     "mixedsparse.compat": "MixedLM MixedLMResults mixedlm",
     "mixedsparse.core.problem.terms": "RandomTerm",
     "mixedsparse.data.formula.hypotheses": "Hypotheses hypotheses",
     "mixedsparse.data.pedigree": "Pedigree",
     "mixedsparse.data.relations": "Precision nearest",
     "mixedsparse.ground.options": "FitOptions",
-    "mixedsparse.planning": "Plan Power design plan power",
+    "mixedsparse.inference.pooling": "Pooled",
+    "mixedsparse.planning": "CrossedPower Plan Power crossed_power design plan power",
 }
 _MODULES = {name: f"mixedsparse.api.{name}" for name in ("cov", "families")} | {"datasets": "mixedsparse.datasets"}
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

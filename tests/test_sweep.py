@@ -175,6 +175,8 @@ def targets(folder):
         "anova": {"models": fit},
         "apa": {"tests": fit},
         "model_table": {"models": fit},
+        "pool": {"fits": [fit, fit]},
+        "crossed_power": {"d": 0.5, "participants": 20, "stimuli": 20},
         "compare": {"models": fit},
         "parsimony": {"results": fit},
         "datasets.load": {"name": "sleepstudy"},

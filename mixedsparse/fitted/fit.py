@@ -13,6 +13,7 @@ from mixedsparse.fitted.refusals import is_perfect, perfect_fit
 from mixedsparse.fitted.starts import start_theta
 from mixedsparse.fitted.warnings import warn_of_binary, warn_of_data, warn_of_search
 from mixedsparse.ground.errors import BackendError
+from mixedsparse.ground.logs import log_fit
 from mixedsparse.ground.options import FitOptions, check_method, check_options
 from mixedsparse.ground.progress import ProgressOption, reporter
 
@@ -57,6 +58,7 @@ def fit_model(
             mc_share=options.mc_share,
             residual=model.residual,
         )
+    log_fit(model.formula, "REML" if reml else "ML", model.problem.n, fit)
     if is_perfect(fit, model.white, model.residual):
         raise perfect_fit(model.design, fit)
     warn_of_data(model.design, model.problem, model.dropped_columns)

@@ -149,6 +149,7 @@ TERMS = Kind("a list of RandomTerm objects", _is_flat)
 PAIR = Kind("two names, of subjects and items", lambda v: _is_flat(v) and [type(name) for name in v] == [str, str])
 DESIGN = Kind("a design, as make_design returns it", _made_by("Design"))
 FIT = Kind("a fit, as lmer returns it", _made_by("ResultsBase"))
+FITS = Kind("a fit, or several in a list", lambda v: isinstance(v, Iterable) or _made_by("ResultsBase")(v))
 ANYTHING = Kind("anything", lambda value: True)
 
 # What an argument takes, by its name; by function and name where it means something else there. An argument whose
@@ -226,7 +227,9 @@ KINDS: dict[str, Kind] = {
     "update.dispersion": TEXT,
     "update.residual": TEXT,
     "vif.by": TEXT,
-    "apa.row": ANYTHING,
+    "apa.row": TYPE,
+    "model_table.models": FITS,
+    "pool.fits": FITS,
     "apa.tests": ANYTHING,
     "labels": MAPPING,
 }

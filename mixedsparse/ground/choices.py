@@ -12,6 +12,7 @@ __all__ = [
     "BootstrapLimits",
     "CaicMethod",
     "CovarianceKind",
+    "CrossedDesign",
     "Ddf",
     "Drop1Test",
     "Errors",
@@ -37,6 +38,7 @@ IntervalMethod = Literal["wald", "profile", "boot"]
 BootstrapKind = Literal["parametric", "residual", "cases"]
 BootstrapLimits = Literal["perc", "basic", "norm", "bca"]
 AnovaType = Literal[1, 2, 3, "I", "II", "III", "1", "2", "3"]
+CrossedDesign = Literal["crossed", "counterbalanced", "stimuli within", "participants within", "both within"]
 Drop1Test = Literal["Chisq", "F"]
 GeneralizedDrop1Test = Literal["Chisq", "Wald"]
 RanovaTest = Literal["Chisq", "exact"]

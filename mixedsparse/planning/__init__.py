@@ -8,11 +8,13 @@
 ``components``  covariances of random effects from what a user hypothesises
 ``power``       power of tests
 ``replicates``  tests of simulated responses
+``westfall``    power of two conditions with participants and stimuli, by formula
 ==============  =================================================================
 """
 
 from mixedsparse.planning.design import design
 from mixedsparse.planning.plan import Plan, plan
 from mixedsparse.planning.power import Power, power
+from mixedsparse.planning.westfall import CrossedPower, crossed_power
 
-__all__ = ["Plan", "Power", "design", "plan", "power"]
+__all__ = ["CrossedPower", "Plan", "Power", "crossed_power", "design", "plan", "power"]
