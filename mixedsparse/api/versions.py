@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from mixedsparse.ground.foreign import explains_arguments
+from mixedsparse.ground.threads import thread_libraries
 from mixedsparse.ground.version import __version__
 
 __all__ = ["show_versions"]
@@ -34,11 +35,8 @@ def show_versions() -> None:
     print(f"cores: {os.cpu_count()}")
     for name in (*_NEEDED, *_OPTIONAL):
         print(f"{name}: {_version(name)}")
-    from threadpoolctl import threadpool_info
-
-    for library in threadpool_info():
-        parts = (library.get("internal_api"), library.get("version"), f"{library.get('num_threads')} threads")
-        print(f"{library.get('user_api')}: {' '.join(str(part) for part in parts if part)}")
+    for line in thread_libraries():
+        print(line)
 
 
 def _version(name: str) -> str:

@@ -20,7 +20,14 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any
 
-__all__ = ["allowed_threads", "blas_threads", "interrupts_deferred", "lapack_threads", "threads_were_lost"]
+__all__ = [
+    "allowed_threads",
+    "blas_threads",
+    "interrupts_deferred",
+    "lapack_threads",
+    "thread_libraries",
+    "threads_were_lost",
+]
 
 # Multiply-adds of the largest dense operation below which one thread serves. At 1.5e9 (InstEval) a fit took 0.37 s with
 # one thread and 0.30 s with two on a quiet machine, but 0.65 s and 2 s beside other work.
@@ -49,6 +56,15 @@ def lapack_threads(work: float) -> AbstractContextManager[Any]:
 def allowed_threads() -> int:
     """Threads that BLAS may use now: limits of the environment or of threadpoolctl hold for compiled loops too."""
     return max((_limiter.allowed(library) for library in _libraries()), default=1)
+
+
+def thread_libraries() -> list[str]:
+    """Libraries with threads of their own, their versions, and how many threads each has."""
+    found = [library.info() for library in _libraries()]
+    return [
+        f"{one.get('user_api')}: {one.get('internal_api')} {one.get('version')}, {one.get('num_threads')} threads"
+        for one in found
+    ]
 
 
 @contextmanager

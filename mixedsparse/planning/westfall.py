@@ -123,7 +123,7 @@ def crossed_power(
     for name, value in components.items():
         if not is_number(value) or not 0.0 <= value < np.inf:
             raise OptionError(f"{name}={value!r} must be a variance: a number that is not negative.")
-    if not is_number(d) or not np.isfinite(d):
+    if not is_number(d) or not abs(d) < np.inf:
         raise OptionError(f"d={d!r} must be a finite number.")
     between_p, between_q = _BETWEEN[design]
     for name, size, least in (("participants", participants, 2 + between_p), ("stimuli", stimuli, 2 + between_q)):
@@ -142,7 +142,7 @@ def crossed_power(
     df_p, df_q = p - 1.0 - between_p, q - 1.0 - between_q
     parts = ((of_p + rest, df_p), (of_q + rest, df_q), (rest, df_p * df_q))
     df = variance**2 / sum(part**2 / freedom for part, freedom in parts)
-    ncp = abs(d) / (2.0 * np.sqrt(variance))
+    ncp = min(abs(d), 1e6) / (2.0 * np.sqrt(variance))
     critical = -float(stdtrit(df, 0.5 * alpha))
     power = 1.0 - float(nctdtr(df, ncp, critical)) + float(nctdtr(df, ncp, -critical))
     return CrossedPower(power=power, ncp=float(ncp), df=float(df), se=float(2.0 * np.sqrt(variance)))
