@@ -6,7 +6,7 @@ SET_UP := .venv/.set-up
 PYTEST := $(VENV_PYTHON) -m pytest -n auto --maxprocesses=4 --dist worksteal
 
 .PHONY: help demo test test-fast test-spark check format notebooks docs bench bench-quick bench-generalized bench-report limits agreement beyond \
-	coverage fuzz compare setup clean
+	coverage fuzz compare dist setup clean
 
 help:
 	@echo 'make demo       set up, then fit 73,421 ratings with three crossed factors'
@@ -28,6 +28,7 @@ help:
 	@echo 'make beyond     set up, then time 1 to 32 million ratings and 100 million trials from Parquet: five minutes'
 	@echo 'make fuzz       set up, then try random models, bad inputs, damaged files, threads and faults: a quarter of an hour'
 	@echo 'make compare BASE=HEAD~1  set up, then compare the speed of the files as they are with that of a commit'
+	@echo 'make dist       build the sdist and the wheel in dist, and try each in a clean environment'
 	@echo 'make clean      remove the virtual environment and the caches'
 
 demo: setup
@@ -88,6 +89,9 @@ fuzz: setup
 
 compare: setup
 	$(VENV_PYTHON) benchmarks/compare.py $(BASE)
+
+dist: setup
+	bash .ci/dist
 
 setup: $(SET_UP)
 

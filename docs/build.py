@@ -31,6 +31,9 @@ TEXTS = {
     "benchmarks/results/coverage.md": "coverage.html",
     "CONTRIBUTING.md": "contributing.html",
     "docs/notation.md": "notation.html",
+    "docs/threads.md": "threads.html",
+    "RELEASING.md": "releasing.html",
+    "CHANGELOG.md": "changelog.html",
 }
 # Optional packages, without which a module cannot be imported; it has no page then.
 NEEDS = {
@@ -124,7 +127,10 @@ def contents(notebooks: dict[str, str], modules: list[str]) -> str:
         "- [Benchmarks](benchmarks.html)",
         "- [Coverage and error rates](coverage.html)",
         "- [Notation and glossary](notation.html)",
+        "- [Threads and processes](threads.html)",
         "- [Contributing](contributing.html)",
+        "- [Releasing](releasing.html)",
+        "- [Changelog](changelog.html)",
     ]
     parts = ["# mixedsparse", *texts, "## Notebooks", *guides, "## Reference", *reference]
     return "\n".join(part if part.startswith("-") else f"\n{part}\n" for part in parts)
