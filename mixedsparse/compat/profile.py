@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize
 
 from mixedsparse.compat.structure import make_model, permuted
+from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.problem.tied_chart import TiedChart
 from mixedsparse.ground.errors import OptionError
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from mixedsparse.compat.estimates import EstimatesMixin
 
 __all__ = ["profile_variance"]
-
-# Gradient of the criterion at which a point of the profile counts as optimal: its error is of the order of the square.
-_GRADIENT = 1e-5
 
 
 def profile_variance(
@@ -62,19 +60,12 @@ def _model_of_one(results: EstimatesMixin, re_ix: int | str, vtype: str) -> tupl
 
 def _point(model: LinearMixedModel, theta: np.ndarray, held: int, x: float, reml: bool) -> tuple[float, float]:
     """Variance and log-likelihood where the relative variance is `x` and the rest is optimal."""
-    others = np.arange(len(theta)) != held
-
-    def whole(rest: np.ndarray) -> np.ndarray:
-        out = np.empty_like(theta)
-        out[held], out[others] = np.sqrt(x), rest
-        return out
-
-    def criterion(rest: np.ndarray) -> tuple[float, np.ndarray]:
-        at = whole(rest)
-        return model.objective(at, reml), model.gradient(at, reml)[others]
-
-    rest = theta[others]
-    if len(rest):
-        rest = minimize(criterion, rest, jac=True, method="BFGS", options={"gtol": _GRADIENT}).x
-    _, at = model._point(whole(rest), reml)
-    return x * at.pwrss / model.problem.degrees(reml), -0.5 * at.criterion
+    start = theta.copy()
+    start[held] = np.sqrt(x)
+    if len(theta) == 1:
+        _, at = model._point(start, reml)
+        return x * at.pwrss / model.problem.degrees(reml), -0.5 * at.criterion
+    shared = np.arange(len(theta)) - (np.arange(len(theta)) > held)
+    shared[held] = -1
+    fit = fit_problem(model.engine(), reml, start=start, chart=TiedChart(model.problem, shared, {held: start[held]}))
+    return x * fit.sigma2, -0.5 * fit.criterion

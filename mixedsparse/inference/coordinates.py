@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.batch.coordinates import Chart, coefficient_chart, correlation_chart, deviation_chart, sigma_chart
+from mixedsparse.core.batch.coordinates import (
+    ProfileChart,
+    coefficient_chart,
+    correlation_chart,
+    deviation_chart,
+    sigma_chart,
+)
 from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.inference.parameters import Parameter
@@ -15,7 +21,7 @@ __all__ = ["chart_of", "is_flat"]
 _NO_SPREAD = 1e-6
 
 
-def chart_of(problem: Problem, fit: Fit, parameter: Parameter, unit: float) -> Chart:
+def chart_of(problem: Problem, fit: Fit, parameter: Parameter, unit: float) -> ProfileChart:
     """Chart of `parameter` around `fit`, in units of `unit`."""
     if parameter.kind == "fixed":
         which = parameter.places[0]
@@ -27,6 +33,6 @@ def chart_of(problem: Problem, fit: Fit, parameter: Parameter, unit: float) -> C
     return correlation_chart(problem, parameter.term, *parameter.places)
 
 
-def is_flat(parameter: Parameter, chart: Chart, x: np.ndarray) -> bool:
+def is_flat(parameter: Parameter, chart: ProfileChart, x: np.ndarray) -> bool:
     """Whether the likelihood at x does not depend on a correlation, one of the effects having no variance."""
     return parameter.kind == "cor" and min(x[chart.angle[0]], x[chart.angle[2]]) < _NO_SPREAD

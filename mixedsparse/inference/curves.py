@@ -8,7 +8,7 @@ import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import brentq
 
-from mixedsparse.core.batch.coordinates import Chart
+from mixedsparse.core.batch.coordinates import ProfileChart
 from mixedsparse.core.batch.profile_paths import Path
 from mixedsparse.inference.parameters import Parameter
 
@@ -38,12 +38,12 @@ class ProfileCurve:
     parameter: Parameter
     values: np.ndarray
     zeta: np.ndarray
-    chart: Chart = field(repr=False)
+    chart: ProfileChart = field(repr=False)
     path: Path | None = field(repr=False)
     identified: bool = True
 
     @classmethod
-    def of(cls, parameter: Parameter, chart: Chart, path: Path | None, identified: bool = True) -> ProfileCurve:
+    def of(cls, parameter: Parameter, chart: ProfileChart, path: Path | None, identified: bool = True) -> ProfileCurve:
         """Curve of a path in the coordinates of `chart`; None where the likelihood is flat."""
         if path is None:
             return cls(parameter, np.empty(0), np.empty(0), chart, None, identified)

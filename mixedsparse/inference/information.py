@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mixedsparse.core.batch.coordinates import Chart
+from mixedsparse.core.batch.coordinates import ProfileChart
 from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.inference.curvature import curvature_of_search
@@ -24,7 +24,7 @@ __all__ = ["information_curvatures"]
 _STEP = 1e-5
 
 
-def information_curvatures(problem: Problem, fit: Fit, charts: Sequence[Chart]) -> np.ndarray:
+def information_curvatures(problem: Problem, fit: Fit, charts: Sequence[ProfileChart]) -> np.ndarray:
     """Return d2F / du2 (C,) at the optimum, F minimised over all but the coordinate u of each chart."""
     covariance = _covariance(problem, fit)
     theta = np.append(fit.search.theta, 0.0)
@@ -51,7 +51,7 @@ def _covariance(problem: Problem, fit: Fit) -> np.ndarray:
     return out
 
 
-def _places(problem: Problem, charts: Sequence[Chart], at: np.ndarray) -> np.ndarray:
+def _places(problem: Problem, charts: Sequence[ProfileChart], at: np.ndarray) -> np.ndarray:
     """Coordinate of interest of each chart (C,) at theta and log sigma relative to the estimate, `at` (m + 1,)."""
     templates = [np.exp(at[-1]) * lam for lam in problem.theta_layout.templates(problem.from_block @ at[:-1])]
     return np.array([chart.coordinates(templates, float(at[-1]))[chart.position] for chart in charts])

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from mixedsparse.core.batch.accuracy import batch_at
 from mixedsparse.core.batch.batch import Batch, Responses
-from mixedsparse.core.batch.coordinates import Chart
+from mixedsparse.core.batch.coordinates import ProfileChart
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.batch.profile_paths import Path, profile_paths
 from mixedsparse.fitted.warnings import warn_of_rounding
@@ -185,7 +185,7 @@ class _Marching:
     """Profiles to be followed, all in step or one by one; it is sent to the workers."""
 
     batch: Batch
-    charts: list[Chart]
+    charts: list[ProfileChart]
     starts: np.ndarray
     unit: float
     cutoff: float

@@ -59,3 +59,19 @@ def test_a_common_variance_is_the_best_there_is(problem):
     want = minimize(value, [0.5, 0.1, 0.5, 0.5], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
     assert fit.criterion == pytest.approx(want.fun, abs=1e-8)
     np.testing.assert_allclose(fit.theta, want.x[SHARED], atol=1e-4)
+
+
+def test_a_parameter_is_held_while_the_others_are_at_their_best(problem):
+    engine, held = make_engine(problem), 0.8
+    chart = TiedChart(problem, np.array([0, 1, -1, 2, 3]), {2: held})
+    fit = fit_problem(engine, True, start=np.array([1.0, 0.2, held, 0.7, 0.3]), chart=chart)
+    assert fit.theta[2] == pytest.approx(held, rel=1e-12)
+    criterion = make_criterion(engine, True)
+
+    def value(others):
+        theta = np.array([*others[:2], held, *others[2:]])
+        return criterion.evaluate(problem.layout.to_block @ theta).criterion
+
+    want = minimize(value, [0.9, 0.3, 0.6, 0.4], method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
+    assert fit.criterion == pytest.approx(want.fun, abs=1e-8)
+    assert value(fit.theta[[0, 1, 3, 4]]) == pytest.approx(fit.criterion, abs=1e-9)

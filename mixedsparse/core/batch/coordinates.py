@@ -11,13 +11,13 @@ from scipy.linalg import solve_triangular
 
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["Chart", "coefficient_chart", "correlation_chart", "deviation_chart", "plain_chart", "sigma_chart"]
+__all__ = ["ProfileChart", "coefficient_chart", "correlation_chart", "deviation_chart", "plain_chart", "sigma_chart"]
 
 _NO_ANGLE = (-1, -1, -1)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Chart:
+class ProfileChart:
     """Coordinates x (m + 2) of one `problem`, with the parameter of interest at `position`.
 
     Attributes
@@ -88,29 +88,29 @@ class Chart:
         return x
 
 
-def plain_chart(problem: Problem) -> Chart:
+def plain_chart(problem: Problem) -> ProfileChart:
     """Leave W and sigma free, the coefficients at their best: nothing is held."""
-    return Chart(problem=problem, position=-1, row=np.zeros(problem.p))
+    return ProfileChart(problem=problem, position=-1, row=np.zeros(problem.p))
 
 
-def sigma_chart(problem: Problem, unit: float) -> Chart:
+def sigma_chart(problem: Problem, unit: float) -> ProfileChart:
     """Make the log of sigma a coordinate."""
-    return Chart(problem=problem, position=-2, kind="log", scale=unit, row=np.zeros(problem.p))
+    return ProfileChart(problem=problem, position=-2, kind="log", scale=unit, row=np.zeros(problem.p))
 
 
-def coefficient_chart(problem: Problem, which: int, estimate: float, error: float) -> Chart:
+def coefficient_chart(problem: Problem, which: int, estimate: float, error: float) -> ProfileChart:
     """Make coefficient `which` of the kept columns a coordinate, in standard errors from the estimate."""
     unit = np.zeros(problem.p)
     unit[which] = 1.0
     row = solve_triangular(problem.basis.root, unit, trans="T") / error
     shift = estimate / error - float(row @ problem.basis.shift)
-    return Chart(problem=problem, position=-1, scale=error, centre=estimate, row=row, shift=shift)
+    return ProfileChart(problem=problem, position=-1, scale=error, centre=estimate, row=row, shift=shift)
 
 
-def deviation_chart(problem: Problem, term: int, effect: int, unit: float) -> Chart:
+def deviation_chart(problem: Problem, term: int, effect: int, unit: float) -> ProfileChart:
     """Make the standard deviation of one effect a coordinate: W_11 with that effect first."""
     turned, whiten = _reordered(problem, term, [effect])
-    return Chart(
+    return ProfileChart(
         problem=problem,
         position=_entry(problem, term, 0, 0),
         scale=unit / whiten[0, 0],
@@ -120,11 +120,11 @@ def deviation_chart(problem: Problem, term: int, effect: int, unit: float) -> Ch
     )
 
 
-def correlation_chart(problem: Problem, term: int, first: int, second: int) -> Chart:
+def correlation_chart(problem: Problem, term: int, first: int, second: int) -> ProfileChart:
     """Make the correlation of two effects a coordinate: the sine of the angle of row 2 with those effects first."""
     turned, whiten = _reordered(problem, term, [first, second])
     angle = (_entry(problem, term, 0, 0), _entry(problem, term, 1, 0), _entry(problem, term, 1, 1))
-    return Chart(
+    return ProfileChart(
         problem=problem,
         position=angle[1],
         kind="sine",

@@ -3,7 +3,7 @@
     F(W, lambda) = log |V_0| + 2 df lambda + r^2 exp(-2 lambda) / sigma_0^2 + constants,   sigma = sigma_0 exp(lambda)
 
 Coordinates x (m + 2): the entries of W, lambda, and a coefficient. W_t is the lower triangle of term t's covariance
-sigma_0^2 W_t W_t' in whitened bases, not relative to sigma, and in an order of the term's effects that a `Chart`
+sigma_0^2 W_t W_t' in whitened bases, not relative to sigma, and in an order of the term's effects that a `ProfileChart`
 chooses: with effect i first, W_11 is proportional to its standard deviation; with j second, the correlation of i and j
 is the sine of an angle that takes the place of W_21. So each parameter that users ask for is one coordinate.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedsparse.core.batch.batch import Batch, Condition, Parts, Responses
-from mixedsparse.core.batch.coordinates import Chart
+from mixedsparse.core.batch.coordinates import ProfileChart
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["JointCriterion", "JointPoint"]
@@ -67,7 +67,7 @@ class JointCriterion:
     ----------
     batch : Batch
         Evaluates log |V_0|, r^2 and their derivatives.
-    charts : sequence of Chart, length B
+    charts : sequence of ProfileChart, length B
     responses : Responses
         Of the B problems.
     unit : float
@@ -75,7 +75,9 @@ class JointCriterion:
     reml : bool
     """
 
-    def __init__(self, batch: Batch, charts: Sequence[Chart], responses: Responses, unit: float, reml: bool) -> None:
+    def __init__(
+        self, batch: Batch, charts: Sequence[ProfileChart], responses: Responses, unit: float, reml: bool
+    ) -> None:
         self.batch, self.responses, self.unit, self.reml = batch, responses, unit, reml
         self.problem: Problem = batch.problem
         problem = self.problem

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from mixedsparse.core.batch.batch import Batch, Responses
-from mixedsparse.core.batch.coordinates import Chart
+from mixedsparse.core.batch.coordinates import ProfileChart
 from mixedsparse.core.batch.joint_likelihood import JointCriterion, JointPoint
 from mixedsparse.core.newton.batched import minimise
 
@@ -86,7 +86,7 @@ class Stop:
 class Branch:
     """One parameter in one direction."""
 
-    chart: Chart
+    chart: ProfileChart
     sign: int
     stops: list[Stop]
     shrink: float = 1.0
@@ -140,7 +140,7 @@ class Branch:
 
 def profile_paths(
     batch: Batch,
-    charts: Sequence[Chart],
+    charts: Sequence[ProfileChart],
     x: np.ndarray,
     unit: float,
     cutoff: float,
@@ -151,7 +151,7 @@ def profile_paths(
     Parameters
     ----------
     batch : Batch
-    charts : sequence of Chart, length C
+    charts : sequence of ProfileChart, length C
     x : ndarray, shape (C, m + 2)
         The optimum in the coordinates of each chart.
     unit : float
@@ -189,7 +189,7 @@ def _unfinished(branches: Sequence[Branch], cutoff: float) -> np.ndarray:
     return np.array([b for b, branch in enumerate(branches) if not branch.finished(cutoff)], dtype=np.intp)
 
 
-def curvatures(batch: Batch, charts: Sequence[Chart], x: np.ndarray, unit: float, reml: bool) -> np.ndarray:
+def curvatures(batch: Batch, charts: Sequence[ProfileChart], x: np.ndarray, unit: float, reml: bool) -> np.ndarray:
     """Return d2F / du2 (C,) at the optimum x, F minimised over all but the parameter u of each chart."""
     criterion = JointCriterion(batch, charts, Responses.of(batch.problem, len(charts)), unit, reml)
     held, lower = _masks(charts, x.shape[1])
@@ -219,7 +219,7 @@ def _advance(
         )
 
 
-def _masks(charts: Sequence[Chart], size: int) -> tuple[np.ndarray, np.ndarray]:
+def _masks(charts: Sequence[ProfileChart], size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the coordinates that are held, and the lower bounds of all, (B, size) each."""
     held = np.zeros((len(charts), size), dtype=bool)
     held[np.arange(len(charts)), [chart.position for chart in charts]] = True

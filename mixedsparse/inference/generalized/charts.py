@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import null_space
 
-from mixedsparse.core.batch.coordinates import Chart
+from mixedsparse.core.batch.coordinates import ProfileChart
 from mixedsparse.core.fitting.laplace import Restricted, make_criterion
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
 from mixedsparse.core.problem.edits import reduced_term
@@ -54,7 +54,7 @@ class Held:
     ----------
     criterion : LaplaceCriterion
         Of the model with the effects concerned in front.
-    chart : Chart
+    chart : ProfileChart
         Parameter from coordinate, and the range of the latter.
     places : tuple of int
         Entries of the parameter vector: that of the parameter; for a correlation those of W_11, W_21 and W_22.
@@ -69,7 +69,7 @@ class Held:
     """
 
     criterion: LaplaceCriterion
-    chart: Chart
+    chart: ProfileChart
     places: tuple[int, ...]
     start: np.ndarray
     u: float
@@ -154,20 +154,20 @@ def hold(model: GeneralizedModel, at: Optimum, parameter: Parameter) -> Held:
     if parameter.kind == "fixed":
         i = parameter.places[0]
         row = np.linalg.inv(root)[i]
-        chart = Chart(**common, centre=float(at.beta[i]), scale=float(at.errors[i]))  # type: ignore[arg-type]
+        chart = ProfileChart(**common, centre=float(at.beta[i]), scale=float(at.errors[i]))  # type: ignore[arg-type]
         return Held(criterion, chart, (), start, 0.0, order, row)
     if parameter.kind == "dispersion":
-        chart = Chart(**common, kind="log")  # type: ignore[arg-type]
+        chart = ProfileChart(**common, kind="log")  # type: ignore[arg-type]
         return Held(criterion, chart, (criterion.size - 1,), start, float(at.psi[0]), order, nothing)
     whiten, covariance = layout.whiten[parameter.term], covariances[parameter.term]
     deviation = float(np.sqrt(covariance[0, 0]))
     if parameter.kind == "sd":
-        chart = Chart(**common, scale=1.0 / whiten[0, 0], floor=0.0)  # type: ignore[arg-type]
+        chart = ProfileChart(**common, scale=1.0 / whiten[0, 0], floor=0.0)  # type: ignore[arg-type]
         places: Sequence[int] = (_entry(criterion, parameter.term, 0, 0),)
         return Held(criterion, chart, tuple(places), start, deviation * whiten[0, 0], order, nothing)
     places = [_entry(criterion, parameter.term, r, c) for r, c in ((0, 0), (1, 0), (1, 1))]
     slope = whiten[1, 0] / whiten[0, 0]
-    chart = Chart(**common, kind="sine", floor=-0.5 * np.pi, slope=slope)  # type: ignore[arg-type]
+    chart = ProfileChart(**common, kind="sine", floor=-0.5 * np.pi, slope=slope)  # type: ignore[arg-type]
     correlation = np.clip(covariance[1, 0] / (deviation * np.sqrt(covariance[1, 1])), -1.0, 1.0)
     return Held(criterion, chart, tuple(places), start, float(np.arcsin(correlation)), order, nothing)
 
