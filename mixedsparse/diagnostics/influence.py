@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from mixedsparse.data.formula.alignment import aligned_part
 from mixedsparse.diagnostics.leverage import hat_of
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import as_array, one_of
+from mixedsparse.ground.choices import Reused
 from mixedsparse.ground.errors import ConvergenceWarning, DataError, DroppedColumnsWarning, OptionError
 from mixedsparse.ground.foreign import Answers
 from mixedsparse.ground.progress import CountOption
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Influence", "distances", "influence", "units", "warn_of_absent"]
 
-_THETA = ("refit", "fixed")
+_THETA = get_args(Reused)
 # Names that a warning spells out.
 _SHOWN = 5
 

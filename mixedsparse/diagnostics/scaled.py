@@ -7,7 +7,7 @@ Sources: Dunn & Smyth (1996), J. Comput. Graph. Statist. 5, 236-244 (randomised 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from mixedsparse.diagnostics.leverage import hat_of
 from mixedsparse.diagnostics.refitted import own_scale_residuals, refitted_residuals
 from mixedsparse.diagnostics.residuals import residual_values
 from mixedsparse.ground.checks import check_draws, one_of
+from mixedsparse.ground.choices import Redraw
 from mixedsparse.ground.errors import BackendError
 from mixedsparse.ground.foreign import Answers
 from mixedsparse.ground.progress import CountOption
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ScaledResiduals", "check_simulations", "scaled_against", "scaled_residuals"]
 
-_RANDOM = ("redraw", "conditional")
+_RANDOM = get_args(Redraw)
 # Responses that are drawn at a time; arrays (n, nsim) of eight bytes that are held at once.
 _BATCH = 25
 _ARRAYS = 4

@@ -5,12 +5,13 @@ Source: Fox & Monette (1992), J. Amer. Statist. Assoc. 87, 178-183; R's ``car::v
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
 
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.choices import VifBy
 from mixedsparse.ground.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["vif"]
 
-_BY = ("term", "coefficient")
+_BY = get_args(VifBy)
 
 
 def vif(fitted: Fitted, by: str = "term") -> pd.DataFrame:

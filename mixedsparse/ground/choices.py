@@ -7,6 +7,7 @@ from typing import Literal
 __all__ = [
     "Adjust",
     "AnovaType",
+    "Autocorrelated",
     "Backend",
     "BootstrapKind",
     "BootstrapLimits",
@@ -18,14 +19,20 @@ __all__ = [
     "Errors",
     "GeneralizedDrop1Test",
     "GeneralizedResidual",
+    "Information",
     "Interval",
     "IntervalMethod",
     "LrtTest",
     "Method",
     "NewLevels",
+    "ProfilePlot",
     "RanovaTest",
+    "Redraw",
     "Residual",
+    "ResidualPlot",
+    "Reused",
     "Scale",
+    "VifBy",
     "Weighting",
 ]
 
@@ -53,3 +60,10 @@ Residual = Literal[
 GeneralizedResidual = Literal["deviance", "pearson", "response", "working", "quantile", "normalized"]
 Scale = Literal["link", "response"]
 CovarianceKind = Literal["joint", "conditional"]
+Autocorrelated = Literal["normalized", "scaled", "pearson", "response", "marginal"]
+Information = Literal["expected", "observed"]
+ProfilePlot = Literal["zeta", "abs", "density"]
+Redraw = Literal["redraw", "conditional"]
+ResidualPlot = Literal["scaled", "response"]
+Reused = Literal["refit", "fixed"]
+VifBy = Literal["term", "coefficient"]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mixedsparse.core.residual.grouped import Grouped
 from mixedsparse.ground.checks import is_whole, one_of
+from mixedsparse.ground.choices import Autocorrelated
 from mixedsparse.ground.errors import OptionError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["autocorrelation", "ordered_groups"]
 
-_KINDS: dict[str, Callable[[Fitted], np.ndarray]] = {
+_KINDS: dict[Autocorrelated, Callable[[Fitted], np.ndarray]] = {
     "normalized": lambda fitted: fitted.normalized_residuals,
     "scaled": lambda fitted: fitted.scaled_residuals,
     "pearson": lambda fitted: fitted.scaled_residuals * fitted.sigma,

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -34,6 +34,7 @@ from mixedsparse.core.problem.problem import Problem
 from mixedsparse.fitted.again import fit_again
 from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.choices import Information
 from mixedsparse.ground.errors import OptionError, RefitWarning
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.priors import Prior
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["INFORMATION", "KenwardRoger", "kenward_roger"]
 
 # What the covariance of the parameters is the inverse of.
-INFORMATION = ("expected", "observed")
+INFORMATION = get_args(Information)
 
 # Eigenvalues of the information below this share of the largest are taken as 0 (a parameter that is not identified).
 _SINGULAR = 1e-10

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mixedsparse.ground.choices import Autocorrelated, Ddf, ResidualPlot
 from mixedsparse.plotting.parameter_accessor import ParameterPlots
 from mixedsparse.plotting.random_accessor import RandomPlots
 
@@ -40,7 +41,7 @@ class Plots(ParameterPlots, RandomPlots):
         names = ", ".join(name for name in dir(Plots) if not name.startswith("_"))
         return f"<Plots of {self._fitted.model.formula}: {names}>"
 
-    def residuals(self, against: str | None = None, *, kind: str = "scaled", ax: Axes | None = None) -> Axes:
+    def residuals(self, against: str | None = None, *, kind: ResidualPlot = "scaled", ax: Axes | None = None) -> Axes:
         """Residuals against fitted values, or against a column of the data, with a smooth trend.
 
         Parameters
@@ -75,7 +76,12 @@ class Plots(ParameterPlots, RandomPlots):
         return scale_location(self._fitted, ax)
 
     def residual_acf(
-        self, *, kind: str = "normalized", group: str | None = None, lags: int | None = None, ax: Axes | None = None
+        self,
+        *,
+        kind: Autocorrelated = "normalized",
+        group: str | None = None,
+        lags: int | None = None,
+        ax: Axes | None = None,
     ) -> Axes:
         """Autocorrelation of residuals within groups, with limits of 95 % for independent ones.
 
@@ -132,7 +138,7 @@ class Plots(ParameterPlots, RandomPlots):
         by: str | None = None,
         at: Mapping[str, Any] | None = None,
         level: float = 0.95,
-        ddf: str = "satterthwaite",
+        ddf: Ddf = "satterthwaite",
         ax: AxesOption = None,
     ) -> Axes | np.ndarray:
         """Draw the population mean along each predictor, with bands; the same means as `emmeans`.

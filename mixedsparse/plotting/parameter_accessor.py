@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from mixedsparse.ground.choices import ProfilePlot
 from mixedsparse.ground.foreign import Answers
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class ParameterPlots(Answers):
         profile: Profile | None = None,
         which: str | Iterable[str] = "all",
         *,
-        kind: str = "zeta",
+        kind: ProfilePlot = "zeta",
         level: float = 0.95,
         ax: AxesOption = None,
     ) -> Axes | np.ndarray:

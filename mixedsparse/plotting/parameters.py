@@ -10,6 +10,7 @@ from scipy.special import ndtri
 from scipy.stats import gaussian_kde
 
 from mixedsparse.ground.checks import one_of
+from mixedsparse.ground.choices import ProfilePlot
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.plotting.axes import COLUMNS, LINE, MARK, QUIET, panels
 
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_bootstrap", "draw_profile"]
 
-_KINDS = {"zeta": "zeta", "abs": "|zeta|", "density": "density"}
+_KINDS: dict[ProfilePlot, str] = {"zeta": "zeta", "abs": "|zeta|", "density": "density"}
 
 
-def draw_profile(profile: Profile, kind: str, which: str | Iterable[str], level: float, ax: Any = None) -> np.ndarray:
+def draw_profile(
+    profile: Profile, kind: ProfilePlot, which: str | Iterable[str], level: float, ax: Any = None
+) -> np.ndarray:
     """One panel per parameter; see `Plots.profile`."""
     one_of("kind", kind, _KINDS)
     names = _chosen(which, list(profile.curves))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from mixedsparse.ground.choices import Errors
 from mixedsparse.ground.foreign import Answers
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class RandomPlots(Answers):
         *,
         level: float = 0.95,
         sort: str | None = "first",
-        errors: str = "prediction",
+        errors: Errors = "prediction",
         ax: AxesOption = None,
     ) -> Axes | np.ndarray:
         """Conditional modes of the random effects with intervals, a panel per effect and a row per level.
@@ -69,7 +70,7 @@ class RandomPlots(Answers):
         effects: str | Iterable[str] | None = None,
         *,
         level: float = 0.95,
-        errors: str = "prediction",
+        errors: Errors = "prediction",
         ax: AxesOption = None,
     ) -> Axes | np.ndarray:
         """Conditional modes with intervals against normal quantiles, a panel per effect.

@@ -9,6 +9,7 @@ import pandas as pd
 
 from mixedsparse.data.formula.kinds import Sort, sort_of
 from mixedsparse.ground.checks import check_level, one_of
+from mixedsparse.ground.choices import ResidualPlot
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.plotting.axes import LINE, MARK, QUIET, cloud, normal_order, one, smooth
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["against_column", "draw_qq", "draw_residuals", "qq", "residuals", "scale_location"]
 
-_KINDS = {"scaled": "Scaled residual", "response": "Residual"}
+_KINDS: dict[ResidualPlot, str] = {"scaled": "Scaled residual", "response": "Residual"}
 
 
 def residuals(fitted: Fitted, against: str | None, kind: str, ax: Any) -> Any:

@@ -14,5 +14,8 @@ fit.emmeans("Days", weights="proportion")  # wrong
 fit.drop1(test="LRT")  # wrong
 ms.lmer("Reaction ~ Days + (Days | Subject)", sleep, method="fast")  # wrong
 ms.FitOptions(backend="dense")  # wrong
+fit.vif(by="columns")  # wrong
+fit.coef_table("kenward-roger", information="average")  # wrong
+fit.plot.residuals(kind="pearson")  # wrong
 print(fit.parameters)  # wrong
 print(fit.params + 1.0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import Redraw, VifBy
 
 if TYPE_CHECKING:
     from mixedsparse.diagnostics.influence import Influence
@@ -103,7 +104,7 @@ class DiagnosticsMixin(ResultsBase):
 
         return generalized_influence(self._fitted, group, progress)
 
-    def scaled_residuals(self, nsim: int = 250, seed: int | None = None, random: str = "redraw") -> ScaledResiduals:
+    def scaled_residuals(self, nsim: int = 250, seed: int | None = None, random: Redraw = "redraw") -> ScaledResiduals:
         """Quantiles of the responses among simulated ones, and tests of them (R's DHARMa).
 
         Parameters
@@ -138,7 +139,7 @@ class DiagnosticsMixin(ResultsBase):
 
         return generalized_scaled_residuals(self._fitted, nsim, seed, random)
 
-    def vif(self, by: str = "term") -> pd.DataFrame:
+    def vif(self, by: VifBy = "term") -> pd.DataFrame:
         """Variance inflation factors of the fixed effects, from `cov_params`; see `MixedResults.vif`."""
         from mixedsparse.diagnostics.vif import vif
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.ground.choices import GeneralizedResidual, Scale
 from mixedsparse.plotting.parameter_accessor import ParameterPlots
 from mixedsparse.plotting.random_accessor import RandomPlots
 
@@ -41,7 +42,12 @@ class GeneralizedPlots(ParameterPlots, RandomPlots):
         return f"<Plots of {self._fitted.model.formula}: {names}>"
 
     def residuals(
-        self, against: str | None = None, *, kind: str = "quantile", seed: int | None = None, ax: Axes | None = None
+        self,
+        against: str | None = None,
+        *,
+        kind: GeneralizedResidual = "quantile",
+        seed: int | None = None,
+        ax: Axes | None = None,
     ) -> Axes:
         """Residuals against the linear predictor, or against a column of the data, with a smooth trend.
 
@@ -117,7 +123,7 @@ class GeneralizedPlots(ParameterPlots, RandomPlots):
         *,
         by: str | None = None,
         at: Mapping[str, Any] | None = None,
-        type: str = "response",
+        type: Scale = "response",
         level: float = 0.95,
         ax: AxesOption = None,
     ) -> Axes | np.ndarray:

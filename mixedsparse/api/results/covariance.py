@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase, table_property
+from mixedsparse.ground.choices import Autocorrelated
 from mixedsparse.inference.components import cov_re, varcorr, vcomp
 from mixedsparse.inference.labels import read_only
 from mixedsparse.inference.natural import covariance_table
@@ -127,7 +128,7 @@ class CovarianceMixin(ResultsBase):
         return residual_cov(self._fitted, group)
 
     def residual_acf(
-        self, kind: str = "normalized", *, group: str | None = None, lags: int | None = None
+        self, kind: Autocorrelated = "normalized", *, group: str | None = None, lags: int | None = None
     ) -> pd.DataFrame:
         """Autocorrelation of residuals within groups, by distance in their order.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
-from mixedsparse.ground.choices import Residual
+from mixedsparse.ground.choices import Redraw, Residual, Reused, VifBy
 
 if TYPE_CHECKING:
     from mixedsparse.diagnostics.influence import Influence
@@ -116,7 +116,7 @@ class DiagnosticsMixin(ResultsBase):
         """Scaled changes of the fixed effects when a row, or a level, is deleted: ``influence(group).dfbetas``."""
         return self.influence(group).dfbetas
 
-    def influence(self, group: Any = None, theta: str | None = None, progress: CountOption = None) -> Influence:
+    def influence(self, group: Any = None, theta: Reused | None = None, progress: CountOption = None) -> Influence:
         """Delete each row, or all rows of each level of a grouping factor, and see what changes.
 
         Parameters
@@ -167,7 +167,7 @@ class DiagnosticsMixin(ResultsBase):
 
         return influence(self._fitted, group, theta, progress)
 
-    def vif(self, by: str = "term") -> pd.DataFrame:
+    def vif(self, by: VifBy = "term") -> pd.DataFrame:
         """Variance inflation of the fixed effects by collinearity.
 
         Parameters
@@ -209,7 +209,7 @@ class DiagnosticsMixin(ResultsBase):
         self,
         nsim: int = 250,
         seed: int | None = None,
-        random: str = "redraw",
+        random: Redraw = "redraw",
         *,
         refit: bool = False,
         n_jobs: int = 1,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase, table_property
-from mixedsparse.ground.choices import Ddf
+from mixedsparse.ground.choices import Ddf, Information
 from mixedsparse.inference.labels import per_coefficient
 
 __all__ = ["EstimatesMixin"]
@@ -67,7 +67,7 @@ class EstimatesMixin(ResultsBase):
         names = self._fitted.x_names
         return pd.DataFrame(self._fitted.cov_beta.copy(), index=names, columns=names)
 
-    def coef_table(self, ddf: Ddf = "satterthwaite", *, information: str | None = None) -> pd.DataFrame:
+    def coef_table(self, ddf: Ddf = "satterthwaite", *, information: Information | None = None) -> pd.DataFrame:
         """Table of the fixed effects: estimates, standard errors and t-tests of ``params == 0``.
 
         Parameters

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
-from mixedsparse.ground.choices import AnovaType, Ddf, Drop1Test, RanovaTest
+from mixedsparse.ground.choices import AnovaType, Ddf, Drop1Test, Information, RanovaTest
 
 __all__ = ["TestingMixin"]
 
@@ -17,7 +17,9 @@ class TestingMixin(ResultsBase):
 
     __test__ = False  # not a class of tests, whatever pytest makes of the name
 
-    def anova(self, type: AnovaType = 3, ddf: Ddf = "satterthwaite", *, information: str | None = None) -> pd.DataFrame:
+    def anova(
+        self, type: AnovaType = 3, ddf: Ddf = "satterthwaite", *, information: Information | None = None
+    ) -> pd.DataFrame:
         """Analysis of variance: an F test of each term of the fixed part.
 
         Parameters
@@ -66,7 +68,7 @@ class TestingMixin(ResultsBase):
 
         return anova_table(self._fitted, type, ddf, information=information)
 
-    def t_test(self, L: Any, ddf: Ddf = "satterthwaite", *, information: str | None = None) -> pd.DataFrame:
+    def t_test(self, L: Any, ddf: Ddf = "satterthwaite", *, information: Information | None = None) -> pd.DataFrame:
         """Test linear functions of the coefficients, each on its own.
 
         Parameters
@@ -105,7 +107,7 @@ class TestingMixin(ResultsBase):
 
         return t_table(self._fitted, L, ddf, information=information)
 
-    def wald_test(self, L: Any, ddf: Ddf = "satterthwaite", *, information: str | None = None) -> pd.DataFrame:
+    def wald_test(self, L: Any, ddf: Ddf = "satterthwaite", *, information: Information | None = None) -> pd.DataFrame:
         """Test linear functions of the coefficients all together, by an F statistic.
 
         Parameters
