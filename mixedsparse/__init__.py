@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from mixedsparse.api.compare import compare
     from mixedsparse.api.generalized import GeneralizedLinearMixedModel, GeneralizedResults, glmer
     from mixedsparse.api.loading import load
+    from mixedsparse.api.many import ManyResults, fit_many
     from mixedsparse.api.model import LinearMixedModel, lmer
     from mixedsparse.api.papers import apa, model_table
     from mixedsparse.api.parsimony import parsimony
@@ -77,6 +78,7 @@ __all__ = [
     "GeneralizedResults",
     "Hypotheses",
     "LinearMixedModel",
+    "ManyResults",
     "MixedLM",
     "MixedLMResults",
     "MixedResults",
@@ -108,6 +110,7 @@ __all__ = [
     "datasets",
     "design",
     "families",
+    "fit_many",
     "glmer",
     "hypotheses",
     "lmer",
@@ -130,6 +133,7 @@ _HOMES = {
     "mixedsparse.api.compare": "compare",
     "mixedsparse.api.generalized": "GeneralizedLinearMixedModel GeneralizedResults glmer",
     "mixedsparse.api.loading": "load",
+    "mixedsparse.api.many": "ManyResults fit_many",
     "mixedsparse.api.model": "LinearMixedModel lmer",
     "mixedsparse.api.papers": "apa model_table",
     "mixedsparse.api.parsimony": "parsimony",

@@ -29,6 +29,7 @@ SLOW = frozenset(
         "09_limitations",
         "10_accuracy",
         "11_for_glmer_users",
+        "13_many_responses",
     }
 )
 CELL_SECONDS = 600

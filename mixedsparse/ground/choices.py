@@ -23,6 +23,7 @@ __all__ = [
     "Interval",
     "IntervalMethod",
     "LrtTest",
+    "ManyDdf",
     "Method",
     "NewLevels",
     "ProfilePlot",
@@ -39,6 +40,7 @@ __all__ = [
 Method = Literal["auto", "direct", "iterative"]
 Backend = Literal["auto", "cholmod", "split"]
 Ddf = Literal["satterthwaite", "kenward-roger", "normal"]
+ManyDdf = Literal["satterthwaite", "normal"]
 NewLevels = Literal["error", "zero"]
 Interval = Literal["confidence", "prediction"]
 IntervalMethod = Literal["wald", "profile", "boot"]

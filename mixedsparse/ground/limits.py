@@ -51,10 +51,11 @@ class Limits:
         grouping factor, whose levels the split takes one by one, and for several.
     orthogonal : float
         Multiply-adds of one factorisation that a search with restored digits may take.
-    batch_dense, batch_levels, batch_exact : int
-        Of many problems with one design: random effects up to which W is written out for all at once, effects per level
-        up to which one grouping factor is taken level by level, and random effects up to which exact traces cost about
-        as much as an evaluation.
+    batch_dense, batch_levels, batch_exact, batch_map : int
+        Of many problems with one design: random effects up to which W is written out for all at once, in total or
+        beside a factor that is eliminated; effects per level up to which one grouping factor is taken level by level;
+        random effects up to which exact traces cost about as much as an evaluation; and numbers of the linear map that
+        eliminates a factor for all at once.
     exact_coarse : int
         Effects beyond the largest block up to which the coarse space of the iterative method is everything, and its
         traces are exact.
@@ -96,6 +97,7 @@ class Limits:
     batch_dense: int = 80
     batch_levels: int = 12
     batch_exact: int = 400
+    batch_map: int = 8_000_000
     exact_coarse: int = 192
     iterations: int = 2000
     threaded: float = 1e7

@@ -12,7 +12,7 @@ from scipy.special import chdtri, fdtrc, gammaincinv, gammaln, ndtr, ndtri, stdt
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.choices import Adjust
 
-__all__ = ["METHODS", "adjusted_p", "check_method", "critical_values", "range_quantile", "range_sf"]
+__all__ = ["METHODS", "adjusted_p", "check_method", "critical_values", "range_quantile", "range_sf", "steps"]
 
 METHODS = get_args(Adjust)
 
@@ -131,6 +131,11 @@ def _fdr(p: np.ndarray) -> np.ndarray:
     out = np.empty_like(p)
     out[order] = np.minimum.accumulate(p[order] * len(p) / np.arange(len(p), 0, -1))
     return out
+
+
+def steps(p: np.ndarray, adjust: str) -> np.ndarray:
+    """Adjust p-values (k,) of one family by a method that needs nothing else: "bonferroni", "holm" or "fdr"."""
+    return np.clip(_STEPS[adjust](p), 0.0, 1.0)
 
 
 _STEPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

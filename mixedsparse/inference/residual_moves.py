@@ -19,7 +19,7 @@ from mixedsparse.core.likelihood.residual.family import RowFamily
 from mixedsparse.core.newton.boundary import Coordinates, off_zero
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.chart import Chart, chart_of
-from mixedsparse.core.problem.entries import jacobian
+from mixedsparse.core.problem.entries import entry_products, jacobian
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.threads import blas_threads
 
@@ -148,12 +148,7 @@ def joint_covariance(moves: JointMoves, df: float) -> np.ndarray:
 
 def entry_slopes(problem: Problem, pls: Pls) -> np.ndarray:
     """H_x'(I x S_i)H_x of the entries of Sigma, (m, p, p); a relationship among levels in the place of I."""
-    layout, related = problem.layout, problem.related(pls.Hx)
-    within = np.empty((len(layout.block), *pls.K.shape))
-    for i, (b, row, col) in enumerate(zip(layout.block, layout.row, layout.col, strict=True)):
-        half = pls.Hx[b][:, row].T @ related[b][:, col]
-        within[i] = half if row == col else half + half.T
-    return within
+    return entry_products(problem.layout, pls.Hx, problem.related(pls.Hx))
 
 
 def entry_scores(problem: Problem, pls: Pls) -> np.ndarray:

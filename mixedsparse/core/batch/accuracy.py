@@ -37,7 +37,7 @@ def batch_at(
     criterion : float
         Its criterion, REML or ML as `reml` says.
     """
-    batch = make_batch(engine)
+    batch = make_batch(engine, many=True)
     error = _error(batch, templates, unit, criterion, reml)
     if batch.together and error > LOST:
         # A factorisation of M loses less than the inverse of I + Z'Z Sigma.

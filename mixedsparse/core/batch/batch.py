@@ -20,7 +20,21 @@ import numpy as np
 
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["Batch", "Condition", "Parts", "Responses", "gram_table", "inverses", "solve_beta", "times"]
+__all__ = [
+    "Batch",
+    "Condition",
+    "Parts",
+    "Responses",
+    "gram_table",
+    "inverses",
+    "level_products",
+    "solve_beta",
+    "times",
+    "values_of",
+]
+
+# Effects of a level up to which a product of matrices costs less number by number than in calls of a library.
+_TINY = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +50,7 @@ class Responses:
         Zy = tuple(np.broadcast_to(z[:, :, -1], (count, *z.shape[:2])) for z in problem.Zxy)
         return cls(Zy, np.full(count, problem.xy[-1, -1]))
 
-    def take(self, index: np.ndarray) -> Responses:
+    def take(self, index: np.ndarray | slice) -> Responses:
         """Return the responses `index`."""
         return Responses(tuple(z[index] for z in self.Zy), self.yy[index])
 
@@ -67,6 +81,10 @@ class Parts:
         Second derivatives of logdet + tau pwrss.
     pull, bend, cross : ndarray, shapes (B,), (B,), (B, m)
         Derivatives of pwrss in the value of the condition: first, second, and mixed with s.
+    K : ndarray, shape (B, p, p)
+        (Q'V_0^-1 Q)^-1, without the direction of the condition.
+    xx_slopes : ndarray, shape (B, m, p, p)
+        H'S_i H, by which Q'V_0^-1 Q falls as s_i grows.
     """
 
     logdet: np.ndarray
@@ -78,6 +96,8 @@ class Parts:
     pull: np.ndarray
     bend: np.ndarray
     cross: np.ndarray
+    K: np.ndarray
+    xx_slopes: np.ndarray
 
 
 class Batch(Protocol):
@@ -98,6 +118,10 @@ class Batch(Protocol):
         """Parts at relative Lambda (B, K, K), one per block, with weights `tau` (B,) of pwrss."""
         ...
 
+    def values(self, lams: list[np.ndarray], responses: Responses, reml: bool) -> tuple[float, np.ndarray]:
+        """Logdet and pwrss (B,), as in `Parts`, of all `responses` at one relative Lambda (K, K) of each block."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Beta:
@@ -115,6 +139,9 @@ def solve_beta(xx: np.ndarray, xy: np.ndarray, yy: np.ndarray, condition: Condit
     """Minimise over gamma under the condition, from xx = Q'V_0^-1 Q, xy and yy = y'V_0^-1 y."""
     K = inverses(xx)
     gamma = times(K, xy)
+    if not condition.row.any():
+        nothing = np.zeros(len(xy))
+        return Beta(gamma, K, yy - (xy * gamma).sum(axis=1), nothing, nothing, np.zeros_like(gamma))
     Ka = times(K, condition.row)
     size = (condition.row * Ka).sum(axis=1)
     inverse = np.divide(1.0, size, out=np.zeros_like(size), where=size > 0)
@@ -128,6 +155,14 @@ def solve_beta(xx: np.ndarray, xy: np.ndarray, yy: np.ndarray, condition: Condit
         bend=2.0 * inverse,
         gamma_rate=gamma_rate,
     )
+
+
+def values_of(batch: Batch, lams: list[np.ndarray], responses: Responses, reml: bool) -> tuple[float, np.ndarray]:
+    """Answer `Batch.values` where no part of an evaluation can be spared."""
+    count, p = len(responses.yy), batch.problem.p
+    nothing = Condition(np.zeros((count, p)), np.zeros(count))
+    parts = batch([np.repeat(lam[None], count, axis=0) for lam in lams], np.ones(count), responses, nothing, reml)
+    return float(parts.logdet[0]) if count else np.nan, parts.pwrss
 
 
 def inverses(matrices: np.ndarray) -> np.ndarray:
@@ -146,6 +181,17 @@ def gram_table(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     count, rows, columns, _ = left.shape
     flat = left.reshape(count, rows * columns, -1) @ right.reshape(count, rows * columns, -1).swapaxes(1, 2)
     return flat.reshape(count, rows, columns, rows, columns).swapaxes(2, 3)
+
+
+def level_products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Products of matrices (..., K, K) and (..., K, j) of many levels: number by number where they are tiny."""
+    k = left.shape[-1]
+    if k > _TINY:
+        return left @ right
+    out = left[..., :, 0, None] * right[..., 0, None, :]
+    for a in range(1, k):
+        out += left[..., :, a, None] * right[..., a, None, :]
+    return out
 
 
 def times(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:

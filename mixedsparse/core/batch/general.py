@@ -10,13 +10,15 @@ from dataclasses import fields
 
 import numpy as np
 
-from mixedsparse.core.batch.batch import Batch, Condition, Parts, Responses, solve_beta
+from mixedsparse.core.batch.batch import Batch, Condition, Parts, Responses, solve_beta, values_of
 from mixedsparse.core.batch.one_factor import LevelBatch
 from mixedsparse.core.batch.small import DenseBatch
+from mixedsparse.core.batch.split import SplitBatch, split_size
 from mixedsparse.core.likelihood.derivatives import information, right_divide
 from mixedsparse.core.likelihood.interface import Engine, Written
 from mixedsparse.core.problem.blocks import effect_major
 from mixedsparse.core.problem.chart import refuse_structures
+from mixedsparse.core.problem.entries import entry_products
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.whole import slabs_of, whole
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -30,14 +32,17 @@ Vectors = list[np.ndarray]
 _OFF_ZERO = 1e-7
 
 
-def make_batch(engine: Engine) -> Batch:
-    """Choose how problems that share the design of `engine` are evaluated."""
+def make_batch(engine: Engine, many: bool = False) -> Batch:
+    """Choose how problems that share the design of `engine` are evaluated; for `many`, preparing is worth while."""
     refuse_structures(engine.problem, "Searches in step")
     layout, limits = engine.problem.layout, engine.limits
     if engine.problem.coupled:
         return EngineBatch(engine)
     if len(layout.widths) == 1 and layout.widths[0] <= limits.batch_levels:
         return LevelBatch(engine.problem)
+    rest, size = split_size(engine.problem)
+    if many and 0 < rest <= limits.batch_dense and layout.q <= limits.batch_exact and size <= limits.batch_map:
+        return SplitBatch(engine)
     return DenseBatch(engine) if layout.q <= limits.batch_dense else EngineBatch(engine)
 
 
@@ -109,7 +114,13 @@ class EngineBatch:
             pull=beta.pull,
             bend=beta.bend,
             cross=2.0 * (found.against_x @ beta.gamma_rate[0])[None],
+            K=beta.K,
+            xx_slopes=entry_products(layout, H, H_k)[None],
         )
+
+    def values(self, lams: list[np.ndarray], responses: Responses, reml: bool) -> tuple[float, np.ndarray]:
+        """See `Batch`."""
+        return values_of(self, lams, responses, reml)
 
 
 def _triangle(factor: np.ndarray) -> np.ndarray:
@@ -133,4 +144,6 @@ def _nowhere(problem: Problem) -> Parts:
         pull=np.full(1, np.nan),
         bend=np.full(1, np.nan),
         cross=np.full((1, m), np.nan),
+        K=np.full((1, p, p), np.nan),
+        xx_slopes=np.full((1, m, p, p), np.nan),
     )

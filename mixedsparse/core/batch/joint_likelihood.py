@@ -95,9 +95,14 @@ class JointCriterion:
     def __call__(self, x: np.ndarray, index: np.ndarray) -> JointPoint:
         """Evaluate the problems `index` at x (len(index), m + 2); infinite, or NaN, where that cannot be done."""
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return self._evaluate(x, index)[0]
+
+    def at(self, x: np.ndarray, index: np.ndarray) -> tuple[JointPoint, Parts, np.ndarray]:
+        """Return also what the criterion is made of, and ds / d(W, lambda) (B, m, m + 1); for charts without angles."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return self._evaluate(x, index)
 
-    def _evaluate(self, x: np.ndarray, index: np.ndarray) -> JointPoint:
+    def _evaluate(self, x: np.ndarray, index: np.ndarray) -> tuple[JointPoint, Parts, np.ndarray]:
         y, turn = self._triangle_entries(x, index)
         level = x[:, -2]
         shrink = np.exp(-level)
@@ -108,10 +113,12 @@ class JointCriterion:
         pieces = self.batch(lams, tau, self.responses.take(index), condition, self.reml)
         value = pieces.logdet + 2.0 * self.df * level + tau * pieces.pwrss + self.constant
         value[huge] = np.inf
-        gradient, hessian = self._chain(pieces, s, J, tau, index)
+        # All of x that moves s: W through J, lambda through -2 s.
+        moves = np.concatenate([J, -2.0 * s[:, :, None]], axis=2)
+        gradient, hessian = self._chain(pieces, moves, tau, index)
         if turn is not None:
             gradient, hessian = _turn(gradient, hessian, *turn)
-        return JointPoint(value, gradient, hessian, pieces.gamma)
+        return JointPoint(value, gradient, hessian, pieces.gamma), pieces, moves
 
     def covariances(self, x: np.ndarray, index: np.ndarray) -> list[np.ndarray]:
         """Covariance matrices (len(index), k, k) of the random effects of each term, the user's basis and units."""
@@ -175,13 +182,11 @@ class JointCriterion:
         return lams, s, J
 
     def _chain(
-        self, pieces: Parts, s: np.ndarray, J: np.ndarray, tau: np.ndarray, index: np.ndarray
+        self, pieces: Parts, full: np.ndarray, tau: np.ndarray, index: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient and Hessian in (W, lambda, coefficient)."""
-        count, m = s.shape
+        """Gradient and Hessian in (W, lambda, coefficient), of which the first two move s by `full` (B, m, m + 1)."""
+        count, m, _ = full.shape
         gradient, hessian = np.empty((count, m + 2)), np.empty((count, m + 2, m + 2))
-        # All of x that moves s: W through J, lambda through -2 s.
-        full = np.concatenate([J, -2.0 * s[:, :, None]], axis=2)
         back = full.swapaxes(1, 2)
         pulled = (back @ pieces.slope[..., None])[..., 0]
         wide = tau[:, None]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.batch.batch import Condition, Parts, Responses, gram_table, inverses, solve_beta, times
+from mixedsparse.core.batch.batch import Condition, Parts, Responses, gram_table, inverses, solve_beta, times, values_of
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["LevelBatch"]
+__all__ = ["LevelBatch", "small_inverse"]
 
 
 class LevelBatch:
@@ -30,7 +30,7 @@ class LevelBatch:
         sigma = (lam @ lam.swapaxes(1, 2))[:, None]
         inflation = self.gram @ sigma
         inflation[..., np.arange(k), np.arange(k)] += 1.0
-        shrink, logdet = _small_inverse(inflation)
+        shrink, logdet = small_inverse(inflation)
         W, H, h = shrink @ self.gram, shrink @ self.Zx, (shrink @ Zy[..., None])[..., 0]
         flat = self.Zx.reshape(k * len(self.Zx), p).T
         spread = (h[:, :, None] @ sigma)[:, :, 0]
@@ -54,17 +54,33 @@ class LevelBatch:
         curve = self.units @ table @ self.units.T
         against_x = self.units @ (_sum_levels(zeta[..., None], H)).reshape(count, k * k, p)
         curve -= 2.0 * tau[:, None, None] * (against_x @ beta.K @ against_x.swapaxes(1, 2))
+        m = len(self.units)
+        xx_slopes = (self.units @ _sum_levels(H, H).reshape(count, k * k, p * p)).reshape(count, m, p, p)
         if reml:
-            within = self.units @ _sum_levels(H, H).reshape(count, k * k, p * p)
-            m = len(self.units)
-            within = within.reshape(count, m, p, p) @ beta.K[:, None]
+            within = xx_slopes @ beta.K[:, None]
             curve -= within.reshape(count, m, p * p) @ within.swapaxes(2, 3).reshape(count, m, p * p).swapaxes(1, 2)
         slope = score.reshape(count, -1) @ self.units.T + tau[:, None] * slope_pwrss
         cross = 2.0 * times(against_x, beta.gamma_rate)
-        return Parts(logdet, beta.pwrss, beta.gamma, slope, slope_pwrss, curve, beta.pull, beta.bend, cross)
+        return Parts(
+            logdet,
+            beta.pwrss,
+            beta.gamma,
+            slope,
+            slope_pwrss,
+            curve,
+            beta.pull,
+            beta.bend,
+            cross,
+            beta.K,
+            xx_slopes,
+        )
+
+    def values(self, lams: list[np.ndarray], responses: Responses, reml: bool) -> tuple[float, np.ndarray]:
+        """See `Batch`."""
+        return values_of(self, lams, responses, reml)
 
 
-def _small_inverse(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def small_inverse(matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Inverses and log-determinants of (..., K, K) with positive determinants; by formula for K <= 2."""
     k = matrices.shape[-1]
     if k > 2:

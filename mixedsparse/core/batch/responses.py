@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedsparse.core.batch.batch import Responses
 from mixedsparse.core.problem.blocks import Block
 from mixedsparse.core.problem.crossproducts import level_sums
+from mixedsparse.core.problem.fixed import split_response
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["Projector"]
+__all__ = ["Projector", "residual_sums"]
 
 
 class Projector:
@@ -26,9 +29,7 @@ class Projector:
         y = y if root is None else y * root
         Qy = y @ basis.q
         residual = y - Qy @ basis.q.T
-        columns = np.ascontiguousarray(residual.T)
-        Zy = tuple(np.ascontiguousarray(np.moveaxis(level_sums(block, columns), 2, 0)) for block in self.blocks)
-        return Responses(Zy, np.einsum("ij,ij->i", residual, residual)), Qy
+        return _sums(self.blocks, np.ascontiguousarray(residual.T)), Qy
 
     def coefficients(self, gamma: np.ndarray) -> np.ndarray:
         """Coefficients (B, p) of the kept columns of X from those of Q (B, p)."""
@@ -36,3 +37,15 @@ class Projector:
             return gamma
         # Responses that could not be fitted are NaN, each in a column of its own.
         return np.asarray(solve_triangular(self.problem.basis.root, gamma.T, check_finite=False)).T
+
+
+def residual_sums(problem: Problem, y: np.ndarray) -> tuple[Responses, np.ndarray]:
+    """Return responses of y (n, B), offset subtracted, whose means may be large; and their coefficients on Q (B, p)."""
+    shift, residual = split_response(problem.basis.q, y, problem.basis.has_constant, problem.root_weights)
+    return _sums(problem.blocks, residual), shift.T
+
+
+def _sums(blocks: Sequence[Block], residual: np.ndarray) -> Responses:
+    """Sum residuals (n, B) over levels."""
+    Zy = tuple(np.ascontiguousarray(np.moveaxis(level_sums(block, residual), 2, 0)) for block in blocks)
+    return Responses(Zy, np.einsum("ij,ij->j", residual, residual))

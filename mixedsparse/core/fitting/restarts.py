@@ -33,7 +33,7 @@ from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["doubtful", "milliseconds", "with_further_starts"]
+__all__ = ["doubtful", "milliseconds", "rows_per_effect", "with_further_starts"]
 
 # A diagonal entry of Lambda that is less than so many standard errors from 0 leaves room for an optimum there; up to so
 # many it does where the criterion without that column of Lambda is hardly higher.
@@ -76,7 +76,7 @@ def doubtful(engine: Engine, reml: bool, found: Search) -> bool:
         return False
     layout, hessian = engine.problem.layout, found.derivatives.hessian
     diagonal = layout.is_diagonal
-    if _rows_per_effect(engine.problem) <= (_HARDLY_MORE if len(found.theta) > 1 else _SATURATED):
+    if rows_per_effect(engine.problem) <= (_HARDLY_MORE if len(found.theta) > 1 else _SATURATED):
         return True
     if hessian is None or found.stop is Stop.NO_PROGRESS or (found.theta[diagonal] == 0.0).any():
         return True
@@ -111,7 +111,7 @@ def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float
     """
     problem = engine.problem
     limits["max_evals"] = min(limits.get("max_evals", _LONGEST), _LONGEST)
-    if budget > 0 and _rows_per_effect(problem) <= _FEW:
+    if budget > 0 and rows_per_effect(problem) <= _FEW:
         budget = _PATIENCE * max(budget, min(found.nfev * milliseconds(engine), _AS_THE_FIRST))
     if len(found.theta) == 1:
         return _of_one_parameter(engine, reml, found, int(budget / milliseconds(engine)), limits)
@@ -125,7 +125,7 @@ def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float
         return found
     ends = _Ends(engine, found)
     # In step, where sigma is a parameter, these hardly move.
-    room = _rows_per_effect(problem) <= _SATURATED and not ends.best_vanishes
+    room = rows_per_effect(problem) <= _SATURATED and not ends.best_vanishes
     far = far_copies(problem, found.theta) if room else []
     if in_step:
         thetas, converged = _in_step(batch, reml, found, starts)
@@ -234,7 +234,7 @@ def _lowest(engine: Engine, reml: bool, thetas: list[np.ndarray], count: int) ->
     return [thetas[i] for i in np.argsort(_values(engine, reml, thetas))[:count]]
 
 
-def _rows_per_effect(problem: Problem) -> float:
+def rows_per_effect(problem: Problem) -> float:
     """Rows per fixed or random effect; of weights that differ, only the large ones count, and no levels without rows.
 
     Weights that stay where the source is are not at hand: there all rows count.

@@ -18,7 +18,7 @@ import numpy as np
 from mixedsparse.core.likelihood.interface import Factored, Written
 from mixedsparse.core.problem.blocks import BlockLayout, effect_major
 
-__all__ = ["contract", "gram_table", "scaled_trace_products", "stacked"]
+__all__ = ["contract", "gram_of", "gram_table", "scaled_trace_products", "stacked"]
 
 # Effects per level up to which the traces among the rest are worth their pass.
 _WIDEST = 4
@@ -79,14 +79,21 @@ def stacked(projection: Written, vectors: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def gram_table(projection: Written, layout: BlockLayout, s: int, t: int, copied: int) -> np.ndarray:
-    """Gram_st of any W as a matrix (..., K_s^2, K_t^2), a few levels of s at a time: their blocks are copied."""
+    """Gram_st of any W as a matrix (..., K_s^2, K_t^2)."""
     (ks, kt), (ls, lt) = ((sizes[s], sizes[t]) for sizes in (layout.widths, layout.n_levels))
     row, column = projection.starts[s], projection.starts[t]
     block = projection.matrix[..., row : row + ks * ls, column : column + kt * lt]
-    lead = block.shape[:-2]
+    return gram_of(block.reshape(*block.shape[:-2], ks, ls, kt, lt), copied)
+
+
+def gram_of(block: np.ndarray, copied: int) -> np.ndarray:
+    """Gram_st (..., K_s^2, K_t^2) of one block (..., K_s, levels_s, K_t, levels_t) of any W.
+
+    A few levels of s are taken at a time: their blocks are copied.
+    """
+    *lead, ks, ls, kt, lt = block.shape
     if ks == kt == 1:
-        return np.einsum("...ij,...ij->...", block, block)[..., None, None]
-    block = block.reshape(*lead, ks, ls, kt, lt)
+        return np.einsum("...iajb,...iajb->...", block, block)[..., None, None]
     step = max(1, copied // (ks * kt * lt))
     out = np.zeros((*lead, ks * kt, ks * kt))
     for start in range(0, ls, step):

@@ -74,11 +74,18 @@ class Solved(Generic[P]):
     point : Points
         The criterion there.
     converged : ndarray of bool, shape (B,)
+    move : ndarray, shape (B, d)
+        The next step of those that converged, shorter than it is worth to look where it leads.
     """
 
     x: np.ndarray
     point: P
     converged: np.ndarray
+    move: np.ndarray
+
+    def take(self, index: np.ndarray) -> Solved[P]:
+        """Return the searches `index`."""
+        return Solved(self.x[index], self.point.take(index), self.converged[index], self.move[index])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +122,8 @@ def minimise(
     held: np.ndarray,
     lower: np.ndarray,
     max_iterations: int = 60,
+    tolerance: float = _TOLERANCE,
+    give_up: Callable[[np.ndarray, P, np.ndarray], np.ndarray] | None = None,
 ) -> Solved[P]:
     """Minimise B problems from x (B, d) over the coordinates that are not `held` (B, d), x >= lower (B, d).
 
@@ -124,18 +133,23 @@ def minimise(
         ``criterion(x, index)`` evaluates the problems `index` at their x; a point that is not finite is refused.
     max_iterations : int
         After which a problem is left as it is, not converged.
+    tolerance : float
+        Fall of the criterion that the model promises below which a problem is done.
+    give_up : callable, optional
+        ``give_up(x, point, index)`` says which of the problems `index`, that came to x, are not worth going on with.
     """
     x = np.maximum(x, lower)
     count = len(x)
     point = criterion(x, np.arange(count))
     converged = np.zeros(count, dtype=bool)
-    radius = np.full(count, FIRST_RADIUS)
+    radius, move = np.full(count, FIRST_RADIUS), np.zeros_like(x)
     active = np.flatnonzero(point.finite)
     for _ in range(max_iterations):
         here = point.take(active)
-        step = _propose(x[active], here, held[active], lower[active], radius[active])
+        step = _propose(x[active], here, held[active], lower[active], radius[active], tolerance)
         stuck, near = ends(step.left, step.enough, step.limited, radius[active], _SMALLEST_RADIUS)
         converged[active[near]] = True
+        move[active[near]] = step.move[near]
         going = ~(stuck | near)
         active, here, step = active[going], here.take(going), step.take(going)
         if not len(active):
@@ -147,10 +161,14 @@ def minimise(
         taken, radius[active] = judge(gain, step.promised, noise, length, step.limited, radius[active])
         x[active[taken]] = trial[taken]
         point.put(active[taken], there.take(taken))
-    return Solved(x, point, converged)
+        if give_up is not None:
+            active = active[~give_up(x[active], point.take(active), active)]
+    return Solved(x, point, converged, move)
 
 
-def _propose(x: np.ndarray, point: Points, held: np.ndarray, lower: np.ndarray, radius: np.ndarray) -> _Step:
+def _propose(
+    x: np.ndarray, point: Points, held: np.ndarray, lower: np.ndarray, radius: np.ndarray, tolerance: float
+) -> _Step:
     """Step within the radius and the bounds, and what the quadratic model says of it."""
     fixed = held | ((x <= lower) & (point.gradient >= 0))
     gradient = np.where(fixed, 0.0, point.gradient)
@@ -174,5 +192,5 @@ def _propose(x: np.ndarray, point: Points, held: np.ndarray, lower: np.ndarray, 
     # A step that a bound cut may promise nothing although the point is not stationary: a shorter one will.
     left = np.maximum(-change, 0.25 * np.abs(along * newton).sum(axis=1))
     left[negative.any(axis=1)] = np.inf
-    enough = np.maximum(_TOLERANCE, _NOISE * np.abs(point.value))
+    enough = np.maximum(tolerance, _NOISE * np.abs(point.value))
     return _Step(move, np.maximum(-change, 0.0), left, enough, limited)

@@ -19,7 +19,16 @@ import numpy as np
 
 from mixedsparse.core.problem.blocks import BlockLayout
 
-__all__ = ["bend", "jacobian", "symmetric", "times_moves", "times_slopes", "times_units", "times_units_of"]
+__all__ = [
+    "bend",
+    "entry_products",
+    "jacobian",
+    "symmetric",
+    "times_moves",
+    "times_slopes",
+    "times_units",
+    "times_units_of",
+]
 
 Vectors = list[np.ndarray]
 
@@ -53,6 +62,15 @@ def times_moves(layout: BlockLayout, vectors: Sequence[np.ndarray], moves: np.nd
         np.tensordot(moves[mine], units, axes=(0, 0)) for mine, units in zip(layout.members, layout.units, strict=True)
     ]
     return [np.moveaxis(vector @ own, 0, 2) for vector, own in zip(vectors, turned, strict=True)]
+
+
+def entry_products(layout: BlockLayout, left: Sequence[np.ndarray], right: Sequence[np.ndarray]) -> np.ndarray:
+    """H'(I x S_i)H of all entries, (m, p, p), for block vectors H (levels, K, p) and what stands for the second H."""
+    out = np.empty((len(layout.block), left[0].shape[2], left[0].shape[2])) if left else np.empty((0, 0, 0))
+    for i, (b, row, col) in enumerate(zip(layout.block, layout.row, layout.col, strict=True)):
+        half = left[b][:, row].T @ right[b][:, col]
+        out[i] = half if row == col else half + half.T
+    return out
 
 
 def times_slopes(layout: BlockLayout, lams: Sequence[np.ndarray], vectors: Sequence[np.ndarray]) -> Vectors:

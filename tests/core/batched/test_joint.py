@@ -17,6 +17,7 @@ from mixedsparse.core.batch.general import EngineBatch, make_batch
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.batch.one_factor import LevelBatch
 from mixedsparse.core.batch.small import DenseBatch
+from mixedsparse.core.batch.split import SplitBatch
 from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.cholmod import cholmod
 from tests.models import DESIGNS, make
@@ -51,6 +52,8 @@ def batches(problem):
     yield from (EngineBatch(make_engine(problem, backend)) for backend in BACKENDS)
     if len(problem.layout.widths) == 1:
         yield LevelBatch(problem)
+    elif problem.eliminable is not None:
+        yield SplitBatch(make_engine(problem))
 
 
 @pytest.mark.parametrize("reml", [False, True])
