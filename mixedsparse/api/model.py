@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mixedsparse.api.costs import CostMixin
+from mixedsparse.api.many_mixin import ManyMixin
 from mixedsparse.api.results import MixedResults
 from mixedsparse.api.results.base import parameters_of
 from mixedsparse.core.problem.terms import RandomTerm
@@ -14,18 +14,15 @@ from mixedsparse.fitted.fit import fit_model
 from mixedsparse.fitted.model import Model, read
 from mixedsparse.fitted.origins import remember
 from mixedsparse.ground.caller import CallerNames
-from mixedsparse.ground.choices import ManyDdf, Method
+from mixedsparse.ground.choices import Method
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.progress import CountOption, ProgressOption
 
-if TYPE_CHECKING:
-    from mixedsparse.api.many import ManyResults
-
 __all__ = ["LinearMixedModel", "lmer"]
 
 
-class LinearMixedModel(CostMixin, Model):
+class LinearMixedModel(CostMixin, ManyMixin, Model):
     """A linear mixed model: y = X beta + Z b + e, b ~ N(0, sigma^2 Lambda Lambda'), e ~ N(0, sigma^2 / w).
 
     Parameters
@@ -189,43 +186,6 @@ class LinearMixedModel(CostMixin, Model):
         return MixedResults._of(
             fit_model(self, reml, start=parameters_of(start), method=method, options=options, progress=progress)
         )
-
-    def fit_many(
-        self,
-        Y: Any,
-        *,
-        reml: bool = True,
-        L: Any = None,
-        ddf: ManyDdf = "satterthwaite",
-        n_jobs: int = 1,
-        out: str | os.PathLike[str] | None = None,
-        progress: CountOption = None,
-    ) -> ManyResults:
-        """Fit the model to each of many responses; see `mixedsparse.fit_many`.
-
-        Parameters
-        ----------
-        Y : array (n, r), frame, or path of a Parquet file
-            A column for each response; its rows are those of the model, which left out what was missing. Pandas objects
-            go by their index.
-        reml, L, ddf, n_jobs, out, progress
-            See `mixedsparse.fit_many`.
-
-        Returns
-        -------
-        ManyResults
-
-        Examples
-        --------
-        >>> import mixedsparse as ms
-        >>> model = ms.LinearMixedModel("Reaction ~ Days + (1 | Subject)", ms.datasets.load("sleepstudy"))
-        >>> draws = model.fit().simulate(5, seed=1)
-        >>> model.fit_many(draws, L="Days").table["estimate"].round(1).tolist()
-        [10.0, 10.4, 8.6, 10.2, 10.4]
-        """
-        from mixedsparse.api.many import fit_rows
-
-        return fit_rows(self, Y, reml=reml, L=L, ddf=ddf, n_jobs=n_jobs, out=out, progress=progress)
 
     def __repr__(self) -> str:
         """Show formula and sizes."""
