@@ -23,6 +23,8 @@ REFERENCE = {
     "docs.objects": "Objects that methods return",
     "mixedsparse.adapters.maketables": "mixedsparse.adapters.maketables",
     "mixedsparse.adapters.marginaleffects": "mixedsparse.adapters.marginaleffects",
+    "mixedsparse.adapters.sklearn": "mixedsparse.sklearn",
+    "mixedsparse.adapters.arviz": "mixedsparse.adapters.arviz",
 }
 # Markdown file, as links in the README name it -> its page.
 TEXTS = {
@@ -39,6 +41,7 @@ TEXTS = {
 NEEDS = {
     "mixedsparse.adapters.maketables": "maketables",
     "mixedsparse.adapters.marginaleffects": "marginaleffects",
+    "mixedsparse.adapters.sklearn": "sklearn",
 }
 PAGE = """<!doctype html>
 <html lang="en">

@@ -36,6 +36,7 @@ from mixedsparse.ground.version import __version__
 
 if TYPE_CHECKING:
     from mixedsparse import datasets
+    from mixedsparse.adapters import sklearn as sklearn
     from mixedsparse.api import cov, families
     from mixedsparse.api.anova import anova
     from mixedsparse.api.compare import compare
@@ -149,7 +150,10 @@ _HOMES = {
     "mixedsparse.inference.pooling": "Pooled",
     "mixedsparse.planning": "CrossedPower Plan Power crossed_power design plan power",
 }
-_MODULES = {name: f"mixedsparse.api.{name}" for name in ("cov", "families")} | {"datasets": "mixedsparse.datasets"}
+_MODULES = {name: f"mixedsparse.api.{name}" for name in ("cov", "families")} | {
+    "datasets": "mixedsparse.datasets",
+    "sklearn": "mixedsparse.adapters.sklearn",
+}
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 
