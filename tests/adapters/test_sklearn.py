@@ -26,19 +26,17 @@ def sleep():
 
 @pytest.mark.filterwarnings("ignore:Skipping check")
 def test_scikit_learns_own_checks_pass():
-    failed = [
-        r["check_name"] for r in check_estimator(ms.sklearn.MixedRegressor(), on_fail=None) if r["status"] == "failed"
-    ]
-    assert not failed
+    found = check_estimator(ms.sklearn.MixedRegressor(), on_fail=None)
+    assert len(found) > 40
+    assert not [one["check_name"] for one in found if one["status"] == "failed"]
 
 
 def test_a_formula_gives_the_fit_of_lmer(sleep):
-    model = ms.sklearn.MixedRegressor("~ Days + (Days | Subject)").fit(
-        sleep.drop(columns="Reaction"), sleep["Reaction"]
-    )
+    X = sleep.drop(columns="Reaction")
+    model = ms.sklearn.MixedRegressor("~ Days + (Days | Subject)").fit(X, sleep["Reaction"])
     want = ms.lmer("Reaction ~ Days + (Days | Subject)", sleep)
     assert model.results_.criterion == pytest.approx(want.criterion, rel=1e-12)
-    np.testing.assert_allclose(model.predict(sleep), want.fittedvalues)
+    np.testing.assert_allclose(model.predict(X), want.fittedvalues)
     assert (model.intercept_, *model.coef_) == pytest.approx(tuple(want.params))
     assert model.coef_names_ == ["Days"]
     assert list(model.feature_names_in_) == ["Days", "Subject"]
@@ -50,7 +48,9 @@ def test_unseen_groups_are_predicted_by_the_population(sleep):
     new = sleep.loc[sleep["Subject"] == "308", ["Days", "Subject"]]
     np.testing.assert_allclose(model.predict(new), model.intercept_ + model.coef_[0] * new["Days"])
     everyone = clone(model).set_params(random="population").fit(kept[["Days", "Subject"]], kept["Reaction"])
-    np.testing.assert_allclose(everyone.predict(kept), everyone.intercept_ + everyone.coef_[0] * kept["Days"])
+    np.testing.assert_allclose(
+        everyone.predict(kept[["Days", "Subject"]]), everyone.intercept_ + everyone.coef_[0] * kept["Days"]
+    )
 
 
 def test_cross_validation_and_searches(sleep):
@@ -86,7 +86,7 @@ def test_transformed_responses_go_through_scikit_learn(sleep):
     model = TransformedTargetRegressor(inner, func=np.log, inverse_func=np.exp, check_inverse=False)
     want = ms.lmer("log(Reaction) ~ Days + (1 | Subject)", sleep)
     np.testing.assert_allclose(model.fit(sleep, sleep["Reaction"]).predict(sleep), np.exp(want.fittedvalues))
-    with pytest.raises(ms.FormulaError, match="transform y by sklearn.compose.TransformedTargetRegressor"):
+    with pytest.raises(ms.FormulaError, match=r"transform y by sklearn\.compose.TransformedTargetRegressor"):
         ms.sklearn.MixedRegressor("log(y) ~ Days + (1 | Subject)").fit(sleep, sleep["Reaction"])
 
 
