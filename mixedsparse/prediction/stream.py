@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,31 +53,31 @@ def stream_predictions(
         source, offset = _own_source(fitted, offset)
     target = Path(path)
     _check_target(target, source)
-    with closing(open_source(source, ordered=True)) as database:
-        needed = _needed(fitted, database, groups, offset)
-        kept = list(encoding.parsed.columns) if columns is None else list(columns)
-        kept = [name for name in kept if columns is not None or name in database.table.columns]
-        if absent := [name for name in kept if name not in database.table.columns]:
-            raise column_error(absent, database.table.columns, "columns=")
-        if taken := [name for name in kept if name in (_PREDICTED, _RESID)]:
-            raise OptionError(
-                f"The column {taken[0]!r} would stand beside the one of that name that is written: leave it out of "
-                "columns=, or rename it in the source."
-            )
-        database.check_names([*kept, *needed])
-        database.check_sorts(needed)
-        chosen = database.table.select(*dict.fromkeys([*kept, *needed]))
-        total = int(database.read(database.table.aggregate(n=database.table.count()))["n"][0].as_py())
-        if own:
-            _check_same(fitted, database, total)
-        if total == 0:
-            raise DataError(f"{database.name} has no rows: there is nothing to predict.")
-        with _writer(target) as write, counter(progress, "predictions") as note:
-            done = 0
-            for batch in database.batches(chosen, fitted.model.engines.limits.streamed):
-                write(_predicted(fitted, output, batch, kept, groups, "null" if own else new_levels, offset))
-                done += batch.num_rows
-                note(done, total)
+    database = open_source(source, ordered=True)
+    needed = _needed(fitted, database, groups, offset)
+    kept = list(encoding.parsed.columns) if columns is None else list(columns)
+    kept = [name for name in kept if columns is not None or name in database.table.columns]
+    if absent := [name for name in kept if name not in database.table.columns]:
+        raise column_error(absent, database.table.columns, "columns=")
+    if taken := [name for name in kept if name in (_PREDICTED, _RESID)]:
+        raise OptionError(
+            f"The column {taken[0]!r} would stand beside the one of that name that is written: leave it out of "
+            "columns=, or rename it in the source."
+        )
+    database.check_names([*kept, *needed])
+    database.check_sorts(needed)
+    chosen = database.table.select(*dict.fromkeys([*kept, *needed]))
+    total = int(database.read(database.table.aggregate(n=database.table.count()))["n"][0].as_py())
+    if own:
+        _check_same(fitted, database, total)
+    if total == 0:
+        raise DataError(f"{database.name} has no rows: there is nothing to predict.")
+    with _writer(target) as write, counter(progress, "predictions") as note:
+        done = 0
+        for batch in database.batches(chosen, fitted.model.engines.limits.streamed):
+            write(_predicted(fitted, output, batch, kept, groups, "null" if own else new_levels, offset))
+            done += batch.num_rows
+            note(done, total)
     return done
 
 

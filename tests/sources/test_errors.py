@@ -168,17 +168,3 @@ def test_perfect_fit(complete, tmp_path):
     complete.assign(y=2.0 * complete["x"]).to_parquet(tmp_path / "data.parquet")
     with pytest.raises(ms.DataError, match="perfectly"):
         fit(tmp_path / "data.parquet")
-
-
-def test_a_source_that_changes_while_it_is_read(path, monkeypatch):
-    from mixedsparse.data.sources import sums
-
-    real = sums.cross_sums
-
-    def more(coded, working, split, weighted):
-        return real(coded, working, split, weighted) * (1.0 if weighted else 1.5)
-
-    monkeypatch.setattr(sums, "cross_sums", more)
-    for options in ({}, {"weights": "w"}):
-        with pytest.raises(ms.DataError, match=r"complete rows at first and .* later: something writes to it"):
-            fit(path, **options)

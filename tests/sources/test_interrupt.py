@@ -43,27 +43,3 @@ def test_a_damaged_file_called_interrupted_is_no_interrupt():
 
     with pytest.raises(DataError, match="Invalid page"):
         list(Broken().batches(None))
-
-
-@pytest.mark.parametrize("step", ["upload", "close"])
-def test_uploads_and_clean_up_are_explained_as_reading_is(step):
-    class Failing(Database):
-        name = "The Ibis table of duckdb"
-
-        def __init__(self, error):
-            self.error = error
-
-        def _upload(self, table):
-            raise self.error
-
-        def _close(self):
-            raise self.error
-
-    def call(error):
-        database = Failing(error)
-        return database.upload(None) if step == "upload" else database.close()
-
-    with pytest.raises(KeyboardInterrupt):
-        call(RuntimeError("Query interrupted"))
-    with pytest.raises(DataError, match=r"duckdb would not .* a temporary table of levels: read-only"):
-        call(RuntimeError("read-only"))

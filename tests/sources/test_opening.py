@@ -14,6 +14,7 @@ import pytest
 
 import mixedsparse as ms
 from mixedsparse.data.sources.columns import SourceColumns
+from mixedsparse.data.sources.levels import LevelsOf
 from mixedsparse.data.sources.opening import open_source
 from mixedsparse.data.sources.parquet import files_of, would_read
 
@@ -52,7 +53,7 @@ def test_an_expression_that_is_nan_is_no_level(tmp_path):
     columns = SourceColumns(open_source(tmp_path / "data.parquet"), ["y"])
     value = columns.value("y")
     with pytest.raises(ms.DataError, match=r"'sqrt\(y\)' is missing in some rows"):
-        columns.factor("key", "sqrt(y)", (value > 0).ifelse(value, np.nan))
+        columns.read_factors({"key": LevelsOf("sqrt(y)", (value > 0).ifelse(value, np.nan))})
 
 
 @pytest.mark.parametrize("where", ["s3://bucket/*.parquet", "https://example.org/a.parquet", Path("s3://bucket/a")])

@@ -2,187 +2,164 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import sparse
 
 from mixedsparse.core.problem.crossproducts import Pairs, sorted_pairs
-from mixedsparse.data.sources.database import Database
+from mixedsparse.data.sources.coded import Product
 from mixedsparse.data.sources.working import CONSTANT, Working
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = ["CrossSums", "LevelSums", "PairSums", "Together"]
 
-__all__ = ["Coded", "cross_sums", "level_sums", "pair_sums"]
-
-Numbers = tuple[tuple[str, bool], ...]
-# Distinct pairs of levels per row beyond which rows are read one by one; memory is at most the inverse of this larger.
-_MOST_DISTINCT = 0.5
+Codes = Mapping[int | str, np.ndarray]
+Sums = Mapping[Product, np.ndarray]
+_ROWS = Product((), False)
 
 
-@dataclass(frozen=True, eq=False)
-class Coded:
-    """Rows as codes and standardised numbers, in the database.
-
-    Attributes
-    ----------
-    database : Database
-    table : ibis Table
-        Columns of codes under their names, numbers as `numbers` calls them, ``weight``.
-    numbers : dict
-        Column of each number: (name, centred) -> column.
-    weighted : bool
-    n : int
-        Number of rows.
-    """
-
-    database: Database
-    table: Any
-    numbers: Mapping[tuple[str, bool], str]
-    weighted: bool
-    n: int
-
-    def groups(
-        self, keys: Sequence[str], products: Sequence[Numbers], weighted: bool, grouped: bool = True
-    ) -> Iterator[tuple[dict[str, np.ndarray], dict[Numbers, np.ndarray]]]:
-        """Batches of groups of rows with equal `keys`: codes, and sums of products; single rows if not `grouped`."""
-        summands = {f"s{i}": self._product(product, weighted) for i, product in enumerate(products)}
-        if grouped:
-            made = {name: self.table.count() if value is None else value.sum() for name, value in summands.items()}
-            expression = self.table.group_by(list(keys)).aggregate(**made) if keys else self.table.aggregate(**made)
-        else:
-            made = {name: value for name, value in summands.items() if value is not None}
-            expression = self.table.select(*keys, **made)
-        for batch in self.database.batches(expression):
-            codes = {key: as_numpy(batch, key) for key in keys}
-            yield (
-                codes,
-                {
-                    product: as_numpy(batch, name) if name in made else np.ones(batch.num_rows, dtype=np.int32)
-                    for product, name in zip(products, summands, strict=True)
-                },
-            )
-
-    def _product(self, numbers: Numbers, weighted: bool) -> Any:
-        """Product of a row's weight and `numbers`; None for 1."""
-        factors = [self.table[self.numbers[number]] for number in numbers]
-        if weighted:
-            factors.append(self.table["weight"])
-        out = None
-        for factor in factors:
-            out = factor if out is None else out * factor
-        return out
-
-
-def as_numpy(batch: pa.RecordBatch, name: str) -> np.ndarray:
-    """Column of a batch."""
-    return batch.column(batch.schema.get_field_index(name)).to_numpy(zero_copy_only=False)
-
-
-def _times(a: Numbers, b: Numbers) -> Numbers:
-    return tuple(sorted((*a, *b)))
-
-
-def _by_numbers(working: Working) -> dict[Numbers, list[int]]:
+def _by_numbers(working: Working, weighted: bool) -> dict[Product, list[int]]:
     """Positions of the working columns that have the same numbers."""
-    out: dict[Numbers, list[int]] = {}
+    out: dict[Product, list[int]] = {}
     for column, position in working.columns.items():
-        out.setdefault(column.numbers, []).append(position)
+        out.setdefault(Product(column.numbers, weighted), []).append(position)
     return out
 
 
-def _matrix(values: Sequence[np.ndarray | None], positions: Sequence[int], m: int) -> np.ndarray:
-    """Coded parts (m, len(positions))."""
-    out = np.ones((m, len(positions)))
-    for j, position in enumerate(positions):
-        value = values[position]
-        if value is not None:
-            out[:, j] = value
-    return out
-
-
-def _needed(*pairs: tuple[Working, Working]) -> list[Numbers]:
+def _needed(weighted: bool, *pairs: tuple[Working, Working]) -> list[Product]:
     """Products of numbers that cross-products of these working columns need."""
-    return list(
-        dict.fromkeys(_times(a, b) for left, right in pairs for a in _by_numbers(left) for b in _by_numbers(right))
-    )
+    both = [(_by_numbers(left, weighted), _by_numbers(right, weighted)) for left, right in pairs]
+    return list(dict.fromkeys(a * b for left, right in both for a in left for b in right))
 
 
-def cross_sums(coded: Coded, working: Working, split: str | None, weighted: bool) -> np.ndarray:
-    """U'U (u, u).
+class CrossSums:
+    """U'U (u, u) of working columns.
 
-    Rows are grouped by the codes `split` too: few large sums would lose digits that many small ones keep.
+    Rows are grouped by the levels of a `block` too: few large sums would lose digits that many small ones keep.
     """
-    out = np.zeros((len(working.columns), len(working.columns)))
-    keys = dict.fromkeys([*working.sources, *([split] if split else [])])
-    parts = list(_by_numbers(working).items())
-    for codes, sums in coded.groups(list(keys), _needed((working, working)), weighted):
-        values = working.values(codes)
-        m = len(next(iter(sums.values())))
-        matrices = [_matrix(values, positions, m) for _, positions in parts]
-        for i, (a, rows) in enumerate(parts):
-            for (b, columns), right in zip(parts[: i + 1], matrices, strict=False):
-                found = (matrices[i] * sums[_times(a, b)][:, None]).T @ right
-                out[np.ix_(rows, columns)] += found
+
+    def __init__(self, working: Working, block: int, weighted: bool) -> None:
+        self.working, self.blocks, self.sources = working, (block,), working.sources
+        self.products = _needed(weighted, (working, working))
+        self._parts = list(_by_numbers(working, weighted).items())
+        self.found = np.zeros((len(working.columns), len(working.columns)))
+
+    def add(self, codes: Codes, sums: Sums) -> None:
+        """See `Sink`."""
+        matrices = [self.working.matrix(codes, positions, len(codes[self.blocks[0]])) for _, positions in self._parts]
+        for i, (a, rows) in enumerate(self._parts):
+            for (b, columns), right in zip(self._parts[: i + 1], matrices, strict=False):
+                found = _product(matrices[i], sums[a * b], right)
+                self.found[np.ix_(rows, columns)] += found
                 if a != b:
-                    out[np.ix_(columns, rows)] += found.T
-    return out
+                    self.found[np.ix_(columns, rows)] += found.T
 
 
-def level_sums(coded: Coded, block: str, n_levels: int, left: Working, rights: Sequence[Working]) -> list[np.ndarray]:
-    """Z_l'U of each level l of `block`, (levels, U_b, u), for the working columns `left` and each of `rights`."""
-    outs = [np.zeros((n_levels, len(left.columns), len(right.columns))) for right in rights]
-    keys = dict.fromkeys([block, *left.sources, *(name for right in rights for name in right.sources)])
-    needed = _needed(*((left, right) for right in rights))
-    for codes, sums in coded.groups(list(keys), needed, coded.weighted):
-        level, values = codes[block], left.values(codes)
-        m = len(level)
-        for out, right in zip(outs, rights, strict=True):
-            coded_parts = right.values(codes)
-            matrices = [(b, columns, _matrix(coded_parts, columns, m)) for b, columns in _by_numbers(right).items()]
-            for column, row in left.columns.items():
+class _Counting:
+    """Counts the rows of each level too, which tells whether the source was still between two readings."""
+
+    def __init__(self, blocks: tuple[int, ...], n_levels: tuple[int, ...]) -> None:
+        self.blocks, self.n_levels = blocks, n_levels
+        self.counts = {b: np.zeros(size, dtype=np.int64) for b, size in zip(blocks, n_levels, strict=True)}
+
+    def count(self, codes: Codes, sums: Sums) -> None:
+        """Add the rows of a batch."""
+        for b, counts in self.counts.items():
+            counts += np.bincount(codes[b], sums[_ROWS], len(counts)).astype(np.int64)
+
+
+class LevelSums(_Counting):
+    """Z_l'U of each level l of a block, (levels, U_b, u), for the working columns `left` and each of `rights`."""
+
+    def __init__(self, block: int, n_levels: int, left: Working, rights: Sequence[Working]) -> None:
+        super().__init__((block,), (n_levels,))
+        self.left, self.rights = left, rights
+        self.sources = tuple(dict.fromkeys([*left.sources, *(name for right in rights for name in right.sources)]))
+        self.products = [*_needed(True, *((left, right) for right in rights)), _ROWS]
+        self.found = [np.zeros((n_levels, len(left.columns), len(right.columns))) for right in rights]
+
+    def add(self, codes: Codes, sums: Sums) -> None:
+        """See `Sink`."""
+        self.count(codes, sums)
+        level, n_levels = codes[self.blocks[0]], self.n_levels[0]
+        m, values = len(level), self.left.values(codes)
+        for out, right in zip(self.found, self.rights, strict=True):
+            parts = _by_numbers(right, True)
+            matrices = [(b, columns, right.matrix(codes, columns, m)) for b, columns in parts.items()]
+            for column, row in self.left.columns.items():
                 for b, columns, matrix in matrices:
-                    weight = sums[_times(column.numbers, b)].astype(float, copy=False)
+                    weight = sums[Product(column.numbers, True) * b].astype(float, copy=False)
                     weight = weight if values[row] is None else weight * values[row]
                     onehot = sparse.csr_matrix((weight, level, np.arange(m + 1)), shape=(m, n_levels))
-                    out[:, row, columns] += onehot.T @ matrix
-    return outs
+                    found = onehot.T @ matrix
+                    out[:, row, columns] += found.toarray() if sparse.issparse(found) else found
 
 
-def pair_sums(coded: Coded, blocks: tuple[str, str], n_levels: tuple[int, int], left: Working, right: Working) -> Pairs:
-    """Z_l'Z_k of each pair of levels of two blocks that occurs."""
-    grouped = _repeats(coded, blocks, n_levels)
-    # Address space for as many groups as there are rows; memory is taken as it is filled.
-    rows, columns = (np.empty(coded.n, dtype=np.int32) for _ in blocks)
-    plain = not coded.weighted and [*left.columns, *right.columns] == [CONSTANT, CONSTANT]
-    data = np.empty((coded.n, len(left.columns), len(right.columns)), dtype=np.int32 if plain else np.float64)
-    keys = list(dict.fromkeys([*blocks, *left.sources, *right.sources]))
-    end = 0
-    for codes, sums in coded.groups(keys, _needed((left, right)), coded.weighted, grouped):
-        start, end = end, end + len(codes[blocks[0]])
-        rows[start:end], columns[start:end] = codes[blocks[0]], codes[blocks[1]]
-        lefts, rights = left.values(codes), right.values(codes)
-        for a, i in left.columns.items():
-            for b, j in right.columns.items():
-                data[start:end, i, j] = sums[_times(a.numbers, b.numbers)]
+class PairSums(_Counting):
+    """Z_l'Z_k of each pair of levels of two blocks that occurs.
+
+    `room` is the most groups that there can be; sums of rows without weights are `counts`.
+    """
+
+    def __init__(
+        self,
+        blocks: tuple[int, int],
+        n_levels: tuple[int, int],
+        left: Working,
+        right: Working,
+        room: int,
+        counts: bool,
+    ) -> None:
+        super().__init__(blocks, n_levels)
+        self.left, self.right = left, right
+        self.sources = tuple(dict.fromkeys([*left.sources, *right.sources]))
+        self.products = [*_needed(True, (left, right)), _ROWS]
+        counts = counts and [*left.columns, *right.columns] == [CONSTANT, CONSTANT]
+        # Address space for all groups; memory is taken as it is filled.
+        self._rows, self._columns = (np.empty(room, dtype=np.int32) for _ in blocks)
+        self._data = np.empty((room, len(left.columns), len(right.columns)), dtype=np.int32 if counts else np.float64)
+        self._end = 0
+
+    def add(self, codes: Codes, sums: Sums) -> None:
+        """See `Sink`."""
+        self.count(codes, sums)
+        s, t = self.blocks
+        start, self._end = self._end, self._end + len(codes[s])
+        at = slice(start, self._end)
+        self._rows[at], self._columns[at] = codes[s], codes[t]
+        lefts, rights = self.left.values(codes), self.right.values(codes)
+        for a, i in self.left.columns.items():
+            for b, j in self.right.columns.items():
+                self._data[at, i, j] = sums[Product(a.numbers, True) * Product(b.numbers, True)]
                 for value in (lefts[i], rights[j]):
                     if value is not None:
-                        data[start:end, i, j] *= value
-    return sorted_pairs(rows[:end], columns[:end], data[:end], *n_levels)
+                        self._data[at, i, j] *= value
+
+    @property
+    def pairs(self) -> Pairs:
+        """All pairs, once every group was added."""
+        end = self._end
+        n_rows, n_columns = self.n_levels
+        return sorted_pairs(self._rows[:end], self._columns[:end], self._data[:end], n_rows, n_columns)
 
 
-def _repeats(coded: Coded, blocks: tuple[str, str], n_levels: tuple[int, int]) -> bool:
-    """Whether pairs of levels repeat so often that it pays to group them in the database.
+class Together:
+    """Sinks of the same grouping factors as one, whose groups are read once."""
 
-    Grouping pairs that hardly repeat takes three times as long as sorting them here, and no less memory. A database
-    that is not in this process groups in any case: fewer rows have to travel.
-    """
-    most = _MOST_DISTINCT * coded.n
-    if not coded.database.is_local or n_levels[0] * n_levels[1] < most:
-        return True
-    key = coded.table[blocks[0]].cast("int64") * n_levels[1] + coded.table[blocks[1]]
-    found = coded.database.read(coded.table.aggregate(pairs=key.approx_nunique()))
-    return int(found["pairs"][0].as_py()) < most
+    def __init__(self, sinks: Sequence[CrossSums | LevelSums]) -> None:
+        self.sinks, self.blocks = sinks, sinks[0].blocks
+        self.sources = tuple(dict.fromkeys(name for sink in sinks for name in sink.sources))
+        self.products = list(dict.fromkeys(product for sink in sinks for product in sink.products))
+
+    def add(self, codes: Codes, sums: Sums) -> None:
+        """See `Sink`."""
+        for sink in self.sinks:
+            sink.add(codes, sums)
+
+
+def _product(left: np.ndarray, weights: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Multiply left' diag(weights) right, for matrices (m, k) either of which may be sparse."""
+    if not (sparse.issparse(left) or sparse.issparse(right)):
+        return np.asarray((left * weights[:, None]).T @ right)
+    found = sparse.csr_matrix(left).T @ (sparse.diags(weights.astype(float)) @ sparse.csr_matrix(right))
+    return np.asarray(found.toarray())

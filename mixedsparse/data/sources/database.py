@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-import uuid
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,8 @@ __all__ = ["Database", "DuckDB", "IbisDatabase", "embedded_duckdb", "explained",
 _BATCH = 1_000_000
 # What the embedded DuckDB may hold before it writes to disk, in megabytes; results live outside of it.
 _MEMORY_MB = 1500
+# Columns that DuckDB's grouping() tells apart.
+_MOST_KEYS = 60
 # Letters of what a database says that are shown.
 _MOST = 300
 
@@ -125,21 +126,18 @@ class Database:
         batches = list(self.batches(expression))
         return pa.Table.from_batches(batches) if batches else expression.schema().to_pyarrow().empty_table()
 
-    def upload(self, table: pa.Table) -> Any:
-        """Put a small table where the source is; returns it as an Ibis table.
+    def grouped(
+        self, table: Any, sets: Sequence[Sequence[str]], summed: Sequence[str] = ()
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Group the rows of an Ibis table by each of several sets of its columns.
 
-        Raises
-        ------
-        DataError
-            The database would not take it.
+        Yields the position of a set and a batch of its groups: the columns of the set, the number ``rows`` of rows, and
+        the sums of the columns `summed`.
         """
-        with self.guarded("would not take a temporary table of levels", "See that it may be written to"):
-            return self._upload(table)
-
-    def close(self) -> None:
-        """Remove what was uploaded."""
-        with self.guarded("would not drop a temporary table of levels", "It goes when the connection is closed"):
-            self._close()
+        for i, keys in enumerate(sets):
+            sums = {name: table[name].sum() for name in summed}
+            for batch in self.batches(table.group_by(list(keys)).aggregate(rows=table.count(), **sums)):
+                yield i, batch
 
     @contextmanager
     def guarded(self, what: str, mend: str) -> Iterator[None]:
@@ -155,12 +153,6 @@ class Database:
         for stamp in self.stamps:
             stamp.check_same()
 
-    def _upload(self, table: pa.Table) -> Any:
-        raise NotImplementedError
-
-    def _close(self) -> None:
-        pass
-
     def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError
 
@@ -174,34 +166,54 @@ class DuckDB(Database):
         Bound or not; its name is known to `run`.
     name : str
     run : callable
-        SQL and a pyarrow table, which the SQL calls ``uploaded``, to a relation; None for statements.
+        SQL to a relation; None for statements.
     """
 
     is_local = True
 
-    def __init__(self, table: Any, name: str, run: Callable[[str, Any], Any]) -> None:
+    def __init__(self, table: Any, name: str, run: Callable[[str], Any]) -> None:
         self.table, self.name, self._run = table, name, run
-        self._uploaded: list[str] = []
 
-    def _upload(self, table: pa.Table) -> Any:
-        import ibis
-
-        name = f"_mixedsparse_{uuid.uuid4().hex[:12]}"
-        self._run(f'CREATE TEMP TABLE "{name}" AS SELECT * FROM uploaded', table)
-        self._uploaded.append(name)
-        return ibis.table(ibis.Schema.from_pyarrow(table.schema), name=name)
-
-    def _close(self) -> None:
-        while self._uploaded:
-            self._run(f'DROP TABLE IF EXISTS "{self._uploaded.pop()}"', None)
+    def grouped(
+        self, table: Any, sets: Sequence[Sequence[str]], summed: Sequence[str] = ()
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """See `Database.grouped`: the rows are read once for all sets."""
+        keys = list(dict.fromkeys(key for one in sets for key in one))
+        # The n-th bit from the right of the mask is set where the n-th key from the right is not one of the set.
+        masks = [sum((key not in one) << i for i, key in enumerate(reversed(keys))) for one in sets]
+        if len(sets) == 1 or len(set(masks)) < len(masks) or len(keys) > _MOST_KEYS:
+            yield from super().grouped(table, sets, summed)
+            return
+        listed = ", ".join(map(_named, keys))
+        chosen = ", ".join(f"({', '.join(map(_named, one))})" for one in sets)
+        sums = "".join(f", sum({_named(name)}) AS {_named(name)}" for name in summed)
+        sql = (
+            f"SELECT {listed}, grouping({listed}) AS grouped, count(*) AS rows{sums} FROM ({_sql(table)}) AS t "
+            f"GROUP BY GROUPING SETS ({chosen})"
+        )
+        for batch in self.batches(sql):
+            found = batch.column("grouped").to_numpy(zero_copy_only=False)
+            for i, mask in enumerate(masks):
+                if (own := found == mask).any():
+                    yield i, batch if own.all() else batch.filter(own)
 
     def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
-        import ibis
-
-        relation = self._run(str(ibis.to_sql(expression, dialect="duckdb")), None)
+        relation = self._run(expression if isinstance(expression, str) else _sql(expression))
         # DuckDB 2 renamed the method.
         reader = getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
         yield from reader(rows)
+
+
+def _sql(expression: Any) -> str:
+    """Write an Ibis expression in the SQL of DuckDB."""
+    import ibis
+
+    return str(ibis.to_sql(expression, dialect="duckdb"))
+
+
+def _named(name: str) -> str:
+    """Name of a column in SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 class IbisDatabase(Database):
@@ -221,22 +233,12 @@ class IbisDatabase(Database):
             return value.cast("string")
         return value + "" if value.type().is_string() else value
 
-    def _upload(self, table: pa.Table) -> Any:
-        import ibis
-
-        # Drivers that fill in values by name do not take every name.
-        plain = [f"column{i}" for i in range(table.num_columns)]
-        return ibis.memtable(table.rename_columns(plain)).rename(dict(zip(table.column_names, plain, strict=True)))
-
     def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
         yield from expression.to_pyarrow_batches(chunk_size=rows)
 
 
-def embedded_duckdb(ordered: bool) -> Callable[[str, Any], Any]:
-    """Open a database of our own that spills into a directory of its own; returns what runs SQL in it.
-
-    In the SQL, ``uploaded`` stands for the second argument, a pyarrow table or None.
-    """
+def embedded_duckdb(ordered: bool) -> Callable[[str], Any]:
+    """Open a database of our own that spills into a directory of its own; returns what runs SQL in it."""
     import duckdb
 
     spill, remove = scratch_folder(tempfile.gettempdir())
@@ -251,7 +253,7 @@ def embedded_duckdb(ordered: bool) -> Callable[[str, Any], Any]:
     if connection.sql("SELECT current_setting('enable_progress_bar')").fetchall() != [(False,)]:
         connection.sql("SET enable_progress_bar = false")
 
-    def run(sql: str, uploaded: Any) -> Any:
+    def run(sql: str) -> Any:
         return connection.sql(sql)
 
     weakref.finalize(run, remove)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import astuple, dataclass
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,21 +25,21 @@ from mixedsparse.data.formula.newdata import Encoding, TermEncoding
 from mixedsparse.data.formula.parse import Expression
 from mixedsparse.data.formula.translate import aliases_in
 from mixedsparse.data.sizes import Sizes, check_sizes
-from mixedsparse.data.sources.columns import Moments, SourceColumns, code_key, sort_of_type
+from mixedsparse.data.sources.columns import SourceColumns, sort_of_type
 from mixedsparse.data.sources.database import Database
 from mixedsparse.data.sources.expressions import translate
+from mixedsparse.data.sources.moments import Moments
 from mixedsparse.data.sources.opening import location_of, open_source
 from mixedsparse.data.sources.portable import as_number
-from mixedsparse.data.sources.reading import read_formula
-from mixedsparse.data.sources.remote import RemoteSource, summaries
+from mixedsparse.data.sources.reading import column_argument, read_formula
+from mixedsparse.data.sources.remote import RemoteSource, summaries, summarised
 from mixedsparse.data.sources.sides import EncodedSide, SideReader
-from mixedsparse.data.sources.sums import Pieces, collect
-from mixedsparse.data.sources.tables import combination_codes
+from mixedsparse.data.sources.sums import MOST_DISTINCT, Pieces, collect
 from mixedsparse.data.sources.working import Number
-from mixedsparse.ground.errors import DataError, OptionError
+from mixedsparse.ground.errors import DataError
 from mixedsparse.ground.progress import CountOption, counter
 
-__all__ = ["Aggregated", "Reading", "aggregate", "column_argument"]
+__all__ = ["Aggregated", "Reading", "aggregate"]
 
 _RESPONSE, _LESS_OFFSET, _WEIGHTS, _LOGARITHM = "response", "response less offset", "weights", "log weights"
 
@@ -91,7 +92,7 @@ def aggregate(
     """
     database = open_source(data)
     beside = {"weights": column_argument("weights", weights), "offset": column_argument("offset", offset)}
-    with closing(database), counter(progress, "aggregation") as note:
+    with counter(progress, "aggregation") as note:
         database.watch(note)
         return Reading(formula, database, beside, contrasts, {} if env is None else env).aggregated(location_of(data))
 
@@ -119,18 +120,19 @@ class Reading:
                 raise column_error([name], names, f"{what}={name!r}")
         used = [*self.parsed.columns, *(name for name in beside.values() if name is not None)]
         self.columns = SourceColumns(database, list(dict.fromkeys(used)))
-        if self.columns.n == 0:
-            raise checks.nothing_left(self.columns.total, self.columns.missing)
         self.reader = SideReader(self.columns, self.parsed, self.constants, coded)
+        self.reader.read_levels()
 
     def aggregated(self, location: str | None) -> Aggregated:
         """Take the sums."""
         fixed = self.reader.side(self.parsed.fixed)
         terms, encodings, sides = self._terms()
-        blocks = len({encoding.grouping.atoms for encoding in encodings})
-        # Moments twice, all rows, rows by level, and pairs of levels; weights double some.
-        self.columns.database.expect(3 + blocks + blocks * (blocks - 1))
-        found = self._numbers()
+        groups = list(dict.fromkeys(encoding.grouping.atoms for encoding in encodings))
+        # Moments, sums by level, and pairs of levels.
+        self.columns.database.expect(2 + len(groups) * (len(groups) - 1) // 2)
+        predictors = self._predictors()
+        others = summarised(self.columns, predictors, set(fixed.sources.values()))
+        found = self._numbers(others, self._crossed(groups))
         moments = {name: moment for name, (_, moment) in found.items()}
         self.reader.finish(moments)
         self._check(terms, moments)
@@ -146,16 +148,11 @@ class Reading:
             sum_log_weights=None if self.weights is None else self.columns.n * moments[_LOGARITHM].mean,
         )
         sums, plain = collect(pieces)
-        predictors = summaries(self.columns, self._predictors(), set(fixed.sources.values()))
-        fingerprint = tuple(
-            value
-            for name in (_RESPONSE, _WEIGHTS, _LOGARITHM)
-            for value in (astuple(moments[name]) if name in moments else ())
-        )
+        known = [moments[name] for name in (_RESPONSE, _WEIGHTS, _LOGARITHM) if name in moments]
+        fingerprint = tuple(value for one in known for value in one.fingerprint)
         y = moments[_RESPONSE]
-        _, response = self._number(self.parsed.response, "The response")
-        binary = (y.low, y.high) == (0.0, 1.0) and self.columns.are_binary(response)
-        given = predictors, self.weights, self.offset, self.contrasts, self.constants
+        binary = y.truth and y.low < y.high
+        given = summaries(self.columns, predictors, moments), self.weights, self.offset, self.contrasts, self.constants
         source = RemoteSource(*given, location, fingerprint, binary, self.columns.database.stamps)
         design = self._design(pieces, plain, source)
         squares = self.columns.n * (y.mean**2 + y.deviation**2)
@@ -196,23 +193,31 @@ class Reading:
         return tuple(terms), tuple(encodings), tuple(sides)
 
     def _grouping(self, atoms: tuple[Atom, ...]) -> Grouping:
-        for atom in atoms:
-            column = self.parsed.names[atom.alias] if atom.alias else None
-            key = self.columns.keys[atom.code] = code_key(atom.code if column is None else column)
-            if column is None:
-                self.columns.factor(key, atom.label, self._translated(atom.code, atom.label))
-            else:
-                self.columns.column_factor(column, atom.label)
-        if len(atoms) == 1:
-            factor = self.columns.factors[self.columns.keys[atoms[0].code]]
-            return Grouping.fit(atoms, {atoms[0].code: (factor.codes, factor.levels)})[0]
-        return Grouping.fit(atoms, combination_codes(self.columns, atoms))[0]
+        keys = self.columns.keys_of(atoms)
+        factors = [self.columns.factors[key] for key in keys]
+        found = self.columns.combinations[keys] if len(keys) > 1 else [factor.codes for factor in factors]
+        values = {
+            atom.code: (codes.astype(np.intp), factor.levels)
+            for atom, codes, factor in zip(atoms, found, factors, strict=True)
+        }
+        return Grouping.fit(atoms, values)[0]
 
     def _translated(self, code: str, label: str) -> Any:
         return translate(code, label, self.reader.translation)
 
-    def _numbers(self) -> dict[str, tuple[Number, Moments]]:
-        """All numbers of the model with their moments."""
+    def _crossed(self, groups: Sequence[tuple[Atom, ...]]) -> list[frozenset[str]]:
+        """Keys of the factors of two groupings whose pairs may occur once each, where these need not be grouped."""
+        if not self.columns.database.is_local:
+            return []
+        keys = [frozenset(self.columns.keys_of(atoms)) for atoms in groups]
+        both = dict.fromkeys(a | b for a, b in itertools.combinations(keys, 2))
+        sizes = {one: math.prod(len(self.columns.factors[key].levels) for key in one) for one in both}
+        return [one for one, size in sizes.items() if size > MOST_DISTINCT * self.columns.n]
+
+    def _numbers(
+        self, others: Mapping[str, tuple[str, Any]], crossed: Sequence[frozenset[str]]
+    ) -> dict[str, tuple[Number, Moments]]:
+        """All numbers of the model, and `others`, with their moments."""
         offsets = {f"offset {i}": self._number(e, "The offset") for i, e in enumerate(self.parsed.offsets)}
         if self.offset is not None:
             offsets["offset"] = self._column(self.offset, "The offset")
@@ -225,7 +230,7 @@ class Reading:
         for _, value in offsets.values():
             response = response - as_number(value)
         wanted[_LESS_OFFSET] = wanted[_RESPONSE][0], response
-        return self.columns.numbers({**wanted, **self.reader.numbers})
+        return self.columns.numbers({**wanted, **self.reader.numbers, **others}, crossed)
 
     def _column(self, name: str, what: str) -> tuple[str, Any]:
         return self._numeric(self.columns.value(name), f"{what} {name!r}")
@@ -276,13 +281,3 @@ class Reading:
             source=source,
             plain=plain,
         )
-
-
-def column_argument(what: str, value: Any) -> str | None:
-    """Column that an argument names; rows of a source take no arrays."""
-    if value is None or isinstance(value, str):
-        return value
-    raise OptionError(
-        f"{what} is of type {type(value).__name__}, but the rows are in a source: add {what} to it as a column, and "
-        "give the column's name."
-    )

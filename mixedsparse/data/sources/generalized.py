@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,10 +29,11 @@ from mixedsparse.data.formula.kinds import Sort
 from mixedsparse.data.formula.newdata import Encoding, encode_new
 from mixedsparse.data.formula.responses import Response, bind_columns, read_response
 from mixedsparse.data.formula.translate import aliases_in
-from mixedsparse.data.sources.aggregation import as_numpy
-from mixedsparse.data.sources.design import Reading, column_argument
+from mixedsparse.data.sources.coded import as_numpy
+from mixedsparse.data.sources.design import Reading
 from mixedsparse.data.sources.opening import location_of, open_source
-from mixedsparse.data.sources.remote import RemoteSource, moments_of, summaries
+from mixedsparse.data.sources.reading import column_argument
+from mixedsparse.data.sources.remote import RemoteSource, moments_of, summaries, summarised
 from mixedsparse.ground.progress import CountOption, counter
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def read_generalized(
     given = {"weights": weights, "offset": offset, "trials": trials}
     beside = {what: column_argument(what, value) for what, value in given.items()}
     names = ChainMap({} if env is None else env, {"cbind": bind_columns})  # type: ignore[arg-type]
-    with closing(database), counter(progress, "aggregation") as note:
+    with counter(progress, "aggregation") as note:
         database.watch(note)
         reading = _GeneralizedReading(formula, database, beside, contrasts, names)
         return reading.design(domain, collapses, location_of(data))
@@ -91,7 +91,8 @@ class _GeneralizedReading(Reading):
 
     def design(self, domain: Domain, collapses: bool, location: str | None) -> Design:
         """Design without rows, with `patterns`."""
-        fixed = self.reader.side(self.parsed.fixed).encoder
+        side = self.reader.side(self.parsed.fixed)
+        fixed, predictors = side.encoder, self._predictors()
         bare, encodings, _ = self._terms()
         for term in bare:
             checks.check_levels(term)
@@ -99,8 +100,10 @@ class _GeneralizedReading(Reading):
         offsets = {f"offset {i}": self._number(e, "The offset") for i, e in enumerate(self.parsed.offsets)}
         if self.offset is not None:
             offsets["offset"] = self._column(self.offset, "The offset")
-        found = self.columns.numbers({**self.reader.numbers, **offsets})
-        self.reader.finish({name: moment for name, (_, moment) in found.items()})
+        others = summarised(self.columns, predictors, set(side.sources.values()))
+        found = self.columns.numbers({**self.reader.numbers, **offsets, **others})
+        moments = {name: moment for name, (_, moment) in found.items()}
+        self.reader.finish(moments)
         rows, counts = self._rows(collapses)
         response = self._response(rows, domain, counts)
         outcome = response.outcome.with_prior(self.weights if self.trials is None else self.trials)
@@ -127,11 +130,10 @@ class _GeneralizedReading(Reading):
             terms=terms,
             counts=counts,
         )
-        coded = set(self.reader.side(self.parsed.fixed).sources.values())
         prior = [] if weights is None else [weights, np.log(weights)]
         prior += [] if response.trials is None else [response.trials]
         source = RemoteSource(
-            summaries=summaries(self.columns, self._predictors(), coded),
+            summaries=summaries(self.columns, predictors, moments),
             weights=self.weights,
             offset=self.offset,
             contrasts=self.contrasts,
@@ -165,10 +167,13 @@ class _GeneralizedReading(Reading):
         names, table = list(self.columns.used), self.columns.table
         if not (collapses and self._repeats(names)):
             rows = self.columns.database.read(table.select(*names))
+            self.columns.note_rows(rows.num_rows)
             return rows, np.ones(rows.num_rows)
         counted = table.group_by(names).aggregate(**{_COUNT: table.count()}).order_by(names)
         rows = self.columns.database.read(counted)
-        return rows.drop_columns([_COUNT]), as_numpy(rows, _COUNT).astype(float)
+        counts = as_numpy(rows, _COUNT).astype(float)
+        self.columns.note_rows(int(counts.sum()))
+        return rows.drop_columns([_COUNT]), counts
 
     def _repeats(self, names: Sequence[str]) -> bool:
         """Whether rows agree so often that it pays to count them in the database.

@@ -68,7 +68,7 @@ def _open_relation(relation: Any) -> Database:
     schema = ibis.Schema.from_pyarrow(_arrow_schema(relation))
     name = "_mixedsparse_source"
 
-    def run(sql: str, uploaded: Any) -> Any:
+    def run(sql: str) -> Any:
         return relation.query(name, sql)
 
     database = DuckDB(ibis.table(schema, name=name), "The DuckDB relation", run)
@@ -91,15 +91,7 @@ def _open_ibis(table: Any) -> Database:
         warnings.simplefilter("ignore", DeprecationWarning)
         table.limit(0).to_pyarrow()  # registers tables in memory that the expression may rest on
 
-    def run(sql: str, uploaded: Any) -> Any:
-        if uploaded is None:
-            return backend.con.sql(sql)
-        # Ibis turns off what lets SQL see the names of Python.
-        backend.con.register("uploaded", uploaded)
-        backend.con.execute(sql)
-        backend.con.unregister("uploaded")
-
-    return DuckDB(table, name, run)
+    return DuckDB(table, name, backend.con.sql)
 
 
 def _open_files(pattern: str, ordered: bool) -> Database:
@@ -116,8 +108,8 @@ def _open_files(pattern: str, ordered: bool) -> Database:
     mend = "Write the file again" if len(files) == 1 else "Write the files again, all with the same columns"
     with explained(name, "is damaged, or holds what DuckDB cannot read", mend):
         check_types(run, listed, files)
-        run(f"CREATE VIEW source AS SELECT * FROM read_parquet([{listed}], union_by_name = {len(files) > 1})", None)
-        schema = ibis.Schema.from_pyarrow(_arrow_schema(run("SELECT * FROM source", None)))
+        run(f"CREATE VIEW source AS SELECT * FROM read_parquet([{listed}], union_by_name = {len(files) > 1})")
+        schema = ibis.Schema.from_pyarrow(_arrow_schema(run("SELECT * FROM source")))
         stored = pq.read_schema(files[0])
     database = DuckDB(ibis.table(schema, name="source"), name, run)
     database.stored, database.lost, database.stamps = stored.names, sorts_lost(stored), stamps

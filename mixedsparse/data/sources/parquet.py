@@ -238,8 +238,7 @@ def check_types(run: Any, listed: str, files: list[str]) -> None:
         rows = run(
             "SELECT file_name, name, list(duckdb_type ORDER BY duckdb_type) "
             f"FROM parquet_schema([{listed}]) JOIN parquet_file_metadata([{listed}]) USING (file_name) "
-            "WHERE num_rows > 0 AND duckdb_type IS NOT NULL GROUP BY file_name, name ORDER BY file_name, name",
-            None,
+            "WHERE num_rows > 0 AND duckdb_type IS NOT NULL GROUP BY file_name, name ORDER BY file_name, name"
         ).fetchall()
     except duckdb.Error as err:
         reason = str(err).splitlines()[0]

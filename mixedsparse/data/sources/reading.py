@@ -11,9 +11,9 @@ from mixedsparse.core.structures.kinds import US
 from mixedsparse.data.formula.frames import column_error
 from mixedsparse.data.formula.names import caller_names, candidates
 from mixedsparse.data.formula.parse import ParsedFormula, UnknownNames, parse
-from mixedsparse.ground.errors import FormulaError
+from mixedsparse.ground.errors import FormulaError, OptionError
 
-__all__ = ["read_formula"]
+__all__ = ["column_argument", "read_formula"]
 
 
 def read_formula(formula: Any, names: tuple[str, ...], env: Mapping[str, Any]) -> tuple[ParsedFormula, dict[str, Any]]:
@@ -36,3 +36,13 @@ def read_formula(formula: Any, names: tuple[str, ...], env: Mapping[str, Any]) -
                 "that the model needs into a data frame, or write '(x | g)' or '(x || g)'."
             )
     return parsed, outer
+
+
+def column_argument(what: str, value: Any) -> str | None:
+    """Column that an argument names; rows of a source take no arrays."""
+    if value is None or isinstance(value, str):
+        return value
+    raise OptionError(
+        f"{what} is of type {type(value).__name__}, but the rows are in a source: add {what} to it as a column, and "
+        "give the column's name."
+    )

@@ -12,12 +12,10 @@ from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.data.formula.kinds import Sort
 from mixedsparse.data.formula.source import Covariate
 from mixedsparse.data.sources.columns import SourceColumns, code_key, sort_of_type
+from mixedsparse.data.sources.moments import Moments
 from mixedsparse.data.sources.parquet import Stamp
 
-__all__ = ["RemoteSource", "moments_of", "summaries"]
-
-# Share of a largest variance that rounding may take.
-_WIDEST = 1e-6
+__all__ = ["RemoteSource", "moments_of", "summaries", "summarised"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,22 +70,36 @@ class RemoteSource:
         return self.summaries[column]
 
 
-def summaries(
-    columns: SourceColumns, wanted: Sequence[str], coded: Collection[str]
-) -> dict[str, Covariate | tuple[Any, ...]]:
-    """Moments of numbers among the columns `wanted`; levels of those whose keys are `coded`, and of anything else."""
+def summarised(columns: SourceColumns, wanted: Sequence[str], coded: Collection[str]) -> dict[str, tuple[str, Any]]:
+    """Columns among those `wanted` that are summarised as numbers, as `SourceColumns.numbers` takes them.
+
+    Their keys are those of `of_summary`; columns whose keys are `coded` are factors.
+    """
     values = {name: columns.value(name) for name in wanted if code_key(name) not in coded}
-    numbers = {name: (name, value) for name, value in values.items() if sort_of_type(value.type()) is Sort.NUMBERS}
+    return {
+        of_summary(name): (name, value) for name, value in values.items() if sort_of_type(value.type()) is Sort.NUMBERS
+    }
+
+
+def of_summary(column: str) -> str:
+    """Key of the moments of a column that is summarised."""
+    return f"summary of {column}"
+
+
+def summaries(
+    columns: SourceColumns, wanted: Sequence[str], moments: Mapping[str, Moments]
+) -> dict[str, Covariate | tuple[Any, ...]]:
+    """Summaries of the columns `wanted`: of numbers those whose `moments` there are, levels of anything else."""
     out: dict[str, Covariate | tuple[Any, ...]] = {}
-    for name, (_, found) in columns.numbers(numbers).items():
-        # Only two values have the largest deviation that numbers with their mean and range can have.
-        widest = (found.mean - found.low) * (found.high - found.mean)
-        binary = found.low < found.high and found.deviation**2 > (1.0 - _WIDEST) * widest
-        binary = binary and columns.are_binary(values[name], found.low, found.high)
-        out[name] = Covariate(found.mean, found.low, found.high, binary)
     for name in wanted:
-        if name not in numbers:
+        found = moments.get(of_summary(name))
+        if found is None:
             out[name] = tuple(columns.column_factor(name).levels.tolist())
+            continue
+        binary = found.truth or (
+            found.may_be_binary and not columns.are_between(columns.value(name), found.low, found.high)
+        )
+        out[name] = Covariate(found.mean, found.low, found.high, binary and found.low < found.high)
     return out
 
 

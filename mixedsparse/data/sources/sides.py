@@ -17,6 +17,7 @@ from mixedsparse.data.formula.structure import Products, read_products
 from mixedsparse.data.formula.translate import is_coerced, restore
 from mixedsparse.data.sources.columns import SourceColumns, code_key, sort_of_type
 from mixedsparse.data.sources.expressions import Standardised, Translation, translate
+from mixedsparse.data.sources.levels import LevelsOf
 from mixedsparse.data.sources.portable import as_number
 from mixedsparse.ground.errors import FormulaError
 
@@ -75,6 +76,22 @@ class SideReader:
         value = self.columns.value(column)
         return as_number(value) if sort_of_type(value.type()) is Sort.NUMBERS else value
 
+    def read_levels(self) -> None:
+        """Read the levels of all factors at once, as far as they can be told from the formula."""
+        parsed, columns = self.parsed, self.columns
+        sides = [parsed.fixed, *(bar.effects for bar in parsed.bars)]
+        coded = dict.fromkeys(name for side in sides for name in self._coded_columns(side))
+        wanted = {code_key(column): columns.levels_of(column) for column in coded}
+        groups = dict.fromkeys(atoms for bar in parsed.bars if bar.joint is None for atoms in bar.groups)
+        for atom in dict.fromkeys(atom for atoms in groups for atom in atoms):
+            column = parsed.names[atom.alias] if atom.alias else None
+            key = columns.keys[atom.code] = code_key(atom.code if column is None else column)
+            if column is None:
+                wanted[key] = LevelsOf(atom.label, translate(atom.code, atom.label, self.translation))
+            else:
+                wanted[key] = columns.levels_of(column, atom.label)
+        columns.read_factors(wanted, [columns.keys_of(atoms) for atoms in groups if len(atoms) > 1])
+
     def side(self, side: Side) -> EncodedSide:
         """Encode a side; equal ones are shared."""
         if id(side) not in self._read:
@@ -112,6 +129,19 @@ class SideReader:
         sources |= {code: code_key(code) for code in conditions}
         self._check_levels(products, sources, side)
         return EncodedSide(encoder, products, sources)
+
+    def _coded_columns(self, side: Side) -> list[str]:
+        """Columns of a side whose levels are wanted, as far as that can be told before it is encoded."""
+        named = [self.parsed.names[alias] for alias in side.bare]
+        found = [
+            column
+            for alias, column in zip(side.bare, named, strict=True)
+            if column in self.contrasts
+            or is_coerced(alias)
+            or sort_of_type(self.columns.value(column).type()) in (Sort.TRUTH, Sort.TEXT)
+        ]
+        called = [self.parsed.names[self._alias_of(code)] for code in _factors(side) if _COERCED.match(code)]
+        return [*found, *called]
 
     def _coding(self, alias: str) -> Coding | None:
         """Coding of a bare factor; None for a number."""
@@ -154,7 +184,8 @@ class SideReader:
         value = translate(code, label, self.translation)
         sort = Sort.NUMBERS if isinstance(value, (float, Standardised)) else sort_of_type(value.type())
         if sort is Sort.TRUTH:
-            levels: list[bool] = self.columns.factor(code_key(code), label, value).levels.tolist()
+            self.columns.read_factors({code_key(code): LevelsOf(label, value)})
+            levels: list[bool] = self.columns.factors[code_key(code)].levels.tolist()
             Coding(tuple(levels), Contrast()).check(label)
             return levels
         if sort is not Sort.NUMBERS:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.sums import Aggregates, PlainSums, constant_column, root_of
 from mixedsparse.core.problem.terms import RandomTerm, theta_order
 from mixedsparse.data.formula.checks import empty_effect
 from mixedsparse.data.formula.grouping import Grouping
 from mixedsparse.data.formula.newdata import TermEncoding
-from mixedsparse.data.sources.aggregation import Coded, cross_sums, level_sums, pair_sums
+from mixedsparse.data.sources.aggregation import CrossSums, LevelSums, PairSums, Together
+from mixedsparse.data.sources.coded import CodedRows
 from mixedsparse.data.sources.columns import SourceColumns
+from mixedsparse.data.sources.levels import has_changed
 from mixedsparse.data.sources.sides import EncodedSide
-from mixedsparse.data.sources.tables import code_rows
 from mixedsparse.data.sources.working import Number, Working, WorkingColumn, make_working
-from mixedsparse.ground.errors import DataError
 
-__all__ = ["Pieces", "collect"]
+__all__ = ["MOST_DISTINCT", "Pieces", "collect"]
+
+# Distinct pairs of levels per row beyond which rows are read one by one; memory is at most the inverse of this larger.
+MOST_DISTINCT = 0.5
+# Groups up to which pairs of levels are read together with the sums by level.
+_FEW = 1_000_000
+# Rounding of the mean of numbers whose deviation is 1, and that of their mean before, for each unit of it.
+_STILL, _ROUNDING = 1e-9, 1e-11
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,15 +81,12 @@ def collect(pieces: Pieces) -> tuple[Aggregates, PlainSums]:
     B = np.zeros((len(fixed.columns), fixed_map.shape[1] + 1))
     B[:-1, :-1] = fixed_map
     B[0, -1], B[-1, -1] = pieces.numbers[pieces.response].mean, pieces.numbers[pieces.response].deviation
-    coded, names = code_rows(pieces.columns, [fixed, *blocks.working], blocks.groupings, pieces.numbers, pieces.weights)
-    products = cross_sums(coded, fixed, names[-1], coded.weighted)
-    levels = [len(grouping.levels) for grouping in blocks.groupings]
-    both = [
-        level_sums(coded, name, size, left, [fixed, left])
-        for name, size, left in zip(names, levels, blocks.working, strict=True)
-    ]
+    rows = CodedRows(pieces.columns, blocks.groupings, pieces.numbers, pieces.weights)
+    taken = _take(rows, fixed, blocks)
+    products, plain = taken.without_weights()
+    _check_still(pieces, fixed, blocks, taken, products)
     terms = tuple(pieces.terms[i] for i in order)
-    grams = tuple(gram for _, gram in both)
+    grams = tuple(one.found[1] for one in taken.levels)
     _check_effects(terms, blocks, grams)
     found = Aggregates(
         n=pieces.columns.n,
@@ -90,48 +94,79 @@ def collect(pieces: Pieces) -> tuple[Aggregates, PlainSums]:
         order=tuple(order),
         owner=blocks.owner,
         maps=blocks.maps,
-        products=products,
+        products=taken.products.found,
         columns=B,
         intercept=constant_column(B),
         grams=grams,
-        sums=tuple(sums for sums, _ in both),
-        pairs=_pairs(coded, names, levels, blocks.working),
+        sums=tuple(one.found[0] for one in taken.levels),
+        pairs={key: one.pairs for key, one in taken.pairs.items()},
         sum_log_weights=pieces.sum_log_weights,
     )
-    return found, _plain_sums(coded, found, fixed, blocks.working, names)
+    return found, _plain_sums(products, plain, found)
 
 
-def _plain_sums(
-    coded: Coded, found: Aggregates, fixed: Working, working: Sequence[Working], names: Sequence[str]
-) -> PlainSums:
-    """Return sums without weights: those that there are where rows have none.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Taken:
+    """Sums of the fixed working columns, of each block, and of pairs of blocks; without weights where there are any."""
 
-    The first of them counts the rows, which tells whether the source was still when they were read one after another.
+    products: CrossSums
+    levels: list[LevelSums]
+    plain: list[CrossSums]
+    pairs: dict[tuple[int, int], PairSums]
+
+    def without_weights(self) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Cross-products of the fixed working columns and of those of each block."""
+        if self.plain:
+            *others, of_fixed = self.plain
+            return of_fixed.found, [one.found for one in others]
+        return self.products.found, [one.found[1].sum(axis=0) for one in self.levels]
+
+
+def _take(rows: CodedRows, fixed: Working, blocks: _Blocks) -> _Taken:
+    """Take the sums: those by level in one reading, those by pairs of levels too where they are few."""
+    working, sizes = blocks.working, [len(grouping.levels) for grouping in blocks.groupings]
+    weighted = rows.weights is not None
+    last = len(sizes) - 1
+    levels = [LevelSums(b, size, working[b], [fixed, working[b]]) for b, size in enumerate(sizes)]
+    products = CrossSums(fixed, last, weighted)
+    plain = [CrossSums(one, b, False) for b, one in enumerate(working)] if weighted else []
+    plain += [CrossSums(fixed, last, False)] if weighted else []
+    both: list[list[CrossSums | LevelSums]] = [[one, *plain[b : b + 1]] for b, one in enumerate(levels)]
+    both[last] += [products, *plain[last + 1 :]]
+    pairs, alone = {}, []
+    for s, t in itertools.combinations(range(len(sizes)), 2):
+        sources = (*working[s].sources, *working[t].sources)
+        size, grouped = rows.size((s, t), sources), _repeats(rows, (s, t))
+        room = size if grouped else rows.n
+        one = PairSums((s, t), (sizes[s], sizes[t]), working[s], working[t], room, not weighted)
+        pairs[s, t] = one
+        if size > _FEW or not grouped:
+            alone.append((one, grouped))
+    few = [one for one in pairs.values() if all(one is not other for other, _ in alone)]
+    rows.read([*(Together(one) for one in both), *few])
+    for one, grouped in alone:
+        rows.read([one], grouped)
+    return _Taken(products, levels, plain, pairs)
+
+
+def _repeats(rows: CodedRows, blocks: tuple[int, int]) -> bool:
+    """Whether pairs of levels repeat so often that it pays to group them in the database.
+
+    Grouping pairs that hardly repeat takes three times as long as sorting them here, and no less memory. A database
+    that is not in this process groups in any case: fewer rows have to travel.
     """
-    products, grams = found.products, [gram.sum(axis=0) for gram in found.grams]
-    if coded.weighted:
-        products = cross_sums(coded, fixed, names[-1], False)
-        grams = [cross_sums(coded, one, name, False) for one, name in zip(working, names, strict=True)]
-    if products[0, 0] != found.n:
-        raise DataError(
-            f"The source had {found.n:,} complete rows at first and {products[0, 0]:,.0f} later: something "
-            "writes to it. Fit again when it is still, or fit a copy of it."
-        )
+    if not rows.columns.database.is_local:
+        return True
+    pairs = rows.columns.distinct.get(frozenset(rows.keys(blocks)))
+    return pairs is None or pairs < MOST_DISTINCT * rows.n
+
+
+def _plain_sums(products: np.ndarray, grams: Sequence[np.ndarray], found: Aggregates) -> PlainSums:
     moments = {
         place: columns.T @ grams[b] @ columns / found.n
         for place, b, columns in zip(found.order, found.owner, found.maps, strict=True)
     }
     return PlainSums(root_of(products) @ found.columns[:, :-1], tuple(moments[i] for i in range(len(moments))))
-
-
-def _pairs(
-    coded: Coded, names: Sequence[str], levels: Sequence[int], working: Sequence[Working]
-) -> dict[tuple[int, int], Pairs]:
-    return {
-        (s, t): pair_sums(coded, (names[s], names[t]), (levels[s], levels[t]), working[s], working[t])
-        for s in range(len(names))
-        for t in range(s + 1, len(names))
-    }
 
 
 def _make_blocks(pieces: Pieces, order: Sequence[int]) -> _Blocks:
@@ -154,6 +189,29 @@ def _make_blocks(pieces: Pieces, order: Sequence[int]) -> _Blocks:
         for t, one in zip(mine, mapped, strict=True):
             maps[t] = one
     return _Blocks(tuple(owner), tuple(groupings.values()), tuple(working), tuple(maps))
+
+
+def _check_still(pieces: Pieces, fixed: Working, blocks: _Blocks, taken: _Taken, products: np.ndarray) -> None:
+    """Refuse sums that are not of the rows that levels and moments are of.
+
+    The number of rows of each level is known, and the sum of each standardised number: 0.
+    """
+    n = pieces.columns.n
+    if products[0, 0] != n:
+        raise has_changed(f"had {n:,} complete rows at first and {products[0, 0]:,.0f} later")
+    known = [one.counts[b] for b, one in enumerate(taken.levels)]
+    for b, grouping in enumerate(blocks.groupings):
+        if grouping.keys is None:
+            known[b] = pieces.columns.factors[pieces.columns.keys_of(grouping.atoms)[0]].counts
+    for sums in (*taken.levels, *taken.pairs.values()):
+        if any((known[b] != counts).any() for b, counts in sums.counts.items()):
+            raise has_changed("has levels of other sizes than at first")
+    for column, position in fixed.columns.items():
+        if column.coded or len(column.numbers) != 1:
+            continue
+        number = pieces.numbers[column.numbers[0][0]]
+        if abs(products[0, position]) > n * (_STILL + _ROUNDING * abs(number.mean / number.deviation)):
+            raise has_changed("has other numbers than at first")
 
 
 def _check_effects(terms: Sequence[RandomTerm], blocks: _Blocks, grams: Sequence[np.ndarray]) -> None:

@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from mixedsparse.data.formula.structure import Products
 
 __all__ = ["CONSTANT", "CodedPart", "Number", "Working", "WorkingColumn", "make_working"]
+
+# Columns from which on a matrix of coded factors is kept sparse.
+_WIDE = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,11 +81,40 @@ class Working:
         """Columns of codes that are needed."""
         return tuple(dict.fromkeys(part.source for column in self.columns for part in column.coded))
 
-    def values(self, codes: Mapping[str, np.ndarray]) -> list[np.ndarray | None]:
-        """Coded part (m,) of each working column for groups with these codes; None for 1."""
+    def matrix(self, codes: Mapping[Any, np.ndarray], positions: Sequence[int], m: int) -> Any:
+        """Coded parts (m, len(positions)) of the working columns at `positions`; sparse where these are many."""
+        if len(positions) > _WIDE:
+            return self._sparse(codes, positions, m)
+        out = np.ones((m, len(positions)))
+        for j, value in enumerate(self.values(codes, positions)):
+            if value is not None:
+                out[:, j] = value
+        return out
+
+    def _sparse(self, codes: Mapping[Any, np.ndarray], positions: Sequence[int], m: int) -> Any:
+        columns = list(self.columns)
+        alike: dict[tuple[tuple[str, tuple[int, str, bool]], ...], list[int]] = {}
+        for i, position in enumerate(positions):
+            alike.setdefault(tuple((p.source, p.coding) for p in columns[position].coded), []).append(i)
+        pieces = []
+        for factors, own in alike.items():
+            piece = sparse.csr_matrix(np.ones((m, 1))) if not factors else None
+            for k, (source, coding) in enumerate(factors):
+                chosen = [columns[positions[i]].coded[k].j for i in own]
+                part = sparse.csr_matrix(self.codings[coding][:, chosen])[codes[source]]
+                piece = part if piece is None else piece.multiply(part).tocsr()
+            pieces.append(piece)
+        order = np.argsort(np.concatenate(list(alike.values())))
+        return sparse.hstack(pieces, format="csc")[:, order].tocsr()
+
+    def values(
+        self, codes: Mapping[Any, np.ndarray], positions: Sequence[int] | None = None
+    ) -> list[np.ndarray | None]:
+        """Coded part (m,) of the working columns (at `positions`) for groups with these codes; None for 1."""
         made: dict[CodedPart, np.ndarray] = {}
         out: list[np.ndarray | None] = []
-        for column in self.columns:
+        columns = list(self.columns)
+        for column in columns if positions is None else [columns[i] for i in positions]:
             product: np.ndarray | None = None
             for part in column.coded:
                 if part not in made:
