@@ -270,8 +270,8 @@ SPILLING = """
 import time
 from mixedsparse.data.sources.database import embedded_duckdb
 run = embedded_duckdb(False)
-run("SET memory_limit = '60MB'", None)
-run("CREATE TABLE t AS SELECT random() AS a, random()::VARCHAR AS b FROM range(2000000)", None)
+run("SET memory_limit = '60MB'")
+run("CREATE TABLE t AS SELECT random() AS a, random()::VARCHAR AS b FROM range(2000000)")
 print("spilled", flush=True)
 time.sleep(60)
 """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import mixedsparse as ms
+from mixedsparse.data.sources import sums
 
 
 def test_queries_are_counted(path):
@@ -13,6 +16,38 @@ def test_queries_are_counted(path):
     assert [done for done, _ in told] == list(range(1, len(told) + 1))
     assert all(done < total for done, total in told)
     assert told[-1][1] - told[-1][0] <= 3
+
+
+@pytest.mark.parametrize(
+    ("formula", "options", "readings"),
+    [
+        ("y ~ x + (1 | g)", {}, 3),
+        ("y ~ x + f + scale(year) + (1 + x | g) + (1 | h)", {"weights": "w", "offset": "o"}, 3),
+        ("y ~ x + (1 | g / k) + (1 | h)", {}, 3),
+        ("y ~ yes + (1 | g)", {}, 3),
+    ],
+)
+def test_how_often_a_source_is_read(path, formula, options, readings):
+    """Levels; counts and moments; sums."""
+    told = []
+    ms.LinearMixedModel(formula, path, **options, progress=lambda *step: told.append(step))
+    assert len(told) == readings
+
+
+@pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_pairs_of_levels_that_hardly_repeat_are_read_row_by_row(frame, tmp_path, monkeypatch, weights):
+    """Which is one reading more; grouping them would take the memory that it is meant to save."""
+    monkeypatch.setattr(sums, "_FEW", 100)
+    rng = np.random.default_rng(4)
+    many, more = (rng.integers(0, 100, len(frame)) for _ in range(2))
+    frame.assign(many=many, more=more).to_parquet(tmp_path / "data.parquet")
+    told, formula = [], "y ~ x + (1 | many) + (x | more)"
+    path = tmp_path / "data.parquet"
+    found = ms.LinearMixedModel(formula, path, weights=weights, progress=lambda *step: told.append(step))
+    assert len(told) == 4
+    wanted = ms.lmer(formula, pd.read_parquet(path), weights=weights)
+    assert found.fit().criterion == pytest.approx(wanted.criterion, rel=1e-11)
 
 
 def test_interrupt(path):

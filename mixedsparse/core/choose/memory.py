@@ -23,11 +23,12 @@ _FILES_V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_f
 def available_memory() -> float:
     """Bytes of memory that a fit may take.
 
-    The lesser of what the kernel holds to be available (``MemAvailable``) and what is left to the control groups of
-    this process, which is how containers are limited, less a reserve. Infinity where the system says nothing.
+    The least of what the kernel holds to be available (``MemAvailable``), what is left to the control groups of this
+    process, which is how containers are limited, and what is left of its own address space (``ulimit -v``), less a
+    reserve. Infinity where the system says nothing.
     """
-    free = min([_free_in_machine(), *_free_in_groups(_CGROUPS, Path("/proc/self/cgroup"))])
-    return _SHARE * free
+    free = [_free_in_machine(), *_free_in_groups(_CGROUPS, Path("/proc/self/cgroup")), _free_addresses()]
+    return _SHARE * max(min(free), 0.0)
 
 
 def check_memory(needed: float, what: str, mend: str) -> None:
@@ -72,6 +73,19 @@ def _free_in_machine(meminfo: Path = Path("/proc/meminfo")) -> float:
     try:
         return _SHARE_OF_ALL / _SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
+        return float("inf")
+
+
+def _free_addresses(statm: Path = Path("/proc/self/statm")) -> float:
+    """Bytes of address space that the limit of this process leaves; infinity without one."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit == resource.RLIM_INFINITY:
+            return float("inf")
+        return float(limit) - float(statm.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (ImportError, AttributeError, OSError, ValueError, IndexError):
         return float("inf")
 
 

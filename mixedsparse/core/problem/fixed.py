@@ -15,6 +15,8 @@ __all__ = ["FixedBasis", "independent_columns", "is_noise", "log_det_of", "make_
 
 # lme4 (LINPACK's dqrdc2) drops a column whose part that is new is below 1e-7 of its length.
 _RANK_TOL = 1e-7
+# All columns are kept where each has a new part far above that.
+_NEAR_RANK = 1e-5
 # A column is constant when centring leaves less than this of its length: a covariate may be far from 0.
 _CONSTANT_TOL = 1e-10
 # Cross-products square the condition number: above this one the columns are orthogonalised themselves.
@@ -157,9 +159,21 @@ def is_noise(scale: np.ndarray, length: np.ndarray) -> np.ndarray:
 def independent_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Q, R and the kept columns: a column is dropped when its new part is below `_RANK_TOL` of its length."""
     triangle = np.asarray(np.linalg.qr(columns, mode="r"))
+    index = np.arange(columns.shape[1])
+    new, length = np.abs(np.diagonal(triangle)), np.linalg.norm(triangle, axis=0)
+    # A column at the edge is looked at once more, without what rounding has left of those before it.
+    if len(new) < len(length) or (new <= _NEAR_RANK * length).any():
+        index = _kept(triangle)
+    q, root = np.linalg.qr(columns[:, index])
+    sign = np.where(np.diag(root) < 0, -1.0, 1.0)
+    return q * sign, root * sign[:, None], index
+
+
+def _kept(triangle: np.ndarray) -> np.ndarray:
+    """Columns of a triangle whose new part is not below `_RANK_TOL` of their length."""
     kept: list[int] = []
     basis: np.ndarray = np.empty((len(triangle), 0))
-    for j in range(columns.shape[1]):
+    for j in range(triangle.shape[1]):
         new = triangle[:, j]
         length = np.linalg.norm(new)
         for _ in range(2):
@@ -167,7 +181,4 @@ def independent_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
         if length > 0 and np.linalg.norm(new) > _RANK_TOL * length:
             kept.append(j)
             basis = np.column_stack([basis, new / np.linalg.norm(new)])
-    index = np.array(kept, dtype=np.intp)
-    q, root = np.linalg.qr(columns[:, index])
-    sign = np.where(np.diag(root) < 0, -1.0, 1.0)
-    return q * sign, root * sign[:, None], index
+    return np.array(kept, dtype=np.intp)

@@ -25,6 +25,8 @@ __all__ = ["Aggregates", "PlainSums", "aggregated_problem", "constant_column", "
 
 # Sums of up to 1e8 products leave about this share of them behind as rounding: a smaller pivot counts as none.
 _ROUNDING = 1e-11
+# Columns from which on a root is asked of LAPACK, which knows of no columns to leave out.
+_MANY = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,6 +128,10 @@ def root_of(gram: np.ndarray) -> np.ndarray:
     scale = np.sqrt(np.diag(gram))
     scale = np.where(scale > 0, scale, 1.0)
     rest = gram / np.outer(scale, scale)
+    if len(rest) > _MANY:
+        found, info = lapack.dpotrf(rest, lower=0, clean=1)
+        if info == 0 and np.diagonal(found).min() ** 2 > _ROUNDING:
+            return np.asarray(found * scale)
     root = np.zeros_like(rest)
     for j in range(len(rest)):
         if rest[j, j] > _ROUNDING:

@@ -22,6 +22,7 @@ from mixedsparse.data.formula.arithmetic import check_sums, holds_truth
 from mixedsparse.data.formula.contrasts import Coding, Contrast
 from mixedsparse.data.formula.names import namespace
 from mixedsparse.data.formula.translate import aliases_in, restore
+from mixedsparse.data.formula.width import check_width
 from mixedsparse.ground.errors import DataError, FormulaError, MixedSparseError
 
 __all__ = ["Encoder", "Side", "evaluate", "fit_encoder", "parse_side"]
@@ -174,6 +175,7 @@ def fit_encoder(
     `levels` are those of expressions, where `values` are too few to show them.
     """
     codings = {alias: codings[alias] for alias in side.bare if alias in codings}
+    check_width(side, codings, values, n)
     if side.plain:
         small = sum(len(c.levels) for c in codings.values()) <= _CACHED_LEVELS
         make = _recipe if small else _recipe.__wrapped__

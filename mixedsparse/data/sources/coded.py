@@ -15,7 +15,10 @@ from mixedsparse.data.sources.working import Number
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CodedRows", "Product", "Sink", "as_numpy"]
+__all__ = ["COPIES", "SQUARES", "CodedRows", "Product", "Sink", "as_numpy"]
+
+# Arrays of sums that are held at once, and of the cross-products of the fixed part.
+COPIES, SQUARES = 3, 10
 
 
 @dataclass(frozen=True, slots=True)

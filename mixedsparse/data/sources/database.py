@@ -178,14 +178,17 @@ class DuckDB(Database):
         self, table: Any, sets: Sequence[Sequence[str]], summed: Sequence[str] = ()
     ) -> Iterator[tuple[int, pa.RecordBatch]]:
         """See `Database.grouped`: the rows are read once for all sets."""
+        import pyarrow as pa
+
         keys = list(dict.fromkeys(key for one in sets for key in one))
         # The n-th bit from the right of the mask is set where the n-th key from the right is not one of the set.
         masks = [sum((key not in one) << i for i, key in enumerate(reversed(keys))) for one in sets]
-        if len(sets) == 1 or len(set(masks)) < len(masks) or len(keys) > _MOST_KEYS:
+        if len(sets) == 1 or len(keys) > _MOST_KEYS:
             yield from super().grouped(table, sets, summed)
             return
         listed = ", ".join(map(_named, keys))
-        chosen = ", ".join(f"({', '.join(map(_named, one))})" for one in sets)
+        different = dict(zip(masks, sets, strict=True)).values()
+        chosen = ", ".join(f"({', '.join(map(_named, one))})" for one in different)
         sums = "".join(f", sum({_named(name)}) AS {_named(name)}" for name in summed)
         sql = (
             f"SELECT {listed}, grouping({listed}) AS grouped, count(*) AS rows{sums} FROM ({_sql(table)}) AS t "
@@ -195,7 +198,7 @@ class DuckDB(Database):
             found = batch.column("grouped").to_numpy(zero_copy_only=False)
             for i, mask in enumerate(masks):
                 if (own := found == mask).any():
-                    yield i, batch if own.all() else batch.filter(own)
+                    yield i, batch if own.all() else batch.filter(pa.array(own))
 
     def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
         relation = self._run(expression if isinstance(expression, str) else _sql(expression))

@@ -34,7 +34,7 @@ from mixedsparse.data.sources.portable import as_number
 from mixedsparse.data.sources.reading import column_argument, read_formula
 from mixedsparse.data.sources.remote import RemoteSource, summaries, summarised
 from mixedsparse.data.sources.sides import EncodedSide, SideReader
-from mixedsparse.data.sources.sums import MOST_DISTINCT, Pieces, collect
+from mixedsparse.data.sources.sums import Pieces, collect, may_hardly_repeat
 from mixedsparse.data.sources.working import Number
 from mixedsparse.ground.errors import DataError
 from mixedsparse.ground.progress import CountOption, counter
@@ -212,7 +212,7 @@ class Reading:
         keys = [frozenset(self.columns.keys_of(atoms)) for atoms in groups]
         both = dict.fromkeys(a | b for a, b in itertools.combinations(keys, 2))
         sizes = {one: math.prod(len(self.columns.factors[key].levels) for key in one) for one in both}
-        return [one for one, size in sizes.items() if size > MOST_DISTINCT * self.columns.n]
+        return [one for one, size in sizes.items() if may_hardly_repeat(size, self.columns.n)]
 
     def _numbers(
         self, others: Mapping[str, tuple[str, Any]], crossed: Sequence[frozenset[str]]

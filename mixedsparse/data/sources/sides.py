@@ -15,6 +15,8 @@ from mixedsparse.data.formula.kinds import Sort, check_text, stands_for_levels
 from mixedsparse.data.formula.parse import ParsedFormula
 from mixedsparse.data.formula.structure import Products, read_products
 from mixedsparse.data.formula.translate import is_coerced, restore
+from mixedsparse.data.formula.width import check_width
+from mixedsparse.data.sources.coded import COPIES, SQUARES
 from mixedsparse.data.sources.columns import SourceColumns, code_key, sort_of_type
 from mixedsparse.data.sources.expressions import Standardised, Translation, translate
 from mixedsparse.data.sources.levels import LevelsOf
@@ -116,6 +118,7 @@ class SideReader:
         sizes = [len(coding.levels) for coding in codings.values()] + [len(v) for v in coerced.values()]
         n = max([2, *sizes])
         by_alias = {self._alias_of(code): np.resize(levels, n) for code, levels in coerced.items()}
+        check_width(side, codings, by_alias, self.columns.n, self._room)
         values: dict[str, Any] = {}
         for alias in side.aliases:
             if alias in codings:
@@ -129,6 +132,11 @@ class SideReader:
         sources |= {code: code_key(code) for code in conditions}
         self._check_levels(products, sources, side)
         return EncodedSide(encoder, products, sources)
+
+    def _room(self, columns: int) -> float:
+        """Bytes that the sums of so many columns take: among themselves, and by the levels of a factor."""
+        levels = max((len(factor.levels) for factor in self.columns.factors.values()), default=0)
+        return 8.0 * columns * (SQUARES * columns + COPIES * levels)
 
     def _coded_columns(self, side: Side) -> list[str]:
         """Columns of a side whose levels are wanted, as far as that can be told before it is encoded."""

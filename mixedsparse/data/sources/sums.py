@@ -9,24 +9,27 @@ from typing import Any
 
 import numpy as np
 
+from mixedsparse.core.choose.memory import check_memory
 from mixedsparse.core.problem.sums import Aggregates, PlainSums, constant_column, root_of
 from mixedsparse.core.problem.terms import RandomTerm, theta_order
 from mixedsparse.data.formula.checks import empty_effect
 from mixedsparse.data.formula.grouping import Grouping
 from mixedsparse.data.formula.newdata import TermEncoding
 from mixedsparse.data.sources.aggregation import CrossSums, LevelSums, PairSums, Together
-from mixedsparse.data.sources.coded import CodedRows
+from mixedsparse.data.sources.coded import COPIES, SQUARES, CodedRows
 from mixedsparse.data.sources.columns import SourceColumns
 from mixedsparse.data.sources.levels import has_changed
 from mixedsparse.data.sources.sides import EncodedSide
 from mixedsparse.data.sources.working import Number, Working, WorkingColumn, make_working
 
-__all__ = ["MOST_DISTINCT", "Pieces", "collect"]
+__all__ = ["Pieces", "collect", "may_hardly_repeat"]
 
 # Distinct pairs of levels per row beyond which rows are read one by one; memory is at most the inverse of this larger.
-MOST_DISTINCT = 0.5
+_MOST_DISTINCT = 0.5
 # Groups up to which pairs of levels are read together with the sums by level.
 _FEW = 1_000_000
+# Bytes below which nobody is asked how much there is, and columns from which on the fixed part counts as wide.
+_SMALL, _WIDE = 2.0**26, 50
 # Rounding of the mean of numbers whose deviation is 1, and that of their mean before, for each unit of it.
 _STILL, _ROUNDING = 1e-9, 1e-11
 
@@ -82,6 +85,7 @@ def collect(pieces: Pieces) -> tuple[Aggregates, PlainSums]:
     B[:-1, :-1] = fixed_map
     B[0, -1], B[-1, -1] = pieces.numbers[pieces.response].mean, pieces.numbers[pieces.response].deviation
     rows = CodedRows(pieces.columns, blocks.groupings, pieces.numbers, pieces.weights)
+    _check_room(rows, fixed, blocks)
     taken = _take(rows, fixed, blocks)
     products, plain = taken.without_weights()
     _check_still(pieces, fixed, blocks, taken, products)
@@ -122,6 +126,32 @@ class _Taken:
         return self.products.found, [one.found[1].sum(axis=0) for one in self.levels]
 
 
+def _check_room(rows: CodedRows, fixed: Working, blocks: _Blocks) -> None:
+    """Refuse sums that do not fit into memory, from the numbers of levels, before any is taken.
+
+    Raises
+    ------
+    BackendError
+        The message has the number, and the mend.
+    """
+    u = len(fixed.columns)
+    levels = {b: len(grouping.levels) * len(blocks.working[b].columns) for b, grouping in enumerate(blocks.groupings)}
+    widths = [len(working.columns) for working in blocks.working]
+    by_level = sum(COPIES * size * (u + width) for size, width in zip(levels.values(), widths, strict=True))
+    by_pair = 0
+    for s, t in itertools.combinations(levels, 2):
+        keys = frozenset(rows.keys((s, t)))
+        by_pair += rows.columns.distinct.get(keys, rows.size((s, t))) * (1 + COPIES * widths[s] * widths[t])
+    needed = 8.0 * (SQUARES * u**2 + by_level + by_pair)
+    if needed < _SMALL:
+        return
+    largest = blocks.groupings[max(levels, key=levels.__getitem__)].name
+    mend = f"leave a term out, or fit a sample of the levels of {largest!r}"
+    if u > _WIDE:
+        mend = f"the fixed part has {u - 1:,} columns: make its widest factor random, as in '(1 | factor)'"
+    check_memory(needed, f"The sums over {rows.n:,} rows by the levels of {largest!r} and others", mend)
+
+
 def _take(rows: CodedRows, fixed: Working, blocks: _Blocks) -> _Taken:
     """Take the sums: those by level in one reading, those by pairs of levels too where they are few."""
     working, sizes = blocks.working, [len(grouping.levels) for grouping in blocks.groupings]
@@ -149,6 +179,11 @@ def _take(rows: CodedRows, fixed: Working, blocks: _Blocks) -> _Taken:
     return _Taken(products, levels, plain, pairs)
 
 
+def may_hardly_repeat(pairs: int, n: int) -> bool:
+    """Whether `n` rows may hold so many different ones of all `pairs` of levels that it matters how they are read."""
+    return min(pairs, n) > _FEW and pairs > _MOST_DISTINCT * n
+
+
 def _repeats(rows: CodedRows, blocks: tuple[int, int]) -> bool:
     """Whether pairs of levels repeat so often that it pays to group them in the database.
 
@@ -158,7 +193,7 @@ def _repeats(rows: CodedRows, blocks: tuple[int, int]) -> bool:
     if not rows.columns.database.is_local:
         return True
     pairs = rows.columns.distinct.get(frozenset(rows.keys(blocks)))
-    return pairs is None or pairs < MOST_DISTINCT * rows.n
+    return pairs is None or pairs < _MOST_DISTINCT * rows.n
 
 
 def _plain_sums(products: np.ndarray, grams: Sequence[np.ndarray], found: Aggregates) -> PlainSums:

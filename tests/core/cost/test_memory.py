@@ -84,3 +84,13 @@ def test_what_takes_too_much_is_refused_before_it_is_allocated(monkeypatch):
 
 def test_without_control_groups_nothing_limits(tmp_path):
     assert list(memory._free_in_groups(tmp_path, tmp_path / "absent")) == []
+
+
+def test_address_space_that_a_limit_leaves(tmp_path, monkeypatch):
+    resource = pytest.importorskip("resource")
+    pages = os.sysconf("SC_PAGE_SIZE")
+    (tmp_path / "statm").write_text(f"{GIB // pages:.0f} 1 1 1 0 1 0\n")
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (int(4 * GIB), int(4 * GIB)))
+    assert memory._free_addresses(tmp_path / "statm") == 3 * GIB
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert memory._free_addresses(tmp_path / "statm") == float("inf")

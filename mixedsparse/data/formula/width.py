@@ -1,0 +1,79 @@
+"""How many columns a side will have, and whether they fit into memory, told from counts before anything is made."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mixedsparse.core.choose.memory import check_memory
+
+if TYPE_CHECKING:
+    from mixedsparse.data.formula.contrasts import Coding
+    from mixedsparse.data.formula.encoders import Side
+
+__all__ = ["check_width"]
+
+# Arrays of the size of the matrix that making it, its orthonormal basis and its cross-products hold at once.
+_ARRAYS = 4
+# Bytes below which nobody is asked how much there is, and levels from which on a factor counts as wide.
+_SMALL, _WIDE = 2.0**26, 50
+_COERCED = re.compile(r"C\(\s*(_ms\d+v)\s*[,)]")
+
+
+def check_width(
+    side: Side,
+    codings: Mapping[str, Coding],
+    values: Mapping[str, Any],
+    n: int,
+    needed: Callable[[int], float] | None = None,
+) -> None:
+    """Refuse a side whose matrix does not fit into memory; see `mixedsparse.data.formula.encoders.fit_encoder`.
+
+    Parameters
+    ----------
+    side, codings, values
+        As there.
+    n : int
+        Number of rows.
+    needed : callable, optional
+        Number of columns to bytes, where it is not the matrix that takes them.
+
+    Raises
+    ------
+    BackendError
+        The message has the number, and the mend.
+    """
+    widths: dict[str, int] = {}
+    for term in side.formula:
+        for factor in term.factors:
+            if factor.expr not in widths:
+                widths[factor.expr] = _width(factor.expr, codings, values)
+    columns = sum(math.prod(widths[factor.expr] for factor in term.factors) for term in side.formula)
+    size = _ARRAYS * 8.0 * n * columns if needed is None else needed(columns)
+    if size < _SMALL:
+        return
+    widest = max(widths, key=widths.__getitem__)
+    mend = "write the rows to a Parquet file and fit that, since its rows are not read into memory"
+    if widths[widest] > _WIDE:
+        called = _COERCED.match(widest)
+        factor = side.names[called[1] if called else widest]
+        mend = (
+            f"make {factor!r}, which has {widths[widest]:,} levels, a grouping factor, as in '(1 | {factor})', or give "
+            "it fewer levels"
+        )
+    check_memory(size, f"The columns of {side.label!r}, {columns:,} in {n:,} rows,", mend)
+
+
+def _width(expression: str, codings: Mapping[str, Coding], values: Mapping[str, Any]) -> int:
+    """Columns that a factor of a term makes at most, as far as that can be told before it is evaluated."""
+    if expression in codings:
+        return len(codings[expression].levels)
+    called = _COERCED.match(expression)
+    if called is None or called[1] not in values:
+        return 1
+    found = values[called[1]]
+    return len(found.categories) if isinstance(found, pd.Categorical) else len(pd.unique(found))
