@@ -13,12 +13,13 @@ import pandas as pd
 from mixedsparse.core.batch.draws import Sampler, parametric_sampler, residual_sampler
 from mixedsparse.core.batch.responses import Projector
 from mixedsparse.core.fitting.replicate import Refitter
-from mixedsparse.ground.errors import MixedSparseError, MixedSparseWarning, OptionError
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import ConvergenceWarning, MixedSparseError, MixedSparseWarning, OptionError
 from mixedsparse.ground.progress import CountOption, counter
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.parameters import parameter_values, parameters
 from mixedsparse.inference.responses import fit_response, response_from
-from mixedsparse.inference.workers import work_off
+from mixedsparse.inference.workers import WorkersLostError, work_off
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
@@ -204,7 +205,10 @@ def run_blocks(
     progress: CountOption,
     what: str,
 ) -> list[Block]:
-    """Work off the tasks; blocks come in their order, those that are done if it is interrupted."""
+    """Work off the tasks; blocks come in their order.
+
+    Those that are done are kept where it is interrupted, and, with a warning, where workers died.
+    """
     total = sum(len(task) for task in tasks)
     blocks: list[Block] = []
     with counter(progress, what) as tell:
@@ -212,7 +216,9 @@ def run_blocks(
             for block in work_off(replicator, tasks, n_jobs):
                 blocks.append(block)
                 tell(sum(len(b.values) for b in blocks), total)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, WorkersLostError) as err:
             if not blocks:
                 raise
+            if isinstance(err, WorkersLostError):
+                warnings.warn(str(err), ConvergenceWarning, stacklevel=user_level())
     return blocks

@@ -21,7 +21,7 @@ from mixedsparse.prediction.intervals import modes_variance, random_parts, unkno
 from mixedsparse.prediction.output import GeneralizedOutput
 from mixedsparse.prediction.predict import check_new_levels
 from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows
-from mixedsparse.prediction.stream import stream_predictions
+from mixedsparse.prediction.stream import StreamOptions, stream_predictions
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
@@ -84,6 +84,7 @@ def stream_generalized(
     new_levels: str = "error",
     *,
     type: str = "response",
+    table: str | None = None,
     offset: str | None = None,
     progress: CountOption = None,
 ) -> int:
@@ -91,8 +92,8 @@ def stream_generalized(
     one_of("type", type, SCALES)
     fitted.needs_optimum("A prediction")
     output = GeneralizedOutput(fitted.family, fitted.psi, type == "link")
-    arguments = path, source, columns, random, new_levels
-    return stream_predictions(fitted, *arguments, output=output, offset=offset, progress=progress)
+    options = StreamOptions(columns, random, new_levels, offset=offset, output=output)
+    return stream_predictions(fitted, path, source, options, table=table, progress=progress)
 
 
 def link_variance(fitted: GeneralizedFitted, rows: Rows, groups: Collection[str]) -> np.ndarray:

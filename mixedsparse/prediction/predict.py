@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -15,12 +15,12 @@ from mixedsparse.inference.adjust import t_quantile
 from mixedsparse.inference.denominators import check_ddf, denominator
 from mixedsparse.prediction.freedom import limits_of_unknown, without_known_levels
 from mixedsparse.prediction.intervals import error_variance
-from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows, row_weights
+from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows, row_weights
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["check_new_levels", "predict"]
+__all__ = ["check_interval", "check_new_levels", "predict", "predicted_limits"]
 
 _INTERVALS = (None, "confidence", "prediction")
 _NEW_LEVELS = get_args(NewLevels)
@@ -39,9 +39,10 @@ def predict(
     offset: Any = None,
 ) -> pd.Series | pd.DataFrame:
     """Predict rows; see `MixedResults.predict`."""
-    _check(new_levels, interval, weights)
-    check_ddf(ddf)
-    check_level(level)
+    check_new_levels(new_levels)
+    check_interval(interval, level, ddf)
+    if weights is not None and interval != "prediction":
+        raise OptionError("weights= scale the residual variance, which only interval='prediction' uses.")
     groups = chosen_groups(fitted, random)
     others = set(fitted.ngroups).difference(groups) if interval == "prediction" else set()
     rows = read_rows(fitted, newdata, groups, others, offset)
@@ -49,9 +50,17 @@ def predict(
         check_known(
             fitted, rows, groups, "Leave them out, or use new_levels='zero' to predict with random effects of 0."
         )
-    mean = rows.means(fitted, groups)
     if interval is None:
-        return pd.Series(mean, index=rows.index, name="predicted")
+        return pd.Series(rows.means(fitted, groups), index=rows.index, name="predicted")
+    mean, lower, upper = predicted_limits(fitted, rows, groups, interval, level, ddf, weights)
+    return pd.DataFrame({"predicted": mean, "lower": lower, "upper": upper}, index=rows.index)
+
+
+def predicted_limits(
+    fitted: Fitted, rows: Rows, groups: Collection[str], interval: str, level: float, ddf: str, weights: Any = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means of rows and their limits, (r,) each; see `predict`."""
+    mean = rows.means(fitted, groups)
     variance, noise = error_variance(fitted, rows, groups), np.zeros(rows.n)
     if interval == "prediction":
         known = row_weights(fitted, rows, weights)
@@ -64,7 +73,7 @@ def predict(
         mean[free], variance[free], df[free] = limits_of_unknown(fitted, rows, free, noise[free], method)
     # What is known exactly has no width, whatever its degrees of freedom.
     half = np.where(variance == 0.0, 0.0, t_quantile(df, level) * np.sqrt(variance))
-    return pd.DataFrame({"predicted": mean, "lower": mean - half, "upper": mean + half}, index=rows.index)
+    return mean, mean - half, mean + half
 
 
 def check_new_levels(new_levels: str) -> None:
@@ -73,9 +82,9 @@ def check_new_levels(new_levels: str) -> None:
         raise OptionError(f"new_levels={shown(new_levels)} is not known; use 'error' or 'zero'.")
 
 
-def _check(new_levels: str, interval: str | None, weights: Any) -> None:
-    check_new_levels(new_levels)
+def check_interval(interval: str | None, level: float, ddf: str) -> None:
+    """Refuse what is no interval, level or way to degrees of freedom."""
     if interval not in _INTERVALS:
         raise OptionError(f"interval={shown(interval)} is not known; use None, 'confidence' or 'prediction'.")
-    if weights is not None and interval != "prediction":
-        raise OptionError("weights= scale the residual variance, which only interval='prediction' uses.")
+    check_ddf(ddf)
+    check_level(level)

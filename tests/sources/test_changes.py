@@ -268,7 +268,7 @@ def test_a_stamp_tells_contents_from_names(path, tmp_path):
 
 SPILLING = """
 import time
-from mixedsparse.data.sources.database import embedded_duckdb
+from mixedsparse.data.sources.duck import embedded_duckdb
 run = embedded_duckdb(False)
 run("SET memory_limit = '60MB'")
 run("CREATE TABLE t AS SELECT random() AS a, random()::VARCHAR AS b FROM range(2000000)")

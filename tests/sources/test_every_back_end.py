@@ -187,6 +187,7 @@ def test_keys_of_every_type_of_a_server(rows, server):
     reader = ibis.postgres.connect(host=str(server), user="postgres", database="postgres")
     table = reader.table("keys")
     keys["day"] = pd.to_datetime(keys["day"])
+    keys["mood"] = pd.Categorical(keys["mood"], ["lo", "mid", "hi"])
     for formula in (
         "y ~ x + (1 | identifier)",
         "y ~ x + (1 | day)",
@@ -199,6 +200,51 @@ def test_keys_of_every_type_of_a_server(rows, server):
         assert found.criterion == pytest.approx(wanted.criterion, abs=1e-9), formula
         pd.testing.assert_series_equal(found.params, wanted.params, rtol=1e-8, atol=1e-8)
     reader.disconnect()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_enumerations_of_duckdb_keep_their_order(rows):
+    duckdb = pytest.importorskip("duckdb")
+    connection = duckdb.connect()
+    connection.execute("CREATE TYPE mood AS ENUM ('lo', 'mid', 'hi')")
+    connection.register("frame", rows)
+    connection.execute("CREATE TABLE moods AS SELECT * REPLACE (f::mood AS f) FROM frame")
+    wanted = fitted("y ~ f + (1 | g)", rows.assign(f=pd.Categorical(rows["f"], ["lo", "mid", "hi"])))
+    found = fitted("y ~ f + (1 | g)", connection.table("moods"))
+    pd.testing.assert_series_equal(found.params, wanted.params, rtol=1e-8, atol=1e-8)
+    assert list(found.params.index) == ["Intercept", "f[T.mid]", "f[T.hi]"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_role_that_may_only_read_is_enough(rows, server, postgres):
+    """Levels had been sent there as temporary tables."""
+    import psycopg
+
+    with psycopg.connect(host=str(server), user="postgres", dbname="postgres", autocommit=True) as connection:
+        connection.execute("REVOKE ALL ON DATABASE postgres FROM PUBLIC")
+        connection.execute("CREATE ROLE reader LOGIN")
+        connection.execute("GRANT CONNECT ON DATABASE postgres TO reader")
+        connection.execute(f"GRANT SELECT ON {postgres.get_name()} TO reader")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SET ROLE reader").connection.execute("CREATE TEMP TABLE more (x int)")
+    reader = ibis.postgres.connect(host=str(server), user="reader", database="postgres")
+    found = fitted("y ~ f * x + (1 | g) + (1 | h)", reader.table(postgres.get_name()))
+    assert found.criterion == pytest.approx(fitted("y ~ f * x + (1 | g) + (1 | h)", rows).criterion, abs=1e-9)
+    with pytest.raises(ms.DataError, match="would not take the table 'scored'"):
+        found.stream_predictions(table="scored", source=reader.table(postgres.get_name()), new_levels="zero")
+    reader.disconnect()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_predictions_become_a_table_of_a_server(rows, server, postgres):
+    fit = fitted("y ~ x + (1 | g)", rows)
+    name = f"scored_{uuid.uuid4().hex[:8]}"
+    fit.stream_predictions(table=name, source=postgres, columns=["g", "x"], interval="confidence")
+    connection = ibis.postgres.connect(host=str(server), user="postgres", database="postgres")
+    found = connection.table(name).to_pandas().sort_values(["g", "x"])
+    right = fit.predict(rows, interval="confidence").loc[rows.sort_values(["g", "x"]).index]
+    np.testing.assert_allclose(found[["predicted", "lower", "upper"]], right, rtol=1e-9)
+    connection.disconnect()
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -174,13 +174,14 @@ class RowsMixin(ResultsBase):
 
     def stream_predictions(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | None = None,
         source: Any = None,
         columns: Sequence[str] | None = None,
         random: str | Sequence[str] = "conditional",
         new_levels: NewLevels = "error",
         *,
         type: Scale = "response",
+        table: str | None = None,
         offset: str | None = None,
         progress: bool | Callable[[int, int], None] | None = None,
     ) -> int:
@@ -188,7 +189,7 @@ class RowsMixin(ResultsBase):
 
         Parameters
         ----------
-        path, source, columns, random, new_levels, offset, progress
+        path, source, columns, random, new_levels, table, offset, progress
             See `MixedResults.stream_predictions`.
         type : {"response", "link"}
             Whether ``predicted`` is the mean of the response, or the linear predictor.
@@ -212,5 +213,14 @@ class RowsMixin(ResultsBase):
         from mixedsparse.prediction.generalized import stream_generalized
 
         return stream_generalized(
-            self._fitted, path, source, columns, random, new_levels, type=type, offset=offset, progress=progress
+            self._fitted,
+            path,
+            source,
+            columns,
+            random,
+            new_levels,
+            type=type,
+            table=table,
+            offset=offset,
+            progress=progress,
         )

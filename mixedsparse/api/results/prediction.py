@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, overload
 
 import pandas as pd
@@ -149,74 +148,6 @@ class PredictionMixin(ResultsBase):
 
         return predict(
             self._fitted, newdata, random, new_levels, interval, level, ddf=ddf, weights=weights, offset=offset
-        )
-
-    def stream_predictions(
-        self,
-        path: str | os.PathLike[str],
-        source: Any = None,
-        columns: Sequence[str] | None = None,
-        random: str | Sequence[str] = "conditional",
-        new_levels: NewLevels = "error",
-        *,
-        offset: str | None = None,
-        progress: bool | Callable[[int, int], None] | None = None,
-    ) -> int:
-        """Write predictions and residuals of all rows of a source to a Parquet file, batch by batch.
-
-        Parameters
-        ----------
-        path : str or path
-            File to write. It appears, or is replaced, only when all is written: the file is written whole or not at
-            all. After an error or Ctrl-C run the call again.
-        source : str, path, DuckDB relation or Ibis table, optional
-            Rows to predict; by default the files of the fit.
-        columns : sequence of str, optional
-            Columns of the source that are written along; by default those of the formula that are there.
-        random, new_levels
-            See `predict`.
-        offset : str, optional
-            Column that is added, for `source`; see `predict`.
-        progress : bool or callable, optional
-            Whether a bar is shown, by default on an interactive terminal or in a notebook after two seconds; a
-            callable gets (rows done, rows).
-
-        Returns
-        -------
-        int
-            Number of rows that were written, in the order of the files; those of a table of Ibis come in the order in
-            which its database gives them, which may change from call to call. ``predicted`` is in units of the left
-            side of the formula; ``resid``, the response less that, is there if the response is. Both are null in a row
-            in which a variable is missing.
-
-        Raises
-        ------
-        DataError
-            A level was not seen by the fit, or the source cannot be read.
-        OptionError
-            `path` cannot be written or is a part of the source, or there is no source.
-
-        Examples
-        --------
-        >>> import tempfile, pathlib, mixedsparse as ms
-        >>> fit = ms.lmer("Yield ~ 1 + (1 | Batch)", ms.datasets.load("Dyestuff"))
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     source = pathlib.Path(folder) / "dyestuff.parquet"
-        ...     ms.datasets.load("Dyestuff").to_parquet(source)
-        ...     fit.stream_predictions(pathlib.Path(folder) / "predicted.parquet", source)
-        30
-        """
-        from mixedsparse.prediction.stream import stream_predictions
-
-        return stream_predictions(
-            self._fitted,
-            path,
-            source,
-            columns,
-            random,
-            new_levels,
-            offset=offset,
-            progress=progress,
         )
 
     def simulate(

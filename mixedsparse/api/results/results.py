@@ -21,6 +21,7 @@ from mixedsparse.api.results.plots import PlotsMixin
 from mixedsparse.api.results.prediction import PredictionMixin
 from mixedsparse.api.results.saving import SavingMixin
 from mixedsparse.api.results.solver import SolverMixin
+from mixedsparse.api.results.streaming import StreamingMixin
 from mixedsparse.api.results.tables import TablesMixin
 from mixedsparse.api.results.testing import TestingMixin
 from mixedsparse.api.results.updating import UpdatingMixin
@@ -54,6 +55,7 @@ class MixedResults(
     PaperMixin,
     PlotsMixin,
     PredictionMixin,
+    StreamingMixin,
     SavingMixin,
     TablesMixin,
     TestingMixin,

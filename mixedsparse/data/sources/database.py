@@ -1,31 +1,24 @@
-"""Where the rows are: one interface to DuckDB and to whatever else Ibis reaches."""
+"""Where the rows are: one interface to DuckDB (`mixedsparse.data.sources.duck`) and to whatever else Ibis reaches."""
 
 from __future__ import annotations
 
-import tempfile
-import weakref
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.data.formula.kinds import Sort, refusal
 from mixedsparse.data.sources.parquet import Stamp
 from mixedsparse.ground.errors import DataError, MixedSparseError
-from mixedsparse.ground.files import scratch_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Database", "DuckDB", "IbisDatabase", "embedded_duckdb", "explained", "inside"]
+__all__ = ["BATCH", "Database", "IbisDatabase", "explained", "inside"]
 
 # Rows of a batch that comes out of a database: a few megabytes.
-_BATCH = 1_000_000
-# What the embedded DuckDB may hold before it writes to disk, in megabytes; results live outside of it.
-_MEMORY_MB = 1500
-# Columns that DuckDB's grouping() tells apart.
-_MOST_KEYS = 60
+BATCH = 1_000_000
 # Letters of what a database says that are shown.
 _MOST = 300
 
@@ -42,8 +35,10 @@ class Database:
         Names of the columns as they are stored: DuckDB renames those that it cannot tell apart.
     is_local : bool
         Whether rows come out of it as fast as they can be used.
+    takes_tables : bool
+        Whether tables can be made beside that of the source.
     categories : callable
-        Column to its categories in their order, a pyarrow Array, where the files keep one; None elsewhere.
+        Column to its categories in their order, a pyarrow Array, where files or types keep one; None elsewhere.
     lost : Mapping
         Sorts of the columns that the files know to be more than the integers or fields that SQL reads.
     stamps : tuple of Stamp
@@ -54,6 +49,7 @@ class Database:
     name: str
     stored: Collection[str] = ()
     is_local: bool = False
+    takes_tables: bool = False
     categories: Callable[[str], Any] = staticmethod(lambda column: None)
     lost: Mapping[str, Sort] = MappingProxyType({})
     stamps: tuple[Stamp, ...] = ()
@@ -104,7 +100,7 @@ class Database:
             if name in self.lost:
                 raise refusal(self.lost[name], f"The column {name!r} of {inside(self.name)}")
 
-    def batches(self, expression: Any, rows: int = _BATCH) -> Iterator[pa.RecordBatch]:
+    def batches(self, expression: Any, rows: int = BATCH) -> Iterator[pa.RecordBatch]:
         """Rows of an Ibis table expression, in batches of about `rows`.
 
         Raises
@@ -139,6 +135,24 @@ class Database:
             for batch in self.batches(table.group_by(list(keys)).aggregate(rows=table.count(), **sums)):
                 yield i, batch
 
+    def has_table(self, name: str) -> bool:
+        """Whether the database has a table or a view of that name."""
+        raise NotImplementedError
+
+    def make_table(self, name: str, file: str) -> None:
+        """Make a table of the rows of a Parquet file, where `takes_tables`.
+
+        Raises
+        ------
+        DataError
+            The database would not take it.
+        """
+        with self.guarded(f"would not take the table {name!r}", "See that it may be written to"):
+            self._make_table(name, file)
+
+    def _make_table(self, name: str, file: str) -> None:
+        raise NotImplementedError
+
     @contextmanager
     def guarded(self, what: str, mend: str) -> Iterator[None]:
         """Context in which errors of the database become ours; the reason may be a file that has changed."""
@@ -157,68 +171,6 @@ class Database:
         raise NotImplementedError
 
 
-class DuckDB(Database):
-    """A table of DuckDB, which runs in this process, asked in SQL that Ibis writes.
-
-    Parameters
-    ----------
-    table : ibis Table
-        Bound or not; its name is known to `run`.
-    name : str
-    run : callable
-        SQL to a relation; None for statements.
-    """
-
-    is_local = True
-
-    def __init__(self, table: Any, name: str, run: Callable[[str], Any]) -> None:
-        self.table, self.name, self._run = table, name, run
-
-    def grouped(
-        self, table: Any, sets: Sequence[Sequence[str]], summed: Sequence[str] = ()
-    ) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """See `Database.grouped`: the rows are read once for all sets."""
-        import pyarrow as pa
-
-        keys = list(dict.fromkeys(key for one in sets for key in one))
-        # The n-th bit from the right of the mask is set where the n-th key from the right is not one of the set.
-        masks = [sum((key not in one) << i for i, key in enumerate(reversed(keys))) for one in sets]
-        if len(sets) == 1 or len(keys) > _MOST_KEYS:
-            yield from super().grouped(table, sets, summed)
-            return
-        listed = ", ".join(map(_named, keys))
-        different = dict(zip(masks, sets, strict=True)).values()
-        chosen = ", ".join(f"({', '.join(map(_named, one))})" for one in different)
-        sums = "".join(f", sum({_named(name)}) AS {_named(name)}" for name in summed)
-        sql = (
-            f"SELECT {listed}, grouping({listed}) AS grouped, count(*) AS rows{sums} FROM ({_sql(table)}) AS t "
-            f"GROUP BY GROUPING SETS ({chosen})"
-        )
-        for batch in self.batches(sql):
-            found = batch.column("grouped").to_numpy(zero_copy_only=False)
-            for i, mask in enumerate(masks):
-                if (own := found == mask).any():
-                    yield i, batch if own.all() else batch.filter(pa.array(own))
-
-    def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
-        relation = self._run(expression if isinstance(expression, str) else _sql(expression))
-        # DuckDB 2 renamed the method.
-        reader = getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
-        yield from reader(rows)
-
-
-def _sql(expression: Any) -> str:
-    """Write an Ibis expression in the SQL of DuckDB."""
-    import ibis
-
-    return str(ibis.to_sql(expression, dialect="duckdb"))
-
-
-def _named(name: str) -> str:
-    """Name of a column in SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 class IbisDatabase(Database):
     """A table expression of any other back end of Ibis."""
 
@@ -227,8 +179,45 @@ class IbisDatabase(Database):
         "column, or write the rows to a Parquet file and fit that"
     )
 
-    def __init__(self, table: Any, name: str) -> None:
-        self.table, self.name = table, name
+    takes_tables = True
+
+    def __init__(self, table: Any, name: str, backend: Any) -> None:
+        self.table, self.name, self._backend = table, name, backend
+        self.categories = self.enumerated
+
+    def enumerated(self, column: str) -> Any:
+        """See `Database.categories`: the values of an enumeration of PostgreSQL, in their order."""
+        import ibis
+        import pyarrow as pa
+
+        if self._backend.name != "postgres" or not self.table[column].type().is_string():
+            return None
+        one = ibis.to_sql(self.table.select(value=self.table[column]).limit(1), dialect="postgres")
+        sql = (
+            "SELECT enumlabel FROM pg_catalog.pg_enum WHERE enumtypid = "
+            f"(SELECT pg_typeof(value)::oid FROM ({one}) AS t) ORDER BY enumsortorder"
+        )
+        with self.guarded("could not be read", self.mend), closing(self._backend.raw_sql(sql)) as cursor:
+            values = [value for (value,) in cursor.fetchall()]
+        return pa.array(values, pa.string()) if values else None
+
+    def has_table(self, name: str) -> bool:
+        """See `Database.has_table`."""
+        return name in self._backend.list_tables()
+
+    def _make_table(self, name: str, file: str) -> None:
+        import ibis
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(file) as opened:
+            self._backend.create_table(name, schema=ibis.Schema.from_pyarrow(opened.schema_arrow))
+            try:
+                for batch in opened.iter_batches():
+                    self._backend.insert(name, ibis.memtable(pa.Table.from_batches([batch])))
+            except BaseException:
+                self._backend.drop_table(name)
+                raise
 
     def key(self, value: Any) -> Any:
         """See `Database.key`: text for text of any kind, since enumerations and identifiers are not joined to it."""
@@ -238,29 +227,6 @@ class IbisDatabase(Database):
 
     def _batches(self, expression: Any, rows: int) -> Iterator[pa.RecordBatch]:
         yield from expression.to_pyarrow_batches(chunk_size=rows)
-
-
-def embedded_duckdb(ordered: bool) -> Callable[[str], Any]:
-    """Open a database of our own that spills into a directory of its own; returns what runs SQL in it."""
-    import duckdb
-
-    spill, remove = scratch_folder(tempfile.gettempdir())
-    connection = duckdb.connect(
-        config={
-            "memory_limit": f"{_MEMORY_MB}MB",
-            "temp_directory": str(spill),
-            "preserve_insertion_order": "true" if ordered else "false",
-        }
-    )
-    # It is off already in a notebook without ipywidgets, where DuckDB refuses to be told so.
-    if connection.sql("SELECT current_setting('enable_progress_bar')").fetchall() != [(False,)]:
-        connection.sql("SET enable_progress_bar = false")
-
-    def run(sql: str) -> Any:
-        return connection.sql(sql)
-
-    weakref.finalize(run, remove)
-    return run
 
 
 @contextmanager

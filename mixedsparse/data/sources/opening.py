@@ -6,7 +6,8 @@ import os
 import warnings
 from typing import Any
 
-from mixedsparse.data.sources.database import Database, DuckDB, IbisDatabase, embedded_duckdb, explained
+from mixedsparse.data.sources.database import Database, IbisDatabase, explained
+from mixedsparse.data.sources.duck import DuckDB, embedded_duckdb
 from mixedsparse.data.sources.parquet import Stamp, categories, check_file, check_types, find_files, quoted, sorts_lost
 from mixedsparse.ground.errors import BackendError, DataError
 
@@ -72,7 +73,7 @@ def _open_relation(relation: Any) -> Database:
         return relation.query(name, sql)
 
     database = DuckDB(ibis.table(schema, name=name), "The DuckDB relation", run)
-    database.stored = relation.columns
+    database.stored, database.takes_tables = relation.columns, True
     return database
 
 
@@ -85,13 +86,15 @@ def _open_ibis(table: Any) -> Database:
     backend = table._find_backend(use_default=True)
     name = f"The Ibis table of {backend.name}"
     if backend.name != "duckdb":
-        return IbisDatabase(table, name)
+        return IbisDatabase(table, name, backend)
     with warnings.catch_warnings():
         # Ibis 12 calls what DuckDB 2 deprecates.
         warnings.simplefilter("ignore", DeprecationWarning)
         table.limit(0).to_pyarrow()  # registers tables in memory that the expression may rest on
 
-    return DuckDB(table, name, backend.con.sql)
+    database = DuckDB(table, name, backend.con.sql)
+    database.takes_tables = True
+    return database
 
 
 def _open_files(pattern: str, ordered: bool) -> Database:
