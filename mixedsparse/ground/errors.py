@@ -24,6 +24,7 @@
     ├── BinaryResponseWarning            a linear model was fitted to a response of zeros and ones
     ├── UndefinedTestWarning             a test or an interval has no value: NaN stands in the table
     ├── EmptyTableWarning                what was asked for gives a table without rows
+    ├── SourceWarning                    data are read otherwise than they may be meant
     ├── StructureWarning                 a covariance structure is hardly the one that is meant
     ├── UnusedOptionWarning              an option of the call changes nothing in this model
     ├── FarFromZeroWarning               a covariate is so far from 0 that rounding costs digits: centre it
@@ -59,6 +60,7 @@ __all__ = [
     "RoundingWarning",
     "RowsElsewhereError",
     "SingularFitWarning",
+    "SourceWarning",
     "StorageError",
     "StructureWarning",
     "UndefinedTestWarning",
@@ -159,6 +161,10 @@ class UndefinedTestWarning(MixedSparseWarning):
 
 class EmptyTableWarning(MixedSparseWarning):
     """What was asked for gives a table without rows."""
+
+
+class SourceWarning(MixedSparseWarning):
+    """Data are read otherwise than they may be meant: a lazy frame in memory, or categories in one order of several."""
 
 
 class StructureWarning(MixedSparseWarning):

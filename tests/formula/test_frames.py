@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+import mixedsparse as ms
 from mixedsparse.data.formula import make_design
 from mixedsparse.data.formula.frames import natural
 from mixedsparse.data.formula.grouping import match_levels
@@ -54,6 +55,7 @@ MAKERS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::mixedsparse.SourceWarning")
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("kind", MAKERS)
 def test_every_kind_of_table_gives_the_same_design(kind, missing):
@@ -71,6 +73,19 @@ def test_every_kind_of_table_gives_the_same_design(kind, missing):
         assert mine.levels.tolist() == theirs.levels.tolist()
         np.testing.assert_array_equal(mine.codes, theirs.codes)
         np.testing.assert_array_equal(mine.z, theirs.z)
+
+
+@pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
+@pytest.mark.parametrize("library", ["polars", "dask"])
+def test_frames_that_are_lazy_are_collected_with_a_word(library):
+    data = pd.DataFrame(columns(missing=False))
+    if library == "dask":
+        lazy = pytest.importorskip("dask.dataframe").from_pandas(data, npartitions=2)
+    else:
+        lazy = pl.LazyFrame(data)
+    with pytest.warns(ms.SourceWarning, match=rf"The lazy frame of {library} is collected: all of its columns"):
+        got = make_design(FORMULA, lazy)
+    np.testing.assert_array_equal(got.X, make_design(FORMULA, data).X)
 
 
 def test_record_array():

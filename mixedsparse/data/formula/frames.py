@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import warnings
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.data.formula.alignment import aligned, has_labels, labels_of
-from mixedsparse.ground.errors import ColumnError, DataError
+from mixedsparse.ground.caller import user_level
+from mixedsparse.ground.errors import ColumnError, DataError, SourceWarning
 
 __all__ = ["Table", "column_error", "missing_rows", "natural", "open_table", "take"]
 
@@ -149,6 +151,13 @@ def _open_narwhals(data: Any) -> Table:
             "or a dict of columns."
         ) from err
     if isinstance(frame, nw.LazyFrame):
+        warnings.warn(
+            f"The lazy frame of {frame.implementation.name.lower()} is collected: all of its columns are read into "
+            "memory. Select the columns that the model uses first; or write the rows to a Parquet file and fit its "
+            "path, which leaves them there.",
+            SourceWarning,
+            stacklevel=user_level(),
+        )
         frame = frame.collect()
     n = len(frame)
     return Table(tuple(frame.columns), n, pd.RangeIndex(n), lambda name: _narwhals_column(frame[name]), labelled=False)

@@ -6,9 +6,10 @@ import os
 import warnings
 from typing import Any
 
+from mixedsparse.data.sources.categories import categories
 from mixedsparse.data.sources.database import Database, IbisDatabase, explained
 from mixedsparse.data.sources.duck import DuckDB, embedded_duckdb
-from mixedsparse.data.sources.parquet import Stamp, categories, check_file, check_types, find_files, quoted, sorts_lost
+from mixedsparse.data.sources.parquet import Stamp, check_file, check_types, find_files, quoted, sorts_lost
 from mixedsparse.ground.errors import BackendError, DataError
 
 __all__ = ["is_source", "location_of", "open_source"]

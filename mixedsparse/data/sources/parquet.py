@@ -17,7 +17,6 @@ from mixedsparse.ground.errors import DataError
 
 __all__ = [
     "Stamp",
-    "categories",
     "check_file",
     "check_types",
     "files_of",
@@ -113,26 +112,6 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     if pattern[0] == "**":
         return _matches(parts, pattern[1:]) or _matches(parts[1:], pattern) or len(parts) == len(pattern) == 1
     return fnmatch.fnmatch(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
-
-
-def categories(files: list[str], column: str) -> Any:
-    """Categories of a categorical column, as pandas would read them from the first file with rows; None of any other.
-
-    DuckDB reads their values only, and would leave the order to the alphabet. Categories that are numbers are numbers
-    again in a file, for pandas too.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for file in files:
-        with pq.ParquetFile(file) as opened:
-            schema = opened.schema_arrow
-            if column not in schema.names or not pa.types.is_dictionary(schema.field(column).type):
-                return None
-            if opened.metadata.num_rows:
-                values = opened.read_row_group(0, columns=[column]).column(column)
-                return values.unify_dictionaries().chunk(0).dictionary
-    return None
 
 
 def sorts_lost(schema: Any) -> dict[str, Sort]:
