@@ -5,7 +5,7 @@ VENV_PYTHON := .venv/bin/python
 SET_UP := .venv/.set-up
 PYTEST := $(VENV_PYTHON) -m pytest -n auto --maxprocesses=4 --dist worksteal
 
-.PHONY: help demo test test-fast test-spark check format notebooks docs bench bench-quick bench-generalized bench-report limits agreement beyond \
+.PHONY: help demo test test-fast test-spark backends check format notebooks docs bench bench-quick bench-generalized bench-report limits agreement beyond \
 	coverage fuzz compare dist setup clean
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo 'make test       set up, then run all tests (slow ones last)'
 	@echo 'make test-fast  set up, then run the tests that are not marked slow'
 	@echo 'make test-spark set up, install PySpark (half a gigabyte; needs Java), then run the test on it'
+	@echo 'make backends   set up, then write docs/backends.md: models on every back end of databases that is installed'
 	@echo 'make check      set up, then lint, check the formatting and the types'
 	@echo 'make format     set up, then mend lint and formatting'
 	@echo 'make notebooks  set up, then execute all notebooks in place (`make notebooks NOTEBOOKS=01` those whose names begin so)'
@@ -42,7 +43,10 @@ test-fast: setup
 
 test-spark: setup
 	$(VENV_PYTHON) -m pip install 'ibis-framework[pyspark]'
-	$(VENV_PYTHON) -m pytest -m slow tests/sources/test_backends.py
+	$(VENV_PYTHON) -m pytest -m slow tests/sources/test_backends.py tests/sources/test_every_back_end.py -k spark
+
+backends: setup
+	BACK_ENDS_TABLE=docs/backends.md $(VENV_PYTHON) -m pytest tests/sources/test_every_back_end.py -k fits_as_memory
 
 check: setup
 	$(VENV_PYTHON) -m ruff check .

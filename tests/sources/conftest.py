@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -67,3 +71,50 @@ def quiet_lmer():
             return ms.lmer(*args, **kwargs)
 
     return fit
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """Folder of the socket of a PostgreSQL server that listens nowhere else."""
+    pytest.importorskip("psycopg")
+    found = shutil.which("pg_ctl") or next(map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))), None)
+    if found is None:
+        pytest.skip("needs PostgreSQL")
+    # It refuses to be run by root.
+    user = "postgres" if os.geteuid() == 0 else None
+    folder = Path(subprocess.check_output(["mktemp", "-d", "-p", "/tmp"], text=True, user=user).strip())
+    folder.chmod(0o755)
+
+    def control(*arguments: str) -> None:
+        subprocess.run(
+            [found, "-D", str(folder / "data"), *arguments], check=True, user=user, stdout=subprocess.DEVNULL
+        )
+
+    control("initdb", "-o", "-A trust -U postgres --no-sync")
+    settings = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    control("-w", "-l", str(folder / "log"), "-o", settings, "start")
+    yield folder
+    control("-m", "immediate", "stop")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def spark():
+    """A session of Spark; `make test-spark` installs it."""
+    pytest.importorskip("pyspark")
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("PySpark needs Java")
+    from pyspark.sql import SparkSession
+
+    # One partition and plans that are compiled in one go: queries of few rows take a second otherwise.
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.default.parallelism": "1",
+        "spark.driver.memory": "1g",
+        "spark.driver.host": "127.0.0.1",
+        "spark.sql.session.timeZone": "UTC",
+    }
+    session = SparkSession.builder.master("local[1]").config(map=settings).getOrCreate()
+    yield session
+    session.stop()

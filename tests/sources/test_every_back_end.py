@@ -1,14 +1,13 @@
-"""The same models on every back end of Ibis that can be had: SQLite, Polars, and a PostgreSQL server of our own."""
+"""The same models on every back end that can be had, a PostgreSQL server of our own among them."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-import subprocess
 import uuid
 import warnings
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -103,31 +102,6 @@ def polars(rows):
     return ibis.polars.connect({"observed": frame}).table("observed")
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """Folder of the socket of a PostgreSQL server that listens nowhere else."""
-    pytest.importorskip("psycopg")
-    found = shutil.which("pg_ctl") or next(map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))), None)
-    if found is None:
-        pytest.skip("needs PostgreSQL")
-    # It refuses to be run by root.
-    user = "postgres" if os.geteuid() == 0 else None
-    folder = Path(subprocess.check_output(["mktemp", "-d", "-p", "/tmp"], text=True, user=user).strip())
-    folder.chmod(0o755)
-
-    def control(*arguments: str) -> None:
-        subprocess.run(
-            [found, "-D", str(folder / "data"), *arguments], check=True, user=user, stdout=subprocess.DEVNULL
-        )
-
-    control("initdb", "-o", "-A trust -U postgres --no-sync")
-    settings = f"-k {folder} -c listen_addresses='' -c fsync=off"
-    control("-w", "-l", str(folder / "log"), "-o", settings, "start")
-    yield folder
-    control("-m", "immediate", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture(scope="module")
 def postgres(rows, server):
     connection = ibis.postgres.connect(host=str(server), user="postgres", database="postgres")
@@ -138,9 +112,76 @@ def postgres(rows, server):
     connection.disconnect()
 
 
-@pytest.fixture(params=["sqlite", "polars", "postgres"])
-def table(request):
-    return request.getfixturevalue(request.param)
+@pytest.fixture(scope="module")
+def parquet(rows, tmp_path_factory):
+    path = tmp_path_factory.mktemp("parquet") / "rows.parquet"
+    rows.to_parquet(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def duckdb(rows):
+    connection = pytest.importorskip("duckdb").connect()
+    connection.register("frame", rows)
+    connection.execute("CREATE TABLE observed AS SELECT * FROM frame")
+    return connection.table("observed")
+
+
+@pytest.fixture(scope="module")
+def datafusion(parquet):
+    pytest.importorskip("datafusion")
+    return ibis.datafusion.connect().read_parquet(parquet)
+
+
+@pytest.fixture(scope="module")
+def pyspark(spark, parquet):
+    return ibis.pyspark.connect(spark).read_parquet(str(parquet))
+
+
+BACK_ENDS = ["parquet", "duckdb", "sqlite", "polars", "postgres", "datafusion", "pyspark"]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name in ("datafusion", "pyspark") else []) for name in BACK_ENDS
+    ],
+)
+def back_end(request):
+    return request.param
+
+
+@pytest.fixture
+def table(back_end, request):
+    return request.getfixturevalue(back_end)
+
+
+@pytest.fixture(scope="session")
+def differences():
+    """Largest differences by back end and model, which become docs/backends.md where BACK_ENDS_TABLE names the file."""
+    found: dict[tuple[str, str], float] = {}
+    yield found
+    if target := os.environ.get("BACK_ENDS_TABLE"):
+        write_table(Path(target), found)
+
+
+def write_table(target: Path, found: dict[tuple[str, str], float]) -> None:
+    names = [name for name in BACK_ENDS if any(back_end == name for back_end, _ in found)]
+    lines = [
+        "# Back ends and models",
+        "",
+        "Largest difference of criterion and coefficients (over the larger of 1 and their size) from the same fit in",
+        "memory; `make backends` writes this table, and the tests hold it.",
+        "",
+        "| model | formula | " + " | ".join(names) + " |",
+        "|---|---|" + "---|" * len(names),
+    ]
+    for case, (formula, options) in CASES.items():
+        given = "".join(f", {name}={value!r}" for name, value in options.items())
+        cells = [f"{found[name, case]:.0e}" if (name, case) in found else "" for name in names]
+        text = f"`{formula}`{given}".replace("|", "\\|")
+        lines.append(f"| {case} | {text} | " + " | ".join(cells) + " |")
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def fitted(formula, data, **options):
@@ -149,14 +190,32 @@ def fitted(formula, data, **options):
         return (ms.glmer if "family" in options else ms.lmer)(formula, data, **options)
 
 
+@pytest.fixture(scope="module")
+def in_memory(rows):
+    """Fit in memory by the name of its case, each made once."""
+    return cache(lambda case: fitted(CASES[case][0], rows, **CASES[case][1]))
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("case", EACH)
-def test_a_table_fits_as_memory_does(table, rows, case):
+def test_a_table_fits_as_memory_does(back_end, table, in_memory, differences, case):
     formula, options = CASES[case]
-    wanted, found = (fitted(formula, data, **options) for data in (rows, table))
+    wanted, found = in_memory(case), fitted(formula, table, **options)
+    assert list(found.params.index) == list(wanted.params.index)
+    off = np.abs(found.params - wanted.params) / np.maximum(1.0, np.abs(wanted.params))
+    differences[back_end, case] = max(abs(found.criterion - wanted.criterion), off.max())
     assert found.criterion == pytest.approx(wanted.criterion, abs=1e-9)
-    pd.testing.assert_series_equal(found.params, wanted.params, rtol=1e-8, atol=1e-8)
+    assert off.max() < 1e-8
     assert found.nmissing == wanted.nmissing
+
+
+def test_the_table_of_the_docs_has_every_model_and_back_end():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "backends.md").read_text(encoding="utf-8")
+    head = next(line for line in text.splitlines() if line.startswith("| model"))
+    assert set(head.strip("| ").split(" | ")[2:]) >= set(BACK_ENDS[:5])
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][1:]
+    assert [row[0].strip("| ") for row in rows] == list(CASES)
+    assert all(float(cell.strip("| ")) < 1e-8 for row in rows for cell in row[-len(BACK_ENDS) :][:5] if "e" in cell)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -204,8 +263,7 @@ def test_keys_of_every_type_of_a_server(rows, server):
 
 @pytest.mark.filterwarnings("ignore")
 def test_enumerations_of_duckdb_keep_their_order(rows):
-    duckdb = pytest.importorskip("duckdb")
-    connection = duckdb.connect()
+    connection = pytest.importorskip("duckdb").connect()
     connection.execute("CREATE TYPE mood AS ENUM ('lo', 'mid', 'hi')")
     connection.register("frame", rows)
     connection.execute("CREATE TABLE moods AS SELECT * REPLACE (f::mood AS f) FROM frame")
