@@ -33,7 +33,6 @@ TEXTS = {
     "benchmarks/results/coverage.md": "coverage.html",
     "CONTRIBUTING.md": "contributing.html",
     "docs/notation.md": "notation.html",
-    "docs/backends.md": "backends.html",
     "docs/threads.md": "threads.html",
     "RELEASING.md": "releasing.html",
     "CHANGELOG.md": "changelog.html",

@@ -13,7 +13,6 @@ from mixedsparse.core.choose.memory import check_memory
 
 if TYPE_CHECKING:
     from mixedsparse.data.formula.contrasts import Coding
-    from mixedsparse.data.formula.encoders import Side
 
 __all__ = ["check_width"]
 
@@ -25,7 +24,7 @@ _COERCED = re.compile(r"C\(\s*(_ms\d+v)\s*[,)]")
 
 
 def check_width(
-    side: Side,
+    side: Any,
     codings: Mapping[str, Coding],
     values: Mapping[str, Any],
     n: int,
@@ -35,7 +34,8 @@ def check_width(
 
     Parameters
     ----------
-    side, codings, values
+    side : Side
+    codings, values
         As there.
     n : int
         Number of rows.
