@@ -12,7 +12,7 @@ import pytest
 import mixedsparse as ms
 from benchmarks.fuzz.designs import random_model
 from mixedsparse.core.fitting.restarts import doubtful
-from mixedsparse.core.fitting.starts import even_starts
+from mixedsparse.core.fitting.starts import even_starts, starts_of_light_rows, without_or_scaled
 
 # Made-up data with two optima each. Values of lme4 1.1-31, the best of three optimisers from theta = 0.1, 1 and 10;
 # bobyqa and nloptwrap end at the other optimum from some of these.
@@ -178,6 +178,54 @@ def test_terms_that_take_up_a_mean_are_tried_at_its_size(number, reml, best):
     drawn = random_model(90210, number)
     fit = ms.LinearMixedModel(drawn.formula, drawn.data, **drawn.arguments).fit(reml)
     assert fit.criterion == pytest.approx(best, abs=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
+@pytest.mark.parametrize(
+    ("seed", "number", "reml", "best"),
+    [
+        (90210, 396, False, 907.133087),  # one direction fewer of g and h: 13 starts had agreed on 907.153220
+        (90210, 871, False, -468.695812),  # h ten times as large beside g: -468.372070
+        (90210, 393, False, 46.808944),  # ten rows, one of which has nearly all weight: 19 starts agreed on 47.007569
+        (777, 653, True, 14.187937),  # weights over twelve decades, hardly any residual: 16.430288
+        # Three optima, found one from another: 1013.694225, 1013.622435, and the lowest.
+        pytest.param(90210, 713, False, 1013.616811, marks=pytest.mark.slow),
+    ],
+)
+def test_optima_beside_an_end_are_looked_for_from_copies_of_it(seed, number, reml, best):
+    # The best of 20 random starts.
+    drawn = random_model(seed, number)
+    fit = ms.LinearMixedModel(drawn.formula, drawn.data, **drawn.arguments).fit(reml)
+    assert fit.criterion == pytest.approx(best, abs=1e-4)
+    assert fit.certificate.agreed > 1
+
+
+def test_copies_without_the_weakest_direction_keep_the_others():
+    drawn = random_model(90210, 396)
+    layout = (problem := ms.LinearMixedModel(drawn.formula, drawn.data).problem).layout
+    theta = layout.positive(np.random.default_rng(4).normal(size=problem.n_theta))
+    lams = layout.lams(theta)
+    copies = without_or_scaled(problem, theta)
+    assert len(copies) == 3 * len(lams)
+    for b, copy in enumerate(copies[: len(lams)]):
+        for other, (before, after) in enumerate(zip(lams, layout.lams(copy), strict=True)):
+            values, vectors = np.linalg.eigh(before @ before.T)
+            if other == b:
+                values[0] = 0.0
+            np.testing.assert_allclose(after @ after.T, (vectors * values) @ vectors.T, atol=1e-12)
+
+
+def test_effects_are_tried_at_sizes_that_light_rows_see_only_where_rows_are_light():
+    drawn = random_model(90210, 393)
+    weighted = ms.LinearMixedModel(drawn.formula, drawn.data, **drawn.arguments).problem
+    root = np.sqrt(drawn.data["w"])
+    ratio = root.max() / root.median()
+    found = starts_of_light_rows(weighted, np.random.default_rng(1))
+    assert len(found) == 4 * 3
+    sizes = np.array([np.linalg.norm(weighted.layout.lams(start)[0], axis=1) for start in found[:3]])
+    np.testing.assert_allclose(sizes, np.where(np.eye(3, dtype=bool), ratio, 1.0), rtol=1e-12)
+    plain = ms.LinearMixedModel(drawn.formula, drawn.data).problem
+    assert starts_of_light_rows(plain, np.random.default_rng(1)) == []
 
 
 @pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")

@@ -3,16 +3,18 @@
 Even ones have all standard deviations alike, or those of one term large or small beside the others. Where a term takes
 up what belongs to the residual, or to another term, the way out leads through values at which that one is small and the
 others are large (or the other way round), and no start with all of them alike comes near. Others are the first end with
-every entry changed at random, and altogether random.
+the least variance of one grouping factor taken away, with all of one factor's many times larger or smaller, with every
+entry changed at random, and altogether random.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.problem import Problem
 
-__all__ = ["changed_copies", "even_starts", "far_copies", "random_starts"]
+__all__ = ["changed_copies", "even_starts", "far_copies", "random_starts", "starts_of_light_rows", "without_or_scaled"]
 
 # Standard deviations over sigma: all terms alike; one term and the others, either way round.
 _ALIKE = (1.0, 0.1, 3.0, 10.0)
@@ -25,6 +27,14 @@ _HIGH, _BESIDE_HIGH = 300.0, 1.0
 # Entries of the first end: the spread of the powers of ten that they are multiplied by, the share that change their
 # sign, and what stands for a variance of 0.
 _SPREAD, _FLIPPED, _LIFTED = 0.5, 0.3, 0.3
+# Share of the largest singular value of a factor's Lambda below which it has no variance in a direction, and what all
+# of one factor's deviations are multiplied by.
+_GONE, _SCALED = 1e-8, (10.0, 0.1)
+# Largest root weight over the median from which rows of usual weight are light.
+_HEAVY = 30.0
+# Searches come back from far out by powers of ten, so that where they arrive hangs on the digits of where they began:
+# what the ratio of root weights is multiplied by.
+_PHASES = 10.0 ** (np.arange(4) / 4)
 # How far out copies lie towards no residual variance, and what stands for a variance of 0, over the largest entry.
 _OUT, _FILLED = 30.0, (0.0, 0.3)
 # Powers of ten between which random deviations lie, and the share of them that is at the lower end.
@@ -66,10 +76,52 @@ def changed_copies(problem: Problem, theta: np.ndarray, count: int, rng: np.rand
     return [layout.positive(changed) for changed in signs * lifted * 10.0 ** (_SPREAD * rng.normal(size=shape))]
 
 
+def without_or_scaled(problem: Problem, theta: np.ndarray) -> list[np.ndarray]:
+    """Copy `theta` (m,) with one factor's weakest direction taken away, then with one factor's deviations scaled.
+
+    An optimum with fewer directions of variance, and one at which a factor has most of what another had, are the usual
+    neighbours of an end on the boundary.
+    """
+    layout = problem.layout
+    lams = layout.lams(theta)
+    without, scaled = [], []
+    for b, lam in enumerate(lams):
+        left, sizes, _ = np.linalg.svd(lam)
+        rank = int((sizes > _GONE * sizes[0]).sum()) if sizes[0] > 0.0 else 0
+        if not rank:
+            continue
+        fewer = np.linalg.qr((left[:, : rank - 1] * sizes[: rank - 1]).T)[1].T
+        replaced = np.zeros_like(lam)
+        replaced[:, : rank - 1] = fewer
+        without.append(layout.gather([*lams[:b], replaced, *lams[b + 1 :]]))
+        scaled += [layout.gather([*lams[:b], factor * lam, *lams[b + 1 :]]) for factor in _SCALED]
+    # With one factor alone, the scale belongs to the residual.
+    return [layout.positive(start) for start in without + (scaled if len(lams) > 1 else [])]
+
+
 def far_copies(problem: Problem, theta: np.ndarray) -> list[np.ndarray]:
     """Copy `theta` (m,) far out, where residuals are small beside effects: as it is, and with no variance at 0."""
     gone = problem.layout.is_diagonal & (theta == 0.0)
     return [_OUT * np.where(gone, filled * np.abs(theta).max(), theta) for filled in _FILLED]
+
+
+def starts_of_light_rows(problem: Problem, rng: np.random.Generator) -> list[np.ndarray]:
+    """Make one effect as large as rows of usual weight can see, the others as large as sigma, anyhow correlated.
+
+    Effects are in units of what the heaviest rows say; beside these, rows of usual weight say something of deviations
+    that are larger by the ratio of the roots of their weights.
+    """
+    weights = problem.root_weights
+    if weights is None or not are_here(weights):
+        return []
+    ratio = float(weights.max()) / max(float(np.median(weights)), np.finfo(float).tiny)
+    if ratio < _HEAVY:
+        return []
+    widths = [len(whiten) for whiten in problem.layout.whiten]
+    ends = np.cumsum(widths)[:-1]
+    one = np.eye(sum(widths), dtype=bool)
+    sizes = [np.where(chosen, ratio * phase, 1.0) for phase in _PHASES for chosen in one]
+    return [_theta(problem, np.split(size, ends), rng) for size in sizes]
 
 
 def random_starts(problem: Problem, count: int, rng: np.random.Generator) -> list[np.ndarray]:

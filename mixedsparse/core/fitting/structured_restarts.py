@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.core.engines.criteria import make_criterion
+from mixedsparse.core.fitting.effort import milliseconds
 from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search, Stop
-from mixedsparse.core.fitting.restarts import milliseconds
 from mixedsparse.core.fitting.start import moment_start
 from mixedsparse.core.likelihood.charted import ChartedCriterion
 from mixedsparse.core.likelihood.interface import Engine
