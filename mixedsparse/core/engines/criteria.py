@@ -27,6 +27,8 @@ def make_orthogonal(engine: Engine, reml: bool) -> ThetaCriterion | None:
     return OrthogonalCriterion(engine, reml) if can_be_orthogonal(engine) else None
 
 
+# Absurd theta overflow: the criterion is not finite there.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def criterion_at(engine: Engine, reml: bool, theta: np.ndarray) -> tuple[ThetaCriterion, Any]:
     """Return the form of the criterion whose digits suffice at theta of the whitened bases, and its point there.
 

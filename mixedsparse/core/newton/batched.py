@@ -182,7 +182,9 @@ def _propose(
     negative = values < -1e3 * floor
     least = _LEAVE_SADDLE * radius[:, None]
     newton = np.where(negative & (np.abs(newton) < least), np.where(along > 0, -least, least), newton)
-    length = np.linalg.norm(newton, axis=1)
+    # Squares of what is near the largest number there is would overflow.
+    unit = np.maximum(np.abs(newton).max(axis=1, initial=0.0), 1.0)
+    length = unit * np.linalg.norm(newton / unit[:, None], axis=1)
     limited = length > radius
     newton *= np.where(limited, radius / np.maximum(length, 1e-300), 1.0)[:, None]
     move = (vectors @ newton[..., None])[..., 0]
