@@ -35,7 +35,8 @@ _WILD_STEPS = 2
 # Points with one that is singular but for `_THIN` times rounding, at steps that lower the criterion by less than
 # `_CRAWL`, after which that is where the search is going.
 _CRAWLING, _THIN, _CRAWL = 8, 1e3, 1e-3
-# Evaluations after which average information has led astray, and parameters up to which gradients are differenced then.
+# Evaluations after which lost digits or average information have led astray, and parameters up to which gradients are
+# differenced then.
 _ASTRAY, _FEW = 60, 30
 # Evaluations from which on steps are taken with the effects in the order that suits them: short searches need none.
 _PATIENT = 6
@@ -188,14 +189,19 @@ class CriterionObjective:
             raise _without_optimum(where, bool(at.at.data.problem.blocks))
 
     def refined(self, at: Place, step: Step, stop: Stop | None) -> Place | None:
-        """Only the exact Hessian shows the negative curvature that average information leaves out."""
+        """Go over to more digits, or to a better Hessian, where a search is slow or would end for want of them.
+
+        Only the exact Hessian shows the negative curvature that average information leaves out.
+        """
+        slow = stop is None and self.nfev - self.mended >= _ASTRAY
+        if slow and self.criterion.needs_digits(at.at) and self.use_orthogonal():
+            self.mended = self.nfev
+            return self.place(at.theta, self.evaluate(at.theta))
         if at.derivatives.kind == "exact" or self.family is not None:
             return None
         if stop is Stop.CONVERGED and self.engine.writes_projection:
             return replace(at, derivatives=self.criterion.differentiate(at.at, exact=True))
-        if stop is None and self.nfev - self.mended >= _ASTRAY:
-            return self.differenced(at)
-        return None
+        return self.differenced(at) if slow else None
 
     def differenced(self, at: Place) -> Place | None:
         """Learn what the Hessian lacks from differences of the gradient; None where these are too many, or infinite."""

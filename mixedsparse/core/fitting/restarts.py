@@ -48,7 +48,7 @@ _RANDOM, _MOST_RANDOM, _BEST, _SEED = 16, 64, 6, 20141003
 _CHANGED = 6
 # Changed copies and best random starts that there are beside one for each parameter.
 _BESIDE = 1
-# Further rounds, as long as the best end was come to once.
+# Further rounds, as long as each finds a lower end.
 _ROUNDS = 3
 # Fewer starts than these are not worth their while.
 _FEWEST = 4
@@ -130,11 +130,12 @@ def with_further_starts(engine: Engine, reml: bool, found: Search, budget: float
         ends.add(searched(engine, reml, start, limits))
     count = 1 + len(starts) + len(far)
     rng = np.random.default_rng(_SEED)
+    before = found
     for _ in range(_ROUNDS):
-        if ends.best is found or ends.agreed > 1:
+        if ends.best is before:
             break
-        # An optimum that one start alone came to leaves others to be looked for, beside it first of all.
-        best = ends.best.theta
+        # Where one lower optimum was found there may be others, beside it first of all.
+        before, best = ends.best, ends.best.theta
         copies = _in_turn(without_or_scaled(problem, best), changed_copies(problem, best, _CHANGED, rng))
         for start in copies[: max(_FEWEST, affordable)]:
             ends.add(searched(engine, reml, start, limits))
@@ -185,12 +186,16 @@ def _in_turn(one: list[np.ndarray], other: list[np.ndarray]) -> list[np.ndarray]
 
 
 def _promising(engine: Engine, reml: bool, found: Search, budget: float) -> list[np.ndarray]:
-    """Thetas (m,) to search from one after the other: those with the lowest criterion, as many as can be afforded."""
+    """Thetas (m,) to search from one after the other, as many as can be afforded: the lowest ones, and copies."""
     problem, each = engine.problem, milliseconds(engine)
-    drawn = without_or_scaled(problem, found.theta) + even_starts(problem, found.pls.pwrss)
+    drawn = even_starts(problem, found.pls.pwrss)
     drawn += random_starts(problem, len(found.theta) + _BESIDE, np.random.default_rng(_SEED))
     affordable = int((budget - _VALUE * each * len(drawn)) / (_EVALUATIONS * each))
-    return _lowest(engine, reml, drawn, min(affordable, _PROMISING)) if affordable > 0 else []
+    count = min(affordable, _PROMISING)
+    if count <= 0:
+        return []
+    # Copies of the first end are low wherever they lead, so that they are not judged by that.
+    return _in_turn(_lowest(engine, reml, drawn, count), without_or_scaled(problem, found.theta))[:count]
 
 
 def _lowest(engine: Engine, reml: bool, thetas: list[np.ndarray], count: int) -> list[np.ndarray]:
