@@ -17,9 +17,9 @@ from scipy.special import stdtr
 
 from mixedsparse.core.batch.accuracy import LOST, batch_at
 from mixedsparse.core.batch.responses import residual_sums
+from mixedsparse.core.fitting.effort import rows_per_effect
 from mixedsparse.core.fitting.many import ManyFitter
 from mixedsparse.core.fitting.many_ends import Many
-from mixedsparse.core.fitting.restarts import rows_per_effect
 from mixedsparse.data.formula import checks
 from mixedsparse.fitted.fit import fit_model
 from mixedsparse.fitted.parameters import Hypothesis

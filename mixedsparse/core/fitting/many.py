@@ -15,8 +15,8 @@ import numpy as np
 from mixedsparse.core.batch.batch import Batch, Responses
 from mixedsparse.core.batch.coordinates import plain_chart
 from mixedsparse.core.batch.joint_likelihood import JointCriterion, JointPoint
+from mixedsparse.core.fitting.effort import rows_per_effect
 from mixedsparse.core.fitting.many_ends import Ends, Many
-from mixedsparse.core.fitting.restarts import rows_per_effect
 from mixedsparse.core.fitting.starts import even_starts, random_starts
 from mixedsparse.core.newton.batched import Solved, minimise
 from mixedsparse.core.newton.boundary import ZERO
