@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent / "mixedsparse"
 NEEDS = {
     "mixedsparse.core.engines.cholmod.cholmod": "sksparse.cholmod",
     "mixedsparse.adapters.marginaleffects": "marginaleffects",
+    "mixedsparse.adapters.sklearn": "sklearn",
 }
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

@@ -22,7 +22,6 @@ _RE_FORM = (
     "grouping factors"
 )
 _SCALE = "estimates are on the scale of the formula's response: transform them and their limits, e.g. by numpy.exp"
-_UPDATE = "write mixedsparse.glmer with the new formula and the same data; fit.formula is the old one"
 
 # Of a fit: what lme4, lmerTest, emmeans, broom and statsmodels call it -> what it is called here.
 _OF_FITS = {
@@ -186,7 +185,6 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
     },
     "GeneralizedResults": {
         **{name: f"write {text}" for name, text in _OF_FITS.items()},
-        "update": _UPDATE,
         "allFit": NAMES["allFit"],
         **dict.fromkeys(("scale", "sigma", "sigma2"), "there is no residual variance: see dispersion"),
         "KRmodcomp": "there is no residual variance, so that tests are chi-squared: write wald_test(L), or drop1()",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mixedsparse.data.families import DOMAINS
 from mixedsparse.data.formula.updating import updated_formula
-from mixedsparse.fitted.model import read
+from mixedsparse.fitted.generalized import GeneralizedModel
+from mixedsparse.fitted.model import read, read_design
 from mixedsparse.fitted.origins import origin_of, remember
 from mixedsparse.ground.errors import ArgumentTypeError, ColumnError, DataError
 from mixedsparse.inference.random_search import contrasts_used
@@ -15,11 +17,53 @@ from mixedsparse.inference.random_search import contrasts_used
 if TYPE_CHECKING:
     from mixedsparse.fitted.model import Model
 
-__all__ = ["updated_model"]
+__all__ = ["updated_generalized", "updated_linear", "updated_model"]
+
+
+Maker = Callable[[str, Any, Mapping[str, Any], Mapping[str, Any]], "Model"]
+
+
+def updated_linear(
+    model: Model, formula: str | None, data: Any, changes: Mapping[str, Any], env: Mapping[str, Any]
+) -> Model:
+    """Make a linear `model` anew with another formula, other data, or other arguments; see `updated_model`."""
+    source, side = model.design.source, model.design.residual
+    kept = {
+        "residual": None if side is None else side.residual,
+        "dispersion": None if side is None else side.dispersion,
+        "relations": getattr(source, "relations", None) or None,
+    }
+
+    def make(text: str, rows: Any, arguments: Mapping[str, Any], names: Mapping[str, Any]) -> Model:
+        return type(model).of_design(*read(text, rows, env=names, **arguments))
+
+    return updated_model(model, formula, data, kept, changes, env, make)
+
+
+def updated_generalized(
+    model: GeneralizedModel, formula: str | None, data: Any, changes: Mapping[str, Any], env: Mapping[str, Any]
+) -> GeneralizedModel:
+    """Make a generalized `model` of the same family anew; see `updated_model`."""
+    encoding, trials = model.design.encoding, None
+    if encoding is not None and DOMAINS[model.family.name] == "events":
+        trials = model.design.trials if encoding.outcome is None else encoding.outcome.prior
+
+    def make(text: str, rows: Any, arguments: Mapping[str, Any], names: Mapping[str, Any]) -> GeneralizedModel:
+        return type(model).of_family(read_design(text, rows, model.family, {**arguments, "env": names}), model.family)
+
+    found = updated_model(model, formula, data, {"trials": trials}, changes, env, make)
+    assert isinstance(found, GeneralizedModel)
+    return found
 
 
 def updated_model(
-    model: Model, formula: str | None, data: Any, changes: Mapping[str, Any], env: Mapping[str, Any]
+    model: Model,
+    formula: str | None,
+    data: Any,
+    kept: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    env: Mapping[str, Any],
+    make: Maker,
 ) -> Model:
     """Make `model` anew with another formula, other data, or other arguments; what is not named stays.
 
@@ -31,10 +75,14 @@ def updated_model(
     data : data frame or source, optional
         The rows of the model by default; where the formula needs columns that it does not keep, the data that it was
         made from, if they are still there.
+    kept : dict
+        Arguments of the model besides weights, offset and contrasts.
     changes : dict
-        ``weights``, ``offset``, ``contrasts``, ``residual``, ``dispersion``, ``relations``; None: as they were.
+        Arguments that take the place of its own; None: as they were.
     env : Mapping
         Names of the caller.
+    make : callable
+        Makes a model of a formula, rows, arguments and names.
 
     Raises
     ------
@@ -49,20 +97,12 @@ def updated_model(
     if not isinstance(formula, str | None):
         raise ArgumentTypeError(f"formula={formula!r} must be text such as '~ . - x', not {type(formula).__name__}.")
     text = model.formula if formula is None else updated_formula(model.formula, formula)
-    side = design.residual
-    kept = {
-        "weights": source.weights,
-        "offset": source.offset,
-        "residual": None if side is None else side.residual,
-        "dispersion": None if side is None else side.dispersion,
-        "relations": getattr(source, "relations", None) or None,
-    }
     given = {name: value for name, value in changes.items() if value is not None}
     names = ChainMap(dict(source.env), env)
 
     def made(rows: Any) -> Model:
-        arguments = {**kept, "contrasts": contrasts_used(source, text, rows, names), **given}
-        found = type(model).of_design(*read(text, rows, env=names, **arguments))
+        own = {"weights": source.weights, "offset": source.offset, **kept}
+        found = make(text, rows, {**own, "contrasts": contrasts_used(source, text, rows, names), **given}, names)
         remember(found.design, origin_of(design) if data is None else data)
         return found
 

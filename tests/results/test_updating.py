@@ -129,3 +129,29 @@ def test_effects_without_a_fixed_one_stand_alone():
     assert table.columns.tolist() == ["Intercept", "Days"]
     np.testing.assert_allclose(table["Days"], fit.random_effects["Subject"]["Days"])
     np.testing.assert_allclose(table["Intercept"], fit.random_effects["Subject"]["Intercept"] + fit.params["Intercept"])
+
+
+def test_generalized_fits_keep_family_trials_and_contrasts():
+    data = ms.datasets.load("cbpp").assign(share=lambda d: d["incidence"] / d["size"], x=np.arange(56) % 3.0)
+    options = {"link": "probit", "contrasts": {"period": "sum"}}
+    fit = ms.glmer("share ~ period + (1 | herd)", data, trials="size", **options)
+    larger = fit.update("~ . + x")
+    want = ms.glmer("share ~ period + x + (1 | herd)", data, trials="size", **options)
+    assert larger.criterion == pytest.approx(want.criterion, rel=1e-10)
+    assert larger.params.index.tolist() == want.params.index.tolist()
+    assert larger.family.link.name == "probit"
+    values = ms.glmer("share ~ period + (1 | herd)", data, trials=data["size"].to_numpy(), **options)
+    assert values.update("~ . - period").criterion == pytest.approx(fit.update("~ . - period").criterion, rel=1e-10)
+    assert fit.update(nAGQ=5).criterion == pytest.approx(
+        ms.glmer("share ~ period + (1 | herd)", data, trials="size", nAGQ=5, **options).criterion, rel=1e-10
+    )
+    successes = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", data)
+    assert successes.update("~ . - period").nobs == 56
+    assert successes.coef()["herd"].shape == (15, 4)
+
+
+def test_generalized_fits_keep_offsets():
+    data = ms.datasets.load("cbpp")
+    fit = ms.glmer("incidence ~ period + (1 | herd)", data, "poisson", offset=np.log(data["size"].to_numpy()))
+    want = ms.glmer("incidence ~ 1 + (1 | herd)", data, "poisson", offset=np.log(data["size"].to_numpy()))
+    assert fit.update("~ . - period").criterion == pytest.approx(want.criterion, rel=1e-10)

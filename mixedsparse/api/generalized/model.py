@@ -11,6 +11,7 @@ from mixedsparse.api.results.base import parameters_of
 from mixedsparse.data.families import DOMAINS, read_family
 from mixedsparse.fitted.generalized import GeneralizedModel, fit_generalized_model
 from mixedsparse.fitted.model import read_design
+from mixedsparse.fitted.origins import remember
 from mixedsparse.ground.caller import CallerNames
 from mixedsparse.ground.choices import Method
 from mixedsparse.ground.errors import OptionError
@@ -103,6 +104,7 @@ class GeneralizedLinearMixedModel(CostMixin, GeneralizedModel):
             trials, weights = weights, None
         given = {"weights": weights, "offset": offset, "trials": trials, "contrasts": contrasts, "env": env}
         super().__init__(read_design(formula, data, found, given), found)
+        remember(self.design, data)
 
     def fit(
         self,

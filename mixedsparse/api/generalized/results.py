@@ -18,6 +18,7 @@ from mixedsparse.api.generalized.resampling import ResamplingMixin
 from mixedsparse.api.generalized.rows import RowsMixin
 from mixedsparse.api.generalized.tables import TablesMixin
 from mixedsparse.api.generalized.testing import TestingMixin
+from mixedsparse.api.generalized.updating import UpdatingMixin
 from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.api.results.criteria import CriteriaMixin
 from mixedsparse.api.results.effects import EffectsMixin
@@ -55,6 +56,7 @@ class GeneralizedResults(
     PlotsMixin,
     SavingMixin,
     SolverMixin,
+    UpdatingMixin,
     ResultsBase,
 ):
     """Results of a fit of a generalized linear mixed model: immutable, made by `glmer` only.

@@ -76,11 +76,11 @@ class UpdatingMixin(ResultsBase):
         'Reaction ~ Days + (1 | Subject)'
         """
         from mixedsparse.fitted.fit import fit_model
-        from mixedsparse.inference.updates import updated_model
+        from mixedsparse.inference.updates import updated_linear
 
         changes = {"weights": weights, "offset": offset, "contrasts": contrasts, "residual": residual}
         changes |= {"dispersion": dispersion, "relations": relations}
-        model = updated_model(self.model, formula, data, changes, CallerNames(2))
+        model = updated_linear(self.model, formula, data, changes, CallerNames(2))
         reml = self._fitted.reml if reml is None else reml
         start = start._fitted if isinstance(start, ResultsBase) else start
         return self._of(fit_model(model, reml, start=start, method=method, options=options, progress=progress))
