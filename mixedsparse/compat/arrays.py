@@ -14,7 +14,7 @@ from mixedsparse.compat.structure import FixedColumns, Structure
 from mixedsparse.data.formula.alignment import aligned, is_default, labels_of
 from mixedsparse.data.formula.arrays import array_design
 from mixedsparse.data.formula.design import Design
-from mixedsparse.data.formula.grouping import factorise
+from mixedsparse.data.formula.levels import factorise
 from mixedsparse.ground.checks import as_array
 from mixedsparse.ground.errors import DataError
 

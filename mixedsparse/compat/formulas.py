@@ -16,8 +16,8 @@ import numpy as np
 from mixedsparse.compat.dialect import with_identity
 from mixedsparse.data.formula.columns import Columns, complete_rows
 from mixedsparse.data.formula.frames import Table, missing_rows, natural, take
-from mixedsparse.data.formula.grouping import factorise
 from mixedsparse.data.formula.kinds import is_factor
+from mixedsparse.data.formula.levels import factorise
 from mixedsparse.data.formula.names import Token, text_of, tokenise
 from mixedsparse.data.formula.parse import Expression
 from mixedsparse.data.formula.translate import Translator

@@ -10,8 +10,8 @@ import pandas as pd
 
 from mixedsparse.core.problem.pedigree import PedigreeRelationship, generations, inbreeding
 from mixedsparse.data.formula.frames import missing_rows, natural, open_table, take
-from mixedsparse.data.formula.grouping import factorise
 from mixedsparse.data.formula.kinds import Sort, sort_of
+from mixedsparse.data.formula.levels import factorise
 from mixedsparse.data.formula.unions import union_of_levels
 from mixedsparse.ground.errors import DataError
 

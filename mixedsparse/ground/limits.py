@@ -70,6 +70,9 @@ class Limits:
         Rows times nodes of a quadrature that are worked on at a time.
     solved : int
         Numbers of right-hand sides that are solved for together, for variances of predicted means.
+    rows_alone : int
+        Rows up to which the variances of predicted means come from a solution for each, which reads the factor, and not
+        from the covariances of all levels, which take its inverse.
     rows_solved : int
         Rows whose variances an iterative fit gives at a time: each costs a solution.
     streamed : int
@@ -104,6 +107,7 @@ class Limits:
     collapsed: int = 1000
     nodes: int = 400_000
     solved: int = 4_000_000
+    rows_alone: int = 16
     rows_solved: int = 1_000
     streamed: int = 250_000
 

@@ -17,7 +17,7 @@ from mixedsparse.inference.adjust import t_quantile
 from mixedsparse.inference.generalized.responses import warn_of_weights
 from mixedsparse.prediction.generalized_draws import row_prior
 from mixedsparse.prediction.generalized_limits import response_limits
-from mixedsparse.prediction.intervals import modes_variance, random_parts, unknown_variance, variance_by_row
+from mixedsparse.prediction.intervals import random_parts, random_variance, unknown_variance
 from mixedsparse.prediction.output import GeneralizedOutput
 from mixedsparse.prediction.predict import check_new_levels
 from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows
@@ -114,7 +114,6 @@ def link_variance(fitted: GeneralizedFitted, rows: Rows, groups: Collection[str]
         slopes += np.einsum("rk,rks->rs", part.z, motion[part.block][part.codes])
     variance = np.einsum("rs,st,rt->r", slopes, cov, slopes)
     if parts:
-        variance += (variance_by_row if fitted.iterative else modes_variance)(
-            fitted.problem.layout, fitted.fit.point.mode.factor, parts, fitted.model.engines.limits
-        )
+        factor, limits = fitted.fit.point.mode.factor, fitted.model.engines.limits
+        variance += random_variance(fitted.problem.layout, factor, parts, limits, not fitted.iterative)
     return np.asarray(variance + unknown_variance(fitted, rows, groups))

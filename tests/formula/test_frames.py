@@ -12,7 +12,7 @@ import pytest
 import mixedsparse as ms
 from mixedsparse.data.formula import make_design
 from mixedsparse.data.formula.frames import natural
-from mixedsparse.data.formula.grouping import match_levels
+from mixedsparse.data.formula.levels import match_levels
 from mixedsparse.ground.errors import ColumnError, DataError
 
 FORMULA = "y ~ x * a + i + b + (x | g) + (1 | h) + (1 | b:h)"

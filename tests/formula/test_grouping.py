@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mixedsparse.data.formula import make_design
-from mixedsparse.data.formula.grouping import factorise
+from mixedsparse.data.formula.levels import factorise
 from mixedsparse.ground.errors import DataError, FormulaError
 
 

@@ -16,8 +16,8 @@ from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula import make_design
 from mixedsparse.data.formula.arrays import array_design
 from mixedsparse.data.formula.frames import natural
-from mixedsparse.data.formula.grouping import match_levels
 from mixedsparse.data.formula.kinds import Sort, as_fitted, sort_of
+from mixedsparse.data.formula.levels import match_levels
 from mixedsparse.ground.errors import DataError, FormulaError
 
 N = 120

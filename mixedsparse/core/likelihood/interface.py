@@ -66,6 +66,10 @@ class Factored(Protocol):
         """Z'V_0^-1 Y from Z'Y."""
         ...
 
+    def forms(self, vectors: Vectors) -> np.ndarray:
+        """Return v'Lambda M^-1 Lambda'v (r,) of block vectors (levels, K, r): what a solution costs at most."""
+        ...
+
     def traces(self) -> list[np.ndarray]:
         """Sum over levels of the diagonal blocks of Z'Z Lambda M^-1 (Z'V_0^-1 Z Lambda for P = I), (K, K) per block."""
         ...

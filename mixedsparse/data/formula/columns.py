@@ -13,8 +13,8 @@ from mixedsparse.data.formula.alignment import aligned
 from mixedsparse.data.formula.contrasts import Coding, Contrast, make_coding
 from mixedsparse.data.formula.encoders import evaluate
 from mixedsparse.data.formula.frames import missing_rows, natural
-from mixedsparse.data.formula.grouping import factorise, match_levels
 from mixedsparse.data.formula.kinds import Sort, as_fitted, check_text, numbers, sort_of, stands_for_levels
+from mixedsparse.data.formula.levels import factorise, index_of, match_levels
 from mixedsparse.data.formula.parse import Expression
 from mixedsparse.data.formula.translate import is_coerced
 from mixedsparse.ground.errors import DataError
@@ -127,7 +127,9 @@ class Columns:
         column = self.names[alias]
         if coding is None:
             return numbers(self.natural(alias), f"The column {column!r}")
-        codes, found, labels = match_levels(natural(self.raw[column]), pd.Index(list(coding.levels)), column)
+        raw = self.raw[column]
+        values = raw if isinstance(raw, pd.Categorical) else natural(raw)  # unused categories are no matter
+        codes, found, labels = match_levels(values, index_of(coding.levels), column)
         if (codes < 0).any():
             unseen = [str(labels[i]) for i in np.unique(found[codes < 0])]
             raise DataError(

@@ -8,20 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from mixedsparse.data.formula.frames import missing_rows, natural
-from mixedsparse.data.formula.kinds import level_names, sort_of, whole
+from mixedsparse.data.formula.levels import count_or_hash, index_of, match_levels
 from mixedsparse.data.formula.names import Token, text_of
 from mixedsparse.data.formula.translate import Translator, shown
-from mixedsparse.ground.errors import DataError, FormulaError
+from mixedsparse.ground.errors import FormulaError
 
-__all__ = ["Atom", "Grouping", "NewCodes", "expand_grouping", "factorise", "match_levels"]
-
-# Integers are counted rather than hashed when they span at most this many times their number (or this number at all).
-_DENSE_SPAN = 4
-_DENSE_ALWAYS = 10_000
-_SIGNED = 2**63
+__all__ = ["Atom", "Grouping", "NewCodes", "expand_grouping"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +164,7 @@ class Grouping:
         if len(atoms) == 1:
             return cls(name, atoms, levels, None, levels[0]), codes[0]
         combined, sizes = _combine(codes, levels)
-        new_codes, keys = _count_or_hash(combined, math.prod(sizes))
+        new_codes, keys = count_or_hash(combined, math.prod(sizes))
         parts = np.unravel_index(keys, sizes)
         labels = [np.asarray(lev).astype(str)[part] for lev, part in zip(levels, parts, strict=True)]
         joined = np.array([":".join(row) for row in zip(*labels, strict=True)], dtype=object)
@@ -193,7 +186,7 @@ class Grouping:
     def encode(self, values: Mapping[str, Any]) -> NewCodes:
         """Codes of new `values` (raw columns, one per atom's code) among the training levels."""
         parts = [
-            match_levels(values[atom.code], pd.Index(lev), atom.label)
+            match_levels(values[atom.code], index_of(lev), atom.label)
             for atom, lev in zip(self.atoms, self.atom_levels, strict=True)
         ]
         missing = np.logical_or.reduce([found < 0 for _, found, _ in parts])
@@ -202,7 +195,7 @@ class Grouping:
         else:
             known = np.logical_and.reduce([c >= 0 for c, _, _ in parts])
             combined, sizes = _combine([np.maximum(c, 0) for c, _, _ in parts], self.atom_levels)
-            at, keys = _count_or_hash(combined, math.prod(sizes))
+            at, keys = count_or_hash(combined, math.prod(sizes))
             place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
             codes = np.where(known, np.where(self.keys[place] == keys, place, -1)[at], -1)
         rows = np.flatnonzero((codes < 0) & ~missing)
@@ -217,75 +210,3 @@ def _combine(codes: Sequence[np.ndarray], levels: Sequence[np.ndarray]) -> tuple
     for c, size in zip(codes[1:], sizes[1:], strict=True):
         combined = combined * size + c
     return combined, sizes
-
-
-def factorise(values: Any, label: str) -> tuple[np.ndarray, np.ndarray]:
-    """Codes (n,) and levels of the column `label`, which has no missing values.
-
-    Levels come sorted, or in the order of the categories of a categorical; levels that do not occur are left out.
-    The column itself is never sorted.
-
-    Raises
-    ------
-    DataError
-        The column holds objects that cannot be levels, such as lists.
-    """
-    if isinstance(values, pd.Categorical):
-        codes, used = _count_or_hash(values.codes, len(values.categories))
-        return codes, whole(np.asarray(values.categories)[used])
-    kind = values.dtype.kind if isinstance(values, np.ndarray) else "O"
-    if kind == "f":
-        values = whole(values)
-        kind = values.dtype.kind
-    if kind in "iu" and len(values):
-        low, high = int(values.min()), int(values.max())
-        # Unsigned numbers may be beyond the signed ones that codes are counted in.
-        if high < _SIGNED and high - low <= max(_DENSE_SPAN * len(values), _DENSE_ALWAYS):
-            codes, used = _count_or_hash(values - low if low else values, high - low + 1)
-            return codes, used + low
-    try:
-        codes, levels = pd.factorize(values, sort=True)
-    except TypeError as err:
-        kind = type(values[0]).__name__
-        raise DataError(
-            f"The factor {label!r} holds objects of type {kind}, which cannot be put in order: convert it to text."
-        ) from err
-    return codes.astype(np.intp, copy=False), np.asarray(levels)
-
-
-def _count_or_hash(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Renumber non-negative `codes` below `size` without gaps; also return the sorted codes that occur."""
-    if size <= max(_DENSE_SPAN * len(codes), _DENSE_ALWAYS):
-        present = np.bincount(codes, minlength=size) > 0
-        if present.all():
-            return codes.astype(np.intp), np.arange(size)  # a copy: `codes` may be the user's own column
-        return (np.cumsum(present) - 1)[codes], np.flatnonzero(present)
-    new, used = pd.factorize(codes, sort=True)
-    return new.astype(np.intp, copy=False), used
-
-
-def match_levels(values: Any, levels: pd.Index, label: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Codes of `values` among `levels` (-1: absent), codes among their own labels (-1: missing), and these labels.
-
-    A level is known by its name where `values` are of another type: the text ``"3"`` is the level 3.
-    """
-    if missing_rows(values) is None:
-        found, labels = factorise(natural(values, labels=True), label)
-    else:
-        found, labels = pd.factorize(values)
-        labels = np.asarray(labels)
-    if len(labels) == 0:
-        return np.full(len(found), -1), found, labels
-    place = levels.get_indexer(pd.Index(labels))
-    if (place < 0).any():
-        place = np.where(place < 0, _places_by_name(labels, levels), place)
-    return np.where(found < 0, -1, place[found]), found, labels
-
-
-def _places_by_name(labels: np.ndarray, levels: pd.Index) -> np.ndarray:
-    """Places of `labels` of one type among `levels` of another, by their names; -1 where there is none."""
-    own, known = sort_of(labels), sort_of(np.asarray(levels))
-    names = pd.Index(level_names(np.asarray(levels), own)) if own is not known else pd.Index([])
-    if not len(names) or not names.is_unique:
-        return np.full(len(labels), -1)
-    return names.get_indexer(pd.Index(level_names(labels, known)))

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.data.formula.grouping import Atom, NewCodes, match_levels
+from mixedsparse.data.formula.grouping import Atom, NewCodes
+from mixedsparse.data.formula.levels import index_of, match_levels
 from mixedsparse.data.formula.names import GROUPINGS, Token, text_of
 from mixedsparse.data.formula.translate import Translator, shown
 from mixedsparse.data.formula.unions import union_of_levels
@@ -254,7 +255,7 @@ class JointGrouping:
 
     def encode(self, values: Mapping[str, Any]) -> NewCodes:
         """Codes of new `values` (raw columns, one per atom's code) among the training levels."""
-        index = pd.Index(self.levels)
+        index = index_of(self.levels)
         parts = [match_levels(values[atom.code], index, atom.label) for atom in self.atoms]
         codes = np.stack([code for code, _, _ in parts], axis=1)
         gone = np.stack([found < 0 for _, found, _ in parts], axis=1)

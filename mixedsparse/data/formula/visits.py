@@ -22,8 +22,8 @@ from mixedsparse.core.residual.templates import (
 )
 from mixedsparse.core.residual.visits import Visits
 from mixedsparse.data.formula.frames import natural
-from mixedsparse.data.formula.grouping import factorise
 from mixedsparse.data.formula.kinds import Sort, sort_of
+from mixedsparse.data.formula.levels import factorise
 from mixedsparse.data.formula.residual_text import ResidualText
 from mixedsparse.ground.errors import DataError
 

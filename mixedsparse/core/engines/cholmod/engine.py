@@ -205,6 +205,12 @@ class CholmodFactored:
         """Z'V_0^-1 Y from Z'Y."""
         return self.solve(vectors)[1]
 
+    def forms(self, vectors: Vectors) -> np.ndarray:
+        """Return v'Lambda M^-1 Lambda'v (r,) of block vectors (levels, K, r)."""
+        self._restore()
+        rotated = self.engine.flat([lam.T @ v for lam, v in zip(self.lams, vectors, strict=True)])
+        return np.asarray((rotated * self.engine.cholesky.solve(rotated)).sum(axis=0))
+
     def traces(self) -> list[np.ndarray]:
         """Sum over levels of the diagonal blocks of Z'V_0^-1 Z Lambda = Z'Z Lambda M^-1, (K, K) per block."""
         self._restore()

@@ -30,6 +30,10 @@ class EmptyFactored:
         """See `Factored.project`."""
         return []
 
+    def forms(self, vectors: Vectors) -> np.ndarray:
+        """See `Factored.forms`."""
+        return np.zeros(0)
+
     def traces(self) -> list[np.ndarray]:
         """See `Factored.traces`."""
         return []

@@ -137,6 +137,11 @@ class KrylovSolver:
         other = stacked - system.to_rest(mine) - system.within_rest(modes)
         return system.unstack(mine, modes), system.unstack(apply_blocks(self.shrink, left), other)
 
+    def forms(self, vectors: Vectors) -> np.ndarray:
+        """Return v'Lambda M^-1 Lambda'v (r,) of block vectors (levels, K, r)."""
+        modes, _ = self.solve(vectors)
+        return np.asarray(sum((v * mode).sum(axis=(0, 1)) for v, mode in zip(vectors, modes, strict=True)))
+
     def project(self, vectors: Vectors) -> Vectors:
         """Z'V_0^-1 Y from Z'Y."""
         return self.solve(vectors)[1]

@@ -100,6 +100,19 @@ class SplitFactored:
         ]
         return rest.unstack(mine, modes), projected
 
+    def forms(self, vectors: Vectors) -> np.ndarray:
+        """Return v'Lambda M^-1 Lambda'v (r,) of block vectors (levels, K, r): half a solution, by M_2 = U'U."""
+        engine, rest = self.engine, self.engine.rest
+        first = engine.of_first(vectors)
+        spread = self.eliminated.times_cov(first)
+        out: np.ndarray = (first * spread).sum(axis=(0, 1))
+        if engine.coupling is None:
+            return out
+        reduced = rest.times_factor_t(self.lams, rest.stack(vectors) - engine.coupling.to_rest(spread))
+        if self._factor is None and self._inverse is not None:
+            return out + (reduced * (self._inverse @ reduced)).sum(axis=0)
+        return out + np.square(lapack.dtrtrs(self.cholesky(), reduced, lower=0, trans=1)[0]).sum(axis=0)
+
     def _solve_rest(self, right: np.ndarray) -> np.ndarray:
         """M_2^-1 times (q_rest, r): by the inverse where it has taken the place of the factor."""
         if self._factor is None and self._inverse is not None:
