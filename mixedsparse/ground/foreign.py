@@ -29,7 +29,7 @@ def explains_arguments(function: Callable[P, R]) -> Callable[P, R]:
     name = function.__qualname__.removesuffix(".__init__")
     label = name.split(".")[-1] if "Mixin." in name else name
     offset = len(inspect.signature(function).parameters) - len(parameters)
-    known = tuple(p.name for p in parameters)
+    known = dict.fromkeys(p.name for p in parameters)
     places = tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
     any_keyword, any_place = (any(p.kind == kind for p in parameters) for kind in _VARIABLE)
     needed = frozenset(p.name for p in parameters if p.default is p.empty and p.kind not in _VARIABLE)
@@ -44,10 +44,9 @@ def explains_arguments(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        if not any_keyword:
-            for argument in kwargs:
-                if argument not in known:
-                    raise ArgumentError(_message(f"{label} has no argument", argument, instead, known, others))
+        if not any_keyword and not kwargs.keys() <= known.keys():
+            argument = next(name for name in kwargs if name not in known)
+            raise ArgumentError(_message(f"{label} has no argument", argument, instead, known, others))
         if not any_place and len(args) - offset > len(places):
             raise ArgumentError(f"{label} takes {len(places)} arguments without a name, not {len(args) - offset}.")
         given = dict(zip(places, args[offset:], strict=False)) | kwargs

@@ -70,6 +70,9 @@ class FitOptions:
             raise OptionError(f"mc_share={self.mc_share!r} must lie between 0 and 1: 0.01 means 1 % of the SE.")
 
 
+_DEFAULT = FitOptions()
+
+
 def check_method(method: str, options: FitOptions) -> None:
     """Refuse a `method` that is not known, or that contradicts the options."""
     one_of("method", method, METHODS)
@@ -82,7 +85,7 @@ def check_method(method: str, options: FitOptions) -> None:
 def check_options(options: object) -> FitOptions:
     """Return the options, the default ones for None; refuse anything else, such as a dict."""
     if options is None:
-        return FitOptions()
+        return _DEFAULT
     if not isinstance(options, FitOptions):
         raise OptionError(f"options={options!r} must be a FitOptions: write options=FitOptions(backend='split').")
     return options

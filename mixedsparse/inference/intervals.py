@@ -29,7 +29,7 @@ from mixedsparse.inference.profile import profile
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["conf_int"]
+__all__ = ["check_limits", "conf_int"]
 
 _METHODS = get_args(IntervalMethod)
 # A standard deviation below this share of sigma, or a correlation this close to 1, is on the boundary.
@@ -50,11 +50,7 @@ def conf_int(
     progress: CountOption = None,
 ) -> pd.DataFrame:
     """Confidence limits of `fitted`; see `MixedResults.conf_int`."""
-    if not (isinstance(alpha, float | int | np.number) and 0 < alpha < 1):
-        raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 for 95 % intervals.")
-    one_of("method", method, _METHODS)
-    if ddf is not None and method != "wald":
-        raise OptionError(f"ddf={ddf!r} is for method='wald'; method={method!r} has no degrees of freedom.")
+    check_limits(alpha, method, ddf)
     level = 1.0 - alpha
     chosen = select_parameters(parameters(fitted), which)
     names = [p.name for p in chosen]
@@ -72,6 +68,15 @@ def conf_int(
     if not fixed.all():
         limits[~fixed] = _wald_covariance(fitted, alpha, [p for p in chosen if p.kind != "fixed"])
     return pd.DataFrame(limits, index=names, columns=["lower", "upper"])
+
+
+def check_limits(alpha: float, method: str, ddf: str | None) -> None:
+    """Refuse what no confidence limits can be had by."""
+    if not (isinstance(alpha, float | int | np.number) and 0 < alpha < 1):
+        raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 for 95 % intervals.")
+    one_of("method", method, _METHODS)
+    if ddf is not None and method != "wald":
+        raise OptionError(f"ddf={ddf!r} is for method='wald'; method={method!r} has no degrees of freedom.")
 
 
 def _wald_fixed(fitted: Fitted, alpha: float, ddf: str) -> np.ndarray:

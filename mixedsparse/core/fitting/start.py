@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.core.likelihood.interface import Written
-from mixedsparse.core.likelihood.traces import gram_table
+from mixedsparse.core.likelihood.traces import gram_table, sums_of_squares
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.terms import row_labels
 from mixedsparse.core.problem.whole import slabs_of, whole
@@ -97,6 +97,13 @@ def _from_whole(problem: Problem, sides: list[_Side], places: list[slice], syste
     layout, slabs, products = problem.layout, slabs_of(problem.layout), whole(problem)
     q, p = layout.q, sides[0].cross.shape[2]
     beyond_x = products[:q, :q] - products[:q, q : q + p] @ products[q : q + p, :q]
+    if max(layout.widths) == 1:
+        starts, weight = [slab.start for slab in slabs], np.concatenate([side.weight.ravel() for side in sides])
+        diagonal = beyond_x.diagonal()
+        system[:-1, -1] = np.add.reduceat(np.square(weight) * diagonal, starts)
+        system[-1, :-1] = np.add.reduceat(diagonal, starts)
+        system[:-1, :-1] = sums_of_squares(weight[:, None] * beyond_x, starts)
+        return
     weighted = np.empty((q, q))
     for side, place, slab in zip(sides, places, slabs, strict=True):
         own = beyond_x[slab].reshape(side.gram.shape[1], -1, q).swapaxes(0, 1)

@@ -18,7 +18,7 @@ import numpy as np
 from mixedsparse.core.likelihood.interface import Factored, Written
 from mixedsparse.core.problem.blocks import BlockLayout, effect_major
 
-__all__ = ["contract", "gram_of", "gram_table", "scaled_trace_products", "stacked"]
+__all__ = ["contract", "gram_of", "gram_table", "scaled_trace_products", "stacked", "sums_of_squares"]
 
 # Effects per level up to which the traces among the rest are worth their pass.
 _WIDEST = 4
@@ -58,9 +58,14 @@ def contract(
     At most about `copied` numbers are copied at a time. Other `sides` (m_b, K, K) than the S_i can be given, of some
     blocks only; the rest of the result is 0.
     """
-    sides = {b: layout.units[b] for b in projection.starts} if sides is None else sides
     m = len(layout.block)
     out = np.zeros((*projection.matrix.shape[:-2], m, m))
+    if sides is None and max(layout.widths) == 1:
+        order = sorted(projection.starts, key=projection.starts.__getitem__)
+        places = np.concatenate([layout.members[b] for b in order])
+        out[..., places[:, None], places] = sums_of_squares(projection.matrix, [projection.starts[b] for b in order])
+        return out
+    sides = {b: layout.units[b] for b in projection.starts} if sides is None else sides
     for s, left in sides.items():
         for t, right in sides.items():
             if t <= s:
@@ -70,6 +75,11 @@ def contract(
                 out[..., mine[:, None], other] = values
                 out[..., other[:, None], mine] = values.swapaxes(-1, -2)
     return out
+
+
+def sums_of_squares(matrix: np.ndarray, starts: list[int]) -> np.ndarray:
+    """Add up squares of the blocks that start in these rows and columns of `matrix`: (..., blocks, blocks)."""
+    return np.asarray(np.add.reduceat(np.add.reduceat(np.square(matrix), starts, axis=-2), starts, axis=-1))
 
 
 def stacked(projection: Written, vectors: Sequence[np.ndarray]) -> np.ndarray:

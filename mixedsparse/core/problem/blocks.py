@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -213,23 +213,36 @@ def make_layout(terms: Sequence[RandomTerm], owner: Sequence[int], whiten: Seque
         T of each term; see `mixedsparse.core.problem.whitening`.
     """
     layout = ThetaLayout.of(terms)
-    widths, n_levels, starts = [0] * (max(owner, default=-1) + 1), [0] * (max(owner, default=-1) + 1), []
-    for term, b in zip(terms, owner, strict=True):
-        starts.append(widths[b])
-        widths[b] += term.k
-        n_levels[b] = term.n_levels
-    start = np.array(starts, dtype=int)[layout.term]
+    n_levels = {b: term.n_levels for b, term in zip(owner, terms, strict=True)}
+    starts, widths, block, row, col = _places(layout.widths, tuple(owner))
     return BlockLayout(
-        widths=tuple(widths),
-        n_levels=tuple(n_levels),
-        block=np.array(owner, dtype=int)[layout.term],
-        row=layout.row + start,
-        col=layout.col + start,
+        widths=widths,
+        n_levels=tuple(n_levels[b] for b in range(len(widths))),
+        block=block,
+        row=row,
+        col=col,
         to_block=_whitening_of_theta(layout, whiten),
         term_block=tuple(owner),
-        term_start=tuple(starts),
+        term_start=starts,
         whiten=tuple(whiten),
     )
+
+
+@lru_cache(maxsize=256)
+def _places(
+    term_widths: tuple[int, ...], owner: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...], np.ndarray, np.ndarray, np.ndarray]:
+    """First column of each term in its block, widths of blocks, and block, row and column of the entries of theta."""
+    layout = ThetaLayout.of_widths(term_widths)
+    starts, widths = [], [0] * (max(owner, default=-1) + 1)
+    for k, b in zip(term_widths, owner, strict=True):
+        starts.append(widths[b])
+        widths[b] += k
+    start = np.array(starts, dtype=int)[layout.term]
+    found = np.array(owner, dtype=int)[layout.term], layout.row + start, layout.col + start
+    for array in found:
+        array.flags.writeable = False
+    return tuple(starts), tuple(widths), *found
 
 
 def _shared_factors(terms: Sequence[RandomTerm]) -> tuple[list[int], list[RandomTerm]]:

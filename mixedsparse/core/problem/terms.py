@@ -249,6 +249,11 @@ class ThetaLayout:
         """Layout of `terms`, already in theta order."""
         return _layout(tuple(t.k for t in terms))
 
+    @classmethod
+    def of_widths(cls, widths: tuple[int, ...]) -> ThetaLayout:
+        """Layout of terms of so many effects."""
+        return _layout(widths)
+
     @property
     def size(self) -> int:
         """Length of theta."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from functools import lru_cache
 from typing import Any
 
 from mixedsparse.data.sources.categories import categories
@@ -19,12 +20,16 @@ _EXTRA = "pip install 'mixedsparse[big]'"
 
 def is_source(data: Any) -> bool:
     """Whether `data` stay where they are: text and paths do, and tables of DuckDB and Ibis."""
-    if isinstance(data, (str, os.PathLike)):
-        return True
+    return isinstance(data, (str, os.PathLike)) or _is_remote(type(data))
+
+
+@lru_cache(maxsize=64)
+def _is_remote(data: type) -> bool:
+    """Whether objects of this class are tables of DuckDB or Ibis, which need not be there."""
     return any(
         kind.__module__.split(".")[0] in ("duckdb", "_duckdb", "ibis")
         and kind.__name__ in ("DuckDBPyRelation", "Table")
-        for kind in type(data).__mro__
+        for kind in data.__mro__
     )
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from mixedsparse.ground.checks import check_level, one_of
+from mixedsparse.ground.checks import check_level
 from mixedsparse.ground.choices import BootstrapLimits, IntervalMethod
-from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.denominators import denominator
 from mixedsparse.inference.generalized.bootstrap import generalized_bootstrap
 from mixedsparse.inference.generalized.profile import generalized_profile
+from mixedsparse.inference.intervals import check_limits
 from mixedsparse.inference.parameters import Parameter, parameters, select_parameters
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["generalized_conf_int", "generalized_covariance_table", "wald_error"]
 
-_METHODS = get_args(IntervalMethod)
 # A standard deviation below this, or a correlation this close to 1, is on the boundary.
 _BOUNDARY = 1e-6
 
@@ -42,11 +41,7 @@ def generalized_conf_int(
     progress: CountOption = None,
 ) -> pd.DataFrame:
     """Confidence limits; see `GeneralizedResults.conf_int`."""
-    if not (isinstance(alpha, float | int | np.number) and 0 < alpha < 1):
-        raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 for 95 % intervals.")
-    one_of("method", method, _METHODS)
-    if ddf is not None and method != "wald":
-        raise OptionError(f"ddf={ddf!r} is for method='wald'; method={method!r} has no degrees of freedom.")
+    check_limits(alpha, method, ddf)
     if method == "wald":
         return _wald_limits(fitted, alpha, which, ddf or "normal")
     names = [p.name for p in select_parameters(parameters(fitted), which)]
