@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from mixedsparse.core.fitting.estimates import Fit, MonteCarlo, report
-from mixedsparse.core.fitting.iterative_search import Goals, search
+from mixedsparse.core.fitting.iterative_search import FEWEST, Goals, search
 from mixedsparse.core.fitting.outcome import Search, Stop
 from mixedsparse.core.likelihood.interface import StochasticEngine, StochasticFactored
 from mixedsparse.core.likelihood.pls import criterion_value
@@ -90,7 +90,7 @@ def fit_iterative(
     True
     """
     refuse_structures(engine.problem, "Iterative fits")
-    problem, engine = engine.problem, engine.renewed(seed)
+    problem, engine = engine.problem, engine.renewed(seed, FEWEST)
     goals = Goals(max_evals, tolerance, mc_share, max(max_probes, engine.probes.per_batch))
     with blas_threads(engine.work):
         inner = None if start is None else problem.layout.to_block @ start

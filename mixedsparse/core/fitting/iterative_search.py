@@ -26,7 +26,12 @@ from mixedsparse.core.newton.trust import Step
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.progress import Iteration, Progress
 
-__all__ = ["Goals", "enough_of", "refine", "search"]
+__all__ = ["FEWEST", "Goals", "enough_of", "refine", "search"]
+
+# Probes to begin with, and to add at least.
+FEWEST = 4
+# Share of the Monte-Carlo error allowed that unsolved residuals may add to it, and the loosest of them.
+_UNSOLVED, _LOOSEST = 0.05, 1e-3
 
 # A start further out than this (in whitened theta) is cut to it.
 _FURTHEST = 10.0
@@ -96,7 +101,8 @@ class _ScoreObjective:
         derivatives = differentiate(self.engine, pls, exact=False)
         if not derivatives.finite:
             raise NotPositiveDefiniteError("The score is not finite at this theta.")
-        return derivatives, probe_error(self.engine.problem, pls, factor.estimate(), derivatives, theta < ZERO)
+        drawn, unsolved = factor.estimate(), _UNSOLVED * self.goals.mc_share
+        return derivatives, probe_error(self.engine.problem, pls, drawn, derivatives, theta < ZERO, unsolved)
 
     def step(self, at: _ProbedPoint, radius: float) -> Step:
         """See `Objective.step`."""
@@ -165,10 +171,12 @@ def search(
     """
     began = time.perf_counter()
     objective = _ScoreObjective(engine, reml, goals, progress)
+    exact = _loosen(engine, goals)
     theta = moment_start(engine.problem) if start is None else np.asarray(start, dtype=float)
     first = _first_point(objective, theta)
     at, step, stop = minimise(objective, first, goals.max_evals, interruptible=interruptible)
     theta, pls, factor = at.theta, at.pls, at.factor
+    engine.tolerance, engine.projection_tolerance, engine.probe_tolerance = exact
     try:
         theta, pls, factor = _close(objective, at, step, stop)
     except KeyboardInterrupt:
@@ -188,6 +196,20 @@ def search(
         noise=rounding(engine.problem, pls.factor.loss(), pls.losses, reml),
     )
     return outcome, factor, at.error
+
+
+def _loosen(engine: StochasticEngine, goals: Goals) -> tuple[float, float, float]:
+    """Set the tolerances of the search by what error it may have; return those that were set.
+
+    Quadratic forms of q numbers have a relative standard deviation of sqrt(2 / q). The error of a solution enters
+    zeta'zeta as it is, and traces and information by its square.
+    """
+    exact = engine.tolerance, engine.projection_tolerance, engine.probe_tolerance
+    allowed = _UNSOLVED * goals.mc_share * math.sqrt(2.0 / max(engine.problem.layout.q, 2))
+    squared = min(math.sqrt(allowed), _LOOSEST)
+    engine.tolerance = max(min(allowed, _LOOSEST**2), exact[0])
+    engine.projection_tolerance, engine.probe_tolerance = max(squared, exact[1]), max(squared, exact[2])
+    return exact
 
 
 def _first_point(objective: _ScoreObjective, theta: np.ndarray) -> _ProbedPoint:
@@ -232,4 +254,4 @@ def _close(
         theta = layout.positive(theta + step.move)
     snapped = with_zeros(layout, theta)
     theta = theta if snapped is None else snapped
-    return (theta, at.pls, at.factor) if theta is at.theta else (theta, *objective.solve(theta))
+    return theta, *objective.solve(theta)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixedsparse.core.likelihood.derivatives import Derivatives, times_columns
-from mixedsparse.core.likelihood.interface import SampledTraces
+from mixedsparse.core.likelihood.interface import SampledTraces, widening
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.entries import times_slopes
 from mixedsparse.core.problem.problem import Problem
@@ -30,7 +30,12 @@ class ProbeError:
 
 
 def probe_error(
-    problem: Problem, pls: Pls, traces: SampledTraces, derivatives: Derivatives, fixed: np.ndarray
+    problem: Problem,
+    pls: Pls,
+    traces: SampledTraces,
+    derivatives: Derivatives,
+    fixed: np.ndarray,
+    unsolved: float = 0.0,
 ) -> ProbeError:
     """Errors at an optimum, all of the whitened bases and of the orthonormal basis of X.
 
@@ -43,13 +48,15 @@ def probe_error(
         At the end of the search; `derivatives` rest on `traces`.
     fixed : ndarray of bool, shape (m,)
         Entries on a boundary, which have no error: diagonal ones that are zero.
+    unsolved : float
+        Share of the standard errors that unsolved residuals may add.
     """
     m, df = problem.n_theta, problem.degrees(pls.reml)
     assert derivatives.hessian is not None
     free = ~(fixed & problem.layout.is_diagonal)
     inverse = np.zeros((m, m))
     inverse[np.ix_(free, free)] = _inverse(derivatives.hessian[np.ix_(free, free)])
-    theta = inverse @ score_covariance(problem, pls, traces) @ inverse
+    theta = inverse @ score_covariance(problem, pls, traces) @ inverse + unsolved**2 * 2.0 * inverse
     moved = times_slopes(problem.layout, pls.lams, pls.zeta)
     cross = times_columns(moved, pls.Hx)
     score = times_columns(moved, [zeta[:, :, None] for zeta in pls.zeta])[:, 0]
@@ -73,7 +80,7 @@ def score_covariance(problem: Problem, pls: Pls, traces: SampledTraces) -> np.nd
     if len(drawn) < 2:
         return np.zeros((problem.n_theta, problem.n_theta))
     centred = drawn - drawn.mean(axis=0)
-    return centred.T @ centred / (len(drawn) * (len(drawn) - 1))
+    return widening(len(drawn)) ** 2 * centred.T @ centred / (len(drawn) * (len(drawn) - 1))
 
 
 def _inverse(hessian: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.limits import Limits
@@ -172,6 +173,15 @@ class SampledTraces:
         return [known + drawn.mean(axis=0) for known, drawn in zip(self.known, self.samples, strict=True)]
 
 
+# Quantile by which the spread of few probes is judged: 95 % of errors are within 1.96 of the errors that are stated.
+_COVERED = 0.975
+
+
+def widening(probes: int) -> float:
+    """Quantile of Student's distribution over the normal one: few probes hardly tell their own spread."""
+    return float(stdtrit(probes - 1, _COVERED) / ndtri(_COVERED))
+
+
 class SampledForms(NamedTuple):
     """What the probes of a batch tell of z'C z, C = Lambda M^-1 Lambda': its mean over probes is E (z'left)(z'right).
 
@@ -261,6 +271,8 @@ class StochasticEngine(Engine, Protocol):
         ...
 
     keeps_solutions: bool
+    tolerance: float
+    projection_tolerance: float
     probe_tolerance: float
 
     @property
@@ -273,8 +285,8 @@ class StochasticEngine(Engine, Protocol):
         """Whether solutions are as quick as `StochasticFactored.enrich` can make them."""
         ...
 
-    def renewed(self, seed: int) -> StochasticEngine:
-        """Engine that shares the analysis only, with probes of its own."""
+    def renewed(self, seed: int, per_batch: int = ...) -> StochasticEngine:
+        """Engine that shares the analysis only, with probes of its own, so many in a batch."""
         ...
 
     def factorize(self, lams: Sequence[np.ndarray]) -> StochasticFactored:

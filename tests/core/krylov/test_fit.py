@@ -107,9 +107,11 @@ def test_stated_errors_are_honest(name):
     sigma2 = [(f.sigma2 - want.sigma2) / f.monte_carlo.sigma2_error for f in fits]
     criterion = [(f.criterion - want.criterion) / f.monte_carlo.criterion_error for f in fits]
     for errors in (theta, beta, sigma2, criterion):
-        # 16 probes give the errors 15 degrees of freedom: 1.07 is expected, 25 seeds scatter by 0.15.
-        size = np.sqrt(np.square(errors).mean(axis=0))
-        assert 0.6 < size.min() <= size.max() < 1.6
+        size = np.abs(errors)
+        # Of 25 seeds, 24 are expected within 1.96 stated errors, and all but one in a thousand times at least 20.
+        assert (size < 1.96).mean(axis=0).min() >= 0.8
+        # Four probes give the errors three degrees of freedom: 0.47 is expected, and less where solutions are rough.
+        assert 0.1 < np.median(size, axis=0).min()
 
 
 def test_same_seed_same_bits_whatever_the_threads():

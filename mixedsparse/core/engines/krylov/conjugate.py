@@ -43,7 +43,7 @@ def conjugate_gradients(
     rhs: np.ndarray,
     tolerance: float,
     *,
-    start: np.ndarray | None = None,
+    start: tuple[np.ndarray, np.ndarray] | None = None,
     coefficients: bool = False,
     max_iterations: int = LIMITS.iterations,
 ) -> Solution:
@@ -55,8 +55,8 @@ def conjugate_gradients(
         S and P^-1 times columns.
     rhs : ndarray, shape (q, r)
     tolerance : float
-    start : ndarray, shape (q, r), optional
-        0 when not given.
+    start : tuple of ndarray, shape (q, r), optional
+        x and S x to begin with; 0 when not given.
     coefficients : bool
         Keep the coefficients of all columns, for `lanczos`; then no column leaves early, and the limit on iterations
         is no error: the quadrature has as many nodes, far more than it needs.
@@ -67,10 +67,10 @@ def conjugate_gradients(
     NotPositiveDefiniteError
         The operator is not positive definite, so ill-conditioned that the iteration does not end, or not finite.
     """
-    out = Solution(np.zeros_like(rhs) if start is None else start.copy())
+    out = Solution(np.zeros_like(rhs) if start is None else start[0].copy())
     if not rhs.size:
         return out
-    residual = rhs.copy() if start is None else rhs - apply(start)
+    residual = rhs.copy() if start is None else rhs - start[1]
     direction = precondition(residual)
     size = column_dots(residual, direction)
     reference = size if start is None else np.abs(column_dots(rhs, precondition(rhs)))

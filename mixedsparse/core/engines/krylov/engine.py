@@ -10,7 +10,7 @@ import numpy as np
 
 from mixedsparse.core.engines.krylov.factor import KrylovFactored
 from mixedsparse.core.engines.krylov.probes import Probes
-from mixedsparse.core.engines.krylov.solver import PROBE_TOLERANCE
+from mixedsparse.core.engines.krylov.solver import PROBE_TOLERANCE, TOLERANCE
 from mixedsparse.core.engines.krylov.system import System
 from mixedsparse.core.likelihood.interface import Effort
 from mixedsparse.core.problem.edits import same_gram
@@ -49,8 +49,8 @@ class KrylovEngine:
     ----------
     keeps_solutions : bool
         Whether what is factorised keeps the solutions for its probes, for more than traces.
-    probe_tolerance : float
-        Relative residual of these solutions.
+    tolerance, projection_tolerance, probe_tolerance : float
+        Relative residuals: of solutions, of those that projections are made of, and of those for probes.
     effort : Effort
     """
 
@@ -62,16 +62,17 @@ class KrylovEngine:
         self.system = System(problem, limits.threaded)
         self._start(seed, batches)
 
-    def renewed(self, seed: int) -> KrylovEngine:
+    def renewed(self, seed: int, per_batch: int = Probes.per_batch) -> KrylovEngine:
         """Engine that shares the system only: fits neither see nor change each other's probes and coarse space."""
         out = copy.copy(self)
-        out._start(seed, batches=1)
+        out._start(seed, 1, per_batch)
         return out
 
-    def _start(self, seed: int, batches: int) -> None:
-        self.probes = Probes(self.system, seed, batches)
+    def _start(self, seed: int, batches: int, per_batch: int = Probes.per_batch) -> None:
+        self.probes = Probes(self.system, seed, batches, per_batch)
         self.effort = Effort()
         self.keeps_solutions, self.probe_tolerance = False, PROBE_TOLERANCE
+        self.tolerance = self.projection_tolerance = TOLERANCE
         exact = self.system.size <= self.limits.exact_coarse
         self._shared = _Space(np.eye(self.system.size) if exact else _start_space(self.system), exact)
 

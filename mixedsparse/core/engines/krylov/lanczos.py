@@ -15,11 +15,14 @@ from scipy.linalg import eigh_tridiagonal
 from mixedsparse.core.engines.krylov.conjugate import Solution, conjugate_gradients
 from mixedsparse.core.engines.krylov.probes import Probes
 from mixedsparse.core.engines.krylov.solver import KrylovSolver
+from mixedsparse.core.likelihood.interface import widening
 
 __all__ = ["log_determinant"]
 
 # Relative residual: the error of the quadrature is about its square.
 _TOLERANCE = 1e-4
+# Error of log|M| from which on more probes are drawn than traces needed, up to so many.
+_ENOUGH, _MOST = 0.1, 16
 
 
 def log_determinant(factor: KrylovSolver, probes: Probes) -> tuple[float, float]:
@@ -33,8 +36,8 @@ def log_determinant(factor: KrylovSolver, probes: Probes) -> tuple[float, float]
         known += 2.0 * float(np.log(np.diagonal(root, axis1=1, axis2=2)).sum())
     coarse = factor.coarse
     weights = _f(coarse.theta)
-    samples = []
-    for batch in range(probes.batches):
+    drawn, batch = np.empty(0), 0
+    while batch < probes.batches or (_error(drawn) > _ENOUGH and len(drawn) < _MOST):
         z = probes.draw(batch)
         scaled = engine.system.mix(roots, z)
         most = engine.limits.iterations
@@ -42,9 +45,14 @@ def log_determinant(factor: KrylovSolver, probes: Probes) -> tuple[float, float]
             factor.apply, factor.smooth, scaled, _TOLERANCE, coefficients=True, max_iterations=most
         )
         engine.effort.iterations += found.iterations
-        samples.append(len(z) * _quadrature(found) - weights @ (coarse.basis.T @ scaled) ** 2)
-    drawn = np.concatenate(samples)
-    return known + float(weights.sum() + drawn.mean()), float(drawn.std(ddof=1)) / math.sqrt(len(drawn))
+        drawn = np.append(drawn, len(z) * _quadrature(found) - weights @ (coarse.basis.T @ scaled) ** 2)
+        batch += 1
+    return known + float(weights.sum() + drawn.mean()), _error(drawn)
+
+
+def _error(drawn: np.ndarray) -> float:
+    """Error of the mean."""
+    return widening(len(drawn)) * float(drawn.std(ddof=1)) / math.sqrt(len(drawn))
 
 
 def _f(x: np.ndarray) -> np.ndarray:

@@ -27,9 +27,10 @@ class Coarse:
     applied: np.ndarray
     theta: np.ndarray
 
-    def solve(self, rhs: np.ndarray) -> np.ndarray:
-        """X Theta^-1 X'b."""
-        return self.basis @ ((self.basis.T @ rhs) / self.theta[:, None])
+    def solve(self, rhs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """X Theta^-1 X'b, and S times it."""
+        weights = (self.basis.T @ rhs) / self.theta[:, None]
+        return self.basis @ weights, self.applied @ weights
 
     def improve(self, rough: np.ndarray, residual: np.ndarray) -> np.ndarray:
         """(I - X Theta^-1 X'S) rough + X Theta^-1 X'residual."""

@@ -35,13 +35,15 @@ _SHORT = 0.1
 
 
 class Probes:
-    """Random signs, the same at every theta: batch i depends on the seed and on i only."""
+    """Random signs, the same at every theta: batch i depends on the seed and on i only.
 
-    # Probes that are drawn and solved together.
+    Those of a batch, `per_batch`, are drawn and solved together.
+    """
+
     per_batch = 16
 
-    def __init__(self, system: System, seed: int, batches: int) -> None:
-        self.system = system
+    def __init__(self, system: System, seed: int, batches: int, per_batch: int = per_batch) -> None:
+        self.system, self.per_batch = system, per_batch
         self.seed = seed
         self.batches = batches if system.rest else 0
 
@@ -57,8 +59,8 @@ class Probes:
     def draw(self, batch: int) -> np.ndarray:
         """Signs (q_rest, per_batch)."""
         rng = self.generator(0, batch)
-        bits = rng.integers(0, 256, size=(self.system.size, self.per_batch // 8), dtype=np.uint8)
-        return 2.0 * np.unpackbits(bits, axis=1) - 1.0
+        bits = rng.integers(0, 256, size=(self.system.size, -(-self.per_batch // 8)), dtype=np.uint8)
+        return 2.0 * np.unpackbits(bits, axis=1, count=self.per_batch) - 1.0
 
 
 def estimate(

@@ -18,12 +18,12 @@ from mixedsparse.core.likelihood.interface import Effort
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.limits import Limits
 
-__all__ = ["PROBE_TOLERANCE", "KrylovSolver", "Shared"]
+__all__ = ["PROBE_TOLERANCE", "TOLERANCE", "KrylovSolver", "Shared"]
 
 Vectors = list[np.ndarray]
-# Relative residuals: of the solutions that enter estimates, whose error in quadratic forms is the square of it, and of
-# the probes', which have a Monte-Carlo error anyway (measured: below 1e-3 of it).
-_TOLERANCE = 1e-9
+# Relative residuals unless a search sets others: of the solutions that enter estimates, whose error in quadratic forms
+# is the square of it, and of the probes', which have a Monte-Carlo error anyway (measured: below 1e-3 of it).
+TOLERANCE = 1e-9
 PROBE_TOLERANCE = 1e-5
 # Right-hand sides that are solved together.
 _TOGETHER = 16
@@ -37,6 +37,8 @@ class Shared(Protocol):
     effort: Effort
     limits: Limits
     keeps_solutions: bool
+    tolerance: float
+    projection_tolerance: float
     probe_tolerance: float
 
     @property
@@ -128,10 +130,13 @@ class KrylovSolver:
 
     def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
         """Lambda M^-1 Lambda'Z'Y and Z'V_0^-1 Y from Z'Y, block vectors (levels, K, r)."""
+        return self._solve(vectors, self.engine.tolerance)
+
+    def _solve(self, vectors: Vectors, tolerance: float) -> tuple[Vectors, Vectors]:
         system = self.engine.system
         first, stacked = vectors[system.first], system.stack(vectors)
         reduced = stacked - system.to_rest(apply_blocks(self.cov, first))
-        modes = self.times_factor(self.invert(self.times_factor_t(reduced), _TOLERANCE))
+        modes = self.times_factor(self.invert(self.times_factor_t(reduced), tolerance))
         left = first - system.to_first(modes)
         mine = apply_blocks(self.cov, left)
         other = stacked - system.to_rest(mine) - system.within_rest(modes)
@@ -144,7 +149,7 @@ class KrylovSolver:
 
     def project(self, vectors: Vectors) -> Vectors:
         """Z'V_0^-1 Y from Z'Y."""
-        return self.solve(vectors)[1]
+        return self._solve(vectors, self.engine.projection_tolerance)[1]
 
     def invert_probes(self, rhs: np.ndarray) -> np.ndarray:
         """S^-1 times the columns of `rhs`, to the accuracy that a probe needs."""

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from mixedsparse.core.engines.kernels.krylov import add_product, sandwich
+from mixedsparse.core.engines.krylov.one_way import OneWay
 from mixedsparse.core.engines.level_blocks import apply_blocks
 from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.problem import Problem
@@ -98,21 +99,29 @@ class System:
         layout = problem.layout
         sizes = [k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]
         self.problem = problem
+        self._orders: dict[tuple[int, int], np.ndarray] = {}
         self.first = int(np.argmax(sizes))
         self.rest = [b for b in range(len(sizes)) if b != self.first]
         ends = np.cumsum([0, *(sizes[b] for b in self.rest)])
         self.rows = {b: slice(int(ends[i]), int(ends[i + 1])) for i, b in enumerate(self.rest)}
         self.size = int(ends[-1])
         self.couplings: dict[tuple[int, int], PairProduct] = {}
+        # Two blocks of one effect each, the eliminated one first, as they nearly always stand: one list serves.
+        self.one_way: OneWay | None = None
+        if layout.widths == (1, 1) and self.first == 0:
+            self.one_way = OneWay.of(problem.pairs[0, 1], threaded)
+            return
         for (s, t), pairs in problem.pairs.items():
             self.couplings[s, t] = PairProduct.of(pairs, threaded)
             self.couplings[t, s] = self.couplings[s, t].transposed(pairs.n_columns)
-        self._orders: dict[tuple[int, int], np.ndarray] = {}
 
     def refilled(self, problem: Problem) -> System:
         """Return the system of a problem with other numbers on the same pattern."""
         out = copy.copy(self)
         out.problem, out.couplings = problem, dict(self.couplings)
+        if self.one_way is not None:
+            out.one_way = self.one_way.refilled(problem.pairs[0, 1])
+            return out
         for (s, t), pairs in problem.pairs.items():
             if (s, t) not in self._orders:
                 self._orders[s, t] = self.couplings[s, t].order(pairs.n_columns)
@@ -140,6 +149,8 @@ class System:
 
     def to_first(self, stacked: np.ndarray) -> np.ndarray:
         """A_12 x, (levels, K, r)."""
+        if self.one_way is not None:
+            return self.one_way.to_s(stacked)[:, None]
         layout, e = self.problem.layout, self.first
         out = np.zeros((layout.n_levels[e], layout.widths[e], stacked.shape[1]))
         for b in self.rest:
@@ -148,6 +159,8 @@ class System:
 
     def to_rest(self, vectors: np.ndarray) -> np.ndarray:
         """A_21 v, (q_rest, r)."""
+        if self.one_way is not None:
+            return self.one_way.to_t(vectors[:, 0])
         out = np.zeros((self.size, vectors.shape[2]))
         for b in self.rest:
             self.couplings[b, self.first].add_product(vectors, self.view(out, b))
@@ -176,15 +189,22 @@ class System:
     def schur_times(self, cov: np.ndarray, stacked: np.ndarray) -> np.ndarray:
         """(A_22 - A_21 C A_12) x, C (levels, K, K) block diagonal on the eliminated block."""
         out = self.within_rest(stacked)
+        if self.one_way is not None:
+            out -= self.one_way.through(cov[:, 0, 0], stacked)
+            return out
         out -= self.to_rest(apply_blocks(cov, self.to_first(stacked)))
         return out
 
     def schur_diagonal(self, cov: np.ndarray) -> dict[int, np.ndarray]:
         """Diagonal blocks of A_22 - A_21 C A_12, (levels, K, K) per block of the rest."""
+        if self.one_way is not None:
+            return {1: self.problem.grams[1] - self.one_way.squares_to_t(cov[:, 0, 0])[:, None, None]}
         return {b: self.problem.grams[b] - self.couplings[b, self.first].sandwich(cov) for b in self.rest}
 
     def first_diagonal(self, blocks: dict[int, np.ndarray]) -> np.ndarray:
         """Diagonal blocks of A_12 N A_21, (levels, K, K), N block diagonal on the rest."""
+        if self.one_way is not None:
+            return self.one_way.squares_to_s(blocks[1][:, 0, 0])[:, None, None]
         layout, e = self.problem.layout, self.first
         out = np.zeros((layout.n_levels[e], layout.widths[e], layout.widths[e]))
         for b in self.rest:
