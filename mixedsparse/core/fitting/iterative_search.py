@@ -38,8 +38,9 @@ _FURTHEST = 10.0
 # Fall of the criterion left from which on the number of probes is decided on: 0.03 standard errors in theta.
 _CLOSE = 1e-3
 # The search ends when the error that is left is `_BELOW` times the Monte-Carlo error, which counts as `_NEGLIGIBLE`
-# times the one that is allowed if it is less; the last step squares what is left.
-_BELOW, _NEGLIGIBLE = 0.1, 0.01
+# times the one that is allowed if it is less. The last step shrinks what is left at least as much as the step before it
+# did, which counts as `_SHRINKS` at best.
+_BELOW, _NEGLIGIBLE, _SHRINKS = 0.1, 0.01, 0.01
 # Probes are added by at most this factor at once, and by this much more than the error found asks for.
 _GROWTH = 8.0
 _MARGIN = 1.15
@@ -80,6 +81,7 @@ class _ScoreObjective:
         self.engine, self.reml, self.goals, self.progress = engine, reml, goals, progress
         self.layout = engine.problem.layout
         self.nfev = 0
+        self.rate = 1.0
         self.path: list[Iteration] = []
 
     def solve(self, theta: np.ndarray) -> tuple[Pls, StochasticFactored]:
@@ -111,6 +113,9 @@ class _ScoreObjective:
 
     def note(self, at: _ProbedPoint, step: Step, length: float) -> None:
         """See `Objective.note`."""
+        if self.path:
+            before = max(self.path[-1].gradient, step.scaled_gradient, 1e-300)
+            self.rate = max(step.scaled_gradient / before, _SHRINKS)
         line = Iteration(len(self.path), self.nfev, math.nan, step.scaled_gradient, length)
         self.path.append(line)
         if self.progress is not None:
@@ -118,7 +123,7 @@ class _ScoreObjective:
 
     def accuracy(self, at: _ProbedPoint) -> tuple[float, float]:
         """See `Objective.accuracy`; the trapezoidal rule has no rounding to speak of."""
-        return min(_CLOSE, enough_of(at.error.share, self.goals)), 0.0
+        return min(_CLOSE, enough_of(at.error.share, self.goals) / self.rate**2), 0.0
 
     def is_lost(self, at: _ProbedPoint) -> bool:
         """See `Objective.is_lost`."""
