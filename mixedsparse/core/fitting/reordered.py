@@ -25,9 +25,15 @@ from mixedsparse.core.problem.entries import symmetric
 
 __all__ = ["reordered_step"]
 
+# Pivot over the largest norm of the rows below, from its column on, below which theta turns about it.
+_SMALL = 0.3
+
 
 def reordered_step(layout: BlockLayout, theta: np.ndarray, found: Derivatives, radius: float) -> Step | None:
-    """Newton's step within `radius` from `theta` (m,), by exact derivatives; None where no order is better."""
+    """Newton's step within `radius` from `theta` (m,), by exact derivatives; None where no order is better.
+
+    Its `lowest` is that of theta all the same, which tells what the data do not identify.
+    """
     if found.in_entries is None or found.kind != "exact":
         return None
     lams = layout.lams(theta)
@@ -42,18 +48,26 @@ def reordered_step(layout: BlockLayout, theta: np.ndarray, found: Derivatives, r
     hessian = in_theta(layout, factors, curve[np.ix_(places, places)], scores)
     x = layout.gather(factors)
     step = relative_step(layout, x, gradient, hessian, radius)
+    assert found.hessian is not None
+    lowest = relative_step(layout, theta, found.gradient, found.hessian, radius).lowest
     ends = [_triangle(end[np.argsort(order)]) for end, order in zip(layout.lams(x + step.move), orders, strict=True)]
-    return replace(step, move=layout.gather(ends) - theta)
+    return replace(step, move=layout.gather(ends) - theta, lowest=lowest)
 
 
 def _order(layout: BlockLayout, b: int, lam: np.ndarray) -> np.ndarray:
-    """Order of the effects of block b: term by term that of pivoted elimination."""
+    """Order of the effects of block b: term by term that of pivoted elimination where a pivot is small."""
     order = np.arange(len(lam))
     for place, start, whiten in zip(layout.term_block, layout.term_start, layout.whiten, strict=True):
         own = slice(start, start + len(whiten))
-        if place == b and len(whiten) > 1:
+        if place == b and _turns(lam[own, own]):
             order[own] = start + qr(lam[own, own].T, mode="r", pivoting=True)[1]
     return order
+
+
+def _turns(lam: np.ndarray) -> bool:
+    """Whether a pivot is small beside the rows below it, from its column on."""
+    left = np.tril(np.cumsum(np.square(lam)[:, ::-1], axis=1)[:, ::-1])
+    return bool((np.square(np.diagonal(lam)) < _SMALL**2 * left.max(axis=0)).any())
 
 
 def _places(layout: BlockLayout, orders: list[np.ndarray]) -> np.ndarray:
