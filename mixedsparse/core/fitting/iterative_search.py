@@ -82,6 +82,8 @@ class _ScoreObjective:
         self.layout = engine.problem.layout
         self.nfev = 0
         self.rate = 1.0
+        # A coarse space that is everything solves exactly.
+        self.unsolved = 0.0 if engine.enriched else _UNSOLVED * goals.mc_share
         self.path: list[Iteration] = []
 
     def solve(self, theta: np.ndarray) -> tuple[Pls, StochasticFactored]:
@@ -103,8 +105,8 @@ class _ScoreObjective:
         derivatives = differentiate(self.engine, pls, exact=False)
         if not derivatives.finite:
             raise NotPositiveDefiniteError("The score is not finite at this theta.")
-        drawn, unsolved = factor.estimate(), _UNSOLVED * self.goals.mc_share
-        return derivatives, probe_error(self.engine.problem, pls, drawn, derivatives, theta < ZERO, unsolved)
+        drawn = factor.estimate()
+        return derivatives, probe_error(self.engine.problem, pls, drawn, derivatives, theta < ZERO, self.unsolved)
 
     def step(self, at: _ProbedPoint, radius: float) -> Step:
         """See `Objective.step`."""
@@ -154,6 +156,8 @@ class _ScoreObjective:
         return trial
 
 
+# Absurd theta overflow; the checks inside turn what is not finite into an error.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def search(
     engine: StochasticEngine,
     reml: bool,
@@ -176,7 +180,7 @@ def search(
     """
     began = time.perf_counter()
     objective = _ScoreObjective(engine, reml, goals, progress)
-    exact = _loosen(engine, goals)
+    exact = _loosen(engine, objective.unsolved)
     theta = moment_start(engine.problem) if start is None else np.asarray(start, dtype=float)
     first = _first_point(objective, theta)
     at, step, stop = minimise(objective, first, goals.max_evals, interruptible=interruptible)
@@ -203,14 +207,14 @@ def search(
     return outcome, factor, at.error
 
 
-def _loosen(engine: StochasticEngine, goals: Goals) -> tuple[float, float, float]:
-    """Set the tolerances of the search by what error it may have; return those that were set.
+def _loosen(engine: StochasticEngine, unsolved: float) -> tuple[float, float, float]:
+    """Set the tolerances of the search by the share of the standard errors that they may add; return the old ones.
 
     Quadratic forms of q numbers have a relative standard deviation of sqrt(2 / q). The error of a solution enters
     zeta'zeta as it is, and traces and information by its square.
     """
     exact = engine.tolerance, engine.projection_tolerance, engine.probe_tolerance
-    allowed = _UNSOLVED * goals.mc_share * math.sqrt(2.0 / max(engine.problem.layout.q, 2))
+    allowed = unsolved * math.sqrt(2.0 / max(engine.problem.layout.q, 2))
     squared = min(math.sqrt(allowed), _LOOSEST)
     engine.tolerance = max(min(allowed, _LOOSEST**2), exact[0])
     engine.projection_tolerance, engine.probe_tolerance = max(squared, exact[1]), max(squared, exact[2])

@@ -117,12 +117,16 @@ class KrylovSolver:
 
     def _invert(self, rhs: np.ndarray, tolerance: float) -> Solution:
         coarse = self.coarse
+        start, image = coarse.solve(rhs)
+        if self.engine.system.size <= self.engine.limits.exact_coarse:
+            # A product is cheap, and tells what rounding has left, which may be all there is to solve.
+            image = self.apply(start)
         found = conjugate_gradients(
             self.apply,
             lambda r: coarse.improve(self.smooth(r), r),
             rhs,
             tolerance,
-            start=coarse.solve(rhs),
+            start=(start, image),
             max_iterations=self.engine.limits.iterations,
         )
         self.engine.effort.add(rhs.shape[1], found.iterations)
