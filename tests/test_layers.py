@@ -58,7 +58,8 @@ ALLOWED_LIBRARIES = {
 ONLY_IMPORTERS = {
     "sksparse": {"core/engines/cholmod/cholmod.py"},
     "numba": {
-        f"core/engines/kernels/{name}.py" for name in ("direct", "krylov", "columns", "loops", "pairs", "pedigree")
+        f"core/engines/kernels/{name}.py"
+        for name in ("direct", "krylov", "columns", "loops", "one_way", "pairs", "pedigree")
     }
     | {f"core/compiled/{name}.py" for name in ("__init__", "elimination", "families", "told")},
     "threadpoolctl": {"ground/threads.py"},
