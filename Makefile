@@ -5,7 +5,7 @@ VENV_PYTHON := .venv/bin/python
 SET_UP := .venv/.set-up
 PYTEST := $(VENV_PYTHON) -m pytest -n auto --maxprocesses=4 --dist worksteal
 
-.PHONY: help demo test test-fast test-spark backends check format notebooks docs bench bench-quick bench-generalized bench-report limits agreement beyond \
+.PHONY: help demo test test-fast test-spark backends check format notebooks docs bench bench-quick bench-generalized bench-structured bench-report limits agreement beyond \
 	coverage fuzz compare dist setup clean
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo '                `make bench BENCH=--resume`'
 	@echo 'make bench-quick  set up, then the short calls of the benchmark: under five minutes once the programs are there'
 	@echo 'make bench-generalized  set up, then time generalized models in all programs: half an hour'
+	@echo 'make bench-structured  set up, then time structured covariances here and in R: ten minutes'
 	@echo 'make bench-report  figures and the tables of the README from the results of `make bench`'
 	@echo 'make limits     set up, then time the engine beside the kernels that nothing exact avoids: a quarter of an hour'
 	@echo 'make agreement  set up, then compare every figure of every bundled model with those of lme4 in R'
@@ -71,6 +72,9 @@ bench-quick: setup
 
 bench-generalized: setup
 	$(VENV_PYTHON) -m benchmarks.generalized $(BENCH)
+
+bench-structured: setup
+	$(VENV_PYTHON) -m benchmarks.structured $(BENCH)
 
 bench-report: setup
 	$(VENV_PYTHON) -m benchmarks.plots

@@ -20,6 +20,9 @@ from benchmarks.generalized.tables import render as render_generalized
 from benchmarks.plots import FIGURES
 from benchmarks.shared import text
 from benchmarks.shared.records import read_rows
+from benchmarks.structured.rows import OUT as STRUCTURED
+from benchmarks.structured.rows import StructuredRow
+from benchmarks.structured.rows import render as render_structured
 
 __all__ = ["BEGIN", "BEYOND_BEGIN", "BEYOND_END", "END", "main", "replace_between_markers"]
 
@@ -31,6 +34,8 @@ BEYOND_BEGIN = "<!-- beyond table: begin -->"
 BEYOND_END = "<!-- beyond table: end -->"
 GENERALIZED_BEGIN = "<!-- generalized table: begin -->"
 GENERALIZED_END = "<!-- generalized table: end -->"
+STRUCTURED_BEGIN = "<!-- structured table: begin -->"
+STRUCTURED_END = "<!-- structured table: end -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--inference", type=Path, default=inference.OUT, help="results of benchmarks.inference")
     parser.add_argument("--beyond", type=Path, default=BEYOND, help="results of benchmarks.beyond, if the file exists")
     parser.add_argument("--generalized", type=Path, default=GENERALIZED, help="results of benchmarks.generalized")
+    parser.add_argument("--structured", type=Path, default=STRUCTURED, help="results of benchmarks.structured")
     parser.add_argument("--readme", type=Path, default=Path(__file__).parents[1] / "README.md")
     parser.add_argument("--check", action="store_true", help="change nothing, fail if the table is out of date")
     parser.add_argument("--targets", action="store_true", help="change nothing, print what was aimed at and reached")
@@ -59,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.generalized.exists():
         generalized = render_generalized(read_rows(options.generalized, GeneralizedRow))
         after = replace_between_markers(after, generalized, GENERALIZED_BEGIN, GENERALIZED_END)
+    if options.structured.exists():
+        structured = render_structured(read_rows(options.structured, StructuredRow))
+        after = replace_between_markers(after, structured, STRUCTURED_BEGIN, STRUCTURED_END)
     if not options.check:
         options.readme.write_text(after, encoding="utf-8")
     elif after != before:

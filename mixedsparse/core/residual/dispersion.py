@@ -51,13 +51,17 @@ class Dispersion:
     @cached_property
     def is_continuous(self) -> bool:
         """Whether there are more different rows of W than strata would have."""
-        return len(self.distinct[0]) > _MOST_STRATA
+        rows = self if self.shown is None else Dispersion(self.shown, self.names)
+        return len(rows.distinct[0]) > _MOST_STRATA
 
     @cached_property
     def distinct(self) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct rows of W, and which of them each row is, (n,)."""
-        table, codes = np.unique(self.W, axis=0, return_inverse=True)
-        return table, codes.reshape(-1)
+        """Row numbers of the first of each of the distinct rows of W, in their order, and which each row is, (n,)."""
+        codes, first = np.zeros(len(self.W), dtype=np.intp), np.zeros(min(len(self.W), 1), dtype=np.intp)
+        for column in self.W.T:
+            values, own = np.unique(column, return_inverse=True)
+            _, first, codes = np.unique(codes * len(values) + own, return_index=True, return_inverse=True)
+        return first, codes
 
     def at(self, phi: np.ndarray) -> _At:
         """See `Residual.at`."""
@@ -67,13 +71,12 @@ class Dispersion:
         """Regress the log of squared residuals on W, squares near 0 raised; see `Residual.start`."""
         squares = np.square(residuals)
         columns = np.column_stack([np.ones(len(self.W)), self.W])
+        inverse = np.linalg.pinv(columns)
         logs = np.log(squares + _KEPT * squares.mean())
-        phi = np.linalg.lstsq(columns, logs, rcond=None)[0]
+        phi = inverse @ logs
         # Fisher scoring for a gamma response with log link has the same weights at every step.
         for _ in range(3):
-            mean = np.exp(columns @ phi)
-            step = np.linalg.lstsq(columns, np.clip(squares / mean, 0.0, 20.0) - 1.0, rcond=None)[0]
-            phi = phi + step
+            phi = phi + inverse @ (np.clip(squares / np.exp(columns @ phi), 0.0, 20.0) - 1.0)
         return np.asarray(phi[1:])
 
     def centred(self) -> Centred:

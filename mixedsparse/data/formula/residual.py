@@ -211,14 +211,14 @@ def _spread(
     facts: dict[str, Any] = {"parsed": parsed, "encoder": encoder, "env": dict(env)}
     family = Dispersion(W, tuple(names))
     if side.plain and set(side.aliases) <= set(codings) and len(family.distinct[0]) <= _MOST_STRATA:
-        labels = [np.array([str(level) for level in codings[a].levels])[values[a]] for a in side.aliases]
-        rows = np.array([":".join(row) for row in zip(*labels, strict=True)], dtype=object)
-        _, first = np.unique(family.distinct[1], return_index=True)
+        first = family.distinct[0]
+        labels = [np.array([str(level) for level in codings[a].levels])[values[a][first]] for a in side.aliases]
+        names_of = [":".join(row) for row in zip(*labels, strict=True)]
         # In the order of the levels of the factors, the first one, whose variance is sigma^2, first.
         places = np.lexsort([values[a][first] for a in reversed(side.aliases)])
         stratum = np.empty(len(places), dtype=int)
         stratum[places] = np.arange(len(places))
-        facts |= {"strata": tuple(str(rows[first[i]]) for i in places), "stratum": stratum[family.distinct[1]]}
+        facts |= {"strata": tuple(names_of[i] for i in places), "stratum": stratum[family.distinct[1]]}
     return family, facts
 
 

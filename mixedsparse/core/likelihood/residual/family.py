@@ -106,8 +106,9 @@ class RowFamily:
     def spread(self, coefficients: Sequence[np.ndarray]) -> np.ndarray:
         """Z times block vectors (levels, K, r), (n, r)."""
         out = np.zeros((self.origin.n, coefficients[0].shape[2]))
-        for design, own in zip(self.origin.row_sums.designs, coefficients, strict=True):
-            out += design.T @ own.reshape(design.shape[0], -1)
+        pieces = zip(self.origin.blocks, self.origin.row_sums.designs, coefficients, strict=True)
+        for block, design, own in pieces:
+            out += own[block.codes, 0] if block.unit else design.T @ own.reshape(design.shape[0], -1)
         return out
 
 
@@ -116,6 +117,7 @@ class _RowsAt:
 
     def __init__(self, family: RowFamily, at: ResidualAt) -> None:
         self.family, self.at = family, at
+        self._residual: tuple[Pls, np.ndarray] | None = None
 
     @cached_property
     def problem(self) -> Problem:
@@ -162,10 +164,14 @@ class _RowsAt:
         return q - self.family.spread(projected_columns(self.family.origin, pls)) if pls.Hx else q
 
     def residual(self, pls: Pls) -> np.ndarray:
-        """Residuals e (n,)."""
-        basis = self.family.origin.basis
-        out = basis.residual - basis.q @ pls.gamma
-        return out - self.family.spread([m[:, :, None] for m in pls.modes])[:, 0] if pls.modes else out
+        """Residuals e (n,), kept for one `pls`."""
+        if self._residual is None or self._residual[0] is not pls:
+            basis = self.family.origin.basis
+            out = basis.residual - basis.q @ pls.gamma
+            if pls.modes:
+                out = out - self.family.spread([m[:, :, None] for m in pls.modes])[:, 0]
+            self._residual = pls, out
+        return self._residual[1]
 
     def working(self, pls: Pls) -> WorkingProducts:
         """See `FamilyAt.working`."""

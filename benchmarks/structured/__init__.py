@@ -1,0 +1,1 @@
+"""Structured covariances of effects and residuals, roles and pedigrees, beside nlme, glmmTMB and lme4 in R."""
