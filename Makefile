@@ -5,8 +5,8 @@ VENV_PYTHON := .venv/bin/python
 SET_UP := .venv/.set-up
 PYTEST := $(VENV_PYTHON) -m pytest -n auto --maxprocesses=4 --dist worksteal
 
-.PHONY: help demo test test-fast test-spark backends check format notebooks docs bench bench-quick bench-generalized bench-structured bench-report limits agreement beyond \
-	coverage fuzz compare dist setup clean
+.PHONY: help demo test test-fast test-spark backends check format notebooks docs bench bench-quick bench-generalized bench-structured bench-report limits \
+	agreement beyond coverage fuzz compare dist setup clean
 
 help:
 	@echo 'make demo       set up, then fit 73,421 ratings with three crossed factors'

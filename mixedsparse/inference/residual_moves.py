@@ -148,6 +148,8 @@ def joint_covariance(moves: JointMoves, df: float) -> np.ndarray:
 
 def entry_slopes(problem: Problem, pls: Pls) -> np.ndarray:
     """H_x'(I x S_i)H_x of the entries of Sigma, (m, p, p); a relationship among levels in the place of I."""
+    if not pls.Hx:
+        return np.empty((0, *pls.K.shape))
     return entry_products(problem.layout, pls.Hx, problem.related(pls.Hx))
 
 

@@ -101,7 +101,7 @@ def test_command_line_rewrites_the_readme_and_checks_it(rows, tmp_path, capsys):
     inference.write_text("task,mixedsparse_seconds,r_seconds,ratio\nprofile,0.02,1.2,60\n", encoding="utf-8")
     readme.write_text(f"before\n{BEGIN}\n{END}\n{INFERENCE_BEGIN}\n{INFERENCE_END}\nafter\n", encoding="utf-8")
     files = {"--csv": csv, "--cold": tmp_path / "none.csv", "--readme": readme, "--inference": inference}
-    files["--beyond"] = files["--generalized"] = files["--cold"]
+    files["--beyond"] = files["--generalized"] = files["--structured"] = files["--cold"]
     arguments = [str(word) for pair in files.items() for word in pair]
     assert main([*arguments, "--check"]) == 1
     assert "out of date" in capsys.readouterr().err
@@ -121,7 +121,11 @@ def test_figures_beside_the_results_are_linked_from_the_readme(rows, tmp_path):
     csv.with_name("size.svg").write_text("<svg/>", encoding="utf-8")
     readme.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
     nowhere = str(tmp_path / "none.csv")
-    others = [word for name in ("--cold", "--inference", "--beyond", "--generalized") for word in (name, nowhere)]
+    others = [
+        word
+        for name in ("--cold", "--inference", "--beyond", "--generalized", "--structured")
+        for word in (name, nowhere)
+    ]
     assert main(["--csv", str(csv), "--readme", str(readme), *others]) == 0
     links = [line for line in readme.read_text(encoding="utf-8").splitlines() if line.startswith("![")]
     assert len(links) == 1
