@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mixedsparse.data.formula.frames import natural, open_table
-from mixedsparse.data.formula.grouping import factorise
+from mixedsparse.data.formula.levels import factorise
 from mixedsparse.ground.errors import DataError
 
 __all__ = ["Factor", "LevelsOf", "has_changed", "make_factor"]
