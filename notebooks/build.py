@@ -30,6 +30,7 @@ SLOW = frozenset(
         "10_accuracy",
         "11_for_glmer_users",
         "13_many_responses",
+        "14_from_trials_to_word",
     }
 )
 CELL_SECONDS = 600
@@ -83,6 +84,8 @@ def clean(notebook: Any) -> Any:
                 output.text = _KERNEL_FILE.sub("", output.text)
             else:
                 output.metadata = {}
+        if "outputs" in cell:  # what a progress bar leaves where a call took long
+            cell.outputs = [output for output in cell.outputs if output.output_type != "stream" or output.text.strip()]
     return notebook
 
 

@@ -42,6 +42,15 @@ class _MixedEstimator(BaseEstimator):
         validate_data(self, X, reset=reset, skip_check_array=True)
         return X if isinstance(X, pd.DataFrame) else pd.DataFrame({name: np.asarray(X[name]) for name in X.columns})
 
+    def _keep(self, results: Any) -> Self:
+        """Keep a fit, and its coefficients under scikit-learn's names."""
+        params = results.params
+        self.results_ = results
+        self.intercept_ = float(params.get("Intercept", 0.0))
+        self.coef_ = params.drop("Intercept", errors="ignore").to_numpy(copy=True)
+        self.coef_names_ = [name for name in params.index if name != "Intercept"]
+        return self
+
     @property
     def _is_modelled(self) -> bool:
         return self.formula is not None or self.group is not None
@@ -139,12 +148,7 @@ class MixedRegressor(RegressorMixin, _MixedEstimator):
         kept = slice(None) if weights is None else weights > 0
         data = frame.loc[kept].assign(**{response: values[kept]})
         model = LinearMixedModel(formula, data, weights=None if weights is None else weights[kept], env={})
-        self.results_ = model.fit(self.reml)
-        params = self.results_.params
-        self.intercept_ = float(params.get("Intercept", 0.0))
-        self.coef_ = params.drop("Intercept", errors="ignore").to_numpy(copy=True)
-        self.coef_names_ = [name for name in params.index if name != "Intercept"]
-        return self
+        return self._keep(model.fit(self.reml))
 
     def _fit_least_squares(self, X: Any, y: Any, sample_weight: Any) -> Self:
         X, y = validate_data(self, X, y, y_numeric=True, dtype=np.float64)
@@ -238,12 +242,7 @@ class MixedClassifier(ClassifierMixin, _MixedEstimator):
         formula, response = self._written(frame)
         data = frame.assign(**{response: (np.asarray(y) == self.classes_[1]).astype(int)})
         model = GeneralizedLinearMixedModel(formula, data, "binomial", link=self.link, env={})
-        self.results_ = model.fit(self.nAGQ)
-        params = self.results_.params
-        self.intercept_ = float(params.get("Intercept", 0.0))
-        self.coef_ = params.drop("Intercept", errors="ignore").to_numpy(copy=True)
-        self.coef_names_ = [name for name in params.index if name != "Intercept"]
-        return self
+        return self._keep(model.fit(self.nAGQ))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Linear predictors of the second class, (n,)."""

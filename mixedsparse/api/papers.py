@@ -92,7 +92,7 @@ def model_table(
     models : fit, sequence of fits, or dict of them
         Linear or generalized. The keys of a dict are the titles of their columns, else ``M1``, ``M2``, ...
     labels : dict, optional
-        Name of a coefficient or grouping factor -> what the table calls it.
+        Name of a coefficient or grouping factor -> what the table calls it; interactions go by their parts.
     ddf : {"satterthwaite", "kenward-roger", "normal"}
         Degrees of freedom of linear fits.
     level : float

@@ -125,6 +125,14 @@ class _Part:
     facts: dict[str, list[str]]
 
 
+def _relabelled(name: str, labels: Mapping[str, str]) -> str:
+    """Label of a coefficient; of an interaction without one the labels of its parts."""
+    if name in labels:
+        return labels[name]
+    parts = name.split(":")
+    return " × ".join(labels.get(part, part) for part in parts) if any(part in labels for part in parts) else name
+
+
 def _names(fitted: Fitted) -> list[str]:
     effects = [name for group in fitted.ngroups for name in fitted.effects_of(group)]
     return list(dict.fromkeys([*fitted.x_names, *effects, *fitted.ngroups]))
@@ -145,7 +153,7 @@ def _one(fitted: Fitted, labels: Mapping[str, str], ddf: str, level: float, sing
     for group in spread:
         titles += [f"SD {labels.get(group, group)}"] if single else []
         for effect, value in {} if single else spread[group].dropna().items():
-            facts[f"SD {labels.get(group, group)}: {labels.get(effect, effect)}"] = numbers.significant(value, 3)
+            facts[f"SD {labels.get(group, group)}: {_relabelled(str(effect), labels)}"] = numbers.significant(value, 3)
     if single:
         for name in dict.fromkeys([*fixed, *spread.index]):
             values = [spread[group].get(name, np.nan) for group in spread]
@@ -155,7 +163,7 @@ def _one(fitted: Fitted, labels: Mapping[str, str], ddf: str, level: float, sing
     rest = [""] * (len(titles) - 1)
     return _Part(
         titles,
-        {labels.get(name, name): cells for name, cells in fixed.items()},
+        {_relabelled(name, labels): cells for name, cells in fixed.items()},
         {name: [cell, *rest] for name, cell in facts.items()},
     )
 

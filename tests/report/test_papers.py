@@ -97,6 +97,15 @@ def test_one_model_has_columns_of_deviations(fit):
     assert facts["REML criterion"] == "1743.63"
 
 
+def test_interactions_go_by_the_labels_of_their_parts(data):
+    late = data.assign(late=np.where(data["Days"] > 4, "yes", "no"))
+    fit = ms.lmer("Reaction ~ Days * late + (1 | Subject)", late)
+    made = ms.model_table(fit, labels={"late[T.yes]": "Late", "Days": "Day"})
+    assert made.table.index.tolist()[:4] == ["Intercept", "Day", "Late", "Day × Late"]
+    own = ms.model_table(fit, labels={"Days:late[T.yes]": "Day and late"})
+    assert own.table.index.tolist()[1:4] == ["Days", "late[T.yes]", "Day and late"]
+
+
 def test_several_models_stand_side_by_side(fit, data):
     other = ms.lmer("Reaction ~ 1 + (1 | Subject)", data, reml=False)
     made = ms.model_table({"slopes": fit, "none": other}, level=0.9)
