@@ -50,6 +50,15 @@ def test_pairs_of_levels_that_hardly_repeat_are_read_row_by_row(frame, tmp_path,
     assert found.fit().criterion == pytest.approx(wanted.criterion, rel=1e-11)
 
 
+@pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
+def test_groups_that_are_too_many_for_one_reading_are_shared_out(path, frame, monkeypatch):
+    monkeypatch.setattr(sums, "_TOGETHER", 100)
+    told, formula = [], "y ~ x + f + (1 | g) + (1 | h)"
+    found = ms.LinearMixedModel(formula, path, progress=lambda *step: told.append(step))
+    assert len(told) == 5
+    assert found.fit().criterion == pytest.approx(ms.lmer(formula, frame).criterion, rel=1e-11)
+
+
 def test_interrupt(path):
     def stop(done, total):
         raise KeyboardInterrupt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from mixedsparse.data.formula.checks import empty_effect
 from mixedsparse.data.formula.grouping import Grouping
 from mixedsparse.data.formula.newdata import TermEncoding
 from mixedsparse.data.sources.aggregation import CrossSums, LevelSums, PairSums, Together
-from mixedsparse.data.sources.coded import COPIES, SQUARES, CodedRows
+from mixedsparse.data.sources.coded import COPIES, SQUARES, CodedRows, Sink
 from mixedsparse.data.sources.columns import SourceColumns
 from mixedsparse.data.sources.levels import has_changed
 from mixedsparse.data.sources.sides import EncodedSide
@@ -28,6 +28,8 @@ __all__ = ["Pieces", "collect", "may_hardly_repeat"]
 _MOST_DISTINCT = 0.5
 # Groups up to which pairs of levels are read together with the sums by level.
 _FEW = 1_000_000
+# Groups that are made in one reading, unless those of one sink are more.
+_TOGETHER = 20_000_000
 # Bytes below which nobody is asked how much there is, and columns from which on the fixed part counts as wide.
 _SMALL, _WIDE = 2.0**26, 50
 # Rounding of the mean of numbers whose deviation is 1, and that of their mean before, for each unit of it.
@@ -173,10 +175,25 @@ def _take(rows: CodedRows, fixed: Working, blocks: _Blocks) -> _Taken:
         if size > _FEW or not grouped:
             alone.append((one, grouped))
     few = [one for one in pairs.values() if all(one is not other for other, _ in alone)]
-    rows.read([*(Together(one) for one in both), *few])
+    for sinks in _portions(rows, [*(Together(one) for one in both), *few]):
+        rows.read(sinks)
     for one, grouped in alone:
         rows.read([one], grouped)
     return _Taken(products, levels, plain, pairs)
+
+
+def _portions(rows: CodedRows, sinks: Sequence[Sink]) -> Iterator[list[Sink]]:
+    """Share out sinks so that the groups of those that are read together fit into the memory of a database."""
+    portion: list[Sink] = []
+    groups = 0
+    for sink in sinks:
+        size = rows.size(sink.blocks, sink.sources)
+        if portion and groups + size > _TOGETHER:
+            yield portion
+            portion, groups = [], 0
+        portion.append(sink)
+        groups += size
+    yield portion
 
 
 def may_hardly_repeat(pairs: int, n: int) -> bool:
