@@ -209,6 +209,15 @@ def test_a_table_fits_as_memory_does(back_end, table, in_memory, differences, ca
     assert found.nmissing == wanted.nmissing
 
 
+def test_the_table_of_the_docs_has_every_model_and_back_end():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "backends.md").read_text(encoding="utf-8")
+    head = next(line for line in text.splitlines() if line.startswith("| model"))
+    assert set(head.strip("| ").split(" | ")[2:]) >= set(BACK_ENDS[:5])
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][1:]
+    assert [row[0].strip("| ") for row in rows] == list(CASES)
+    assert all(float(cell.strip("| ")) < 1e-8 for row in rows for cell in row[2:])
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_keys_of_every_type_of_a_server(rows, server):
     """Identifiers, dates, padded text and enumerations are joined as text, and decimals are numbers."""

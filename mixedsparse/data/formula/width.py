@@ -65,6 +65,8 @@ def check_width(
             f"make {factor!r}, which has {widths[widest]:,} levels, a grouping factor, as in '(1 | {factor})', or give "
             "it fewer levels"
         )
+        if needed is None:
+            mend += "; or write the rows to a Parquet file and fit that, which takes their sums only"
     check_memory(size, f"The columns of {side.label!r}, {columns:,} in {n:,} rows,", mend)
 
 
