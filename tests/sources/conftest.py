@@ -112,6 +112,7 @@ def spark():
         "spark.sql.shuffle.partitions": "1",
         "spark.default.parallelism": "1",
         "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         "spark.driver.host": "127.0.0.1",
         "spark.sql.session.timeZone": "UTC",
     }
