@@ -10,7 +10,6 @@ import time
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize
 
 from mixedsparse.core.fitting.objective import NOISE, CriterionObjective, Place
 from mixedsparse.core.fitting.outcome import Search, Stop, is_saddle
@@ -197,6 +196,7 @@ def _derivative_free(
     objective: CriterionObjective, theta: np.ndarray, at: Evaluated, max_evals: int
 ) -> tuple[np.ndarray, Evaluated]:
     """Nelder-Mead from where Newton was stuck; returns the better point."""
+    from scipy import optimize  # a sixth of the memory of a small fit, and hardly ever needed
 
     def value(x: np.ndarray) -> float:
         trial = objective.attempt_at(x)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 __all__ = ["Step", "secant", "trust_step"]
 
@@ -17,6 +16,8 @@ __all__ = ["Step", "secant", "trust_step"]
 _FLAT = 1e-11
 # A secant whose cosine with the step is below this says nothing about the curvature along it.
 _ALONG = 1e-3
+# Relative error of the length of a step on the boundary, and evaluations that finding it may take.
+_ROOT, _MOST = 1e-9, 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,9 +82,30 @@ def _boundary_step(g: np.ndarray, values: np.ndarray, radius: float, floor: floa
             rest = np.sqrt(max(radius**2 - float(move @ move), 0.0))
             move[0] += rest if move[0] >= 0 else -rest
         return move
-    upper = least + 2.0 * float(np.linalg.norm(g)) / radius
-    shift = brentq(excess, least, upper, xtol=1e-12 * upper, rtol=1e-6)
-    return -g / (values + shift)
+    return -g / (values + _shift(g, values, radius, least))
+
+
+def _shift(g: np.ndarray, values: np.ndarray, radius: float, least: float) -> float:
+    """Shift > `least` at which the step has the length `radius`: Newton on 1 / length, which is nearly linear in it.
+
+    Source: More & Sorensen (1983), SIAM J. Sci. Stat. Comput. 4, 553-572. The bracket takes over where it leaves it.
+    """
+    low, high = least, least + 2.0 * float(np.linalg.norm(g)) / radius
+    shift = low
+    for _ in range(_MOST):
+        move = g / (values + shift)
+        length = float(np.linalg.norm(move))
+        if abs(length - radius) <= _ROOT * radius or high - low <= _ROOT * _ROOT * high:
+            break
+        if length > radius:
+            low = shift
+        else:
+            high = shift
+        bent = float((move**2 / (values + shift)).sum())
+        shift += (length / radius - 1.0) * length**2 / bent
+        if not low < shift < high:
+            shift = 0.5 * (low + high)
+    return shift
 
 
 def secant(missing: np.ndarray, move: np.ndarray, seen: np.ndarray, mean: np.ndarray) -> np.ndarray:
