@@ -110,7 +110,10 @@ def updated_model(
         return made(data)
     if hasattr(source, "location"):
         if source.location is None:
-            raise DataError("The model was read from a table of a database, which it does not keep: give data=.")
+            raise DataError(
+                "The rows of this fit are not here: it was read from a table of a database, or saved without them. "
+                "Give data=."
+            )
         return made(source.location)
     try:
         return made(source.table)

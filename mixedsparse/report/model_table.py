@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.ground.errors import OptionError
+from mixedsparse.ground.errors import MixedSparseError, OptionError
 from mixedsparse.inference.components import residual_deviations
 from mixedsparse.inference.latent import latent_shares
 from mixedsparse.inference.r2 import icc, r2, variance_shares
@@ -169,11 +169,8 @@ def _one(fitted: Fitted, labels: Mapping[str, str], ddf: str, level: float, sing
 
 
 def _facts(fitted: Fitted, labels: Mapping[str, str]) -> dict[str, str]:
-    """Residual, sizes, shares of variance and fit."""
-    shares: Callable[[Any], Any] = variance_shares if fitted.has_residual else latent_shares
-    found = shares(fitted)
+    """Residual, sizes, shares of variance where they have a meaning, and fit."""
     sizes = {f"N {labels.get(group, group)}": str(levels) for group, levels in fitted.ngroups.items()}
-    explained, within = r2(found), icc(found)
     residual = {}
     if fitted.has_residual:
         each = residual_deviations(fitted)
@@ -185,13 +182,24 @@ def _facts(fitted: Fitted, labels: Mapping[str, str]) -> dict[str, str]:
         **residual,
         **sizes,
         "Observations": str(fitted.nobs),
-        "ICC": f"{float(within['adjusted']):.3f}",
-        "Marginal R²": f"{float(explained['marginal']):.3f}",
-        "Conditional R²": f"{float(explained['conditional']):.3f}",
+        **_shares(fitted),
         "REML criterion" if fitted.reml else "-2 log L": f"{fitted.criterion:.2f}",
         "AIC": f"{fitted.aic:.2f}",
         "BIC": f"{fitted.bic:.2f}",
     }
+
+
+def _shares(fitted: Fitted) -> dict[str, str]:
+    """Intraclass correlation and R squared; nothing where there is no one residual variance, or no rows to know by."""
+    shares: Callable[[Any], Any] = variance_shares if fitted.has_residual else latent_shares
+    try:
+        found = shares(fitted)
+    except MixedSparseError:
+        return {}
+    explained = r2(found)
+    within = {"ICC": f"{float(icc(found)['adjusted']):.3f}"} if fitted.ngroups else {}
+    named = {"Marginal R²": "marginal", "Conditional R²": "conditional"}
+    return within | {name: f"{float(explained[key]):.3f}" for name, key in named.items()}
 
 
 def _notes(fits: Sequence[Fitted], names: Sequence[str], ddf: str) -> tuple[str, ...]:

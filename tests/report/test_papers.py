@@ -116,6 +116,14 @@ def test_several_models_stand_side_by_side(fit, data):
     assert made.notes[:2] == ("slopes: Reaction ~ Days + (Days | Subject).", "none: Reaction ~ 1 + (1 | Subject).")
 
 
+def test_models_without_one_residual_variance_have_no_shares_of_it():
+    fit = ms.lmer("distance ~ age * Sex", ms.datasets.load("Orthodont"), residual="us(age | Subject)")
+    made = ms.model_table(fit)
+    assert made.table.loc["SD residual (8)", "Estimate"] == "2.33"
+    assert not {"ICC", "Marginal R²"} & set(made.table.index)
+    assert "Residuals: residual='us(age | Subject)'." in fit.report()
+
+
 def test_generalized_models_have_normal_tests(accuracy):
     made = ms.model_table(accuracy)
     assert made.table.columns.tolist() == ["Estimate", "SE", "95% CI", "z", "p", "SD herd"]

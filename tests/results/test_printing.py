@@ -24,6 +24,19 @@ def test_print_shows_a_short_table():
     assert repr(fit).startswith("<MixedResults: ")
 
 
+def test_print_shows_generalized_fits_too():
+    fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
+    lines = str(fit).splitlines()
+    assert lines[1] == "-2 log L 184.05; Observations: 56; Groups: herd 15"
+    assert lines[3].split() == ["Estimate", "Std.", "Error", "z", "SD", "herd"]
+    assert repr(fit).startswith("<GeneralizedResults: ")
+
+
+def test_print_shows_several_residual_deviations():
+    fit = ms.lmer("distance ~ age * Sex", ms.datasets.load("Orthodont"), residual="us(age | Subject)")
+    assert str(fit).endswith("Residual SD: 8 2.329, 10 2.047, 12 2.503, 14 2.233.")
+
+
 def test_the_other_criterion():
     data = ms.datasets.load("sleepstudy").assign(half=lambda d: np.where(d["Days"] > 4, "late", "early"))
     fit = ms.lmer("Reaction ~ half + (1 | Subject)", data, reml=False, contrasts={"half": "sum"})

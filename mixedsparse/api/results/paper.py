@@ -1,4 +1,4 @@
-"""Sentences for a paper."""
+"""What a fit shows when it is printed, and sentences for a paper."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ __all__ = ["PaperMixin"]
 
 class PaperMixin(ResultsBase):
     """What linear and generalized fits say of themselves in a paper; see also `mixedsparse.apa` and `model_table`."""
+
+    def __str__(self) -> str:
+        """Short table of the estimates, without tests; `summary` has all."""
+        from mixedsparse.report.short import short
+
+        return short(self._fitted)
 
     def report(self, ddf: Ddf | None = None) -> str:
         """Write the paragraph for the methods section: model, criterion, tests, software, and whether it is singular.

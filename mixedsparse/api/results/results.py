@@ -100,12 +100,6 @@ class MixedResults(
 
         return summarize(self._fitted, ddf=ddf)
 
-    def __str__(self) -> str:
-        """Short table of the estimates, without tests; `summary` has all."""
-        from mixedsparse.report.short import short
-
-        return short(self._fitted)
-
     def __repr__(self) -> str:
         formula = self.formula if len(self.formula) <= _LONG else f"{self.formula[: _LONG - 3]}..."
         return f"<MixedResults: {formula}, {self.method}, {self.nobs} observations, {self.certificate.verdict}>"
