@@ -18,7 +18,8 @@ class LevelBatch:
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         self.gram = problem.grams[0]
-        self.Zx = problem.Zxy[0][:, :, : problem.p]
+        # As it arrives in another process: a product rounds by how its factors lie in memory.
+        self.Zx = np.ascontiguousarray(problem.Zxy[0][:, :, : problem.p])
         self.units: np.ndarray = problem.layout.units[0].reshape(problem.n_theta, -1)
 
     def __call__(

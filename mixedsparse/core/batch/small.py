@@ -20,7 +20,9 @@ class DenseBatch(WrittenBatch):
         problem, layout = engine.problem, engine.problem.layout
         super().__init__(engine, range(len(layout.widths)))
         products = whole(problem)
-        self.gram, self.Zx = products[: layout.q, : layout.q], products[: layout.q, layout.q : -1]
+        # As they arrive in another process: a product rounds by how its factors lie in memory.
+        self.gram = np.ascontiguousarray(products[: layout.q, : layout.q])
+        self.Zx = np.ascontiguousarray(products[: layout.q, layout.q : -1])
 
     def reduce(self, lams: list[np.ndarray]) -> _Dense:
         """See `WrittenBatch`."""
