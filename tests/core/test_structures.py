@@ -28,7 +28,7 @@ from mixedsparse.core.structures.unstructured import Unstructured
 from mixedsparse.ground.errors import BackendError, DataError
 from tests.core.engines import ENGINES, engine_for
 from tests.models import codes
-from tests.oracle import dense
+from tests.oracle import dense, slopes
 
 
 @dataclass(frozen=True)
@@ -155,13 +155,11 @@ def test_slopes_and_bend_are_derivatives_of_sigma(kind):
         assert np.allclose(np.triu(lam, 1), 0.0)
         return lam @ lam.T
 
-    steps = 1e-5 * np.eye(structure.size)
-    differences = np.array([(sigma(phi + h) - sigma(phi - h)) / 2e-5 for h in steps])
-    np.testing.assert_allclose(structure.slopes(phi), differences, atol=1e-8)
+    np.testing.assert_allclose(structure.slopes(phi), slopes(sigma, phi), atol=1e-10)
     scores = np.random.default_rng(1).normal(size=(3, 3))
     scores = scores + scores.T
-    along = [np.tensordot(structure.slopes(phi + h) - structure.slopes(phi - h), scores, 2) / 2e-5 for h in steps]
-    np.testing.assert_allclose(structure.bend(phi, scores), along, atol=1e-8)
+    along = slopes(lambda at: np.tensordot(structure.slopes(at), scores, 2), phi)
+    np.testing.assert_allclose(structure.bend(phi, scores), along, atol=1e-10)
     np.testing.assert_allclose(sigma(structure.start(sigma(phi))), sigma(phi), atol=1e-10)
 
 
@@ -195,9 +193,7 @@ def test_natural_parameters_are_read_off_and_have_these_slopes(kind):
 
     found = structure.natural(phi)
     np.testing.assert_allclose([natural.value for natural in found], values(phi), rtol=1e-10)
-    steps = 1e-6 * np.eye(structure.size)
-    differences = np.array([(values(phi + h) - values(phi - h)) / 2e-6 for h in steps]).T
-    np.testing.assert_allclose([natural.slope for natural in found], differences, atol=1e-8)
+    np.testing.assert_allclose([natural.slope for natural in found], slopes(values, phi).T, atol=1e-9)
 
 
 def test_slopes_of_a_triangle_are_those_that_the_criterion_uses():
@@ -209,30 +205,48 @@ def test_slopes_of_a_triangle_are_those_that_the_criterion_uses():
     np.testing.assert_allclose(entries, jacobian(layout, [structure.factor(phi)]), atol=1e-14)
 
 
-@pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
+every_kind = pytest.mark.parametrize("kind", STRUCTURES)
+every_criterion = pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
+crossed_or_not = pytest.mark.parametrize("crossed", [True, False], ids=["crossed", "one"])
+
+
+@every_criterion
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("kind", STRUCTURES)
+@every_kind
 def test_derivatives_in_the_parameters(kind, engine, reml):
-    structure = kind(3)
-    small = data(structure, phi_of(structure), seed=4, crossed=True, weighted=True)
+    check_derivatives(kind(3), engine, reml, crossed=True, weighted=True)
+
+
+@pytest.mark.slow
+@every_criterion
+@pytest.mark.parametrize(("crossed", "weighted"), [(True, False), (False, True), (False, False)])
+@every_kind
+def test_derivatives_with_and_without_weights_and_a_crossed_term(kind, crossed, weighted, reml):
+    check_derivatives(kind(3), "DenseCoupling", reml, crossed, weighted)
+
+
+def check_derivatives(structure, engine, reml, crossed, weighted):
+    small = data(structure, phi_of(structure), seed=4, crossed=crossed, weighted=weighted)
     problem = small.problem()
     made = engine_for(problem, engine)
     chart = chart_of(problem)
     criterion = ChartedCriterion(make_criterion(made, reml), chart)
-    x = np.concatenate([phi_of(structure, 5), [0.6]]) * chart.units
-    found = criterion.differentiate(criterion.evaluate(x), True)
-    steps = 1e-5 * np.eye(len(x))
-    ends = [(criterion.evaluate(x + h), criterion.evaluate(x - h)) for h in steps]
-    slopes = [(a.criterion - b.criterion) / 2e-5 for a, b in ends]
-    np.testing.assert_allclose(found.gradient, slopes, rtol=2e-7, atol=2e-6)
+    x = np.concatenate([phi_of(structure, 5), [0.6] * crossed]) * chart.units
+    point = criterion.evaluate(x)
+    found = criterion.differentiate(point, True)
+    seen = slopes(lambda at: criterion.evaluate(at).criterion, x)
+    np.testing.assert_allclose(found.gradient, seen, rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(criterion.gradient(criterion.evaluate(x)), found.gradient, rtol=1e-9, atol=1e-9)
     if found.kind == "exact":
-        curves = np.array([(criterion.gradient(a) - criterion.gradient(b)) / 2e-5 for a, b in ends])
-        np.testing.assert_allclose(found.hessian, curves, rtol=1e-5, atol=1e-4)
+        curves = slopes(lambda at: criterion.gradient(criterion.evaluate(at)), x)
+        np.testing.assert_allclose(found.hessian, curves, rtol=1e-7, atol=1e-7)
+    want = dense_at(structure, small, x / chart.units, reml)
+    assert point.criterion == pytest.approx(want.criterion, rel=1e-10)
+    assert point.pwrss / problem.degrees(reml) == pytest.approx(want.sigma2, rel=1e-10)
 
 
-@pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
-@pytest.mark.parametrize("kind", STRUCTURES)
+@every_criterion
+@every_kind
 def test_average_information_along_the_parameters_is_that_of_all_entries(kind, reml):
     structure = kind(3)
     problem = data(structure, phi_of(structure), seed=4, crossed=True, weighted=True).problem()
@@ -249,28 +263,27 @@ def test_average_information_along_the_parameters_is_that_of_all_entries(kind, r
     assert criterion.along(criterion.evaluate(theta), True, moves) is None
 
 
-@pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
-@pytest.mark.parametrize("crossed", [False, True], ids=["one", "crossed"])
-@pytest.mark.parametrize("kind", STRUCTURES)
+def dense_at(structure, small, phi, reml):
+    theta = np.append(structure.factor(phi[: structure.size])[np.triu_indices(3)[::-1]], phi[structure.size :])
+    return dense(small.y, small.X, small.terms, theta, reml=reml, weights=small.weights)
+
+
+@every_criterion
+@crossed_or_not
+@every_kind
 def test_optimum_is_that_of_dense_matrices(kind, crossed, reml):
     structure = kind(3)
     small = data(structure, phi_of(structure), seed=6, crossed=crossed, weighted=crossed)
-    problem = small.problem()
-    fit = fit_problem(make_engine(problem), reml)
+    fit = fit_problem(make_engine(small.problem()), reml)
     assert fit.certificate.converged
     assert fit.certificate.scaled_gradient < 1e-4
-
-    def at(phi):
-        theta = np.append(structure.factor(phi[: structure.size])[np.triu_indices(3)[::-1]], phi[structure.size :])
-        return dense(small.y, small.X, small.terms, theta, reml=reml, weights=small.weights)
-
     phi = np.concatenate(fit.search.phi)
-    want = at(phi)
-    assert fit.criterion == pytest.approx(want.criterion, rel=1e-9)
-    assert fit.sigma2 == pytest.approx(want.sigma2, rel=1e-8)
-    np.testing.assert_allclose(fit.beta, want.beta, rtol=1e-8)
+    want = dense_at(structure, small, phi, reml)
+    assert fit.criterion == pytest.approx(want.criterion, rel=1e-10)
+    assert fit.sigma2 == pytest.approx(want.sigma2, rel=1e-10)
+    np.testing.assert_allclose(fit.beta, want.beta, rtol=1e-10)
     moves = np.random.default_rng(0).normal(size=(12, len(phi)))
-    assert min(at(phi + 1e-2 * move).criterion for move in moves) > fit.criterion
+    assert min(dense_at(structure, small, phi + 1e-2 * move, reml).criterion for move in moves) > fit.criterion
 
 
 def test_diagonal_structure_is_one_term_per_column():

@@ -142,6 +142,12 @@ def certify(
 def _without_maximum(reproduction: Reproduction, reml: bool) -> str:
     """Say why the likelihood has no maximum, and what to do."""
     groups = ", ".join(reproduction.groups)
+    if reproduction.in_its_place:
+        return (
+            f"But the likelihood is highest where the residual variance goes to 0: the random effects of {groups} are "
+            f"then the covariance of the rows themselves. Give it as residual={reproduction.in_its_place!r}, without "
+            "the term."
+        )
     if reproduction.bounded:
         return (
             f"But the likelihood has no maximum: fixed effects and the random effects of {groups} can reproduce the "

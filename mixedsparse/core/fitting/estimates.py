@@ -131,9 +131,10 @@ def report(engine: Engine, found: Search, reml: bool, chart: Chart | None = None
 
 def _without_maximum(engine: Engine, found: Search) -> Reproduction | None:
     """Say which effects reproduce the response, if the likelihood has no maximum for that reason."""
-    if found.phi is not None or found.residual is not None:
-        return None  # which covariances grow without limit is known of unstructured ones only
-    unbounded = reproduction(engine, found.pls.reml)
+    if found.residual is not None:
+        return None  # a search with a residual covariance is stopped on such a way
+    # Which covariances grow without limit is known of unstructured ones only.
+    unbounded = None if found.phi is not None else reproduction(engine, found.pls.reml)
     if unbounded is None and (found.lower_at_zero or vanishes(engine, found)):
         return in_the_limit(engine.problem)
     return unbounded

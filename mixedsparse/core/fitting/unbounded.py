@@ -55,6 +55,8 @@ _SEED = 20140601
 # Largest standard deviation over sigma (whitened) from which on an end may be on its way to a limit, the step further
 # that is tried, and the rise of the criterion over it that speaks against one.
 _FAR_OUT, _FURTHER, _NO_RISE = 1e2, 10.0, 1e-6
+# Structures that residuals can have too.
+_OF_RESIDUALS = frozenset({"us", "cs", "homcs", "ar1", "hetar1", "toep", "homtoep"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,14 @@ class Reproduction:
         Whether they reproduce every response, so that the REML criterion is bounded.
     bounded : bool
         Whether the likelihood is bounded, and highest in the limit.
+    in_its_place : str
+        Residual covariance that the limit is, where a term with a structure goes there; "" otherwise.
     """
 
     groups: tuple[str, ...]
     any_response: bool
     bounded: bool = False
+    in_its_place: str = ""
 
 
 def reproduction(engine: Engine, reml: bool) -> Reproduction | None:
@@ -115,7 +120,9 @@ def vanishes(engine: Engine, found: Search) -> bool:
 
 def in_the_limit(problem: Problem) -> Reproduction:
     """Say of a criterion that is lowest where the residual variance goes to 0 which effects reproduce the response."""
-    return Reproduction(tuple(dict.fromkeys(term.group for term in problem.terms)), True, bounded=True)
+    named = [term for term in problem.terms if term.structure is not None and term.structure.label in _OF_RESIDUALS]
+    place = f"{named[0].structure.label}(visit | {named[0].group})" if named and named[0].structure is not None else ""
+    return Reproduction(tuple(dict.fromkeys(term.group for term in problem.terms)), True, True, place)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
