@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from mixedsparse import RandomTerm
+from mixedsparse import FitOptions, RandomTerm
 from mixedsparse.core.batch.general import make_batch
 from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.criteria import make_criterion
@@ -284,6 +284,25 @@ def test_optimum_is_that_of_dense_matrices(kind, crossed, reml):
     np.testing.assert_allclose(fit.beta, want.beta, rtol=1e-10)
     moves = np.random.default_rng(0).normal(size=(12, len(phi)))
     assert min(dense_at(structure, small, phi + 1e-2 * move, reml).criterion for move in moves) > fit.criterion
+
+
+@pytest.mark.slow
+@crossed_or_not
+@every_kind
+def test_twenty_random_starts_end_at_one_optimum(kind, crossed):
+    structure = kind(3)
+    engine = make_engine(data(structure, phi_of(structure), seed=3, crossed=crossed).problem())
+    best = fit_problem(engine, True)
+    assert best.certificate.converged
+    rng, shapes = np.random.default_rng(1), np.array([p.kind == "shape" for p in structure.parameters()])
+    for _ in range(20):
+        scales = phi_of(structure) * rng.normal(1.0, 1.0, structure.size)
+        phi = np.where(shapes, rng.uniform(-1.4, 1.4, structure.size), scales)
+        theta = structure.factor(structure.canonical(phi))[np.triu_indices(3)[::-1]]
+        start = np.append(theta, rng.uniform(0.1, 2.0)) if crossed else theta
+        # The time that users' fits have for further starts: single searches end where a deviation of 0 cannot leave.
+        again = fit_problem(engine, True, start=start, restart_budget=FitOptions().restart_budget)
+        assert again.criterion == pytest.approx(best.criterion, abs=1e-8)
 
 
 def test_diagonal_structure_is_one_term_per_column():

@@ -344,3 +344,17 @@ def test_limits_of_structures_and_strata_are_those_of_the_covariance_parameters(
     tidy = fit.tidy("ran_pars", conf_int=True)
     assert np.allclose(tidy["conf.low"].iloc[-3:], table["lower"].iloc[-3:])
     assert np.allclose(tidy["conf.low"].iloc[:3], table["lower"].iloc[:3], rtol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reml", [True, False])
+def test_twenty_starts_of_a_toeplitz_covariance_end_at_one_optimum_soon(reml):
+    # Average information leads some of them astray: then gradients are differenced instead.
+    model = ms.LinearMixedModel("Reaction ~ Days", ms.datasets.load("sleepstudy"), residual="toep(Days | Subject)")
+    best = model.fit(reml=reml)
+    rng, size = np.random.default_rng(2), len(best.fit.residual)
+    for _ in range(20):
+        fit = model.fit(reml=reml, start=rng.normal(scale=0.6, size=size))
+        assert fit.certificate.verdict == "converged"
+        assert fit.criterion == pytest.approx(best.criterion, abs=1e-8)
+        assert fit.optim.nfev <= 200

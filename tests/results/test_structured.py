@@ -394,3 +394,19 @@ def test_a_start_near_correlations_that_oscillate_is_compared_with_others(machin
     assert alone.criterion == pytest.approx(fit.criterion + 0.64793, abs=1e-4)
     assert fit.criterion == pytest.approx(215.161137867, abs=1e-6)
     assert 1 < fit.certificate.agreed < fit.certificate.starts
+
+
+def test_a_structure_that_takes_all_variance_names_the_residual_covariance():
+    # One row per subject and day: the residual variance goes to 0, and the likelihood to that of residual='toep(...)'.
+    data = ms.datasets.load("sleepstudy")
+    model = ms.LinearMixedModel("Reaction ~ Days + toep(0 + factor(Days) | Subject)", data)
+    with pytest.warns(ms.ConvergenceWarning, match=r"residual='toep\(visit \| Subject\)', without the term"):
+        fit = model.fit(options=ms.FitOptions(restart_budget=0))
+    assert fit.certificate.unbounded
+    assert fit.sigma < 1e-2
+    limit = ms.lmer("Reaction ~ Days", data, residual="toep(Days | Subject)")
+    assert limit.certificate.verdict == "converged"
+    assert fit.criterion == pytest.approx(limit.criterion, abs=1e-6)
+    # Autoregressions leave a residual: lme4 2.0 has the same.
+    other = ms.lmer("Reaction ~ Days + hetar1(0 + factor(Days) | Subject)", data)
+    assert not other.certificate.unbounded

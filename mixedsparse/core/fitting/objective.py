@@ -186,7 +186,7 @@ class CriterionObjective:
         DataError
         """
         if isinstance(at.at, ResidualPoint) and (where := at.at.data.at.degenerate(10.0 * _THIN)):
-            raise _without_optimum(where, bool(at.at.data.problem.blocks))
+            raise _without_optimum(where, bool(at.at.data.problem.terms))
 
     def refined(self, at: Place, step: Step, stop: Stop | None) -> Place | None:
         """Go over to more digits, or to a better Hessian, where a search is slow or would end for want of them.

@@ -161,7 +161,8 @@ def _newton(
         objective.refuse_thin(place)
     if objective.family is not None and stop is Stop.CONVERGED:
         place, step = _polished(objective, place, step)
-    doubtful = stop is Stop.CONVERGED and _is_doubtful(objective, place, step)
+    misled = stop is Stop.NO_PROGRESS and objective.family is not None
+    doubtful = misled or (stop is Stop.CONVERGED and _is_doubtful(objective, place, step))
     if doubtful and (known := objective.differenced(place)) is not None:
         # What secants of such small steps have learnt may be rounding; where it is not, the way leads on.
         place, step, stop = minimise(objective, known, max_evals, interruptible=interruptible)

@@ -15,7 +15,7 @@ import numpy as np
 
 from mixedsparse.core.likelihood.interface import Factored
 from mixedsparse.core.problem.absent_rows import are_here
-from mixedsparse.core.problem.crossproducts import level_sums
+from mixedsparse.core.problem.crossproducts import level_sums, spread_levels
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["can_use_rows", "perfect_share", "root_from_rows"]
@@ -53,22 +53,15 @@ def root_from_rows(problem: Problem, factor: Factored, projected: Vectors) -> np
     """
     columns = np.column_stack([problem.basis.q, problem.basis.residual])
     lams = factor.lams
-    left = columns - _spread(problem, [lam @ (lam.T @ v) for lam, v in zip(lams, projected, strict=True)])
+    left = columns - spread_levels(
+        problem.blocks, [lam @ (lam.T @ v) for lam, v in zip(lams, projected, strict=True)], problem.n
+    )
     gap = [own - v for own, v in zip(_sums(problem, left), projected, strict=True)]
     step = factor.solve(gap)[1]
     spherical = [lam.T @ (v + s) for lam, v, s in zip(lams, projected, step, strict=True)]
-    left = columns - _spread(problem, [lam @ u for lam, u in zip(lams, spherical, strict=True)])
+    left = columns - spread_levels(problem.blocks, [lam @ u for lam, u in zip(lams, spherical, strict=True)], problem.n)
     root = np.linalg.qr(np.concatenate([left, *(u.reshape(-1, columns.shape[1]) for u in spherical)]), mode="r")
     return np.asarray(root * np.where(np.diagonal(root) < 0, -1.0, 1.0)[:, None])
-
-
-def _spread(problem: Problem, vectors: Vectors) -> np.ndarray:
-    """Z times block vectors (levels, K, r), shape (n, r)."""
-    out = np.zeros((problem.n, vectors[0].shape[2]))
-    for block, vector in zip(problem.blocks, vectors, strict=True):
-        for a in range(block.width):
-            out += block.z[:, a, None] * vector[block.codes, a]
-    return out
 
 
 def _sums(problem: Problem, columns: np.ndarray) -> Vectors:

@@ -6,6 +6,7 @@ all that the criterion needs, so the cost after this module no longer depends on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ __all__ = [
     "row_slots",
     "self_pairs",
     "sorted_pairs",
+    "spread_levels",
     "stable_order",
     "with_places",
 ]
@@ -96,6 +98,16 @@ def level_sums(block: Block, columns: np.ndarray) -> np.ndarray:
     for a in range(block.width):
         onehot = sparse.csr_matrix((block.z[:, a], block.codes, pointer), shape=(n, block.n_levels))
         out[:, a] = onehot.T @ columns
+    return out
+
+
+def spread_levels(blocks: Sequence[Block], effects: Sequence[np.ndarray], n: int) -> np.ndarray:
+    """Z b, (n, r), for effects b (levels, K, r) per block."""
+    out = np.zeros((n, effects[0].shape[2]))
+    for block, own in zip(blocks, effects, strict=True):
+        for slot in block.slots:
+            for a in range(slot.width):
+                out += own[slot.codes, a] if slot.unit else slot.z[:, a, None] * own[slot.codes, a]
     return out
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from mixedsparse.core.problem.blocks import Block, white_blocks
 from mixedsparse.core.problem.correlated_rows import CorrelatedRows, crossing_blocks
-from mixedsparse.core.problem.crossproducts import Pairs, level_products, level_sums, placed, refilled
+from mixedsparse.core.problem.crossproducts import Pairs, level_products, level_sums, placed, refilled, spread_levels
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.residual.interface import Residual, ResidualAt
 
@@ -99,8 +99,5 @@ def white_spread(problem: Problem, effects: Sequence[np.ndarray]) -> np.ndarray:
     """Z b, (n, r), for effects b (levels, K, r) per block and the Z of `problem`, whitened where it is."""
     mixed = problem.correlated is not None and problem.whitener is not None
     blocks = problem.origin.blocks if mixed and problem.origin is not None else problem.blocks
-    out = np.zeros((problem.n, effects[0].shape[2]))
-    for block, own in zip(blocks, effects, strict=True):
-        for slot in block.slots:
-            out += np.einsum("ia,iar->ir", slot.z, own[slot.codes])
+    out = spread_levels(blocks, effects, problem.n)
     return problem.whitener.whiten(out) if mixed and problem.whitener is not None else out

@@ -20,7 +20,7 @@ import numpy as np
 
 from mixedsparse.core.likelihood.interface import Pattern
 from mixedsparse.core.likelihood.pls import Pls
-from mixedsparse.core.problem.crossproducts import row_slots
+from mixedsparse.core.problem.crossproducts import row_slots, spread_levels
 from mixedsparse.core.problem.edits import with_residual
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.whitened import white_sums
@@ -105,11 +105,7 @@ class RowFamily:
 
     def spread(self, coefficients: Sequence[np.ndarray]) -> np.ndarray:
         """Z times block vectors (levels, K, r), (n, r)."""
-        out = np.zeros((self.origin.n, coefficients[0].shape[2]))
-        pieces = zip(self.origin.blocks, self.origin.row_sums.designs, coefficients, strict=True)
-        for block, design, own in pieces:
-            out += own[block.codes, 0] if block.unit else design.T @ own.reshape(design.shape[0], -1)
-        return out
+        return spread_levels(self.origin.blocks, coefficients, self.origin.n)
 
 
 class _RowsAt:
