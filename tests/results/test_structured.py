@@ -73,11 +73,15 @@ def test_text_that_reads_as_numbers_is_in_the_order_of_the_numbers():
 def test_gaps_between_whole_numbers_count():
     data = ms.datasets.load("sleepstudy")
     some = data[data["Days"].isin([0, 1, 4, 8])]
-    fit = ms.lmer("Reaction ~ ar1(0 + Days | Subject)", some)
+    # One row per subject and day, and nothing left for the residual: the limit is the residual covariance itself.
+    with pytest.warns(ms.ConvergenceWarning, match=r"highest where .* residual='ar1\(visit \| Subject\)'"):
+        fit = ms.lmer("Reaction ~ ar1(0 + Days | Subject)", some)
+    limit = ms.lmer("Reaction ~ 1", some, residual="ar1(Days | Subject)")
+    assert fit.criterion == pytest.approx(limit.criterion, abs=1e-6)
     rho = fit.covariance_parameters()["estimate"][1]
     R = fit.cov_re["Subject"].to_numpy() / fit.cov_re["Subject"].to_numpy()[0, 0]
     np.testing.assert_allclose(R[0], rho ** np.array([0, 1, 4, 8]), rtol=1e-10)
-    with pytest.warns(ms.StructureWarning, match="unequal distances"):
+    with pytest.warns(ms.ConvergenceWarning), pytest.warns(ms.StructureWarning, match="unequal distances"):
         other = ms.lmer("Reaction ~ ar1(0 + Days | Subject)", some.astype({"Days": str}))
     assert other.criterion != pytest.approx(fit.criterion, abs=1e-3)
 
