@@ -168,3 +168,12 @@ def test_more_pairs_of_rows_than_memory_holds_are_refused(monkeypatch):
     monkeypatch.setattr("mixedsparse.core.choose.memory.available_memory", lambda: 1e4)
     with pytest.raises(ms.BackendError, match=r"cs\(1 \| g\).* 2,450 pairs of rows.*random effect of g"):
         ms.lmer("y ~ 1 + (1 | item)", d, residual="cs(1 | g)")
+
+
+def test_a_stratum_without_variance_is_named_beside_a_crossed_term():
+    rng = np.random.default_rng(9)
+    d = pd.DataFrame({"g": np.repeat(np.arange(20), 6), "item": np.tile(np.arange(6), 20)})
+    d["s"] = np.where(d["g"] < 10, "a", "b")
+    d["y"] = np.where(d["s"] == "b", 3.0, rng.normal(size=6)[d["item"]] + rng.normal(size=120))
+    with pytest.raises(ms.DataError, match=r"the rows with s\[T.b\] = 1 have no residual variance"):
+        ms.lmer("y ~ s + (0 + I(1.0 * (g < 10)) | item)", d, residual="ar1(item | g)", dispersion="~ s")

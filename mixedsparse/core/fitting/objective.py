@@ -175,7 +175,7 @@ class CriterionObjective:
         elif crawls and (where := data.at.degenerate(_THIN)):
             self.crawled += 1
         if self.degenerate > _WILD_STEPS or self.crawled > _CRAWLING:
-            raise _without_optimum(where, bool(data.problem.blocks))
+            raise _without_optimum(where, bool(data.problem.terms))
         return False
 
     def refuse_thin(self, at: Place) -> None:
