@@ -60,7 +60,7 @@ def contract(
     """
     m = len(layout.block)
     out = np.zeros((*projection.matrix.shape[:-2], m, m))
-    if sides is None and max(layout.widths) == 1:
+    if sides is None and max(layout.widths) == 1 and projection.matrix.size <= copied:
         order = sorted(projection.starts, key=projection.starts.__getitem__)
         places = np.concatenate([layout.members[b] for b in order])
         out[..., places[:, None], places] = sums_of_squares(projection.matrix, [projection.starts[b] for b in order])
