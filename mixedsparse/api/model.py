@@ -175,7 +175,7 @@ class LinearMixedModel(CostMixin, ManyMixin, Model):
         Warns
         -----
         SingularFitWarning, NotIdentifiedWarning, ConvergenceWarning, DroppedRowsWarning, DroppedColumnsWarning,
-        FarFromZeroWarning, BinaryResponseWarning
+        FarFromZeroWarning, BinaryResponseWarning, CountResponseWarning
 
         Notes
         -----

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from mixedsparse.core.problem.sums import PlainSums
     from mixedsparse.core.problem.terms import RandomTerm
 
-__all__ = ["Rows", "Sums"]
+__all__ = ["Rows", "Sums", "like_counts"]
 
 Effects = Sequence[tuple[int, np.ndarray]]
 # A column whose part beside its mean is less than this share of it is constant up to rounding.
 _CONSTANT = 1e-10
+# Share of the rows that is rare; greatest count at least.
+_RARE, _FEWEST = 0.02, 3
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -75,6 +77,14 @@ class Rows:
         """Whether the response is 0 or 1 in all rows."""
         # Nearly every other response shows in its first rows.
         return _are_binary(self.y[:100]) and _are_binary(self.y)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the response looks like counts; see `like_counts`."""
+        y = self.y
+        if not (_are_whole(y[:100]) and _are_whole(y)):
+            return False
+        return like_counts(len(y), y.max(), y.mean(), y.var(), (y == 0).sum(), (y == y.max()).sum())
 
     has_quantiles = True
 
@@ -131,6 +141,11 @@ class Sums:
         return bool(getattr(self.source, "binary", False))
 
     @property
+    def is_counted(self) -> bool:
+        """Whether the response looks like counts, likewise."""
+        return bool(getattr(self.source, "counted", False))
+
+    @property
     def has_quantiles(self) -> bool:
         """Whether the rows were in memory once."""
         return self.plain.quantiles is not None
@@ -138,6 +153,19 @@ class Sums:
     def quantiles(self, scaled: Callable[[], np.ndarray]) -> np.ndarray:
         """Least, quartiles and greatest of the residuals that `scaled` computes, where they are not known already."""
         return np.quantile(scaled(), _QUANTILES) if self.plain.quantiles is None else self.plain.quantiles
+
+
+def like_counts(n: float, high: float, mean: float, variance: float, zeros: float, tops: float) -> bool:
+    """Whether whole numbers from 0 on look like counts: zeros are not rare, no scale ends above, and they spread.
+
+    Scores on a scale have many rows at their end, and most vary less than their mean.
+    """
+    rare = _RARE * n
+    return bool(high >= _FEWEST and zeros >= rare and tops <= max(2.0, rare) and variance >= mean)
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    return bool(((values >= 0) & (values == np.floor(values))).all())
 
 
 def _are_binary(values: np.ndarray) -> bool:

@@ -11,7 +11,7 @@ from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.model import Model, whitened_model
 from mixedsparse.fitted.refusals import is_perfect, perfect_fit
 from mixedsparse.fitted.starts import start_theta
-from mixedsparse.fitted.warnings import warn_of_binary, warn_of_data, warn_of_search
+from mixedsparse.fitted.warnings import warn_of_data, warn_of_response, warn_of_search
 from mixedsparse.ground.errors import BackendError
 from mixedsparse.ground.logs import log_fit
 from mixedsparse.ground.options import FitOptions, check_method, check_options
@@ -62,7 +62,7 @@ def fit_model(
     if is_perfect(fit, model.white, model.residual):
         raise perfect_fit(model.design, fit)
     warn_of_data(model.design, model.problem, model.dropped_columns)
-    warn_of_binary(model.design)
+    warn_of_response(model.design)
     warn_of_search(fit)
     if fit.residual is not None:
         model = whitened_model(model, engine_of(fit))

@@ -54,6 +54,9 @@ class Fitted(Parameters):
         """Relative covariance parameters (m,)."""
         return self.fit.theta
 
+    def needs_optimum(self, what: str) -> None:
+        """Refuse `what` where there are no estimates; a linear fit has them."""
+
     @property
     def templates(self) -> tuple[np.ndarray, ...]:
         """Lambda_t (k, k) of each term, theta order."""

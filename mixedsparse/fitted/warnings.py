@@ -16,6 +16,7 @@ from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import (
     BinaryResponseWarning,
     ConvergenceWarning,
+    CountResponseWarning,
     DroppedColumnsWarning,
     DroppedRowsWarning,
     FarFromZeroWarning,
@@ -27,7 +28,7 @@ from mixedsparse.ground.errors import (
 if TYPE_CHECKING:
     from mixedsparse.data.formula.design import Design
 
-__all__ = ["warn_of_binary", "warn_of_data", "warn_of_probes", "warn_of_rounding", "warn_of_search"]
+__all__ = ["warn_of_data", "warn_of_probes", "warn_of_response", "warn_of_rounding", "warn_of_search"]
 
 # Standard deviation over mean of a covariate below which it is far from 0; the same where dependent columns were left
 # out, which its products may be.
@@ -79,8 +80,17 @@ def _far_from_zero(design: Design, problem: Problem, limit: float) -> dict[str, 
     }
 
 
-def warn_of_binary(design: Design) -> None:
-    """Warn when the response holds zeros and ones only."""
+def warn_of_response(design: Design) -> None:
+    """Warn when the response holds zeros and ones only, or counts."""
+    if design.observed.is_counted:
+        warnings.warn(
+            f"The response {design.response!r} looks like counts, and a linear model was fitted to it: it takes the "
+            "variance to be the same at every mean, and may predict less than 0. For a model of counts write "
+            "mixedsparse.glmer(formula, data, 'poisson') or 'negative_binomial'; if this is what you want: "
+            "warnings.simplefilter('ignore', mixedsparse.CountResponseWarning).",
+            CountResponseWarning,
+            stacklevel=user_level(),
+        )
     if design.observed.is_binary:
         warnings.warn(
             f"The response {design.response!r} is 0 or 1 in all rows, and a linear model was fitted to it: its "

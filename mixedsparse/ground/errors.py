@@ -22,6 +22,7 @@
     ├── RefitWarning                     the model was refitted by the other criterion (ML or REML)
     ├── AmbiguousResponseWarning         a response can be read in two ways
     ├── BinaryResponseWarning            a linear model was fitted to a response of zeros and ones
+    ├── CountResponseWarning             a linear model was fitted to a response that looks like counts
     ├── UndefinedTestWarning             a test or an interval has no value: NaN stands in the table
     ├── EmptyTableWarning                what was asked for gives a table without rows
     ├── SourceWarning                    data are read otherwise than they may be meant
@@ -46,6 +47,7 @@ __all__ = [
     "BinaryResponseWarning",
     "ColumnError",
     "ConvergenceWarning",
+    "CountResponseWarning",
     "DataError",
     "DroppedColumnsWarning",
     "DroppedRowsWarning",
@@ -153,6 +155,10 @@ class AmbiguousResponseWarning(MixedSparseWarning):
 
 class BinaryResponseWarning(MixedSparseWarning):
     """A linear model was fitted to a response of zeros and ones: a linear probability model."""
+
+
+class CountResponseWarning(MixedSparseWarning):
+    """A linear model was fitted to a response that looks like counts."""
 
 
 class UndefinedTestWarning(MixedSparseWarning):

@@ -40,6 +40,7 @@ def explains_arguments(function: Callable[P, R]) -> Callable[P, R]:
         if kind is not None:
             kinds[parameter.name] = kind, parameter.default
     instead = {key.removeprefix(f"{label.split('.')[-1]}."): text for key, text in ARGUMENTS.items()}
+    instead |= {key.removeprefix(f"{label}."): text for key, text in ARGUMENTS.items() if key.startswith(f"{label}.")}
     others = f"use one of {', '.join(sorted(known))}" if known else "it takes none"
 
     @wraps(function)

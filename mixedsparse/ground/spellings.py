@@ -14,6 +14,11 @@ _RESIDUALS = (
 _RELATIONS = (
     "write '(1 | rel(id))' in the formula and relations={'id': mixedsparse.Pedigree(frame)}, or a labelled matrix"
 )
+_NO_REML = "generalized models have no error contrasts, and so no REML: they are fitted by maximum likelihood"
+_NO_RELATIONS = "it is for linear models: write mixedsparse.lmer(relations=...)"
+_NO_RESIDUAL = (
+    "responses of generalized models are independent given the random effects: add these, e.g. '(1 | id)' for each row"
+)
 _NONLINEAR = "models are linear in their parameters here. Use lme4's nlmer or nlme in R"
 _BARS = "random effects stand in the formula, '+ (1 | g)'; mixedsparse.mixedlm takes statsmodels' arguments"
 _LINEAR = "write mixedsparse.lmer, with random effects in bars, '(x | g)'"
@@ -25,6 +30,7 @@ _SCALE = "estimates are on the scale of the formula's response: transform them a
 
 # Of a fit: what lme4, lmerTest, emmeans, broom and statsmodels call it -> what it is called here.
 _OF_FITS = {
+    "report": "summary(), or journal() for the table of a paper",
     "ranef": "random_effects, and random_effects_cov for the conditional variances",
     "VarCorr": "varcorr()",
     "coefs": "params, coef_table(), or coef() for those of each level",
@@ -109,20 +115,21 @@ _METHODS = (
     *("conf_int", "t_test", "wald_test", "save"),
 )
 
+# What other packages call the covariance of residuals; calls that fit generalized models.
+_COVARIANCES = ("correlation", "cov_struct", "covariance", "autocor", "dispformula", "varfunc")
+_OF_GENERALIZED = ("glmer", "GeneralizedLinearMixedModel", "GeneralizedLinearMixedModel.fit")
+
 ARGUMENTS = {
     "REML": "write reml=True or reml=False, in lmer or fit",
-    "control": "write options=mixedsparse.FitOptions(...), in lmer or fit",
+    "control": "write options=mixedsparse.FitOptions(...), in the call or in fit",
     "verbose": "write progress=True",
     "subset": "select the rows of the data before the call",
     "na_action": "rows with missing values are left out, with a warning; drop or fill them before the call",
     "ddf": "give it to summary, anova and the other methods of the results",
     **dict.fromkeys(("family", "link", "nAGQ", "trials"), _GENERALIZED),
     "ziformula": _INFLATED,
-    **dict.fromkeys(("correlation", "cov_struct", "covariance", "autocor", "dispformula", "varfunc"), _RESIDUALS),
-    **{
-        f"glmer.{name}": f"it is for linear models: write mixedsparse.lmer({name}=...)"
-        for name in ("relations", "residual")
-    },
+    **dict.fromkeys(_COVARIANCES, _RESIDUALS),
+    **{f"{call}.relations": _NO_RELATIONS for call in _OF_GENERALIZED},
     **dict.fromkeys(
         ("plan.residual", "power.residual"),
         "plans have independent residuals: simulate() a fit with residual= or dispersion= and refit() the draws",
@@ -142,6 +149,8 @@ ARGUMENTS = {
     "conf_int.level": "write alpha=, one less the level: alpha=.05 for 95 %",
     **dict.fromkeys(("parm", "cols"), "write which='fixed', 'random', 'all' or names of parameters"),
     **dict.fromkeys(("condVar", "postVar"), "see random_effects_cov"),
+    **{f"{call}.{name}": _NO_REML for call in _OF_GENERALIZED for name in ("reml", "REML")},
+    **{f"{call}.{name}": _NO_RESIDUAL for call in _OF_GENERALIZED for name in ("residual", *_COVARIANCES)},
     "use_u": "write random='conditional' to keep the random effects",
     "scaleData": "standardise columns in the formula, scale(x)",
 }
@@ -192,7 +201,14 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
         "marginal_cov": "responses have no covariance matrix by themselves: simulate() draws them",
         "predictInterval": "draw new responses: simulate(newdata=...).quantile([.025, .975], axis=1)",
         "predict_interval": "draw new responses: simulate(newdata=...).quantile([.025, .975], axis=1)",
+        "deviance": "write criterion for -2 log L; R's deviance() of such a fit is (residuals('deviance')**2).sum()",
+        "hess": "write certificate, or model.hessian(theta, params)",
         "parsimony": "compare random parts one by one: ranova()",
+        **dict.fromkeys(("odds_ratios", "oddsratio", "irr", "exp"), "write coef_table(exp=True)"),
+        **dict.fromkeys(
+            ("residual_acf", "residual_cov", "residual_params"),
+            "responses are independent given the random effects: there is no residual covariance",
+        ),
         "rstudent": "residuals('quantile')",
         "rstandard": "residuals('pearson')",
     },

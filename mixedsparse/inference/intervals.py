@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.special import ndtri, stdtrit
 
 from mixedsparse.core.batch.accuracy import batch_at
 from mixedsparse.core.batch.profile_paths import curvatures
+from mixedsparse.fitted.generalized import GeneralizedFitted
 from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.choices import IntervalMethod
@@ -20,16 +22,19 @@ from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.bootstrap import bootstrap
 from mixedsparse.inference.coefficients import coef_table
 from mixedsparse.inference.coordinates import chart_of
+from mixedsparse.inference.generalized.bootstrap import generalized_bootstrap
+from mixedsparse.inference.generalized.intervals import generalized_limits
+from mixedsparse.inference.generalized.profile import generalized_profile
 from mixedsparse.inference.information import information_curvatures
 from mixedsparse.inference.joint_wald import wald_joint
 from mixedsparse.inference.natural import natural_errors
 from mixedsparse.inference.parameters import Parameter, identified, parameters, select_parameters
-from mixedsparse.inference.profile import profile
+from mixedsparse.inference.profile import Profile, profile
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["check_limits", "conf_int"]
+__all__ = ["conf_int", "profile_of"]
 
 _METHODS = get_args(IntervalMethod)
 # A standard deviation below this share of sigma, or a correlation this close to 1, is on the boundary.
@@ -50,15 +55,28 @@ def conf_int(
     progress: CountOption = None,
 ) -> pd.DataFrame:
     """Confidence limits of `fitted`; see `MixedResults.conf_int`."""
-    check_limits(alpha, method, ddf)
+    _check_limits(alpha, method, ddf)
     level = 1.0 - alpha
     chosen = select_parameters(parameters(fitted), which)
     names = [p.name for p in chosen]
     if method == "profile":
-        return profile(fitted, names, level=level, n_jobs=n_jobs, progress=progress).conf_int(level)
+        return profile_of(fitted)(names, level=level, n_jobs=n_jobs, progress=progress).conf_int(level)
     if method == "boot":
-        replicates = bootstrap(fitted, nsim, seed, n_jobs=n_jobs, progress=progress)
+        again = generalized_bootstrap if isinstance(fitted, GeneralizedFitted) else bootstrap
+        replicates = again(fitted, nsim, seed, n_jobs=n_jobs, progress=progress)  # type: ignore[arg-type]
         return replicates.conf_int(level, kind).loc[names]
+    wald = generalized_limits if isinstance(fitted, GeneralizedFitted) else _wald_limits
+    return pd.DataFrame(wald(fitted, alpha, chosen, ddf), index=names, columns=["lower", "upper"])  # type: ignore[arg-type]
+
+
+def profile_of(fitted: Fitted) -> Callable[..., Profile]:
+    """Profile of this kind of model; its arguments are those of `MixedResults.profile`."""
+    if isinstance(fitted, GeneralizedFitted):
+        return partial(generalized_profile, fitted)
+    return partial(profile, fitted)
+
+
+def _wald_limits(fitted: Fitted, alpha: float, chosen: Sequence[Parameter], ddf: str | None) -> np.ndarray:
     limits = np.empty((len(chosen), 2))
     fixed = np.array([p.kind == "fixed" for p in chosen], dtype=bool)
     if fixed.any():
@@ -67,10 +85,10 @@ def conf_int(
         ]
     if not fixed.all():
         limits[~fixed] = _wald_covariance(fitted, alpha, [p for p in chosen if p.kind != "fixed"])
-    return pd.DataFrame(limits, index=names, columns=["lower", "upper"])
+    return limits
 
 
-def check_limits(alpha: float, method: str, ddf: str | None) -> None:
+def _check_limits(alpha: float, method: str, ddf: str | None) -> None:
     """Refuse what no confidence limits can be had by."""
     if not (isinstance(alpha, float | int | np.number) and 0 < alpha < 1):
         raise OptionError(f"alpha={alpha!r} must lie between 0 and 1: 0.05 for 95 % intervals.")

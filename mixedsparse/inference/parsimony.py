@@ -13,7 +13,9 @@ from typing import Any
 import pandas as pd
 
 from mixedsparse.fitted.fitted import Fitted
+from mixedsparse.fitted.generalized import GeneralizedFitted
 from mixedsparse.ground.errors import DataError, OptionError
+from mixedsparse.inference.generalized.random_search import GeneralizedTrail
 from mixedsparse.inference.p_values import p_value
 from mixedsparse.inference.random_search import Row, Trail, likelihood_ratio
 from mixedsparse.inference.refit import check_exact
@@ -82,8 +84,7 @@ def search(
         raise DataError("The model was made from arrays, so its random part has no formula to reduce: fit it from one.")
     if not fitted.problem.terms:
         raise DataError("The model has no random effects that could be left out: compare fits with ms.anova.")
-    check_exact(fitted)
-    trail = Trail(fitted, alpha, progress)
+    trail = _trail(fitted, alpha, progress)
     start = trail.start_parts()
     trail.begin(start)
     current = trail.zero_correlations(start)
@@ -94,3 +95,10 @@ def search(
     final = trail.fit(current)
     comparison = pd.Series(likelihood_ratio(final, fitted), name="final against maximal")
     return Parsimony(table, wrap(fitted), wrap(final), alpha, comparison)
+
+
+def _trail(fitted: Fitted, alpha: float, progress: bool | Callable[[Row], None] | None) -> Trail:
+    if isinstance(fitted, GeneralizedFitted):
+        return GeneralizedTrail(fitted, alpha, progress)
+    check_exact(fitted)
+    return Trail(fitted, alpha, progress)

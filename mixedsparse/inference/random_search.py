@@ -14,7 +14,7 @@ from scipy.special import chdtrc
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.data.formula.centring import centred_parts, same_span
 from mixedsparse.data.formula.design import factor_columns
-from mixedsparse.data.formula.frames import open_table
+from mixedsparse.data.formula.frames import Table, open_table
 from mixedsparse.data.formula.names import candidates
 from mixedsparse.data.formula.random_part import RandomPart, enlargements, random_parts, reductions, with_random
 from mixedsparse.data.formula.source import Source
@@ -67,26 +67,29 @@ class Trail:
         """Model of `formula` for the rows, weights, offset and contrasts of the maximal one."""
         source = self.start.design.source
         assert source is not None
+        given = {
+            "weights": source.weights,
+            "offset": source.offset,
+            "contrasts": contrasts_used(source, formula),
+            "relations": source.relations,
+            "env": source.env,
+        }
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MixedSparseWarning)  # the maximal model has given them
-            return type(self.start.model).of_design(
-                *read(
-                    formula,
-                    source.table,
-                    weights=source.weights,
-                    offset=source.offset,
-                    contrasts=contrasts_used(source, formula),
-                    relations=source.relations,
-                    env=source.env,
-                    **self._residual,
-                )
-            )
+            return self.read(formula, source.table, given)
 
-    @property
-    def _residual(self) -> dict[str, Any]:
-        """Arguments for the covariance of the residuals."""
+    def read(self, formula: str, table: Table, given: Mapping[str, Any]) -> Model:
+        """Read a model of the same kind; `given` are the arguments of the call that made the maximal one."""
         side = self.start.design.residual
-        return {} if side is None else {"residual": side.residual, "dispersion": side.dispersion}
+        residual = {} if side is None else {"residual": side.residual, "dispersion": side.dispersion}
+        return type(self.start.model).of_design(*read(formula, table, **given, **residual))
+
+    def fit_model(self, model: Model) -> Fitted:
+        """Fit a model as the maximal one was."""
+        fit = fit_model(model, self.start.reml)
+        if fit.fit.search.stop is Stop.INTERRUPTED:
+            raise KeyboardInterrupt  # no step may rest on it
+        return fit
 
     def fit(self, parts: Parts) -> Fitted:
         """Fit the model with the random part `parts`, or take it from those fitted."""
@@ -94,10 +97,7 @@ class Trail:
         if formula not in self._fits:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", MixedSparseWarning)  # the table has it
-                fit = fit_model(self._model(formula), self.start.reml)
-            if fit.fit.search.stop is Stop.INTERRUPTED:
-                raise KeyboardInterrupt  # no step may rest on it
-            self._fits[formula] = fit
+                self._fits[formula] = self.fit_model(self._model(formula))
         return self._fits[formula]
 
     def begin(self, parts: Parts) -> None:

@@ -22,9 +22,9 @@ __all__ = ["RATIOS", "cov_params", "z_table"]
 RATIOS = {"logit": "odds ratio", "log": "rate ratio", "cloglog": "hazard ratio"}
 
 
-def z_table(fitted: GeneralizedFitted, exp: bool = False, level: float = 0.95) -> pd.DataFrame:
+def z_table(fitted: GeneralizedFitted, exp: bool = False, level: float = 0.95, ddf: str = "normal") -> pd.DataFrame:
     """Estimates, standard errors and z tests; see `GeneralizedResults.coef_table`."""
-    tests = contrast_tests(fitted, np.eye(len(fitted.fit.beta)), "normal")
+    tests = contrast_tests(fitted, np.eye(len(fitted.fit.beta)), ddf)
     columns = {"Estimate": tests.estimate, "SE": tests.se, "z": tests.t, "p": tests.p}
     if exp:
         check_level(level)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["generalized_journal", "generalized_latex", "summarize_generalized"]
 
 
-def summarize_generalized(fitted: GeneralizedFitted) -> Summary:
+def summarize_generalized(fitted: GeneralizedFitted, ddf: str = "normal") -> Summary:
     """Collect what a summary shows; see `GeneralizedResults.summary`."""
     criteria = {"-2 log L": fitted.criterion, "log L": fitted.llf, "AIC": fitted.aic, "BIC": fitted.bic}
     residuals = {"residuals": residual_quantiles(fitted)} if fitted.design.observed.has_quantiles else {}
@@ -31,7 +31,7 @@ def summarize_generalized(fitted: GeneralizedFitted) -> Summary:
             "criteria": pd.Series(criteria),
             **residuals,
             "random": varcorr(fitted),
-            "fixed": z_table(fitted),
+            "fixed": z_table(fitted, ddf=ddf),
         },
         notes=tuple(_notes(fitted)),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from mixedsparse.ground.checks import check_level
 from mixedsparse.ground.choices import IntervalMethod
 from mixedsparse.inference.components import varcorr
-from mixedsparse.inference.generalized.intervals import generalized_conf_int
+from mixedsparse.inference.intervals import conf_int
 from mixedsparse.inference.parameters import parameters
 from mixedsparse.inference.wald import z_table
 from mixedsparse.report.tidy import assembled, modes_table, with_limits
@@ -60,7 +60,7 @@ def _fixed(fitted: GeneralizedFitted, level: float | None, method: IntervalMetho
     )
     if level is None:
         return table
-    return with_limits(table, shown(generalized_conf_int(fitted, 1.0 - level, method, "fixed")))
+    return with_limits(table, shown(conf_int(fitted, 1.0 - level, method, "fixed")))
 
 
 def _ran_pars(fitted: GeneralizedFitted, level: float | None, method: IntervalMethod) -> pd.DataFrame:
@@ -73,7 +73,7 @@ def _ran_pars(fitted: GeneralizedFitted, level: float | None, method: IntervalMe
         return table
     # In the order of varcorr: per term standard deviations, then correlations.
     names = [parameter.name for parameter in parameters(fitted) if parameter.kind in ("sd", "cor")]
-    return with_limits(table, generalized_conf_int(fitted, 1.0 - level, method, names))
+    return with_limits(table, conf_int(fitted, 1.0 - level, method, names))
 
 
 def glance_generalized(fitted: GeneralizedFitted) -> pd.DataFrame:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from mixedsparse.api.results.base import ResultsBase, table_property
-from mixedsparse.inference.components import cov_re, varcorr, vcomp
-from mixedsparse.inference.labels import read_only
+from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.inference.components import varcorr
 
 if TYPE_CHECKING:
     from mixedsparse.core.fitting.laplace import GeneralizedFit
@@ -23,11 +21,6 @@ class CovarianceMixin(ResultsBase):
 
     fit: GeneralizedFit  # type: ignore[assignment]
     _fitted: GeneralizedFitted  # type: ignore[assignment]
-
-    @property
-    def theta(self) -> np.ndarray:
-        """Entries of Lambda (m,), lower triangles by columns, terms in theta order: Lambda Lambda' is `cov_re`."""
-        return read_only(self.fit.theta)
 
     @property
     def dispersion(self) -> float:
@@ -55,13 +48,3 @@ class CovarianceMixin(ResultsBase):
         from mixedsparse.inference.generalized.intervals import generalized_covariance_table
 
         return generalized_covariance_table(self._fitted, level)
-
-    @table_property
-    def cov_re(self) -> dict[str, pd.DataFrame]:
-        """Covariance of the random effects, grouping factor -> DataFrame (k, k)."""
-        return cov_re(self._fitted)
-
-    @table_property
-    def vcomp(self) -> pd.Series:
-        """Variances of the random effects, indexed by (group, effect)."""
-        return vcomp(self._fitted)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
-from mixedsparse.ground.choices import Redraw, VifBy
+from mixedsparse.ground.choices import Redraw
 
 if TYPE_CHECKING:
     from mixedsparse.diagnostics.influence import Influence
     from mixedsparse.diagnostics.scaled import ScaledResiduals
     from mixedsparse.fitted.generalized import GeneralizedFitted
     from mixedsparse.ground.progress import CountOption
-    from mixedsparse.inference.pca import RandomPCA
 
 __all__ = ["DiagnosticsMixin"]
 
@@ -138,39 +137,3 @@ class DiagnosticsMixin(ResultsBase):
         from mixedsparse.diagnostics.generalized_scaled import generalized_scaled_residuals
 
         return generalized_scaled_residuals(self._fitted, nsim, seed, random)
-
-    def vif(self, by: VifBy = "term") -> pd.DataFrame:
-        """Variance inflation factors of the fixed effects, from `cov_params`; see `MixedResults.vif`."""
-        from mixedsparse.diagnostics.vif import vif
-
-        return vif(self._fitted, by)
-
-    def rePCA(self, corr: bool = False) -> RandomPCA:
-        """Principal components of the random effects of each grouping factor; see `MixedResults.rePCA`.
-
-        Standard deviations are on the scale of the linear predictor.
-        """
-        from mixedsparse.inference.pca import random_pca
-
-        self._fitted.needs_optimum("rePCA")
-        return random_pca(self._fitted, corr)
-
-    def get(self, name: str) -> Any:
-        """Return a quantity of the model by name.
-
-        Parameters
-        ----------
-        name : {"y", "X", "Z", "Lam", "b", "beta", "theta", "u"}
-            As in `MixedResults.get`, eta = X beta + Z Lam u + offset; ``y`` counts the successes of a binomial
-            response.
-
-        Examples
-        --------
-        >>> import mixedsparse as ms
-        >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
-        >>> fit.get("Z").shape
-        (56, 15)
-        """
-        from mixedsparse.inference.matrices import matrix
-
-        return matrix(self._fitted, name)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.results.base import ResultsBase
-from mixedsparse.ground.choices import Scale, Weighting
+from mixedsparse.ground.choices import Ddf, Scale, Weighting
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
@@ -28,6 +28,7 @@ class MeansMixin(ResultsBase):
         at: Mapping[str, Any] | None = None,
         weights: Weighting = "equal",
         type: Scale = "link",
+        ddf: Ddf = "normal",
         level: float = 0.95,
     ) -> MarginalMeans:
         """Estimated marginal means: linear predictors at the combinations of some factors, averaged over the others.
@@ -41,6 +42,8 @@ class MeansMixin(ResultsBase):
             a column ``prob``, ``rate`` or ``response``, with standard errors by the delta method and the limits of the
             link scale taken there; contrasts become ratios where the link is a logarithm: ``odds_ratio`` (logit) or
             ``ratio`` (log). Random effects are 0: these are not averages over levels.
+        ddf : {"normal"}
+            Others are refused: there is no residual variance whose degrees of freedom they would estimate.
 
         Returns
         -------
@@ -63,11 +66,13 @@ class MeansMixin(ResultsBase):
         1  period3 / period1       0.323  0.002
         2  period4 / period1       0.206  0.001
         """
+        from mixedsparse.inference.denominators import denominator
         from mixedsparse.inference.emmeans import emmeans
         from mixedsparse.inference.response_scale import scale_of
 
+        denominator(self._fitted, ddf)
         scale = scale_of(self._fitted, type)
-        return emmeans(self._fitted, specs, by, at=at, weights=weights, ddf="normal", level=level, scale=scale)
+        return emmeans(self._fitted, specs, by, at=at, weights=weights, ddf=ddf, level=level, scale=scale)
 
     def emtrends(
         self,
@@ -77,9 +82,12 @@ class MeansMixin(ResultsBase):
         *,
         at: Mapping[str, Any] | None = None,
         weights: Weighting = "equal",
+        ddf: Ddf = "normal",
         level: float = 0.95,
     ) -> MarginalMeans:
         """Slopes of the linear predictor in the covariate `var`; see `MixedResults.emtrends`."""
+        from mixedsparse.inference.denominators import denominator
         from mixedsparse.inference.emmeans import emtrends
 
-        return emtrends(self._fitted, specs, var, by, at=at, weights=weights, ddf="normal", level=level)
+        denominator(self._fitted, ddf)
+        return emtrends(self._fitted, specs, var, by, at=at, weights=weights, ddf=ddf, level=level)

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from mixedsparse.api.generalized.covariance import CovarianceMixin
 from mixedsparse.api.generalized.diagnostics import DiagnosticsMixin
-from mixedsparse.api.generalized.intervals import IntervalsMixin
 from mixedsparse.api.generalized.means import MeansMixin
 from mixedsparse.api.generalized.plots import PlotsMixin
 from mixedsparse.api.generalized.resampling import ResamplingMixin
@@ -22,13 +20,14 @@ from mixedsparse.api.generalized.updating import UpdatingMixin
 from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.api.results.criteria import CriteriaMixin
 from mixedsparse.api.results.effects import EffectsMixin
+from mixedsparse.api.results.intervals import IntervalsMixin
 from mixedsparse.api.results.outcome import OptimResult
 from mixedsparse.api.results.paper import PaperMixin
 from mixedsparse.api.results.saving import SavingMixin
+from mixedsparse.api.results.shared import SharedMixin
 from mixedsparse.api.results.solver import SolverMixin
 from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
-from mixedsparse.ground.choices import CovarianceKind
-from mixedsparse.inference.labels import per_coefficient
+from mixedsparse.ground.choices import CovarianceKind, Ddf
 
 if TYPE_CHECKING:
     from mixedsparse.core.fitting.laplace import GeneralizedCertificate, GeneralizedFit
@@ -55,6 +54,7 @@ class GeneralizedResults(
     PaperMixin,
     PlotsMixin,
     SavingMixin,
+    SharedMixin,
     SolverMixin,
     UpdatingMixin,
     ResultsBase,
@@ -103,30 +103,6 @@ class GeneralizedResults(
     # Coefficients.
 
     @table_property
-    def params(self) -> pd.Series:
-        """Coefficients beta of the fixed effects; columns dropped for rank are left out."""
-        return per_coefficient(self._fitted, self.fit.beta, "params")
-
-    @property
-    def fe_params(self) -> pd.Series:
-        """The same as `params`."""
-        return self.params
-
-    def fixef(self) -> pd.Series:
-        """Return `params` under lme4's name."""
-        return self.params
-
-    @table_property
-    def bse(self) -> pd.Series:
-        """SE of `params`, from `cov_params`."""
-        return per_coefficient(self._fitted, np.sqrt(np.diagonal(self._fitted.cov_beta)), "bse")
-
-    @property
-    def bse_fe(self) -> pd.Series:
-        """The same as `bse`."""
-        return self.bse
-
-    @table_property
     def zvalues(self) -> pd.Series:
         """`params` / `bse`."""
         return (self.params / self.bse).rename("zvalues")
@@ -156,7 +132,7 @@ class GeneralizedResults(
 
         return cov_params(self._fitted, kind)
 
-    def coef_table(self, exp: bool = False, level: float = 0.95) -> pd.DataFrame:
+    def coef_table(self, exp: bool = False, level: float = 0.95, *, ddf: Ddf = "normal") -> pd.DataFrame:
         """Table of the fixed effects: estimates, standard errors and z tests of ``params == 0``.
 
         Parameters
@@ -166,6 +142,8 @@ class GeneralizedResults(
             with limits.
         level : float
             Of these limits.
+        ddf : {"normal"}
+            Others are refused: there is no residual variance whose degrees of freedom they would estimate.
 
         Returns
         -------
@@ -185,12 +163,7 @@ class GeneralizedResults(
         """
         from mixedsparse.inference.wald import z_table
 
-        return z_table(self._fitted, exp, level)
-
-    @property
-    def dropped_columns(self) -> list[str]:
-        """Columns of X left out because they are linear combinations of earlier ones, in formula order."""
-        return list(self._fitted.dropped_columns)
+        return z_table(self._fitted, exp, level, ddf)
 
     # How the search ended.
 
@@ -198,16 +171,6 @@ class GeneralizedResults(
     def certificate(self) -> GeneralizedCertificate:
         """Evidence for the optimum: gradient, curvature, directions without variance, verdict in words."""
         return self.fit.certificate
-
-    @property
-    def converged(self) -> bool:
-        """Whether the search ended at an optimum, inside or on the boundary (see `certificate`)."""
-        return self._fitted.converged
-
-    @property
-    def singular(self) -> bool:
-        """Whether some direction of the random effects has no variance; `certificate` names it."""
-        return self._fitted.singular
 
     @property
     def optim(self) -> OptimResult:
@@ -261,11 +224,11 @@ class GeneralizedResults(
 
         return r2(latent_shares(self._fitted))
 
-    def summary(self) -> Summary:
-        """Summary of the fit, as text and as HTML; see `MixedResults.summary`."""
+    def summary(self, ddf: Ddf = "normal") -> Summary:
+        """Summary of the fit, as text and as HTML; see `MixedResults.summary`, and `coef_table` for `ddf`."""
         from mixedsparse.report.generalized import summarize_generalized
 
-        return summarize_generalized(self._fitted)
+        return summarize_generalized(self._fitted, ddf)
 
     def __repr__(self) -> str:
         formula = self.formula if len(self.formula) <= _LONG else f"{self.formula[: _LONG - 3]}..."

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.ground.choices import Autocorrelated
-from mixedsparse.inference.components import cov_re, varcorr, vcomp
-from mixedsparse.inference.labels import read_only
+from mixedsparse.inference.components import varcorr
 from mixedsparse.inference.natural import covariance_table
 from mixedsparse.inference.residual_parameters import residual_cov, residual_params
 
@@ -19,11 +17,6 @@ __all__ = ["CovarianceMixin"]
 
 class CovarianceMixin(ResultsBase):
     """Covariance side of `MixedResults`. Everything is in theta order: factors by decreasing number of levels."""
-
-    @property
-    def theta(self) -> np.ndarray:
-        """Relative covariance parameters (m,), no units: lower triangles column by column, terms in theta order."""
-        return read_only(self._fitted.theta)
 
     @property
     def scale(self) -> float:
@@ -157,16 +150,3 @@ class CovarianceMixin(ResultsBase):
         from mixedsparse.inference.autocorrelation import autocorrelation
 
         return autocorrelation(self._fitted, kind, group, lags)
-
-    @table_property
-    def cov_re(self) -> dict[str, pd.DataFrame]:
-        """Covariance of the random effects, grouping factor -> DataFrame (k, k), in y^2 per unit of both effects.
-
-        Several terms on one factor make one frame, with zeros between the terms.
-        """
-        return cov_re(self._fitted)
-
-    @table_property
-    def vcomp(self) -> pd.Series:
-        """Variances of the random effects, indexed by (group, effect); the residual's is `scale`."""
-        return vcomp(self._fitted)

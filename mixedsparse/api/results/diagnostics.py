@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
-from mixedsparse.ground.choices import Redraw, Residual, Reused, VifBy
+from mixedsparse.ground.choices import Redraw, Residual, Reused
 
 if TYPE_CHECKING:
     from mixedsparse.diagnostics.influence import Influence
@@ -166,44 +166,6 @@ class DiagnosticsMixin(ResultsBase):
         from mixedsparse.diagnostics.influence import influence
 
         return influence(self._fitted, group, theta, progress)
-
-    def vif(self, by: VifBy = "term") -> pd.DataFrame:
-        """Variance inflation of the fixed effects by collinearity.
-
-        Parameters
-        ----------
-        by : {"term", "coefficient"}
-            Factors and polynomials have several coefficients, which only together do not depend on their coding.
-
-        Returns
-        -------
-        DataFrame
-            ``GVIF``: generalised variance inflation, det(R_11) det(R_22) / det(R) of the correlations of the estimates,
-            intercept left out, no units; ``df``: coefficients of the term; ``inflation``: GVIF^(1 / (2 df)), the
-            factor on a standard error.
-
-        Raises
-        ------
-        DataError
-            There is only an intercept.
-
-        References
-        ----------
-        Fox & Monette (1992), Journal of the American Statistical Association 87, 178-183.
-
-        Examples
-        --------
-        >>> import mixedsparse as ms
-        >>> fit = ms.lmer("distance ~ age * Sex + (1 | Subject)", ms.datasets.load("Orthodont"))
-        >>> fit.vif().round(2)
-                 GVIF  df  inflation
-        age      1.69   1       1.30
-        Sex      4.08   1       2.02
-        age:Sex  4.76   1       2.18
-        """
-        from mixedsparse.diagnostics.vif import vif
-
-        return vif(self._fitted, by)
 
     def scaled_residuals(
         self,

@@ -2,55 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase, table_property
 from mixedsparse.ground.choices import Ddf, Information
-from mixedsparse.inference.labels import per_coefficient
 
 __all__ = ["EstimatesMixin"]
 
 
 class EstimatesMixin(ResultsBase):
     """Fixed-effects side of `MixedResults`."""
-
-    @table_property
-    def params(self) -> pd.Series:
-        """Coefficients beta of the fixed effects, in y per x; columns dropped for rank are left out.
-
-        statsmodels' MixedLM appends variance parameters to its `params`; here they are in `vcomp` and `cov_re`.
-
-        Examples
-        --------
-        >>> import mixedsparse as ms
-        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
-        >>> fit.params.round(3).to_dict()
-        {'Intercept': 251.405, 'Days': 10.467}
-        """
-        return per_coefficient(self._fitted, self.fit.beta, "params")
-
-    @property
-    def fe_params(self) -> pd.Series:
-        """The same as `params`."""
-        return self.params
-
-    def fixef(self) -> pd.Series:
-        """Return `params` under lme4's name."""
-        return self.params
-
-    @table_property
-    def bse(self) -> pd.Series:
-        """SE of `params`, from sigma^2 (X'V_0^-1 X)^-1; NaN where it hangs on variances that are not identified.
-
-        statsmodels' MixedLM inverts the joint Hessian of all parameters instead, and differs by about 1e-3.
-        """
-        return per_coefficient(self._fitted, np.sqrt(np.diagonal(self._fitted.cov_beta)), "bse")
-
-    @property
-    def bse_fe(self) -> pd.Series:
-        """The same as `bse`."""
-        return self.bse
 
     @table_property
     def tvalues(self) -> pd.Series:
@@ -110,8 +71,3 @@ class EstimatesMixin(ResultsBase):
         from mixedsparse.inference.coefficients import coef_table
 
         return coef_table(self._fitted, ddf, information=information)
-
-    @property
-    def dropped_columns(self) -> list[str]:
-        """Columns of X left out because they are linear combinations of earlier ones, in formula order."""
-        return list(self._fitted.dropped_columns)

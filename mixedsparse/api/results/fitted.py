@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase, table_property
-from mixedsparse.inference.labels import per_row, residual_quantiles
+from mixedsparse.inference.labels import per_row
 
 __all__ = ["FittedMixin"]
 
@@ -24,15 +24,6 @@ class FittedMixin(ResultsBase):
     def resid(self) -> pd.Series:
         """Response residuals y - fittedvalues, in units of y; not multiplied by weights."""
         return per_row(self._fitted, self._fitted.residuals, "resid")
-
-    @table_property
-    def resid_scaled(self) -> pd.Series:
-        """Residuals over their standard deviation sigma / sqrt(weight), no units (lme4: Pearson, scaled)."""
-        return per_row(self._fitted, self._fitted.scaled_residuals, "resid_scaled")
-
-    def resid_quantiles(self) -> pd.Series:
-        """Minimum, quartiles and maximum of `resid_scaled`."""
-        return residual_quantiles(self._fitted)
 
     def marginal_cov(self, rows: Any) -> pd.DataFrame:
         """Covariance of y that the model implies for the chosen rows: sigma^2 (W^-1 + Z Lambda Lambda'Z').

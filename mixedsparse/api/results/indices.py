@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,48 +10,13 @@ from mixedsparse.api.results.base import ResultsBase
 from mixedsparse.ground.choices import CaicMethod
 
 if TYPE_CHECKING:
-    from mixedsparse.inference.parsimony import Parsimony
-    from mixedsparse.inference.pca import RandomPCA
+    pass
 
 __all__ = ["IndicesMixin"]
 
 
 class IndicesMixin(ResultsBase):
     """Summaries of `MixedResults`, and the search for a parsimonious random part."""
-
-    def rePCA(self, corr: bool = False) -> RandomPCA:
-        """Principal components of the random effects of each grouping factor (lme4: ``rePCA``).
-
-        A component without variance means that the random part has more parameters than the data support.
-
-        Parameters
-        ----------
-        corr : bool
-            Decompose the correlation matrix in place of the covariance matrix, which depends on the units of the
-            effects (MixedModels.jl's choice).
-
-        Returns
-        -------
-        RandomPCA
-            ``pca["Subject"]`` has ``sdev`` (relative to sigma), ``prop_var`` and ``loadings``; ``pca.table`` has one
-            row per component, ``pca.dimensions`` counts those that are supported.
-
-        References
-        ----------
-        Bates, Kliegl, Vasishth & Baayen (2015), Parsimonious mixed models, arXiv:1506.04967.
-
-        Examples
-        --------
-        >>> import mixedsparse as ms
-        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
-        >>> fit.rePCA().table.round(3)
-             group component   sdev  prop_var  cumulative
-        0  Subject       PC1  0.967     0.946       0.946
-        1  Subject       PC2  0.231     0.054       1.000
-        """
-        from mixedsparse.inference.pca import random_pca
-
-        return random_pca(self._fitted, corr)
 
     def icc(self, by_group: bool = False) -> pd.Series:
         """Intraclass correlation: the share of the random effects in the variance of y.
@@ -143,15 +107,3 @@ class IndicesMixin(ResultsBase):
         from mixedsparse.inference.caic import caic
 
         return caic(self._fitted, method)
-
-    def parsimony(
-        self,
-        *,
-        alpha: float = 0.2,
-        keep_intercepts: bool = True,
-        progress: bool | Callable[[dict[str, Any]], None] | None = None,
-    ) -> Parsimony:
-        """Search for a parsimonious random part from this model on: see `mixedsparse.parsimony`."""
-        from mixedsparse.inference.parsimony import search
-
-        return search(self._fitted, alpha, keep_intercepts, progress, self._wrap)

@@ -1,27 +1,24 @@
-"""Confidence intervals, likelihood profiles, the bootstrap, and refits that they rest on."""
+"""Confidence intervals and likelihood profiles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from mixedsparse.api.results.base import ResultsBase
-from mixedsparse.ground.choices import BootstrapKind, BootstrapLimits, Ddf, IntervalMethod
+from mixedsparse.ground.choices import BootstrapLimits, Ddf, IntervalMethod
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from mixedsparse.ground.progress import CountOption
-    from mixedsparse.inference.bootstrap import Bootstrap
     from mixedsparse.inference.profile import Profile
 
 __all__ = ["IntervalsMixin"]
 
 
 class IntervalsMixin(ResultsBase):
-    """Interval side of `MixedResults`."""
+    """Interval side of results of linear and of generalized models."""
 
     def conf_int(
         self,
@@ -47,12 +44,14 @@ class IntervalsMixin(ResultsBase):
             ``"wald"``: estimate -+ quantile of t times standard error; see `ddf`. Standard deviations have theirs
             on the log scale and correlations on Fisher's z, from the Hessian of the criterion that was fitted (lme4
             gives NA); NaN on the boundary. ``"profile"``: see `profile`; its limits of a standard deviation reach 0.
-            ``"boot"``: parametric, see `bootstrap` and, on a variance of 0, `Bootstrap.conf_int`.
+            ``"boot"``: parametric, see `bootstrap` and, on a variance of 0, `Bootstrap.conf_int`. Wald intervals of a
+            generalized model are normal, all from the joint covariance of the estimates; dispersions are on the log
+            scale.
         which : {"fixed", "random", "all"} or name or sequence of these
-            Coefficients by default; ``"random"`` means standard deviations, correlations and sigma.
+            Coefficients by default; ``"random"`` means standard deviations, correlations and sigma, or the dispersion.
         ddf : {"satterthwaite", "kenward-roger", "normal"}, optional
             Degrees of freedom of Wald intervals of coefficients: Satterthwaite's by default, as in `pvalues`, `tidy`,
-            `emmeans` and `predict`. ``"normal"`` gives lme4's.
+            `emmeans` and `predict`. ``"normal"`` gives lme4's, and is all that a generalized model has.
         information : {"expected", "observed"}, optional
             For Kenward-Roger; see `coef_table`.
         nsim, seed, n_jobs, kind, progress
@@ -62,7 +61,7 @@ class IntervalsMixin(ResultsBase):
         -------
         DataFrame
             Columns ``lower``, ``upper``. Rows: coefficients by name; per random term ``sd(effect|group)``, then
-            ``cor(effect,effect|group)``; ``sigma``.
+            ``cor(effect,effect|group)``; ``sigma``, or ``dispersion`` where a family has one that is estimated.
 
         Raises
         ------
@@ -85,6 +84,14 @@ class IntervalsMixin(ResultsBase):
         sd(Days|Subject)               3.80    8.75
         cor(Intercept,Days|Subject)   -0.48    0.69
         sigma                         22.90   28.86
+        >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
+        >>> fit.conf_int(which="all").round(2)
+                            lower  upper
+        Intercept           -1.85  -0.94
+        period[T.2]         -1.59  -0.39
+        period[T.3]         -1.77  -0.49
+        period[T.4]         -2.42  -0.74
+        sd(Intercept|herd)   0.37   1.11
         """
         from mixedsparse.inference.denominators import with_information
         from mixedsparse.inference.intervals import conf_int
@@ -115,7 +122,7 @@ class IntervalsMixin(ResultsBase):
         """Profile the likelihood: each parameter held at a series of values, all others at their best.
 
         The deviance that is profiled is that of maximum likelihood, as in lme4: a REML fit is refitted by ML first, and
-        `Profile.note` says so.
+        `Profile.note` says so. That of a generalized model is by the approximation of the fit.
 
         Parameters
         ----------
@@ -124,8 +131,8 @@ class IntervalsMixin(ResultsBase):
         level : float
             Confidence level up to which the profiles reach; intervals can be had up to it.
         n_jobs : int
-            1 follows all parameters in step; otherwise the number of workers, by joblib, that take them one by one: see
-            `bootstrap`. Numbers agree to rounding.
+            1 follows all parameters of a linear model in step; otherwise the number of workers, by joblib, that take
+            them one by one: see `bootstrap`. Numbers agree to rounding.
         progress : bool or callable, optional
             True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on
             a terminal or in a notebook after two seconds. A callable gets (directions finished, directions).
@@ -157,118 +164,6 @@ class IntervalsMixin(ResultsBase):
         sd(Intercept|Batch)    12.20    84.06
         sigma                  38.23    67.66
         """
-        from mixedsparse.inference.profile import profile
+        from mixedsparse.inference.intervals import profile_of
 
-        return profile(self._fitted, which, level=level, n_jobs=n_jobs, progress=progress)
-
-    def bootstrap(
-        self,
-        nsim: int = 1000,
-        seed: int | None = None,
-        *,
-        n_jobs: int = 1,
-        statistic: Callable[[Self], Any] | None = None,
-        kind: BootstrapKind = "parametric",
-        group: str | None = None,
-        progress: CountOption = None,
-    ) -> Bootstrap:
-        """Bootstrap the estimates, and any function of the results.
-
-        Parameters
-        ----------
-        nsim : int
-            Number of replicates.
-        seed : int, optional
-            The same seed gives the same replicates for any `n_jobs`, and the first of a larger `nsim`.
-        n_jobs : int
-            Number of workers, by joblib; -1 means all cores. Inside ``joblib.parallel_config(backend="dask")`` the work
-            is done by a dask cluster; numbers are the same.
-        statistic : callable, optional
-            Of a `MixedResults`; returns a number, an array, a dict or a Series, which become columns of the table.
-        kind : {"parametric", "residual", "cases"}
-            ``"parametric"``: random effects and errors are drawn from the normal distributions that were fitted.
-            ``"residual"``: conditional modes and residuals are drawn with replacement, once reflated to the
-            covariances that were fitted (Carpenter, Goldstein & Rasbash 2003). ``"cases"``: all rows of a level of a
-            grouping factor are drawn together; each replicate has cross-products of its own: this takes longest.
-        group : str, optional
-            Factor whose levels ``kind="cases"`` draws; by default the one with most levels or, where that is nested
-            in others, the coarsest of these.
-        progress : bool or callable, optional
-            True shows a bar with the time left (plain lines without tqdm), False nothing; by default a bar appears on
-            a terminal or in a notebook after two seconds. A callable gets (replicates done, nsim).
-
-        Returns
-        -------
-        Bootstrap
-            ``.table`` (nsim x parameters), ``.failures``, ``.summary()``, ``.conf_int(level, kind)``, ``.plot()``.
-
-        Warns
-        -----
-        ConvergenceWarning
-            Replicates failed: they stay in the table as NaN, and `failures` says why. Ctrl-C: the table has the
-            replicates that were done.
-
-        Examples
-        --------
-        >>> import mixedsparse as ms
-        >>> fit = ms.lmer("Reaction ~ Days + (Days | Subject)", ms.datasets.load("sleepstudy"))
-        >>> fit.bootstrap(200, seed=1)
-        <Bootstrap: 200 parametric replicates, 0 failed, seed 1>
-        """
-        from mixedsparse.inference.bootstrap import bootstrap
-
-        return bootstrap(
-            self._fitted,
-            nsim,
-            seed,
-            n_jobs=n_jobs,
-            statistic=statistic,
-            kind=kind,
-            group=group,
-            progress=progress,
-            wrap=self._wrap,
-        )
-
-    def refit(self, y: Any = None, *, reml: bool | None = None) -> Self:
-        """Fit the same model to another response, or by the other criterion; design and analysis are shared.
-
-        Parameters
-        ----------
-        y : array or Series, optional
-            One number per fitted row, in their order; a Series on the index of the data is put in that order, and rows
-            that were left out for missing values are left out again. By default the response of the fit.
-        reml : bool, optional
-            Criterion, by default that of this fit.
-
-        Returns
-        -------
-        MixedResults
-            `model.design.y` is the new response.
-
-        Raises
-        ------
-        DataError
-            `y` does not match the fitted rows, is not numeric, not finite, or constant.
-
-        Notes
-        -----
-        Only sums with y are new. The search starts from the moment estimates of the new response, as a first fit does,
-        so that the result does not depend on the fit that it is asked of.
-
-        Warns
-        -----
-        SingularFitWarning, ConvergenceWarning
-
-        Examples
-        --------
-        >>> import numpy as np, mixedsparse as ms
-        >>> fit = ms.lmer("Reaction ~ Days + (1 | Subject)", ms.datasets.load("sleepstudy"))
-        >>> bool(np.isclose(fit.refit(fit.model.design.y).criterion, fit.criterion))
-        True
-        >>> round(fit.refit(reml=False).criterion, 3)
-        1794.079
-        """
-        from mixedsparse.inference.responses import refit_criterion, refit_response
-
-        found = self._fitted if y is None else refit_response(self._fitted, y, self._fitted.seed)
-        return self._wrap(found if reml is None else refit_criterion(found, reml))
+        return profile_of(self._fitted)(which, level=level, n_jobs=n_jobs, progress=progress)

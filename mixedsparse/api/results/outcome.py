@@ -47,16 +47,6 @@ class OutcomeMixin(ResultsBase):
         return self.fit.certificate
 
     @property
-    def converged(self) -> bool:
-        """Whether the search ended at an optimum, inside or on the boundary, identified or not (see `certificate`)."""
-        return self._fitted.converged
-
-    @property
-    def singular(self) -> bool:
-        """Whether some direction of the random effects has no variance; `certificate` names it."""
-        return self._fitted.singular
-
-    @property
     def optim(self) -> OptimResult:
         """Course of the search: evaluations, steps, gradient, message, seconds, path."""
         search, certificate = self.fit.search, self.fit.certificate

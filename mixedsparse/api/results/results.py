@@ -12,14 +12,15 @@ from mixedsparse.api.results.effects import EffectsMixin
 from mixedsparse.api.results.estimates import EstimatesMixin
 from mixedsparse.api.results.fitted import FittedMixin
 from mixedsparse.api.results.indices import IndicesMixin
-from mixedsparse.api.results.internals import InternalsMixin
 from mixedsparse.api.results.intervals import IntervalsMixin
 from mixedsparse.api.results.means import MeansMixin
 from mixedsparse.api.results.outcome import OutcomeMixin
 from mixedsparse.api.results.paper import PaperMixin
 from mixedsparse.api.results.plots import PlotsMixin
 from mixedsparse.api.results.prediction import PredictionMixin
+from mixedsparse.api.results.resampling import ResamplingMixin
 from mixedsparse.api.results.saving import SavingMixin
+from mixedsparse.api.results.shared import SharedMixin
 from mixedsparse.api.results.solver import SolverMixin
 from mixedsparse.api.results.streaming import StreamingMixin
 from mixedsparse.api.results.tables import TablesMixin
@@ -50,13 +51,14 @@ class MixedResults(
     SolverMixin,
     MeansMixin,
     IndicesMixin,
-    InternalsMixin,
     IntervalsMixin,
     PaperMixin,
     PlotsMixin,
     PredictionMixin,
     StreamingMixin,
+    ResamplingMixin,
     SavingMixin,
+    SharedMixin,
     TablesMixin,
     TestingMixin,
     UpdatingMixin,

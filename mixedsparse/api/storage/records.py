@@ -113,7 +113,11 @@ RECORDS: Mapping[str, Record] = {
     "random term": record(RandomTerm, "group codes z columns levels rows covariance precision", build=_random_term),
     "covariate": record(Covariate, "mean low high binary"),
     "source": record(Source, "columns index weights offset contrasts env relations"),
-    "remote source": record(RemoteSource, "summaries weights offset contrasts env location fingerprint binary stamps"),
+    "remote source": record(
+        RemoteSource,
+        "summaries weights offset contrasts env location fingerprint binary stamps",
+        rebuilt=("counted",),
+    ),
     "stamp": record(Stamp, "path size modified number footer"),
     "plain sums": record(PlainSums, "x_root z_moments quantiles trials"),
     "design": record(

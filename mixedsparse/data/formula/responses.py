@@ -118,7 +118,7 @@ def read_response(
         The values are none of that family; the message says which row, and what to write.
     """
     if domain is None:
-        return Response(checks.response(values, label), None, label, Outcome())
+        return Response(_any_number(values, label), None, label, Outcome())
     told = _Told(len(values), counts)
     if domain == "events":
         return _events(values, label, trials, given, told)
@@ -135,6 +135,17 @@ def read_response(
         _refuse(y, y <= 0, what, "must be positive", told)
     _not_constant(y, label, told)
     return Response(y.copy(), None, label, Outcome())
+
+
+def _any_number(values: Any, label: str) -> np.ndarray:
+    """Response (n,) of a linear model; text of two levels is pointed to the models that take it."""
+    try:
+        return checks.response(values, label)
+    except DataError as err:
+        levels = pd.unique(np.asarray(values)) if np.ndim(values) == 1 else ()
+        if len(levels) != 2 or not is_factor(values, f"The response {label!r}"):
+            raise
+        raise DataError(f"{err} For the probability of one of them write mixedsparse.glmer(formula, data).") from err
 
 
 def _events(values: Any, label: str, trials: Any, given: str, told: _Told) -> Response:

@@ -14,6 +14,7 @@ import numpy as np
 from mixedsparse.data.formula.checks import nothing_left
 from mixedsparse.data.formula.grouping import Atom
 from mixedsparse.data.formula.kinds import Sort
+from mixedsparse.data.observed import like_counts
 from mixedsparse.data.sizes import LARGEST, too_large
 from mixedsparse.data.sources.database import Database, inside
 from mixedsparse.data.sources.expressions import Standardised
@@ -179,6 +180,16 @@ class SourceColumns:
             self.combinations[keys] = tuple(
                 empty if table is None else self.factors[key].codes_of(table[names[key]]) for key in keys
             )
+
+    def are_counts(self, expression: Any, moments: Moments) -> bool:
+        """Whether a number looks like counts; see `like_counts`. Of most the moments tell that it does not."""
+        if moments.low != 0.0 or moments.deviation**2 < moments.mean or moments.truth:
+            return False
+        value = as_number(expression)
+        wanted = {"broken": value != value.floor(), "zeros": value == 0.0, "tops": value == moments.high}
+        found = self._one_row(self.table.aggregate(**{name: count_true(each) for name, each in wanted.items()}))
+        spread = moments.high, moments.mean, moments.deviation**2, found["zeros"], found["tops"]
+        return not found["broken"] and like_counts(self.n, *spread)
 
     def numbers(
         self, expressions: Mapping[str, tuple[str, Any]], crossed: Sequence[frozenset[str]] = ()

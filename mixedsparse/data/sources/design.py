@@ -153,7 +153,8 @@ class Reading:
         y = moments[_RESPONSE]
         binary = y.truth and y.low < y.high
         given = summaries(self.columns, predictors, moments), self.weights, self.offset, self.contrasts, self.constants
-        source = RemoteSource(*given, location, fingerprint, binary, self.columns.database.stamps)
+        counted = self.columns.are_counts(self._number(self.parsed.response, "The response")[1], y)
+        source = RemoteSource(*given, location, fingerprint, binary, self.columns.database.stamps, counted)
         design = self._design(pieces, plain, source)
         squares = self.columns.n * (y.mean**2 + y.deviation**2)
         sizes = Sizes(y.size, squares, np.linalg.norm(plain.x_root, axis=0))

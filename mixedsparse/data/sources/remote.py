@@ -39,6 +39,8 @@ class RemoteSource:
         Whether the response is 0 or 1 in all rows.
     stamps : tuple of Stamp
         The files as they were.
+    counted : bool
+        Whether the response looks like counts; not stored.
     """
 
     summaries: Mapping[str, Covariate | tuple[Any, ...]]
@@ -50,6 +52,7 @@ class RemoteSource:
     fingerprint: tuple[float, ...]
     binary: bool = False
     stamps: tuple[Stamp, ...] = ()
+    counted: bool = False
 
     @property
     def columns(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,59 +10,29 @@ import pandas as pd
 from scipy.special import ndtri
 
 from mixedsparse.ground.checks import check_level
-from mixedsparse.ground.choices import BootstrapLimits, IntervalMethod
-from mixedsparse.ground.progress import CountOption
 from mixedsparse.inference.denominators import denominator
-from mixedsparse.inference.generalized.bootstrap import generalized_bootstrap
-from mixedsparse.inference.generalized.profile import generalized_profile
-from mixedsparse.inference.intervals import check_limits
-from mixedsparse.inference.parameters import Parameter, parameters, select_parameters
+from mixedsparse.inference.parameters import Parameter, parameters
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
 
-__all__ = ["generalized_conf_int", "generalized_covariance_table", "wald_error"]
+__all__ = ["generalized_covariance_table", "generalized_limits", "wald_error"]
 
 # A standard deviation below this, or a correlation this close to 1, is on the boundary.
 _BOUNDARY = 1e-6
 
 
-def generalized_conf_int(
-    fitted: GeneralizedFitted,
-    alpha: float = 0.05,
-    method: IntervalMethod = "wald",
-    which: str | Iterable[str] = "fixed",
-    *,
-    ddf: str | None = None,
-    nsim: int = 1000,
-    seed: int | None = None,
-    n_jobs: int = 1,
-    kind: BootstrapLimits = "perc",
-    progress: CountOption = None,
-) -> pd.DataFrame:
-    """Confidence limits; see `GeneralizedResults.conf_int`."""
-    check_limits(alpha, method, ddf)
-    if method == "wald":
-        return _wald_limits(fitted, alpha, which, ddf or "normal")
-    names = [p.name for p in select_parameters(parameters(fitted), which)]
-    level = 1.0 - alpha
-    if method == "profile":
-        return generalized_profile(fitted, names, level=level, n_jobs=n_jobs, progress=progress).conf_int(level)
-    return generalized_bootstrap(fitted, nsim, seed, n_jobs=n_jobs, progress=progress).conf_int(level, kind).loc[names]
-
-
-def _wald_limits(fitted: GeneralizedFitted, alpha: float, which: str | Iterable[str], ddf: str) -> pd.DataFrame:
-    """Limits from the joint covariance of all estimates.
+def generalized_limits(
+    fitted: GeneralizedFitted, alpha: float, chosen: Sequence[Parameter], ddf: str | None
+) -> np.ndarray:
+    """Wald limits (r, 2) of the parameters `chosen`, from the joint covariance of all estimates.
 
     Of standard deviations and dispersions on the log scale, of correlations on Fisher's; NaN on the boundary, and
     where the joint Hessian is not positive definite.
     """
-    denominator(fitted, ddf)
-    chosen = select_parameters(parameters(fitted), which)
+    denominator(fitted, ddf or "normal")
     half = float(ndtri(1.0 - 0.5 * alpha)) * np.array([-1.0, 1.0])
-    limits = [_limits(fitted, parameter, half) for parameter in chosen]
-    table = np.array(limits).reshape(len(chosen), 2)
-    return pd.DataFrame(table, index=[p.name for p in chosen], columns=["lower", "upper"])
+    return np.array([_limits(fitted, parameter, half) for parameter in chosen]).reshape(len(chosen), 2)
 
 
 def _limits(fitted: GeneralizedFitted, parameter: Parameter, half: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
+from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point, solved
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["Covariances", "covariances", "exact_hessian", "is_flat_in_dispersion"]
@@ -48,7 +48,7 @@ def covariances(
     """
     hessian = exact_hessian(criterion, point, curvature, not is_flat_in_dispersion(criterion, curvature), steps)
     free = np.isfinite(np.diagonal(hessian))
-    conditional = np.linalg.inv(curvature.information) if criterion.p else np.empty((0, 0))
+    conditional = solved(curvature.information, np.eye(criterion.p))
     part = hessian[np.ix_(free, free)]
     if not np.isfinite(part).all() or not len(part):
         return Covariances(None, conditional, hessian)

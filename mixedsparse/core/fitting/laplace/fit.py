@@ -33,7 +33,7 @@ from mixedsparse.core.fitting.laplace.ways import ByProbes, Exact
 from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.laplace.collapse import collapsed
-from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
+from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion, solved
 from mixedsparse.core.likelihood.laplace.data import Data
 from mixedsparse.core.likelihood.laplace.fast import FastCriterion
 from mixedsparse.core.likelihood.laplace.quadrature import MOST_EFFECTS, QuadratureCriterion, takes_quadrature
@@ -162,7 +162,7 @@ def fit_data(
     certificate = certify_generalized(data, found, hints_of(data, nodes), flat)
     known = way.covariances(found) if errors and nodes > 0 else None
     if known is None:
-        known = Covariances(None, np.linalg.inv(found.curvature.information), found.curvature.hessian)
+        known = Covariances(None, solved(found.curvature.information, np.eye(data.p)), found.curvature.hessian)
     found, logdet, monte_carlo = way.ended(found)
     fit = _report(used, found, known, certificate, began, nodes)
     fit = replace(fit, pieces=fit.pieces._replace(logdet=logdet), monte_carlo=monte_carlo)

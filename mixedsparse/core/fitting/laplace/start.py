@@ -58,7 +58,7 @@ def plain_fit(data: Data) -> PlainFit:
     gamma, eta, terms = _first_step(data, eta, psi)
     information, _ = _information(data, eta, psi, terms)
     least = _least_eigenvalue(information)
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MOST_STEPS if data.p else 0):
         score = data.Q.T @ terms.s
         root, info = lapack.dpotrf(information, lower=1)
         if info != 0:

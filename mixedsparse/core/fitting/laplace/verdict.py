@@ -16,6 +16,10 @@ __all__ = ["GeneralizedCertificate", "certify_generalized", "not_estimable", "on
 
 # Negative curvature of the scaled Hessian that counts.
 _NEGATIVE = 1e-5
+# Scaled gradient, which is about the distance from the optimum in standard errors, from which on the digits of the
+# criterion are too few; up to which a search that sees no fall any more has ended by rounding. Digits of the criterion.
+_ROUGH, _UNSEEN = 0.01, 0.1
+_DIGITS = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +29,9 @@ class GeneralizedCertificate:
     Attributes
     ----------
     verdict : str
-        ``"converged"``, ``"converged on the boundary"``, ``"stopped early"``, ``"separated"`` (coefficients grow
-        without limit) or ``"variance not estimable"``.
+        ``"converged"``, ``"converged on the boundary"``, ``"stopped early"``, ``"rounding"`` (no nearer to the optimum
+        than the digits of the criterion allow), ``"separated"`` (coefficients grow without limit) or ``"variance not
+        estimable"``.
     message : str
         The verdict as a sentence.
     scaled_gradient : float
@@ -128,7 +133,15 @@ def certify_generalized(data: Data, found: Found, hints: tuple[str, ...], flat: 
     limit = _LIMITS[data.family.name] if flat else ""
     highest = float(np.abs(found.curvature.hessian).max(initial=0.0))
     saddle = not flat and step.lowest < -_NEGATIVE * highest
-    if found.stop is not Stop.CONVERGED or saddle:
+    if not saddle and _is_rounding(found):
+        verdict = "rounding"
+        message = (
+            "Rounding hides any further fall of the criterion: estimates may be off by "
+            f"{step.scaled_gradient / np.sqrt(2.0):.2g} standard errors or more, since counts, trials, weights or a "
+            "dispersion are so large that responses are almost exact. Add a random effect for each row, or fit the "
+            "transformed response by mixedsparse.lmer."
+        )
+    elif found.stop is not Stop.CONVERGED or saddle:
         why = "negative curvature is left" if found.stop is Stop.CONVERGED else found.stop.value
         verdict = "stopped early"
         message = (
@@ -145,3 +158,11 @@ def certify_generalized(data: Data, found: Found, hints: tuple[str, ...], flat: 
     return GeneralizedCertificate(
         verdict, message, step.scaled_gradient, step.lowest, boundary, hints=hints, limit=limit
     )
+
+
+def _is_rounding(found: Found) -> bool:
+    """Whether the search ended at the last digit of the criterion, too far from the optimum to be called there."""
+    scaled = found.step.scaled_gradient
+    if found.stop is Stop.CONVERGED:
+        return scaled > _ROUGH and 0.5 * scaled**2 <= _DIGITS * abs(found.point.criterion)
+    return found.stop is Stop.NO_PROGRESS and scaled < _UNSEEN

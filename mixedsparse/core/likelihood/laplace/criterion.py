@@ -31,7 +31,7 @@ from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.entries import bend, times_slopes
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["Curvature", "LaplaceCriterion", "Parameters", "Point"]
+__all__ = ["Curvature", "LaplaceCriterion", "Parameters", "Point", "solved"]
 
 # Diagonal entries of Lambda are kept this far from 0, so that G Lambda can be divided by Lambda.
 _OFF_ZERO = 1e-8
@@ -250,7 +250,7 @@ class LaplaceCriterion:
         """
         m, p = self.m, self.p
         hessian = np.zeros((self.size, self.size))
-        hessian[:m, :m] = inner + cross @ np.linalg.solve(information, cross.T) if p else inner
+        hessian[:m, :m] = inner + cross @ solved(information, cross.T) if p else inner
         hessian[:m, m : m + p] = 2.0 * cross
         hessian[m : m + p, m : m + p] = 2.0 * information
         return hessian
@@ -263,3 +263,11 @@ class LaplaceCriterion:
         ]
         hessian[: self.m, : self.m] += bend(self.layout, scores)
         return np.triu(hessian) + np.triu(hessian, 1).T
+
+
+def solved(information: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve with the information on gamma (p, p); NaN where the rows say nothing of some coefficient."""
+    try:
+        return np.linalg.solve(information, right)
+    except np.linalg.LinAlgError:
+        return np.full_like(right, np.nan)

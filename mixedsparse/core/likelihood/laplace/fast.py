@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
+from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point, solved
 from mixedsparse.core.likelihood.laplace.data import Vectors
 from mixedsparse.core.likelihood.laplace.mode import Mode
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -34,7 +34,9 @@ class FastCriterion(LaplaceCriterion):
         for _ in range(_MOST_STEPS):
             score = self.data.Q.T @ at.mode.terms.s
             information, projected = self._information(at)
-            step = _solved(information, score) if self.p else score
+            step = solved(information, score) if self.p else score
+            if not np.isfinite(step).all():
+                break
             if float(score @ step) <= _EXACT * max(1.0, abs(at.mode.h)):
                 return at
             moved = self._stepped(at, step, projected)
@@ -77,7 +79,7 @@ class FastCriterion(LaplaceCriterion):
         inside = np.arange(self.m, self.m + self.p)
         others = np.setdiff1d(np.arange(self.size), inside)
         # d gamma / d (theta, psi).
-        follows = -_solved(plain.hessian[np.ix_(inside, inside)], plain.hessian[np.ix_(inside, others)])
+        follows = -solved(plain.hessian[np.ix_(inside, inside)], plain.hessian[np.ix_(inside, others)])
         gradient, hessian = np.zeros(self.size), np.zeros((self.size, self.size))
         gradient[others] = plain.gradient[others] + follows.T @ plain.gradient[inside]
         hessian[np.ix_(inside, inside)] = plain.hessian[np.ix_(inside, inside)]
@@ -91,10 +93,3 @@ class FastCriterion(LaplaceCriterion):
             own[:, :, inside] = 0.0
             motion.append(own)
         return Curvature(gradient, hessian, plain.information, motion)
-
-
-def _solved(information: np.ndarray, right: np.ndarray) -> np.ndarray:
-    try:
-        return np.linalg.solve(information, right)
-    except np.linalg.LinAlgError as err:
-        raise NotPositiveDefiniteError("The rows say nothing of some coefficient at these parameters.") from err
