@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from mixedsparse.ground.foreign import explains_arguments
 
 if TYPE_CHECKING:
+    from mixedsparse.api.generalized import GeneralizedResults
     from mixedsparse.api.results import MixedResults
     from mixedsparse.inference.parsimony import Parsimony
     from mixedsparse.inference.random_search import Row
@@ -21,7 +22,7 @@ __all__ = ["parsimony"]
 
 @explains_arguments
 def parsimony(
-    results: MixedResults,
+    results: MixedResults | GeneralizedResults,
     *,
     alpha: float = 0.2,
     keep_intercepts: bool = True,
@@ -31,9 +32,9 @@ def parsimony(
 
     Parameters
     ----------
-    results : MixedResults
+    results : MixedResults or GeneralizedResults
         Fit of the maximal model, from a formula. All models are fitted to its rows by its criterion: REML, under which
-        models with the same fixed part compare, or ML.
+        models with the same fixed part compare, or ML, of a generalized model by the same nAGQ.
     alpha : float
         Level of the tests. 0.2 balances Type I error and power (Matuschek et al. 2017); it also makes up for
         part of the conservatism of chi-square tests of variances, whose null hypothesis lies on the boundary.

@@ -187,7 +187,7 @@ def test_another_level_of_the_response_is_named(rows, file, tmp_path):
         ("h ~ x + (1 | g)", {}, "has 6 levels"),
         ("y ~ x + (1 | g)", {"trials": np.ones(3000)}, "add trials to it as a column"),
         ("y ~ x + (1 | g)", {"trials": "n"}, "trials='n'"),
-        ("c ~ x + (1 | g)", {"family": "poisson", "trials": "m"}, "belongs to binomial responses"),
+        ("c ~ x + (1 | g)", {"family": "poisson", "trials": "m"}, "belong to binomial responses"),
         ("y ~ bs(x, 4) + (1 | g)", {}, "bs"),
     ],
 )

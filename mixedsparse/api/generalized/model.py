@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.costs import CostMixin
 from mixedsparse.api.generalized.results import GeneralizedResults
@@ -18,6 +18,10 @@ from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.progress import ProgressOption
+
+if TYPE_CHECKING:
+    from mixedsparse.core.likelihood.family import Family
+    from mixedsparse.core.problem.terms import RandomTerm
 
 __all__ = ["GeneralizedLinearMixedModel", "glmer"]
 
@@ -97,14 +101,52 @@ class GeneralizedLinearMixedModel(CostMixin, GeneralizedModel):
     ) -> None:
         env = CallerNames(2) if env is None else env  # the caller is past the frame of the decorator
         found = read_family(family, link, dispersion)
-        domain = DOMAINS[found.name]
-        if domain == "events" and weights is not None:
-            if trials is not None:
-                raise OptionError("weights= and trials= both say how many trials a binomial row has: give one of them.")
-            trials, weights = weights, None
-        given = {"weights": weights, "offset": offset, "trials": trials, "contrasts": contrasts, "env": env}
+        given = {"offset": offset, "contrasts": contrasts, "env": env} | _prior(found, trials, weights)
         super().__init__(read_design(formula, data, found, given), found)
         remember(self.design, data)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        y: Any,
+        X: Any,
+        terms: Sequence[RandomTerm],
+        family: Any = "binomial",
+        *,
+        link: str | None = None,
+        trials: Any = None,
+        weights: Any = None,
+        offset: Any = None,
+        dispersion: float | None = None,
+        x_names: Sequence[str] | None = None,
+    ) -> GeneralizedLinearMixedModel:
+        """Make a model from arrays.
+
+        Parameters
+        ----------
+        y : array, shape (n,), or (n, 2) with successes and failures
+        X, terms, x_names
+            See `LinearMixedModel.from_arrays`.
+        family, link, dispersion
+            See the class.
+        trials, weights, offset : array, shape (n,), optional
+
+        Examples
+        --------
+        >>> import numpy as np, mixedsparse as ms
+        >>> rng = np.random.default_rng(1)
+        >>> g = np.repeat(np.arange(20), 5)
+        >>> y = rng.poisson(np.exp(rng.normal(size=20)[g]))
+        >>> terms = [ms.RandomTerm("g", g, np.ones(100))]
+        >>> model = ms.GeneralizedLinearMixedModel.from_arrays(y, np.ones((100, 1)), terms, "poisson")
+        >>> model.fit().nobs
+        100
+        """
+        from mixedsparse.data.formula.arrays import array_design
+
+        found = read_family(family, link, dispersion)
+        given = {"offset": offset, "x_names": x_names} | _prior(found, trials, weights)
+        return cls.of_family(array_design(y, X, terms, domain=DOMAINS[found.name], **given), found)
 
     def fit(
         self,
@@ -206,3 +248,12 @@ def glmer(
         env=CallerNames(2),
     )
     return model.fit(nAGQ, start=start, method=method, options=options, progress=progress)
+
+
+def _prior(family: Family, trials: Any, weights: Any) -> dict[str, Any]:
+    """Return trials and weights as a design takes them: the prior weights of a binomial family are its trials."""
+    if DOMAINS[family.name] != "events" or weights is None:
+        return {"trials": trials, "weights": weights}
+    if trials is not None:
+        raise OptionError("weights= and trials= both say how many trials a binomial row has: give one of them.")
+    return {"trials": weights, "weights": None}

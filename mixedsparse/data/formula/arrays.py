@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,12 @@ from mixedsparse.data.formula.alignment import aligned, labels_of
 from mixedsparse.data.formula.design import Design
 from mixedsparse.data.formula.frames import missing_rows, natural, open_table, take
 from mixedsparse.data.formula.kinds import numbers
+from mixedsparse.data.formula.responses import read_response
 from mixedsparse.ground.checks import as_array
 from mixedsparse.ground.errors import DataError
+
+if TYPE_CHECKING:
+    from mixedsparse.data.families import Domain
 
 __all__ = ["array_design", "number_matrix"]
 
@@ -29,18 +33,23 @@ def array_design(
     weights: Any = None,
     offset: Any = None,
     x_names: Sequence[str] | None = None,
+    domain: Domain | None = None,
+    trials: Any = None,
 ) -> Design:
     """Check arrays and label them.
 
     Parameters
     ----------
     y : array_like, shape (n,)
+        Of a binomial model also (n, 2): successes and failures.
     X : array_like, shape (n, p)
         p may be 0.
     terms : sequence of RandomTerm
     weights, offset : array_like, shape (n,), optional
     x_names : sequence of str, optional
         Taken from the columns of a DataFrame, ``x0, x1, ...`` otherwise.
+    domain, trials
+        See `make_design`; trials are numbers, (n,).
 
     Raises
     ------
@@ -49,11 +58,13 @@ def array_design(
     """
     response = str(getattr(y, "name", None) or "y")
     index = labels_of(y, X)
-    X, weights, offset = (
-        aligned(given, index, what) for given, what in ((X, "X"), (weights, "weights"), (offset, "offset"))
-    )
-    response_values = checks.response(_vector(y, response), response)
-    n = len(response_values)
+    beside = {"X": X, "weights": weights, "offset": offset, "trials": trials}
+    X, weights, offset, trials = (aligned(given, index, what) for what, given in beside.items())
+    y = as_array(y, response)
+    n = len(y) if np.ndim(y) else 0
+    trials = None if trials is None else _vector(trials, "trials", n)
+    values = y if domain == "events" and y.ndim == 2 and y.shape[1] == 2 else _vector(y, response)
+    found = read_response(values, response, domain, trials)
     matrix, names = _matrix(X, n, x_names)
     if not len(terms):
         raise DataError("There is no random-effects term: give at least one RandomTerm.")
@@ -67,11 +78,13 @@ def array_design(
         checks.check_finite(term.z.reshape(-1, term.k), [f"{c} | {term.group}" for c in term.columns])
     weight_values = None if weights is None else checks.weights(_vector(weights, "weights", n), "weights")
     for term in terms:
-        checks.check_size(term, weight_values)
+        checks.check_size(term, weight_values, residual=domain is None)
+        if domain:
+            checks.check_unstructured(term)
     return Design(
         formula=_spelled(response, names, terms),
-        response=response,
-        y=response_values,
+        response=found.label,
+        y=found.values,
         X=matrix,
         x_names=names,
         x_terms={name: slice(i, i + 1) for i, name in enumerate(names)},
@@ -79,6 +92,7 @@ def array_design(
         weights=weight_values,
         offset=None if offset is None else checks.offset(_vector(offset, "offset", n), "offset"),
         index=pd.RangeIndex(n) if index is None else index,
+        trials=found.trials,
     )
 
 
@@ -153,6 +167,6 @@ def _numbers(column: pd.Series, label: str) -> np.ndarray:
 
 def _spelled(response: str, names: Sequence[str], terms: Sequence[RandomTerm]) -> str:
     """Return a formula that describes the arrays, for printing."""
-    names = ["" if t.structure is None else t.structure.label for t in terms]
-    bars = [f"{name}({' + '.join(t.columns)} | {t.group})" for name, t in zip(names, terms, strict=True)]
+    kinds = ["" if t.structure is None else t.structure.label for t in terms]
+    bars = [f"{kind}({' + '.join(t.columns)} | {t.group})" for kind, t in zip(kinds, terms, strict=True)]
     return f"{response} ~ {' + '.join([*names, *bars])}"

@@ -124,7 +124,7 @@ def read_response(
         return _events(values, label, trials, given, told)
     what = f"The response {label!r}"
     if trials is not None:
-        raise DataError(f"{given} belongs to binomial responses: for a rate write offset=log(exposure).")
+        raise DataError(f"{given} belong to binomial responses: for a rate write offset=log(exposure).")
     if np.ndim(values) != 1:
         raise DataError(f"{what} has {np.ndim(values)} dimensions: write one column.")
     y = _finite(numbers(values, what), what, told)

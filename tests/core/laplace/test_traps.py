@@ -120,3 +120,67 @@ def test_the_inverse_square_link_starts_or_says_what_to_do() -> None:
     found = fit("inverse_gaussian", "1/mu^2", y, np.column_stack([np.ones(len(x)), x]), [group])
     assert found.certificate.converged
     assert agrees(found)
+
+
+def test_rounding_that_hides_the_optimum_is_told() -> None:
+    """Counts that vary more than the model allows make a criterion whose last digit exceeds what is to be seen."""
+    rng, x, codes, group = design(5, 20, 8)
+    eta = 0.5 * x + 0.6 * rng.normal(size=20)[codes] + 0.3 * rng.normal(size=len(x))
+    sizes = 10.0 ** np.arange(6, 15)
+    found = [
+        fit("poisson", "log", np.round(size * np.exp(eta)), np.column_stack([np.ones(len(x)), x]), [group])
+        for size in sizes
+    ]
+    for one in found:
+        certificate = one.certificate
+        # Halves of its square are the fall that is left: estimates are about as many standard errors away.
+        assert certificate.verdict == ("converged" if certificate.scaled_gradient < 0.01 else "rounding")
+        assert certificate.converged == ("standard errors or more" not in certificate.message)
+    verdicts = [one.certificate.verdict for one in found]
+    assert verdicts[0] == "converged"
+    assert "rounding" in verdicts
+
+
+def test_coefficients_about_which_nothing_is_left_are_no_error_of_numpy() -> None:
+    rng, x, codes, group = design(3, 30, 20)
+    item = RandomTerm("h", rng.integers(0, 15, len(x)), np.ones((len(x), 1)))
+    eta = 0.5 * x + 0.7 * rng.normal(size=30)[codes] + 0.4 * rng.normal(size=15)[item.codes]
+    y = np.round(1e14 * np.exp(eta))
+    found = fit("poisson", "log", y, np.column_stack([np.ones(len(x)), x]), [group, item])
+    assert not found.certificate.converged
+
+
+@pytest.mark.parametrize(
+    ("family", "link"),
+    [
+        ("binomial", "logit"),
+        ("binomial", "cloglog"),
+        ("poisson", "log"),
+        ("negative_binomial", "log"),
+        ("gamma", "log"),
+    ],
+)
+@pytest.mark.parametrize("crossed", [False, True])
+def test_models_without_fixed_effects(family: str, link: str, crossed: bool) -> None:
+    rng, x, codes, group = design(6, 25, 8)
+    terms = [group]
+    eta = 0.8 * rng.normal(size=25)[codes]
+    if crossed:
+        terms.append(RandomTerm("h", rng.integers(0, 6, len(x)), np.ones((len(x), 1))))
+        eta = eta + 0.6 * rng.normal(size=6)[terms[1].codes]
+    y = {
+        "binomial": (rng.random(len(x)) < 1 / (1 + np.exp(-eta))).astype(float),
+        "gamma": rng.gamma(2.0, np.exp(eta) / 2.0),
+    }.get(family, rng.poisson(np.exp(eta) * rng.gamma(2.0, 0.5, len(x))).astype(float))
+    found = fit(family, link, y, np.empty((len(x), 0)), terms)
+    assert found.certificate.converged
+    assert found.evaluations <= MOST
+    assert agrees(found)
+    assert found.beta.shape == (0,)
+    steps = [
+        found.theta + shift * np.eye(len(found.theta))[i] for i in range(len(found.theta)) for shift in (-0.02, 0.02)
+    ]
+    data = found.data
+    dense = Dense(found.family, data.y, data.Q @ data.root, data.problem.terms, data.m, data.offset)
+    psi = found.psi if found.has_dispersion else 0.0
+    assert min(dense.laplace(theta, found.beta, psi) for theta in steps) > found.criterion
