@@ -86,7 +86,7 @@ def exact_hessian(
         zeta = [z + steps[i] * d[:, :, i] for z, d in zip(point.mode.zeta, curvature.motion, strict=True)]
         try:
             # The predicted mode is off by the square of the step, which the differences would blow up.
-            there = criterion.gradient(criterion.evaluate(vector, criterion.refined(point, vector, zeta)))
+            there = criterion.gradient_near(point, vector, zeta)
         except NotPositiveDefiniteError:
             there = np.full(size, np.nan)
         hessian[free, i] = (there - curvature.gradient)[free] / steps[i]

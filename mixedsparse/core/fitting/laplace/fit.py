@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.linalg import block_diag, lapack
+from scipy.linalg import lapack
 
 from mixedsparse.core.fitting.laplace.advice import group_names, hints_of
 from mixedsparse.core.fitting.laplace.errors import Covariances, is_flat_in_dispersion
@@ -211,8 +211,11 @@ def _report(
     theta[np.abs(theta) < 1e-15 * np.abs(theta).max(initial=0.0)] = 0.0
     has_psi = data.family.has_dispersion
     takes_psi = has_psi or data.family.dispersion is not None
-    back = np.linalg.inv(data.root) if data.p else np.empty((0, 0))
-    away = block_diag(problem.from_block, back, np.eye(int(has_psi)))
+    m, p = problem.n_theta, data.p
+    away = np.eye(m + p + int(has_psi))
+    away[:m, :m] = problem.from_block
+    back = away[m : m + p, m : m + p]
+    back[:] = np.linalg.inv(data.root) if p else back
     held = np.zeros(0, dtype=bool) if known.joint is None else np.isnan(np.diagonal(known.joint))
     covariance = None
     if known.joint is not None:

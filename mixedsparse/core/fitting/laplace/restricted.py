@@ -39,9 +39,10 @@ class Restricted(LaplaceCriterion):
         point = self.whole.evaluate(self.shift + self.directions @ vector, *starts, near=near)
         return replace(point, vector=vector)
 
-    def refined(self, point: Point, vector: np.ndarray, zeta: Vectors) -> Vectors:
-        """Return a better start for the mode at `vector`; see `LaplaceCriterion.refined`."""
-        return self.whole.refined(point, self.shift + self.directions @ vector, zeta)
+    def gradient_near(self, point: Point, vector: np.ndarray, zeta: Vectors) -> np.ndarray:
+        """Exact gradient (r,) close to `point`; see `LaplaceCriterion.gradient_near`."""
+        found = self.whole.gradient_near(point, self.shift + self.directions @ vector, zeta)
+        return np.asarray(self.directions.T @ found)
 
     def gradient(self, point: Point) -> np.ndarray:
         """Exact gradient (r,)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.linalg import lapack
 
 from mixedsparse.core.fitting.laplace.errors import exact_hessian, is_flat_in_dispersion
 from mixedsparse.core.fitting.laplace.secants import learnt
@@ -197,7 +198,7 @@ class LaplaceObjective:
 
     def has_faded(self, at: Place) -> bool:
         """Whether the information on the fixed part is next to nothing of what it was at the start."""
-        return self.watch and _weakest(at.curvature) < self.least
+        return self.watch and _falls_below(at.curvature, self.least)
 
     def attempt(self, at: Place, step: Step) -> Point | None:
         """See `Objective.attempt`."""
@@ -273,6 +274,12 @@ def search(
 def _weakest(curvature: Curvature) -> float:
     """Smallest eigenvalue of the information on gamma."""
     return float(np.linalg.eigvalsh(curvature.information)[0]) if len(curvature.information) else 1.0
+
+
+def _falls_below(curvature: Curvature, least: float) -> bool:
+    """Whether that eigenvalue is below `least`: by a pivot, which costs less than the eigenvalue."""
+    p = len(curvature.information)
+    return p > 0 and lapack.dpotrf(curvature.information - least * np.eye(p), lower=1)[1] != 0
 
 
 def _snap(objective: LaplaceObjective, at: Point) -> Point:

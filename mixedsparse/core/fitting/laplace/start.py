@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack
 
-from mixedsparse.core.likelihood.family import RowTerms
-from mixedsparse.core.likelihood.laplace.data import Data
+from mixedsparse.core.likelihood.laplace.data import Data, Terms
 from mixedsparse.ground.errors import DataError
 
 __all__ = ["PlainFit", "first_vector", "plain_fit"]
@@ -64,7 +63,7 @@ def plain_fit(data: Data) -> PlainFit:
         if info != 0:
             break
         step = lapack.dpotrs(root, score, lower=1)[0]
-        moved = _stepped(data, gamma, step, psi, float(terms.value.sum()))
+        moved = _stepped(data, gamma, step, psi, terms.total)
         if moved is None:
             break
         gamma, eta, terms = moved
@@ -79,9 +78,7 @@ def _least_eigenvalue(matrix: np.ndarray) -> float:
     return float(np.linalg.eigvalsh(matrix)[0]) if len(matrix) else 1.0
 
 
-def _information(
-    data: Data, eta: np.ndarray, psi: float, terms: RowTerms | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def _information(data: Data, eta: np.ndarray, psi: float, terms: Terms | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the expected information on gamma (p, p), and of the rows (n,): what is observed, by canonical links."""
     if terms is not None and data.family.canonical:
         w = terms.w
@@ -92,7 +89,7 @@ def _information(
     return data.Q.T @ (w[:, None] * data.Q), w
 
 
-def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np.ndarray, RowTerms]:
+def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np.ndarray, Terms]:
     """Weighted least squares on the responses themselves; drawn to a constant mean until each row has a likelihood."""
     means = data.family.link.means(eta)
     information, w = _information(data, eta, psi)
@@ -105,7 +102,7 @@ def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np
         trial = flat + share * (gamma - flat)
         at = data.fixed(trial)
         terms = data.rows(at, psi)
-        if np.isfinite(terms.value.sum()):
+        if np.isfinite(terms.total):
             return trial, at, terms
         share *= 0.5
     raise DataError(
@@ -116,14 +113,14 @@ def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np
 
 def _stepped(
     data: Data, gamma: np.ndarray, step: np.ndarray, psi: float, value: float
-) -> tuple[np.ndarray, np.ndarray, RowTerms] | None:
+) -> tuple[np.ndarray, np.ndarray, Terms] | None:
     """Take a step, cut where a link would leave its range, then halved until the log-likelihood does not fall."""
     share = min(1.0, _LONGEST / max(float(np.abs(data.Q @ step).max()), 1e-300))
     for _ in range(_MOST_HALVINGS):
         trial = gamma + share * step
         eta = data.fixed(trial)
         terms = data.rows(eta, psi)
-        new = float(terms.value.sum())
+        new = terms.total
         if np.isfinite(new) and new >= value - 1e-12 * abs(value):
             return trial, eta, terms
         share *= 0.5

@@ -62,8 +62,8 @@ def collapsed(data: Data) -> tuple[Data, np.ndarray] | None:
     new = replace(data, y=y, m=m, offset=data.offset[first], kept=(data.Q[first], blocks), constant=0.0)
     # Both log-likelihoods at any one linear predictor give the constant.
     eta = data.family.link.of(np.full(len(first), float(np.clip(data.m @ data.y / data.m.sum(), 1e-6, None))))
-    shift = data.rows(eta[inverse], 0.0).value.sum() - new.rows(eta, 0.0).value.sum()
-    return replace(new, constant=data.constant + float(shift)), inverse
+    shift = data.rows(eta[inverse], 0.0).total - new.rows(eta, 0.0).total
+    return replace(new, constant=data.constant + shift), inverse
 
 
 def _agreeing(columns: list[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:

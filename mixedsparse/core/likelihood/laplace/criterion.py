@@ -97,6 +97,9 @@ class Curvature:
 class LaplaceCriterion:
     """-2 log-likelihood of a generalized model as a function of theta, gamma and psi together."""
 
+    # Whether the gradient is that of the compiled loops where the rows are nested.
+    gradient_is_compiled = True
+
     def __init__(self, data: Data) -> None:
         self.data = data
         self.layout: BlockLayout = data.problem.layout
@@ -142,6 +145,14 @@ class LaplaceCriterion:
         return Point(vector, at, lams, mode, criterion)
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    def gradient_near(self, point: Point, vector: np.ndarray, zeta: Vectors) -> np.ndarray:
+        """Exact gradient at a `vector` close to `point`, whose mode is predicted to be at `zeta`."""
+        if self.nested is None or not self.gradient_is_compiled:
+            return self.gradient(self.evaluate(vector, self.refined(point, vector, zeta)))
+        at = self.parameters(vector)
+        lams = self._factors(at)
+        return self._assembled(lams, self.nested.slopes_at(lams, at.gamma, zeta, self._entries))
+
     def refined(self, point: Point, vector: np.ndarray, zeta: Vectors) -> Vectors:
         """Take one step towards the mode at a `vector` close to `point`, by the factor that is at hand there."""
         if self.nested is not None:
@@ -165,7 +176,7 @@ class LaplaceCriterion:
     def gradient(self, point: Point) -> np.ndarray:
         """Exact gradient (r,)."""
         sums = self._sums(point, curved=False)
-        return self._gradient(point)[0] if sums is None else self._assembled(point, sums)
+        return self._gradient(point)[0] if sums is None else self._assembled(point.lams, sums)
 
     def _sums(self, point: Point, curved: bool) -> Slopes | None:
         """Return what compiled loops find, where there are any for this design."""
@@ -178,11 +189,11 @@ class LaplaceCriterion:
         """Block, row and column of each entry of theta, (m, 3)."""
         return np.column_stack([self.layout.block, self.layout.row, self.layout.col])
 
-    def _assembled(self, point: Point, sums: Slopes) -> np.ndarray:
+    def _assembled(self, lams: list[np.ndarray], sums: Slopes) -> np.ndarray:
         """Exact gradient (r,) from its sums."""
         slopes = [
             trace + (0.5 * (mixed + mixed.T) - outer) @ lam
-            for trace, outer, mixed, lam in zip(sums.traces, sums.outer, sums.mixed, point.lams, strict=True)
+            for trace, outer, mixed, lam in zip(sums.traces, sums.outer, sums.mixed, lams, strict=True)
         ]
         return np.concatenate([2.0 * self.layout.gather(slopes), sums.gamma])
 
@@ -231,6 +242,7 @@ class LaplaceCriterion:
         if d is not None:
             hessian[:m, -1] = -2.0 * against[:, -1]
             hessian[m : m + p, -1] = -2.0 * (data.Q.T @ d.s - inner[m : m + p, -1])
+            hessian[-1] = hessian[:, -1]
             hessian[-1, -1] = -2.0 * (d.second.sum() + inner[-1, -1])
         hessian = self._bent(hessian, point, traces)
         motion = [np.concatenate([-v[:, :, : m + p], v[:, :, m + p :]], axis=2) for v in projected]
@@ -241,10 +253,10 @@ class LaplaceCriterion:
         m, inner = self.m, sums.inner
         information = inner[m:, m:]
         hessian = self._bent(self._hessian_of(inner[:m, :m], inner[:m, m:], information), point, sums.traces)
-        return Curvature(self._assembled(point, sums), hessian, information, [-v for v in sums.projected])
+        return Curvature(self._assembled(point.lams, sums), hessian, information, [-v for v in sums.projected])
 
     def _hessian_of(self, inner: np.ndarray, cross: np.ndarray, information: np.ndarray) -> np.ndarray:
-        """Twice the part of h, less the average information of log|M|, which has gamma projected out; upper triangle.
+        """Twice the part of h, less the average information of log|M|, which has gamma projected out.
 
         `inner` (m, m) and `cross` (m, p) are products of the directions of theta, and with those of gamma, by V_0^-1.
         """
@@ -252,17 +264,18 @@ class LaplaceCriterion:
         hessian = np.zeros((self.size, self.size))
         hessian[:m, :m] = inner + cross @ solved(information, cross.T) if p else inner
         hessian[:m, m : m + p] = 2.0 * cross
+        hessian[m : m + p, :m] = 2.0 * cross.T
         hessian[m : m + p, m : m + p] = 2.0 * information
         return hessian
 
     def _bent(self, hessian: np.ndarray, point: Point, traces: Vectors) -> np.ndarray:
-        """Add what comes from the second derivatives of Sigma, times Gamma - zeta zeta', and the lower triangle."""
+        """Add what comes from the second derivatives of Sigma, times Gamma - zeta zeta'; exactly symmetric."""
         scores = [
             right_divide(trace, lam) - zeta.T @ zeta
             for trace, lam, zeta in zip(traces, point.lams, point.mode.zeta, strict=True)
         ]
         hessian[: self.m, : self.m] += bend(self.layout, scores)
-        return np.triu(hessian) + np.triu(hessian, 1).T
+        return 0.5 * (hessian + hessian.T)
 
 
 def solved(information: np.ndarray, right: np.ndarray) -> np.ndarray:

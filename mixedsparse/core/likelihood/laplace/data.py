@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
 
-from mixedsparse.core.likelihood.family import Family, RowTerms
+from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.laplace.sums import CompiledSums
 from mixedsparse.core.problem.blocks import Block
@@ -22,9 +23,18 @@ from mixedsparse.core.problem.edits import with_grams
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.reweighting import RowSums, slots_of
 
-__all__ = ["Data", "Vectors", "dot"]
+__all__ = ["Data", "Terms", "Vectors", "dot"]
 
 Vectors = list[np.ndarray]
+
+
+class Terms(NamedTuple):
+    """Log-likelihood of all rows together, less a constant, and s, w and kappa of each, (n,); see `RowTerms`."""
+
+    total: float
+    s: np.ndarray
+    w: np.ndarray
+    kappa: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,13 +128,20 @@ class Data:
         """Position of each row in the blocks of each pair, (n,)."""
         return self.row_sums.slots
 
-    def rows(self, eta: np.ndarray, psi: float) -> RowTerms:
-        """Log-likelihood of each row and its derivatives."""
+    @cached_property
+    def are_single(self) -> bool:
+        """Whether all prior weights are 1."""
+        return bool((self.m == 1.0).all())
+
+    def rows(self, eta: np.ndarray, psi: float) -> Terms:
+        """Log-likelihood of all rows, and its derivatives in eta (n,)."""
         if self.compiled_family is None:
-            return self.family.rows(self.y, self.m, eta, psi)
+            rows = self.family.rows(self.y, self.m, eta, psi)
+            return Terms(float(rows.value.sum()), rows.s, rows.w, rows.kappa)
         from mixedsparse.core.compiled.families import fill_rows
 
-        return RowTerms(*fill_rows(self.compiled_family, self.y, self.m, eta))
+        total, slopes = fill_rows(self.compiled_family, self.y, self.m, eta, self.are_single)
+        return Terms(total, *slopes)
 
     def fixed(self, gamma: np.ndarray) -> np.ndarray:
         """Offset plus fixed part, (n,)."""

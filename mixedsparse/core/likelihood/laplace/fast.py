@@ -27,6 +27,8 @@ _ROUNDING = 1e-12
 class FastCriterion(LaplaceCriterion):
     """-2 log-likelihood at the gamma that belongs to theta and psi; that of a vector is where its search starts."""
 
+    gradient_is_compiled = False
+
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def evaluate(self, vector: np.ndarray, *starts: Vectors, near: Mode | None = None) -> Point:
         """Criterion at theta and psi of `vector`; the point has the gamma that was found."""

@@ -18,9 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mixedsparse.core.likelihood.family import RowTerms
 from mixedsparse.core.likelihood.interface import Engine, Factored
-from mixedsparse.core.likelihood.laplace.data import Data, Vectors, dot
+from mixedsparse.core.likelihood.laplace.data import Data, Terms, Vectors, dot
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
@@ -56,7 +55,7 @@ class Mode:
         Lambda of each block.
     zeta, b : list of ndarray (levels, K)
     eta : ndarray, shape (n,)
-    terms : RowTerms
+    terms : Terms
         At eta.
     h : float
         -2 sum l + u'u, without the constant.
@@ -82,7 +81,7 @@ class Mode:
     zeta: Vectors
     b: Vectors
     eta: np.ndarray
-    terms: RowTerms
+    terms: Terms
     h: float
     penalty: float
     decrement: float
@@ -189,7 +188,7 @@ class _State:
     zeta: Vectors
     b: Vectors
     eta: np.ndarray
-    terms: RowTerms
+    terms: Terms
     h: float
 
     @classmethod
@@ -216,7 +215,7 @@ class _State:
         b = _covered(lams, zeta)
         eta = fixed + data.spread(b)
         terms = data.rows(eta, psi)
-        return cls(zeta, b, eta, terms, dot(zeta, b) - 2.0 * float(terms.value.sum()))
+        return cls(zeta, b, eta, terms, dot(zeta, b) - 2.0 * terms.total)
 
     def residual(self, data: Data) -> Vectors:
         """Z's - zeta."""
@@ -232,7 +231,7 @@ class _State:
             b = [z + share * d for z, d in zip(self.b, move_b, strict=True)]
             eta = self.eta + share * direction
             terms = data.rows(eta, psi)
-            h = dot(zeta, b) - 2.0 * float(terms.value.sum())
+            h = dot(zeta, b) - 2.0 * terms.total
             if np.isfinite(h) and h <= self.h + _ROUNDING * abs(self.h):
                 return _State(zeta, b, eta, terms, h)
             share *= 0.5

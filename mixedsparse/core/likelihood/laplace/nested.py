@@ -6,16 +6,16 @@ set of derivatives, is one pass over the levels. What asks for M itself is serve
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from mixedsparse.core.likelihood.family import RowTerms
-from mixedsparse.core.likelihood.laplace.data import Data, Vectors
+from mixedsparse.core.likelihood.laplace.data import Data, Terms, Vectors
 from mixedsparse.core.likelihood.laplace.mode import Mode
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
@@ -27,6 +27,9 @@ _MOST_EFFECTS = 12
 _TOGETHER = 50_000
 # Diagonal entries of Lambda, over the largest of their columns, that can be divided by.
 _SAFE_PIVOT = 1e-3
+
+
+_Visit: TypeAlias = tuple[np.ndarray, np.ndarray, tuple[float, float, float, float, int]]
 
 
 class Slopes(NamedTuple):
@@ -98,6 +101,25 @@ class Nested:
         NotPositiveDefiniteError
             The likelihood has no value, or no mode, at these parameters.
         """
+        path, found, (h, penalty, logdet, decrement, count) = self._search(lams, gamma, starts)
+        zeta = [path[nodes, effects, 0] for nodes, effects in zip(self.nodes, self.effects, strict=True)]
+        b = [
+            path[nodes, effects, 1] @ lam.T for nodes, effects, lam in zip(self.nodes, self.effects, lams, strict=True)
+        ]
+        value, s, w, kappa, eta = found.take(self.back, axis=1)
+        terms = Terms(float(value.sum()), s, w, kappa)
+        visited = path, found[:4]
+        return Mode(
+            self.data, lams, zeta, b, eta, terms, h, penalty, decrement, count, known_logdet=logdet, visited=visited
+        )
+
+    def slopes_at(self, lams: Sequence[np.ndarray], gamma: np.ndarray, start: Vectors, entries: np.ndarray) -> Slopes:
+        """Return the sums of the gradient at the mode that is found from `start`, of which nothing else is wanted."""
+        path, found, _ = self._search(lams, gamma, [start])
+        return self._slopes(lams, path, found[:4], entries, curved=False)
+
+    def _search(self, lams: Sequence[np.ndarray], gamma: np.ndarray, starts: Sequence[Vectors]) -> _Visit:
+        """Return path, terms and linear predictors (5, n) as visited; h, u'u, log|M|, decrement, factorisations."""
         n, shape = len(self.y), (len(self.parents), self.z.shape[1])
         begin = np.zeros((len(starts), *shape))
         for out, start in zip(begin, starts, strict=True):
@@ -105,29 +127,25 @@ class Nested:
                 out[nodes, effects] = own @ lam
         path, found = np.zeros((*shape, 2)), np.empty((5, n))
         data = self.y, self.m, self.offset + self.Q @ gamma, self.z, self.code
-        h, penalty, logdet, decrement, count = self.loops.find_modes(
+        ends = self.loops.find_modes(
             self.tree, self.clusters, data, self.factor(lams), begin, path, found[4], found[:4]
         )
-        if not np.isfinite(h + logdet):
+        h, _, logdet, _, _ = ends
+        if not math.isfinite(h + logdet):
             raise NotPositiveDefiniteError("The penalised log-likelihood has no maximum at these parameters.")
-        zeta = [path[nodes, effects, 0] for nodes, effects in zip(self.nodes, self.effects, strict=True)]
-        b = [
-            path[nodes, effects, 1] @ lam.T for nodes, effects, lam in zip(self.nodes, self.effects, lams, strict=True)
-        ]
-        value, s, w, kappa, eta = found.take(self.back, axis=1)
-        terms = RowTerms(value, s, w, kappa)
-        visited = path, found[:4]
-        return Mode(
-            self.data, lams, zeta, b, eta, terms, h, penalty, decrement, count, known_logdet=logdet, visited=visited
-        )
+        return path, found, ends
 
     def differentiate(self, mode: Mode, entries: np.ndarray, curved: bool) -> Slopes:
         """Return the sums at a mode that was found here; `entries` (m, 3): block, row and column of those of theta."""
         assert mode.visited is not None
-        path, terms = mode.visited
+        return self._slopes(mode.lams, *mode.visited, entries, curved)
+
+    def _slopes(
+        self, lams: Sequence[np.ndarray], path: np.ndarray, terms: np.ndarray, entries: np.ndarray, curved: bool
+    ) -> Slopes:
         size, both = self.z.shape[1], len(entries) + self.Q.shape[1]
         places = entries[:, 1:] + self.starts[entries[:, :1]]
-        lam = self.factor(mode.lams)
+        lam = self.factor(lams)
         safe = np.abs(lam.diagonal()) > _SAFE_PIVOT * np.abs(lam).max(axis=0)
         sums, inner, g = np.zeros((3, size, size)), np.zeros((both, both)), np.empty(len(self.y))
         motion = np.zeros((len(self.parents), size, both + 1 if curved else 1))

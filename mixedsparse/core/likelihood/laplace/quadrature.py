@@ -56,6 +56,8 @@ def takes_quadrature(data: Data) -> bool:
 class QuadratureCriterion(LaplaceCriterion):
     """-2 log-likelihood by `nodes` points per effect."""
 
+    gradient_is_compiled = False
+
     def __init__(self, data: Data, nodes: int) -> None:
         super().__init__(data)
         k = self.layout.widths[0]
