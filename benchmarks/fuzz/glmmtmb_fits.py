@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.fuzz.fits_by_r import fit_by_r
 from benchmarks.fuzz.generalized_designs import RandomGeneralized
-from benchmarks.shared.records import RESULTS, read_rows, write_rows
+from benchmarks.shared.records import RESULTS, read_rows
 
 __all__ = ["STORED", "GlmmtmbFit", "make", "stored"]
 
@@ -58,17 +56,5 @@ def make(models: Sequence[RandomGeneralized], folder: Path, path: Path = STORED)
     RuntimeError
         R or glmmTMB is missing, or failed.
     """
-    if shutil.which("Rscript") is None:
-        raise RuntimeError(
-            "Rscript is not on the path. Install R with glmmTMB (Debian: apt-get install r-cran-glmmtmb)."
-        )
-    with (folder / "jobs.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["number", "checksum", "formula", "family", "link", "offset"])
-        for model in models:
-            writer.writerow([model.number, model.checksum, model.formula, model.family, model.link, model.offset or ""])
-            model.data.to_csv(folder / f"{model.number}.csv", index=False, float_format="%.17g")
-    done = subprocess.run(["Rscript", "--vanilla", str(SCRIPT), str(folder)], text=True, stderr=subprocess.PIPE)
-    if done.returncode != 0:
-        raise RuntimeError(f"R failed: {done.stderr.strip()}")
-    write_rows(read_rows(folder / "fits.csv", GlmmtmbFit), path)
+    jobs = [(model, {"family": model.family, "link": model.link, "offset": model.offset}) for model in models]
+    fit_by_r(jobs, SCRIPT, "glmmTMB", GlmmtmbFit, folder, path)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.fuzz.designs import RandomModel
-from benchmarks.shared.records import RESULTS, read_rows, write_rows
+from benchmarks.fuzz.fits_by_r import fit_by_r
+from benchmarks.shared.records import RESULTS, read_rows
 
 __all__ = ["STORED", "Lme4Criterion", "make", "stored"]
 
@@ -54,15 +52,5 @@ def make(models: Sequence[RandomModel], folder: Path, path: Path = STORED) -> No
     RuntimeError
         R or lme4 is missing, or failed.
     """
-    if shutil.which("Rscript") is None:
-        raise RuntimeError("Rscript is not on the path. Install R with lme4 (Debian: apt-get install r-cran-lme4).")
-    with (folder / "jobs.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["number", "checksum", "formula", "weights", "offset"])
-        for model in models:
-            writer.writerow([model.number, model.checksum, model.formula, model.weights or "", model.offset or ""])
-            model.data.to_csv(folder / f"{model.number}.csv", index=False, float_format="%.17g")
-    done = subprocess.run(["Rscript", "--vanilla", str(SCRIPT), str(folder)], text=True, stderr=subprocess.PIPE)
-    if done.returncode != 0:
-        raise RuntimeError(f"R failed: {done.stderr.strip()}")
-    write_rows(read_rows(folder / "fits.csv", Lme4Criterion), path)
+    jobs = [(model, {"weights": model.weights, "offset": model.offset}) for model in models]
+    fit_by_r(jobs, SCRIPT, "lme4", Lme4Criterion, folder, path)

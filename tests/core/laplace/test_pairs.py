@@ -41,13 +41,14 @@ def blocks(engine: Engine) -> tuple[list[np.ndarray], dict[tuple[int, int], np.n
 
 @pytest.mark.parametrize("widths", [(1, 1, 1), (2, 1, 1), (1, 2, 1), (2, 2, 2)])
 @pytest.mark.parametrize("kind", ENGINES)
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(("count", "numbers"), [(1, 65_536), (1, 30), (2, 30)])
 def test_blocks_where_levels_meet(
-    widths: tuple[int, int, int], kind: str, count: int, monkeypatch: pytest.MonkeyPatch
+    widths: tuple[int, int, int], kind: str, count: int, numbers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem = crossed(widths)
     engine = engine_for(problem, kind)
     monkeypatch.setattr("mixedsparse.core.engines.kernels.pairs.allowed_threads", lambda: count)
+    monkeypatch.setattr("mixedsparse.core.engines.kernels.pairs._NUMBERS", numbers)
     want_diagonal, want_pairs = blocks(engine_for(problem, "DenseCoupling"))
     diagonal, pairs = blocks(engine)
     for got, want in zip(diagonal, want_diagonal, strict=True):

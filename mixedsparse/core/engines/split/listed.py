@@ -232,11 +232,10 @@ class SparseCoupling(ListedCoupling):
         return kernels.quadratic(lower, self.indptr, self.indices, self.scaled(lams), by_column)
 
     def products(self, lower: np.ndarray, lams: Lams = None) -> Products:
-        from mixedsparse.core.engines.kernels import direct, pairs
+        from mixedsparse.core.engines.kernels import pairs
 
-        by_column = direct.ByColumn(self.columns, self.by_column, self.level)
         values = self.scaled(lams)
-        found = pairs.products(lower, self.indptr, self.indices, values, by_column)
+        found = pairs.products(lower, self.indptr, self.indices, values)
         quadratic = np.empty((len(self.indptr) - 1, values.shape[1], values.shape[1]))
         for a, b in np.ndindex(quadratic.shape[1:]):
             quadratic[:, a, b] = np.bincount(self.level, found[:, a] * values[:, b], minlength=len(quadratic))
