@@ -9,7 +9,7 @@ import numpy as np
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point, solved
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["Covariances", "covariances", "exact_hessian", "is_flat_in_dispersion"]
+__all__ = ["Covariances", "covariances", "exact_hessian", "is_flat_in_dispersion", "positive_inverse"]
 
 # Step of the differences, in whitened parameters: the error of a forward difference is of this size, the noise of the
 # gradient over it not yet larger.
@@ -49,16 +49,21 @@ def covariances(
     hessian = exact_hessian(criterion, point, curvature, not is_flat_in_dispersion(criterion, curvature), steps)
     free = np.isfinite(np.diagonal(hessian))
     conditional = solved(curvature.information, np.eye(criterion.p))
-    part = hessian[np.ix_(free, free)]
-    if not np.isfinite(part).all() or not len(part):
-        return Covariances(None, conditional, hessian)
-    scale = np.sqrt(np.maximum(np.diagonal(part), 1e-300))
-    values, vectors = np.linalg.eigh(part / np.outer(scale, scale))
-    if values[0] < _FLAT:
+    inverse = positive_inverse(hessian[np.ix_(free, free)])
+    if inverse is None:
         return Covariances(None, conditional, hessian)
     joint = np.full_like(hessian, np.nan)
-    joint[np.ix_(free, free)] = 2.0 * ((vectors / values) @ vectors.T) / np.outer(scale, scale)
+    joint[np.ix_(free, free)] = 2.0 * inverse
     return Covariances(joint, conditional, hessian)
+
+
+def positive_inverse(hessian: np.ndarray) -> np.ndarray | None:
+    """Inverse of a Hessian (r, r); None where it is not positive definite, whatever the units of the parameters."""
+    scale = np.sqrt(np.diagonal(hessian)) if (np.diagonal(hessian) > 0.0).all() else np.zeros(0)
+    if not len(scale) or not np.isfinite(scaled := hessian / np.outer(scale, scale)).all():
+        return None
+    values, vectors = np.linalg.eigh(scaled)
+    return None if values[0] < _FLAT else ((vectors / values) @ vectors.T) / np.outer(scale, scale)
 
 
 def exact_hessian(
