@@ -30,7 +30,6 @@ _SCALE = "estimates are on the scale of the formula's response: transform them a
 
 # Of a fit: what lme4, lmerTest, emmeans, broom and statsmodels call it -> what it is called here.
 _OF_FITS = {
-    "report": "summary(), or journal() for the table of a paper",
     "ranef": "random_effects, and random_effects_cov for the conditional variances",
     "VarCorr": "varcorr()",
     "coefs": "params, coef_table(), or coef() for those of each level",

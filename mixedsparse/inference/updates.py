@@ -17,7 +17,7 @@ from mixedsparse.inference.random_search import contrasts_used
 if TYPE_CHECKING:
     from mixedsparse.fitted.model import Model
 
-__all__ = ["updated_generalized", "updated_linear", "updated_model"]
+__all__ = ["trials_given", "updated_generalized", "updated_linear", "updated_model"]
 
 
 Maker = Callable[[str, Any, Mapping[str, Any], Mapping[str, Any]], "Model"]
@@ -44,16 +44,21 @@ def updated_generalized(
     model: GeneralizedModel, formula: str | None, data: Any, changes: Mapping[str, Any], env: Mapping[str, Any]
 ) -> GeneralizedModel:
     """Make a generalized `model` of the same family anew; see `updated_model`."""
-    encoding, trials = model.design.encoding, None
-    if encoding is not None and DOMAINS[model.family.name] == "events":
-        trials = model.design.trials if encoding.outcome is None else encoding.outcome.prior
 
     def make(text: str, rows: Any, arguments: Mapping[str, Any], names: Mapping[str, Any]) -> GeneralizedModel:
         return type(model).of_family(read_design(text, rows, model.family, {**arguments, "env": names}), model.family)
 
-    found = updated_model(model, formula, data, {"trials": trials}, changes, env, make)
+    found = updated_model(model, formula, data, {"trials": trials_given(model)}, changes, env, make)
     assert isinstance(found, GeneralizedModel)
     return found
+
+
+def trials_given(model: GeneralizedModel) -> Any:
+    """Trials as they were given, by name if they had one; None where the response has them, or they are 1."""
+    encoding = model.design.encoding
+    if encoding is None or DOMAINS[model.family.name] != "events":
+        return None
+    return model.design.trials if encoding.outcome is None else encoding.outcome.prior
 
 
 def updated_model(

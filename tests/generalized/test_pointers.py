@@ -111,9 +111,6 @@ def test_arguments_of_linear_models_are_refused_with_the_reason(call, argument, 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("update", "write mixedsparse.glmer with the new formula"),
-        ("coef", r"params plus random_effects\['g'\]"),
-        ("report", r"summary\(\), or journal\(\)"),
         ("deviance", "criterion for -2 log L"),
         ("residual_cov", "independent given the random effects"),
         ("residual_params", "independent given the random effects"),

@@ -12,6 +12,7 @@ from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel
 from mixedsparse.fitted.model import Model, read_design
 from mixedsparse.inference.generalized.refits import check_maximum, fit_design
 from mixedsparse.inference.random_search import Trail
+from mixedsparse.inference.updates import trials_given
 
 __all__ = ["GeneralizedTrail"]
 
@@ -27,16 +28,10 @@ class GeneralizedTrail(Trail):
 
     def read(self, formula: str, table: Table, given: Mapping[str, Any]) -> Model:
         """See `Trail.read`."""
-        design, family = self.start.design, self.start.family
-        assert design.encoding is not None
-        outcome = design.encoding.outcome
-        paired = outcome is not None and outcome.kind == "pairs"
-        trials = {"trials": None if paired else design.trials}
-        # Prior weights of a binomial model are its trials.
-        weights = {} if design.trials is None else {"weights": None}
-        arguments = {name: value for name, value in given.items() if name != "relations" or value}
-        read = read_design(formula, table, family, arguments | trials | weights)
-        return type(self.start.model).of_family(read, family)
+        model, family = self.start.model, self.start.family
+        arguments = {name: value for name, value in given.items() if name != "relations"}
+        design = read_design(formula, table, family, arguments | {"trials": trials_given(model)})
+        return type(model).of_family(design, family)
 
     def fit_model(self, model: Model) -> Fitted:
         """See `Trail.fit_model`."""
