@@ -6,20 +6,13 @@ JSON, with `GeneralizedReply`'s fields, for every line ``fit``. Runs in a rival'
 
 from __future__ import annotations
 
-import gc
-import json
 import sys
-import time
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from benchmarks.shared.memory import peak_mb, reset_peak
-
-if TYPE_CHECKING:
-    import pandas as pd
+from benchmarks.shared.serving import Clocked, Spell, plainly, serve_calls
 
 __all__ = ["GeneralizedEngine", "GeneralizedEstimates", "GeneralizedJob", "GeneralizedReply", "serve"]
 
@@ -85,7 +78,7 @@ class GeneralizedEngine(Protocol):
 def serve(
     fit: Callable[[Any, Any, str], GeneralizedEstimates],
     version: str,
-    spell: Callable[[str, pd.DataFrame], tuple[Any, Any]] = lambda formula, frame: (formula, frame),
+    spell: Spell = plainly,
 ) -> None:
     """Load the job named by the command line, then fit it once for every line ``fit`` on standard input.
 
@@ -98,36 +91,14 @@ def serve(
     spell : callable
         What the engine takes in place of formula and data frame, where it takes something else. Not timed.
     """
-    import pandas as pd
-
-    warnings.simplefilter("ignore")
     job = GeneralizedJob.from_arguments(sys.argv[1:])
-    frame = pd.read_csv(job.data, dtype=dict.fromkeys(job.factors, "category"))
-    model, data = spell(job.formula, frame)
-    n = len(frame)
-    del frame
-    reset_peak()
-    _answer({"version": f"{version} (Python {sys.version.split()[0]})", "n": n})
-    for line in sys.stdin:
-        if line.strip() == "fit":
-            try:
-                _answer(asdict(_timed(lambda: fit(model, data, job.family))))
-            except Exception as err:  # any failure of an engine is a result
-                _answer({"error": f"{type(err).__name__}: {err}"})
+
+    def call(model: Any, data: Any) -> GeneralizedEstimates:
+        return fit(model, data, job.family)
+
+    serve_calls(job.data, job.factors, job.formula, version, spell, call, _reply)
 
 
-def _timed(call: Callable[[], GeneralizedEstimates]) -> GeneralizedReply:
-    gc.collect()
-    cpu, wall = time.process_time(), time.perf_counter()
-    estimates = call()
-    seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
-    return GeneralizedReply(
-        **{name: getattr(estimates, name) for name in GeneralizedEstimates.__dataclass_fields__},
-        seconds=seconds,
-        cpu_seconds=cpu_seconds,
-        peak_mb=peak_mb(),
-    )
-
-
-def _answer(message: dict[str, object]) -> None:
-    print(json.dumps(message), flush=True)
+def _reply(estimates: GeneralizedEstimates, clocked: Clocked) -> GeneralizedReply:
+    own = {name: getattr(estimates, name) for name in GeneralizedEstimates.__dataclass_fields__}
+    return GeneralizedReply(**own, **asdict(clocked))
