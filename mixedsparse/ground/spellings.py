@@ -202,7 +202,7 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
         "predict_interval": "draw new responses: simulate(newdata=...).quantile([.025, .975], axis=1)",
         "deviance": "write criterion for -2 log L; R's deviance() of such a fit is (residuals('deviance')**2).sum()",
         "hess": "write certificate, or model.hessian(theta, params)",
-        "parsimony": "compare random parts one by one: ranova()",
+        "prediction_batches": "write stream_predictions(path), and read the file in batches",
         **dict.fromkeys(("odds_ratios", "oddsratio", "irr", "exp"), "write coef_table(exp=True)"),
         **dict.fromkeys(
             ("residual_acf", "residual_cov", "residual_params"),

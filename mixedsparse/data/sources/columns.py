@@ -187,7 +187,8 @@ class SourceColumns:
             return False
         value = as_number(expression)
         wanted = {"broken": value != value.floor(), "zeros": value == 0.0, "tops": value == moments.high}
-        found = self._one_row(self.table.aggregate(**{name: count_true(each) for name, each in wanted.items()}))
+        counts = self.table.aggregate(**{name: count_true(each) for name, each in wanted.items()})
+        found = self.database.read(counts).to_pylist()[0]
         spread = moments.high, moments.mean, moments.deviation**2, found["zeros"], found["tops"]
         return not found["broken"] and like_counts(self.n, *spread)
 
