@@ -14,6 +14,8 @@ __all__ = ["Covariances", "covariances", "exact_hessian", "is_flat_in_dispersion
 # Step of the differences, in whitened parameters: the error of a forward difference is of this size, the noise of the
 # gradient over it not yet larger.
 _STEP = 1e-6
+# How much longer they are where the dispersion lies at the end of its range.
+_WIDER = 30.0
 # Second derivative of the criterion in psi below which the dispersion lies at the end of its range.
 _NO_BEND = 1e-3
 # An eigenvalue of the scaled Hessian below this is none.
@@ -46,7 +48,9 @@ def covariances(
 
     Columns of Lambda with a zero pivot, and a dispersion without limit, are left out.
     """
-    hessian = exact_hessian(criterion, point, curvature, not is_flat_in_dispersion(criterion, curvature), steps)
+    flat = is_flat_in_dispersion(criterion, curvature)
+    # Responses that are next to exact have scores of rows that cancel, and gradients with fewer digits.
+    hessian = exact_hessian(criterion, point, curvature, not flat, _WIDER * steps if flat else steps)
     free = np.isfinite(np.diagonal(hessian))
     conditional = solved(curvature.information, np.eye(criterion.p))
     inverse = positive_inverse(hessian[np.ix_(free, free)])
