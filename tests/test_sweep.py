@@ -183,6 +183,7 @@ def targets(folder):
         "datasets.describe": {"name": "sleepstudy"},
         "fit.conditional_cov": {"group": "g", "levels": [1]},
         "fit.emmeans": {"specs": "f"},
+        "model.fit_many": {"Y": y[:, None]},
         "fit.emtrends": {"specs": "f", "var": "x"},
         "fit.get": {"name": "X"},
         "fit.marginal_cov": {"rows": [0, 1]},

@@ -53,10 +53,10 @@ def open_responses(given: Any, index: pd.Index | None, table: Table | None = Non
         found = _of_file(os.fspath(given))
     elif table is not None and isinstance(given, list | tuple | pd.Index) and all(isinstance(g, str) for g in given):
         found = _of_table(table, list(given))
-    elif isinstance(given, np.ndarray) or (np.ndim(given) == 2 and not hasattr(given, "columns")):
-        found = _of_array(as_array(given, "responses"))
     elif isinstance(given, pd.Series):
         found = _of_table(open_table(aligned(given, index, "responses").to_frame(given.name or "y")))
+    elif isinstance(given, list | tuple) or (hasattr(given, "__array__") and not hasattr(given, "columns")):
+        found = _of_array(as_array(given, "responses"))
     else:
         found = _of_table(open_table(aligned(given, index, "responses")))
     if not len(found):

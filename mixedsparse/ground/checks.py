@@ -170,6 +170,7 @@ KINDS: dict[str, Kind] = {
     "correlations": MAPPING,
     "n_jobs": JOBS,
     "path": PATH,
+    "out": PATH,
     "progress": PROGRESS,
     "statistic": FUNCTION,
     "ax": AXES,

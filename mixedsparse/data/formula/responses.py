@@ -142,7 +142,10 @@ def _any_number(values: Any, label: str) -> np.ndarray:
     try:
         return checks.response(values, label)
     except DataError as err:
-        levels = pd.unique(np.asarray(values)) if np.ndim(values) == 1 else ()
+        try:
+            levels = pd.unique(np.asarray(values)) if np.ndim(values) == 1 else ()
+        except TypeError:  # lists, say
+            levels = ()
         if len(levels) != 2 or not is_factor(values, f"The response {label!r}"):
             raise
         raise DataError(f"{err} For the probability of one of them write mixedsparse.glmer(formula, data).") from err
