@@ -20,6 +20,12 @@ def test_fits_are_logged_and_silent_by_default(caplog, capsys):
     assert not capsys.readouterr().err
 
 
+def test_generalized_fits_are_logged(caplog):
+    with caplog.at_level(logging.INFO, logger="mixedsparse"):
+        fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
+    assert f"by nAGQ=1, 56 rows: converged (criterion {fit.criterion:.4f}, {fit.fit.evaluations} eval" in caplog.text
+
+
 def test_an_early_stop_is_logged_as_a_warning(caplog):
     data = ms.datasets.load("sleepstudy")
     with caplog.at_level(logging.WARNING, logger="mixedsparse"), pytest.warns(ms.ConvergenceWarning):

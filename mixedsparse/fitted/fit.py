@@ -58,7 +58,8 @@ def fit_model(
             mc_share=options.mc_share,
             residual=model.residual,
         )
-    log_fit(model.formula, "REML" if reml else "ML", model.problem.n, fit)
+    search, by = fit.search, "REML" if reml else "ML"
+    log_fit(model.formula, by, fit, search.nfev, search.seconds, rows=model.problem.n)
     if is_perfect(fit, model.white, model.residual):
         raise perfect_fit(model.design, fit)
     warn_of_data(model.design, model.problem, model.dropped_columns)

@@ -25,6 +25,7 @@ from mixedsparse.fitted.warnings import warn_of_data, warn_of_probes
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.checks import is_whole, shown
 from mixedsparse.ground.errors import ConvergenceWarning, DataError, OptionError, SingularFitWarning
+from mixedsparse.ground.logs import log_fit
 from mixedsparse.ground.options import FitOptions, check_method, check_options
 from mixedsparse.ground.progress import ProgressOption, reporter
 
@@ -257,8 +258,7 @@ def _cell(design: Design, row: int) -> str:
         return f"; first row concerned: {design.index[row]!r}"
     groups = {term.group for term in design.terms}
     values = {name: column[row] for name, column in source.columns.items() if name not in groups}
-    shown_values = ", ".join(f"{name} = {value}" for name, value in values.items())
-    return f"; a row concerned: {shown_values}"
+    return "; a row concerned: " + ", ".join(f"{name} = {value}" for name, value in values.items())
 
 
 def fit_generalized_model(
@@ -283,6 +283,7 @@ def fit_generalized_model(
         fit = fit_data(laplace_data(model, engine), nodes=int(nodes), start=start, options=options, progress=note)
     if not model.problem.has_rows:
         fit = replace(fit, eta=ELSEWHERE)
+    log_fit(model.formula, f"nAGQ={nodes}", fit, fit.evaluations, fit.seconds, rows=model.problem.n)
     fitted = GeneralizedFitted(model, fit)
     warn_of_data(model.design, model.problem, model.dropped_columns)
     warn_of_generalized_search(fitted)

@@ -11,13 +11,11 @@ _LOGGER = logging.getLogger("mixedsparse")
 _LOGGER.addHandler(logging.NullHandler())
 
 
-def log_fit(formula: str, method: str, rows: int, fit: Any) -> None:
+def log_fit(formula: str, by: str, fit: Any, evaluations: int, seconds: float, *, rows: int) -> None:
     """Note the end of a fit, as a warning where it is no optimum."""
-    certificate, search = fit.certificate, fit.search
-    level = logging.INFO if certificate.converged else logging.WARNING
-    if _LOGGER.isEnabledFor(level):
-        _LOGGER.log(
-            level,
-            "%s by %s, %d rows: %s (criterion %.4f, %d evaluations, %.3f s)",
-            *(formula, method, rows, certificate.verdict, fit.criterion, search.nfev, search.seconds),
-        )
+    level = logging.INFO if fit.certificate.converged else logging.WARNING
+    _LOGGER.log(
+        level,
+        "%s by %s, %d rows: %s (criterion %.4f, %d evaluations, %.3f s)",
+        *(formula, by, rows, fit.certificate.verdict, fit.criterion, evaluations, seconds),
+    )
