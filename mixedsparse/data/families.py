@@ -8,7 +8,7 @@ from mixedsparse.core.likelihood.family import FAMILIES, Family
 from mixedsparse.ground.checks import did_you_mean, one_of, shown
 from mixedsparse.ground.errors import OptionError
 
-__all__ = ["DOMAINS", "Domain", "read_family"]
+__all__ = ["DOMAINS", "Domain", "read_family", "trials_and_weights"]
 
 Domain = Literal["events", "counts", "positive"]
 # What each family is a distribution of.
@@ -101,3 +101,12 @@ def _plain(name: str) -> str:
 
 def _listed() -> str:
     return ", ".join(map(repr, ("binomial", "bernoulli", *(name for name in FAMILIES if name != "binomial"))))
+
+
+def trials_and_weights(family: Family, trials: Any, weights: Any) -> dict[str, Any]:
+    """Return trials and weights as a design takes them: the prior weights of a binomial family are its trials."""
+    if DOMAINS[family.name] != "events" or weights is None:
+        return {"trials": trials, "weights": weights}
+    if trials is not None:
+        raise OptionError("weights= and trials= both say how many trials a binomial row has: give one of them.")
+    return {"trials": weights, "weights": None}

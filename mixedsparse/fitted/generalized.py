@@ -281,8 +281,7 @@ def fit_generalized_model(
     engine = model.engine(options.backend, method if nodes == 1 else "direct")
     with reporter(progress, *model.engines.expectations(engine)) as note:
         fit = fit_data(laplace_data(model, engine), nodes=int(nodes), start=start, options=options, progress=note)
-    if not model.problem.has_rows:
-        fit = replace(fit, eta=ELSEWHERE)
+    fit = fit if model.problem.has_rows else replace(fit, eta=ELSEWHERE)
     log_fit(model.formula, f"nAGQ={nodes}", fit, fit.evaluations, fit.seconds, rows=model.problem.n)
     fitted = GeneralizedFitted(model, fit)
     warn_of_data(model.design, model.problem, model.dropped_columns)

@@ -82,3 +82,10 @@ def test_other_data_and_sources(tmp_path):
     there = ms.glmer("cbind(s, n - s) ~ f + (1 | g)", tmp_path / "rows.parquet")
     want = ms.glmer("cbind(s, n - s) ~ 1 + (1 | g)", DATA)
     assert there.update("~ . - f").criterion == pytest.approx(want.criterion, abs=1e-8)
+
+
+def test_trials_and_weights_are_not_both_taken():
+    data = ms.datasets.load("cbpp")
+    fit = ms.glmer("I(incidence / size) ~ period + (1 | herd)", data, trials="size")
+    with pytest.raises(ms.OptionError, match="give one of them"):
+        fit.update("~ . - period", trials="size", weights="size")

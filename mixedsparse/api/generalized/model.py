@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any
 from mixedsparse.api.costs import CostMixin
 from mixedsparse.api.generalized.results import GeneralizedResults
 from mixedsparse.api.results.base import parameters_of
-from mixedsparse.data.families import DOMAINS, read_family
+from mixedsparse.data.families import DOMAINS, read_family, trials_and_weights
 from mixedsparse.fitted.generalized import GeneralizedModel, fit_generalized_model
 from mixedsparse.fitted.model import read_design
 from mixedsparse.fitted.origins import remember
 from mixedsparse.ground.caller import CallerNames
 from mixedsparse.ground.choices import Method
-from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.progress import ProgressOption
 
 if TYPE_CHECKING:
-    from mixedsparse.core.likelihood.family import Family
     from mixedsparse.core.problem.terms import RandomTerm
 
 __all__ = ["GeneralizedLinearMixedModel", "glmer"]
@@ -101,7 +99,7 @@ class GeneralizedLinearMixedModel(CostMixin, GeneralizedModel):
     ) -> None:
         env = CallerNames(2) if env is None else env  # the caller is past the frame of the decorator
         found = read_family(family, link, dispersion)
-        given = {"offset": offset, "contrasts": contrasts, "env": env} | _prior(found, trials, weights)
+        given = {"offset": offset, "contrasts": contrasts, "env": env} | trials_and_weights(found, trials, weights)
         super().__init__(read_design(formula, data, found, given), found)
         remember(self.design, data)
 
@@ -145,7 +143,7 @@ class GeneralizedLinearMixedModel(CostMixin, GeneralizedModel):
         from mixedsparse.data.formula.arrays import array_design
 
         found = read_family(family, link, dispersion)
-        given = {"offset": offset, "x_names": x_names} | _prior(found, trials, weights)
+        given = {"offset": offset, "x_names": x_names} | trials_and_weights(found, trials, weights)
         return cls.of_family(array_design(y, X, terms, domain=DOMAINS[found.name], **given), found)
 
     def fit(
@@ -248,12 +246,3 @@ def glmer(
         env=CallerNames(2),
     )
     return model.fit(nAGQ, start=start, method=method, options=options, progress=progress)
-
-
-def _prior(family: Family, trials: Any, weights: Any) -> dict[str, Any]:
-    """Return trials and weights as a design takes them: the prior weights of a binomial family are its trials."""
-    if DOMAINS[family.name] != "events" or weights is None:
-        return {"trials": trials, "weights": weights}
-    if trials is not None:
-        raise OptionError("weights= and trials= both say how many trials a binomial row has: give one of them.")
-    return {"trials": weights, "weights": None}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.api.results.base import ResultsBase, parameters_of
-from mixedsparse.data.families import DOMAINS
+from mixedsparse.data.families import trials_and_weights
 from mixedsparse.fitted.generalized import GeneralizedFitted, GeneralizedModel, fit_generalized_model
 from mixedsparse.ground.caller import CallerNames
 
@@ -67,9 +67,7 @@ class UpdatingMixin(ResultsBase):
         """
         from mixedsparse.inference.updates import updated_generalized
 
-        if DOMAINS[self.model.family.name] == "events" and weights is not None:
-            trials, weights = weights, None
-        changes = {"trials": trials, "weights": weights, "offset": offset, "contrasts": contrasts}
+        changes = {"offset": offset, "contrasts": contrasts} | trials_and_weights(self.model.family, trials, weights)
         model = updated_generalized(self.model, formula, data, changes, CallerNames(2))
         nodes = self._fitted.fit.nodes if nAGQ is None else nAGQ
         how: dict[str, Any] = {"method": method, "options": options, "progress": progress}
