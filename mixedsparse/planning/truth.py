@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from mixedsparse.api.results.covariance import CovarianceMixin
+from mixedsparse.api.results.variances import VariancesMixin
 from mixedsparse.fitted.model import Model
 from mixedsparse.fitted.parameters import Hypothesis
 from mixedsparse.inference.labels import per_coefficient
@@ -14,7 +15,7 @@ from mixedsparse.inference.labels import per_coefficient
 __all__ = ["Truth"]
 
 
-class Truth(CovarianceMixin):
+class Truth(CovarianceMixin, VariancesMixin):
     """A model with hypothesised parameters. Nothing was observed: there are no standard errors, modes or residuals.
 
     Examples

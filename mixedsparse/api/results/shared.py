@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mixedsparse.api.results.base import ResultsBase, table_property
+from mixedsparse.api.results.base import table_property
+from mixedsparse.api.results.variances import VariancesMixin
 from mixedsparse.ground.choices import VifBy
-from mixedsparse.inference.components import cov_re, vcomp
-from mixedsparse.inference.labels import per_coefficient, per_row, read_only, residual_quantiles
+from mixedsparse.inference.labels import per_coefficient, per_row, residual_quantiles
 
 if TYPE_CHECKING:
     from mixedsparse.inference.parsimony import Parsimony
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["SharedMixin"]
 
 
-class SharedMixin(ResultsBase):
+class SharedMixin(VariancesMixin):
     """Names, covariances and diagnostics that do not depend on the kind of the model."""
 
     # Coefficients.
@@ -67,30 +67,6 @@ class SharedMixin(ResultsBase):
     def dropped_columns(self) -> list[str]:
         """Columns of X left out because they are linear combinations of earlier ones, in formula order."""
         return list(self._fitted.dropped_columns)
-
-    # Covariances of the random effects.
-
-    @property
-    def theta(self) -> np.ndarray:
-        """Covariance parameters (m,), lower triangles of Lambda column by column, terms in theta order.
-
-        Relative to sigma, without units; of a generalized model on the scale of the linear predictor, where Lambda
-        Lambda' is `cov_re`.
-        """
-        return read_only(self._fitted.theta)
-
-    @table_property
-    def cov_re(self) -> dict[str, pd.DataFrame]:
-        """Covariance of the random effects, grouping factor -> DataFrame (k, k), in y^2 per unit of both effects.
-
-        Several terms on one factor make one frame, with zeros between the terms.
-        """
-        return cov_re(self._fitted)
-
-    @table_property
-    def vcomp(self) -> pd.Series:
-        """Variances of the random effects, indexed by (group, effect); the residual's is `scale`."""
-        return vcomp(self._fitted)
 
     # How the search ended.
 

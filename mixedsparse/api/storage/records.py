@@ -137,7 +137,7 @@ RECORDS: Mapping[str, Record] = {
         rebuilt=("theta_layout", "whitener", "correlated"),
     ),
     # The fit.
-    "derivatives": record(Derivatives, "gradient hessian kind known"),
+    "derivatives": record(Derivatives, "gradient hessian kind known", rebuilt=("in_entries",)),
     "step": record(Step, "move length predicted limited lowest scaled_gradient"),
     "stop": Record(Stop, (), more=lambda stop: {"name": stop.name}, build=lambda fields: Stop[fields["name"]]),
     "iteration": record(Iteration, "number nfev criterion gradient step"),
