@@ -100,7 +100,10 @@ class Identity(Link):
 
 
 class Sqrt(Link):
-    """eta = sqrt(mu); a negative linear predictor has the mean of its opposite."""
+    """eta = sqrt(mu); a negative linear predictor has the mean of its opposite.
+
+    So the conditional modes can have several optima, and a search may end above the lowest: fit from other starts too.
+    """
 
     name = "sqrt"
 
