@@ -29,8 +29,8 @@ SLOW = frozenset(
         "09_limitations",
         "10_accuracy",
         "11_for_glmer_users",
-        "13_many_responses",
         "14_from_trials_to_word",
+        "15_many_responses",
     }
 )
 CELL_SECONDS = 600
