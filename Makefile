@@ -23,7 +23,7 @@ help:
 	@echo 'make bench-quick  set up, then the short calls of the benchmark: under five minutes once the programs are there'
 	@echo 'make bench-generalized  set up, then time generalized models in all programs: half an hour'
 	@echo 'make bench-structured  set up, then time structured covariances here and in R: ten minutes'
-	@echo 'make bench-report  figures and the tables of the README from the results of `make bench`'
+	@echo 'make bench-report  figures and the tables of docs/benchmarks.md from the results of `make bench`'
 	@echo 'make limits     set up, then time the engine beside the kernels that nothing exact avoids: a quarter of an hour'
 	@echo 'make agreement  set up, then compare every figure of every bundled model with those of lme4 in R'
 	@echo 'make coverage   set up, then simulate what intervals and tests hold, for the table in the docs: hours'

@@ -1,4 +1,4 @@
-"""Turn the results into the tables of the README: ``python -m benchmarks.table``."""
+"""Turn the results into the tables of docs/benchmarks.md: ``python -m benchmarks.table``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.generalized.rows import GeneralizedRow
 from benchmarks.generalized.tables import render as render_generalized
 from benchmarks.plots import FIGURES
 from benchmarks.shared import text
-from benchmarks.shared.records import read_rows
+from benchmarks.shared.records import PAGE, read_rows
 from benchmarks.structured.rows import OUT as STRUCTURED
 from benchmarks.structured.rows import StructuredRow
 from benchmarks.structured.rows import render as render_structured
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--beyond", type=Path, default=BEYOND, help="results of benchmarks.beyond, if the file exists")
     parser.add_argument("--generalized", type=Path, default=GENERALIZED, help="results of benchmarks.generalized")
     parser.add_argument("--structured", type=Path, default=STRUCTURED, help="results of benchmarks.structured")
-    parser.add_argument("--readme", type=Path, default=Path(__file__).parents[1] / "README.md")
+    parser.add_argument("--page", type=Path, default=PAGE, help="page with the tables")
     parser.add_argument("--check", action="store_true", help="change nothing, fail if the table is out of date")
     parser.add_argument("--targets", action="store_true", help="change nothing, print what was aimed at and reached")
     options = parser.parse_args(arguments)
@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(targets(read_rows(options.csv, Row))))
         return 0
     starts = read_rows(options.cold, cold.ColdRow) if options.cold.exists() else []
-    before = options.readme.read_text(encoding="utf-8")
-    figures = _figures(options.csv.parent, options.readme.parent)
+    before = options.page.read_text(encoding="utf-8")
+    figures = _figures(options.csv.parent, options.page.parent)
     after = replace_between_markers(before, render(read_rows(options.csv, Row), starts, figures=figures))
     if options.inference.exists():
         after = replace_between_markers(after, render_inference(options.inference), INFERENCE_BEGIN, INFERENCE_END)
@@ -69,9 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         structured = render_structured(read_rows(options.structured, StructuredRow))
         after = replace_between_markers(after, structured, STRUCTURED_BEGIN, STRUCTURED_END)
     if not options.check:
-        options.readme.write_text(after, encoding="utf-8")
+        options.page.write_text(after, encoding="utf-8")
     elif after != before:
-        print(f"The table in {options.readme} is out of date: run 'python -m benchmarks.table'.", file=sys.stderr)
+        print(f"The table in {options.page} is out of date: run 'python -m benchmarks.table'.", file=sys.stderr)
         return 1
     return 0
 

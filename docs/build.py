@@ -32,6 +32,7 @@ TEXTS = {
     "benchmarks/README.md": "benchmarks.html",
     "benchmarks/results/coverage.md": "coverage.html",
     "CONTRIBUTING.md": "contributing.html",
+    "docs/benchmarks.md": "speed.html",
     "docs/notation.md": "notation.html",
     "docs/backends.md": "backends.html",
     "docs/threads.md": "threads.html",
@@ -69,7 +70,7 @@ def build(target: Path = HERE / "_build") -> Path:
         modules = build_reference(target)
     notebooks = build_notebooks(target / "notebooks")
     for source, page in TEXTS.items():
-        markdown = (ROOT / source).read_text(encoding="utf-8")
+        markdown = (ROOT / source).read_text(encoding="utf-8").replace("](../", "](")
         write_page(target / page, markdown.splitlines()[0].removeprefix("# "), with_links_to_pages(markdown))
         copy_pictures(markdown, target)
     write_page(target / "index.html", "mixedsparse: contents", contents(notebooks, modules))
@@ -128,7 +129,8 @@ def contents(notebooks: dict[str, str], modules: list[str]) -> str:
     reference = [f"- [{REFERENCE[name]}]({name.replace('.', '/')}.html)" for name in modules]
     texts = [
         "- [README](readme.html)",
-        "- [Benchmarks](benchmarks.html)",
+        "- [Benchmarks and limits](speed.html)",
+        "- [How the benchmarks are made](benchmarks.html)",
         "- [Coverage and error rates](coverage.html)",
         "- [Notation and glossary](notation.html)",
         "- [Back ends and models](backends.html)",

@@ -3,7 +3,7 @@
 Ratings in the shape of MovieLens-32M, from the file to the estimates, at several sizes; 100 million reaction times from
 the file to their cross-products; and answers of persons to questions, a generalized model without a factor. Every file
 is made in a temporary directory and deleted after its call, which runs in a new process. Writes a CSV file, which keeps
-the sizes that are not measured again, and a table of the README.
+the sizes that are not measured again, and a table of docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 from benchmarks.beyond.problems import AGGREGATION, ANSWERS, RATINGS, BigProblem
 from benchmarks.beyond.report import render
 from benchmarks.beyond.rows import OUT, BeyondRow
-from benchmarks.shared.records import machine, read_rows, write_rows
-from benchmarks.shared.workers import REPOSITORY, Worker, WorkerError
+from benchmarks.shared.records import PAGE, machine, read_rows, write_rows
+from benchmarks.shared.workers import Worker, WorkerError
 from benchmarks.table import BEYOND_BEGIN, BEYOND_END, replace_between_markers
 
 __all__ = ["main", "measure"]
@@ -49,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         found = sorted(rows.values(), key=lambda row: (row.problem != RATINGS.name, row.size))
         write_rows(found, options.out)
-        page = options.readme.read_text(encoding="utf-8")
+        page = options.page.read_text(encoding="utf-8")
         page = replace_between_markers(page, render(found), BEYOND_BEGIN, BEYOND_END)
-        options.readme.write_text(page, encoding="utf-8")
+        options.page.write_text(page, encoding="utf-8")
     return 0
 
 
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(name, type=int, nargs="*", default=problem.sizes, metavar="N", help=text)
     parser.add_argument("--threads", type=int, default=2, help="processors of a call (default 2)")
     parser.add_argument("--out", type=Path, default=OUT, help="CSV file to write")
-    parser.add_argument("--readme", type=Path, default=REPOSITORY / "README.md", help="page with the table")
+    parser.add_argument("--page", type=Path, default=PAGE, help="page with the table")
     return parser
 
 

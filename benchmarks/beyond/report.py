@@ -1,4 +1,4 @@
-"""The rows as a table of the README."""
+"""The rows as a table of docs/benchmarks.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of the contest as tables of the README."""
+"""The results of the contest as tables of docs/benchmarks.md."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Random models, bad inputs, damaged files, threads and faults: ``python -m benchmarks.fuzz``.
 
-Prints everything that does not hold, writes the counts into a CSV file and the table of the README; the exit status is
-0 if all holds. What lme4 and glmmTMB reach on the random models is stored, so that R is not needed; ``--lme4`` and
-``--glmmtmb`` make it anew.
+Prints everything that does not hold, writes the counts into a CSV file and the table of docs/benchmarks.md; the exit
+status is 0 if all holds. What lme4 and glmmTMB reach on the random models is stored, so that R is not needed;
+``--lme4`` and ``--glmmtmb`` make it anew.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from benchmarks.fuzz.inputs import check_inputs
 from benchmarks.fuzz.models import check_models
 from benchmarks.fuzz.processes import check_processes
 from benchmarks.fuzz.report import BEGIN, END, OUT, FuzzRow, count, render
-from benchmarks.shared.records import read_rows, write_rows
-from benchmarks.shared.workers import REPOSITORY
+from benchmarks.shared.records import PAGE, read_rows, write_rows
 from benchmarks.table import replace_between_markers
 
 __all__ = ["main"]
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for row in rows:
         print(f"{row.kind:24} {row.check:26} {row.held:6,} of {row.tried:6,} held: {row.asked}")
     if options.seed == SEED and options.models == MODELS:
-        _publish(rows, options.out, options.readme)
+        _publish(rows, options.out, options.page)
     return 0 if all(row.held == row.tried for row in rows) else 1
 
 
@@ -71,15 +70,15 @@ def _findings(kinds: Sequence[str], models: Sequence, generalized: Sequence, fol
     return chain.from_iterable(parts[kind]() for kind in kinds)
 
 
-def _publish(rows: Sequence[FuzzRow], out: Path, readme: Path) -> None:
-    """Replace the rows of the kinds that were tried, in the file and in the README."""
+def _publish(rows: Sequence[FuzzRow], out: Path, page: Path) -> None:
+    """Replace the rows of the kinds that were tried, in the file and on the page."""
     tried = {row.kind for row in rows}
     kept = [row for row in (read_rows(out, FuzzRow) if out.exists() else []) if row.kind not in tried]
     order = {kind: k for k, kind in enumerate(dict.fromkeys(row.kind for row in (*kept, *rows)))}
     found = sorted((*kept, *rows), key=lambda row: order[row.kind])
     write_rows(found, out)
-    page = readme.read_text(encoding="utf-8")
-    readme.write_text(replace_between_markers(page, render(found), BEGIN, END), encoding="utf-8")
+    before = page.read_text(encoding="utf-8")
+    page.write_text(replace_between_markers(before, render(found), BEGIN, END), encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lme4", action="store_true", help="fit the random models by lme4 anew, which needs R")
     parser.add_argument("--glmmtmb", action="store_true", help="the same for the generalized ones by glmmTMB")
     parser.add_argument("--out", type=Path, default=OUT, help="CSV file to write")
-    parser.add_argument("--readme", type=Path, default=REPOSITORY / "README.md", help="page with the table")
+    parser.add_argument("--page", type=Path, default=PAGE, help="page with the table")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The findings as rows of a CSV file and as a table of the README."""
+"""The findings as rows of a CSV file and as a table of docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def count(findings: Iterable[Finding]) -> list[FuzzRow]:
 
 
 def render(rows: Sequence[FuzzRow]) -> str:
-    """Return the table of the README."""
+    """Return the table of the page."""
     lines = []
     for row in rows:
         first = row.kind if row.check == next(iter(ASKED[row.kind])) else ""

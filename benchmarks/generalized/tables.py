@@ -1,4 +1,4 @@
-"""The results of generalized models as a table of the README, and beside what was aimed at."""
+"""The results of generalized models as a table of docs/benchmarks.md, and beside what was aimed at."""
 
 from __future__ import annotations
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     Record = TypeVar("Record", bound=DataclassInstance)
 
-__all__ = ["RESULTS", "cores", "machine", "read_rows", "write_rows"]
+__all__ = ["PAGE", "RESULTS", "cores", "machine", "read_rows", "write_rows"]
 
 RESULTS = Path(__file__).parents[1] / "results"
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"  # where the tables are shown
 
 
 def write_rows(rows: Sequence[DataclassInstance], path: Path) -> None:

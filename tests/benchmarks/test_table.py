@@ -1,4 +1,4 @@
-"""The tables of the README, from a small results file."""
+"""The tables of docs/benchmarks.md, from a small results file."""
 
 from pathlib import Path
 
@@ -94,39 +94,39 @@ def test_missing_or_repeated_markers_are_an_error(text):
         replace_between_markers(text, "table")
 
 
-def test_command_line_rewrites_the_readme_and_checks_it(rows, tmp_path, capsys):
-    csv, readme = tmp_path / "rows.csv", tmp_path / "README.md"
+def test_command_line_rewrites_the_page_and_checks_it(rows, tmp_path, capsys):
+    csv, page = tmp_path / "rows.csv", tmp_path / "page.md"
     write_rows(rows, csv)
     inference = tmp_path / "inference.csv"
     inference.write_text("task,mixedsparse_seconds,r_seconds,ratio\nprofile,0.02,1.2,60\n", encoding="utf-8")
-    readme.write_text(f"before\n{BEGIN}\n{END}\n{INFERENCE_BEGIN}\n{INFERENCE_END}\nafter\n", encoding="utf-8")
-    files = {"--csv": csv, "--cold": tmp_path / "none.csv", "--readme": readme, "--inference": inference}
+    page.write_text(f"before\n{BEGIN}\n{END}\n{INFERENCE_BEGIN}\n{INFERENCE_END}\nafter\n", encoding="utf-8")
+    files = {"--csv": csv, "--cold": tmp_path / "none.csv", "--page": page, "--inference": inference}
     files["--beyond"] = files["--generalized"] = files["--structured"] = files["--cold"]
     arguments = [str(word) for pair in files.items() for word in pair]
     assert main([*arguments, "--check"]) == 1
     assert "out of date" in capsys.readouterr().err
     assert main([*arguments, "--targets"]) == 0
     assert capsys.readouterr().out == "\n".join(targets(rows)) + "\n"
-    assert BEGIN + "\n" + END in readme.read_text(encoding="utf-8")
+    assert BEGIN + "\n" + END in page.read_text(encoding="utf-8")
     assert main(arguments) == 0
-    assert render(rows) in readme.read_text(encoding="utf-8")
-    assert "| profile | 20 ms | 1.2 s | 60× |" in readme.read_text(encoding="utf-8")
-    assert "![" not in readme.read_text(encoding="utf-8")
+    assert render(rows) in page.read_text(encoding="utf-8")
+    assert "| profile | 20 ms | 1.2 s | 60× |" in page.read_text(encoding="utf-8")
+    assert "![" not in page.read_text(encoding="utf-8")
     assert main([*arguments, "--check"]) == 0
 
 
-def test_figures_beside_the_results_are_linked_from_the_readme(rows, tmp_path):
-    csv, readme = tmp_path / "results" / "rows.csv", tmp_path / "README.md"
+def test_figures_beside_the_results_are_linked_from_the_page(rows, tmp_path):
+    csv, page = tmp_path / "results" / "rows.csv", tmp_path / "page.md"
     write_rows(rows, csv)
     csv.with_name("size.svg").write_text("<svg/>", encoding="utf-8")
-    readme.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    page.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
     nowhere = str(tmp_path / "none.csv")
     others = [
         word
         for name in ("--cold", "--inference", "--beyond", "--generalized", "--structured")
         for word in (name, nowhere)
     ]
-    assert main(["--csv", str(csv), "--readme", str(readme), *others]) == 0
-    links = [line for line in readme.read_text(encoding="utf-8").splitlines() if line.startswith("![")]
+    assert main(["--csv", str(csv), "--page", str(page), *others]) == 0
+    links = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("![")]
     assert len(links) == 1
     assert links[0].endswith("(results/size.svg)")

@@ -1,4 +1,4 @@
-"""All engines by name, in the order of the table in the README."""
+"""All engines by name, in the order of the table of docs/benchmarks.md."""
 
 from __future__ import annotations
 

@@ -56,13 +56,13 @@ def test_a_generalized_model_of_a_small_file(tmp_path):
 
 
 def test_a_small_run_writes_file_and_table(tmp_path, capsys):
-    out, readme = tmp_path / "beyond.csv", tmp_path / "README.md"
-    readme.write_text(f"before\n{BEYOND_BEGIN}\nold\n{BEYOND_END}\nafter\n", encoding="utf-8")
-    assert main(["--rows", "4000", "--aggregated", "--answers", "--out", str(out), "--readme", str(readme)]) == 0
+    out, shown = tmp_path / "beyond.csv", tmp_path / "page.md"
+    shown.write_text(f"before\n{BEYOND_BEGIN}\nold\n{BEYOND_END}\nafter\n", encoding="utf-8")
+    assert main(["--rows", "4000", "--aggregated", "--answers", "--out", str(out), "--page", str(shown)]) == 0
     (row,) = read_rows(out, BeyondRow)
     assert (row.problem, row.size, row.n, row.levels) == ("ratings", 4_000, 4_000, "276x116")
     assert (row.solver, row.mc_share) == ("direct", None)
-    page = readme.read_text(encoding="utf-8")
+    page = shown.read_text(encoding="utf-8")
     assert page.startswith(f"before\n{BEYOND_BEGIN}\nWhole calls")
     assert "old" not in page
     assert "ratings, 4,000 rows: " in capsys.readouterr().out

@@ -18,8 +18,7 @@ from benchmarks.fuzz.files import check_files
 from benchmarks.fuzz.inputs import ODD_FRAMES, check_frames
 from benchmarks.fuzz.models import check_models
 from benchmarks.fuzz.report import BEGIN, END, OUT, FuzzRow, count, render
-from benchmarks.shared.records import read_rows
-from benchmarks.shared.workers import REPOSITORY
+from benchmarks.shared.records import PAGE, read_rows
 from tests.referee import exact_criterion
 
 FEW = range(12)
@@ -112,7 +111,7 @@ def test_other_seeds_write_nothing(tmp_path, monkeypatch):
     assert not out.path.exists()
 
 
-def test_the_readme_shows_the_stored_counts():
-    page = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+def test_the_page_shows_the_stored_counts():
+    page = PAGE.read_text(encoding="utf-8")
     table = page.partition(BEGIN)[2].partition(END)[0]
     assert table.strip() == render(read_rows(OUT, FuzzRow)).strip()
