@@ -40,11 +40,17 @@ def residual_values(fitted: Fitted, kind: str) -> np.ndarray:
         return scaled
     if kind == "normalized":
         return fitted.normalized_residuals
-    standardized = scaled / np.sqrt(hat_of(fitted).spare)
+    standardized = scaled / np.sqrt(hat_of(fitted).spread)
     return standardized if kind == "standardized" else standardized / _inflation(fitted, standardized)
 
 
 def _inflation(fitted: Fitted, standardized: np.ndarray) -> np.ndarray:
-    """Sigma without row i over sigma, theta as it is: r^2 falls by e_i^2 / (1 - h_i)."""
+    """Sigma without row i over sigma, theta as it is: r^2 falls by (P_0 y)_i^2 over the diagonal of P_0.
+
+    That is the square of the standardized residual where residuals are independent.
+    """
     df = fitted.problem.degrees(fitted.reml)
+    if fitted.problem.whitener is not None:
+        own = hat_of(fitted)
+        standardized = own.residual / np.sqrt(own.spare) / fitted.sigma
     return np.sqrt(np.maximum(df - standardized**2, 0.0) / (df - 1))

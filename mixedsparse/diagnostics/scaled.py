@@ -15,6 +15,7 @@ from scipy.special import ndtri
 
 from mixedsparse.core.batch.draws import parametric_sampler
 from mixedsparse.core.choose.memory import available_memory
+from mixedsparse.core.deletion.correlated import correlated_residuals
 from mixedsparse.core.deletion.leverage import residuals_of
 from mixedsparse.diagnostics.leverage import hat_of
 from mixedsparse.diagnostics.refitted import own_scale_residuals, refitted_residuals
@@ -137,19 +138,27 @@ def check_simulations(fitted: Fitted, nsim: int, seed: int | None, random: str) 
 
 def _residuals(fitted: Fitted, seeds: list[np.random.SeedSequence], random: str) -> tuple[np.ndarray, np.ndarray]:
     """Residuals (n,) of the data and (nsim, n) of simulated responses, times root weights."""
-    fitted.needs_plain("Residuals by simulation", "residuals('normalized') are independent where the model fits.")
-    problem, fit = fitted.problem, fitted.fit
+    problem, fit, conditional = fitted.problem, fitted.fit, random == "conditional"
+    fitted.needs("factor", "Residuals by simulation", "residuals('scaled') is there")
+    fitted.needs("rows", "Residuals by simulation")
+    engine, pls, plain = fitted.model.engine(), fit.search.pls, fit.residual is None
     sample = parametric_sampler(problem, fit)
-    root = 1.0 if problem.root_weights is None else problem.root_weights
+    # Where variances have parameters these are in the root weights too, and only prior weights are wanted.
+    weights = problem.root_weights if plain else fitted.model.white.root_weights
+    root = 1.0 if weights is None else weights
     out = np.empty((len(seeds), problem.n))
     for start in range(0, len(seeds), _BATCH):
         drawn = sample(seeds[start : start + _BATCH]) * root
-        own = residuals_of(fitted.model.engine(), fit.search.pls, hat_of(fitted).rows, drawn, random == "conditional")
+        if plain:
+            own = residuals_of(engine, pls, hat_of(fitted).rows, drawn, conditional)
+        else:
+            own = correlated_residuals(engine, pls, drawn, conditional)
         out[start : start + _BATCH] = own
-    fit.search.pls.factor.release()
-    if random == "conditional":
+    if problem.terms:
+        pls.factor.release()
+    if conditional and plain:
         return hat_of(fitted).residual, out
-    return residual_values(fitted, "marginal") * root, out
+    return residual_values(fitted, "conditional" if conditional else "marginal") * root, out
 
 
 def _ranks(observed: np.ndarray, simulated: np.ndarray) -> np.ndarray:

@@ -24,11 +24,11 @@ def delete_groups(
     fitted: Fitted, codes: np.ndarray, count: int, refit: bool, progress: CountOption = None
 ) -> Deletions:
     """Delete the rows of each of `count` codes in turn; `refit` says whether theta is estimated anew."""
-    fitted.needs_plain("Influence", "Refit without the rows in question.")
     fitted.needs("factor", "Influence")
     fitted.needs("rows", "Influence")
     design, engine = fitted.design, fitted.model.engine()
-    deleter = Deleter(engine, fitted.fit, Rows(response_of(design), fitted.X, design.weights), refit, make_engine)
+    data, residual = Rows(response_of(design), fitted.X, design.weights), fitted.model.residual
+    deleter = Deleter(engine, fitted.fit, data, refit, make_engine, residual)
     out = Deletions.empty(fitted.problem, count)
     parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes, minlength=count))[:-1])
     with blas_threads(engine.work), counter(progress, "influence") as tell:

@@ -33,7 +33,7 @@ class DiagnosticsMixin(ResultsBase):
             ``"normalized"``: scaled residuals, uncorrelated by the residual covariance of ``residual=``: in the order
             of a group each less what those before tell of it. The scaled ones in other models.
             ``"standardized"``: scaled residuals over sqrt(1 - leverage), of variance 1 under the model (lme4's
-            ``rstudent``).
+            ``rstudent``); with ``residual=`` over the standard deviations that they have by the model.
             ``"studentized"``: the same with sigma estimated without the row, at the same relative covariances.
 
         Returns
@@ -69,7 +69,8 @@ class DiagnosticsMixin(ResultsBase):
         Notes
         -----
         H = I - P_0 with P_0 as in `caic`'s references; a row costs a few products with blocks of the inverse that
-        belong to its levels, and no n x n matrix is made.
+        belong to its levels, and no n x n matrix is made. With ``residual=`` H is I - R P_0, R the relative covariance
+        of the residuals: a row is fitted by the mean and the modes, and its leverage may lie outside of 0 and 1.
 
         References
         ----------
@@ -99,7 +100,7 @@ class DiagnosticsMixin(ResultsBase):
         Series
             For rows, e^2 h / ((1 - h)^2 sigma^2 p), h the leverage and e the Pearson residual: the definition of lme4's
             ``cooks.distance``, which looks at the whole conditional fit. For the fixed effects only, see
-            ``influence().cooks_distance``.
+            ``influence().cooks_distance``, which is the one that there is with ``residual=``.
 
         Examples
         --------
@@ -153,7 +154,8 @@ class DiagnosticsMixin(ResultsBase):
         A group's rows are subtracted from the cross-products, and Newton's method starts at the optimum of all data:
         the estimates are those of a fit to the other rows. DFBETAS are estimates with the rows less those without, over
         the standard error without; lme4's ``dfbetas`` has the opposite sign. With ``theta="refit"`` every row or level
-        costs a few evaluations of the criterion.
+        costs a few evaluations of the criterion. Parameters of ``residual=`` and ``dispersion=`` are kept or estimated
+        anew with the others.
 
         Examples
         --------
@@ -218,8 +220,8 @@ class DiagnosticsMixin(ResultsBase):
         simulations there are; DHARMa leaves u out. With redrawn random effects the residuals of a level are dependent:
         column ``p`` of the tests allows for that, ``p_independent`` does not. Without `refit` covariances are not
         estimated for each simulated response, so that ``p`` is on the safe side: uniformity is rejected in 2 to 3 % of
-        true models at the 5 % level. There is no test of the dispersion: the variances of a Gaussian model are fitted
-        to it, so that it could never reject.
+        true models at the 5 % level. Errors are drawn with the covariance of ``residual=`` and ``dispersion=``. There
+        is no test of the dispersion: the variances of a Gaussian model are fitted to it, so that it could never reject.
 
         References
         ----------

@@ -17,11 +17,14 @@ from mixedsparse.core.deletion.leverage import Hat
 from mixedsparse.core.engines.criteria import criterion_at, make_criterion
 from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.fitting.fit import fit_problem
+from mixedsparse.core.fitting.residual import engine_at
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.rows import perfect_share
 from mixedsparse.core.problem.edits import Rows, keeps_digits, rows
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.subtraction import without
+from mixedsparse.core.problem.whitened import joined_by
+from mixedsparse.core.residual.interface import Residual
 from mixedsparse.ground.errors import DataError, NotPositiveDefiniteError
 
 __all__ = ["Deleter", "Deletions", "delete_each"]
@@ -98,6 +101,8 @@ class Deleter:
         Whether theta is estimated anew, or kept.
     make_engine : callable
         Makes the engine of a problem on another pattern.
+    residual : Residual, optional
+        Covariance of the residuals of all rows, at the parameters of `fit`: the rows that are left are whitened anew.
     """
 
     def __init__(
@@ -107,16 +112,17 @@ class Deleter:
         data: Rows,
         refit: bool,
         make_engine: Callable[[Problem], Engine],
+        residual: Residual | None = None,
     ) -> None:
         self.engine, self.fit, self.refit, self.make_engine = engine, fit, refit, make_engine
-        self.data = data
-        self.needs_rows = _needs_rows(engine, fit)
+        self.data, self.residual = data, residual
+        self.needs_rows = residual is not None or _needs_rows(engine, fit)
 
     def __call__(self, gone: np.ndarray, out: Deletions, i: int) -> None:
         """Fit without the rows `gone` (r,) and put the estimates into place `i` of `out`."""
-        problem = without(self.engine.problem, gone)
+        problem = None if self.needs_rows else without(self.engine.problem, gone)
         try:
-            if not self.needs_rows and keeps_digits(self.engine.problem, problem):
+            if problem is not None and keeps_digits(self.engine.problem, problem):
                 found = self._estimate(self.engine.with_problem(problem), self.fit.theta)
                 order: Sequence[int] = range(len(problem.terms))
             else:
@@ -136,13 +142,21 @@ class Deleter:
             raise DataError(f"{len(left)} rows are left, too few for {self.data.X.shape[1]} fixed effects.")
         problem = rows(self.engine.problem, self.data, left)
         theta = problem.theta_layout.flatten([self.fit.templates[t] for t in problem.order])
-        return self._estimate(self.make_engine(problem), theta), problem.order
-
-    def _estimate(self, engine: Engine, theta: np.ndarray) -> _Found:
-        """Fit at, or from, `theta` (m,) in the user's units."""
-        problem, reml = engine.problem, self.fit.reml
+        if self.residual is None or self.fit.residual is None:
+            return self._estimate(self.make_engine(problem), theta), problem.order
+        own, phi = self.residual.on_rows(left, self.fit.residual)
+        engine = self.make_engine(joined_by(problem, own))
         if self.refit:
-            fit = fit_problem(engine, reml, start=theta)
+            return self._estimate(engine, np.concatenate([theta, phi]), own), problem.order
+        return self._estimate(engine_at(engine, own, phi), theta), problem.order
+
+    def _estimate(self, engine: Engine, theta: np.ndarray, residual: Residual | None = None) -> _Found:
+        """Fit at, or from, `theta` (m,) in the user's units, parameters of a `residual` that has some behind it."""
+        problem, reml, spread = engine.problem, self.fit.reml, 1.0
+        if self.refit:
+            fit = fit_problem(engine, reml, start=theta, residual=residual)
+            if residual is not None and fit.residual is not None:
+                spread = float(np.exp(residual.at(fit.residual).logdet / problem.n))
             if not fit.certificate.converged:
                 raise NotPositiveDefiniteError(fit.certificate.message)
             found = _Found(problem.basis.kept, fit.beta, fit.cov_beta, fit.sigma2, fit.templates)
@@ -152,7 +166,7 @@ class Deleter:
             sigma2 = pls.pwrss / problem.degrees(reml)
             beta, cov = problem.basis.beta(pls.gamma), sigma2 * problem.basis.covariance(pls.K)
             found = _Found(problem.basis.kept, beta, cov, sigma2, problem.theta_layout.templates(theta))
-        if found.sigma2 * problem.n <= perfect_share(problem) * float(problem.xy[-1, -1]):
+        if found.sigma2 * spread * problem.n <= perfect_share(problem) * float(problem.xy[-1, -1]):
             raise DataError("the model fits the rows that are left perfectly.")
         return replace(found, columns=np.arange(problem.p)) if problem.p == self.engine.problem.p else found
 

@@ -20,11 +20,11 @@ from mixedsparse.core.problem.crossproducts import level_sums, row_slots
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.threads import blas_threads
 
-__all__ = ["Hat", "hat", "residuals_of"]
+__all__ = ["NEEDED", "Hat", "hat", "residuals_of"]
 
 Vectors = list[np.ndarray]
 # 1 - h below this is rounding: the fit reproduces the row whatever its response.
-_NEEDED = 1e-10
+NEEDED = 1e-10
 # Numbers that are gathered for a batch of rows.
 _BATCH = 2_000_000
 
@@ -36,28 +36,30 @@ class Hat:
     Attributes
     ----------
     diagonal : ndarray, shape (n,)
-        h_i, between 0 and 1.
+        h_i: slope of the fitted value in its own response; between 0 and 1 where residuals are independent.
     rows : ndarray, shape (n, p)
         V_0^-1 Q, Q the orthonormal basis of X.
     residual : ndarray, shape (n,)
-        P_0 y: conditional residuals times root weights.
+        P_0 y: conditional residuals times root weights where these are independent.
+    spare : ndarray, shape (n,)
+        Diagonal of P_0, 1 - h for independent residuals; NaN for a row that the fit cannot do without.
+    spread : ndarray, shape (n,)
+        Variances of the conditional residuals over those of the errors; 1 - h for independent ones.
     """
 
     diagonal: np.ndarray
     rows: np.ndarray
     residual: np.ndarray
-
-    @property
-    def spare(self) -> np.ndarray:
-        """Return 1 - h (n,), NaN for a row that the fit cannot do without."""
-        left = 1.0 - self.diagonal
-        return np.where(left > _NEEDED, left, np.nan)
+    spare: np.ndarray
+    spread: np.ndarray
 
 
 def hat(engine: Engine, pls: Pls) -> Hat:
     """Return leverages and their ingredients at the end of a fit, `pls`; cost O(n) after one selected inverse."""
     problem, p = engine.problem, engine.problem.p
     blocks = problem.blocks
+    if not blocks:
+        return _hat(pls, np.zeros(problem.n), problem.columns.copy())
     with blas_threads(engine.work):
         modes, _ = pls.factor.solve(list(problem.Zxy))
         diagonal, pairs = pls.factor.pattern_covariances()
@@ -83,7 +85,9 @@ def _hat(pls: Pls, form: np.ndarray, columns: np.ndarray) -> Hat:
     """Put together z'Lambda M^-1 Lambda'z (n,) and V_0^-1 [Q r] (n, p + 1)."""
     rows = columns[:, :-1]
     form = form + np.einsum("ni,ij,nj->n", rows, pls.K, rows, optimize=True)
-    return Hat(form, rows, columns[:, -1] - rows @ pls.gamma)
+    left = 1.0 - form
+    spare = np.where(left > NEEDED, left, np.nan)
+    return Hat(form, rows, columns[:, -1] - rows @ pls.gamma, spare, spare)
 
 
 def _coupled_hat(problem: Problem, pls: Pls, modes: Vectors, inverse: Pattern) -> Hat:

@@ -86,6 +86,10 @@ class Dispersion:
         length = np.sqrt(len(q))
         return Centred(Dispersion(q * length, self.names, self.W), np.linalg.inv(root) * length, means)
 
+    def on_rows(self, at: np.ndarray, phi: np.ndarray) -> tuple[Dispersion, np.ndarray]:
+        """See `Residual.on_rows`."""
+        return Dispersion(self.W[at], self.names, None if self.shown is None else self.shown[at]), phi
+
     def quantities(self, phi: np.ndarray) -> list[Quantity]:
         """See `Residual.quantities`."""
         return [Quantity("log variance", name, float(value)) for name, value in zip(self.names, phi, strict=True)]

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mixedsparse.core.residual.grouped import Grouped
+from mixedsparse.core.residual.grouped import Grouped, numbered
 from mixedsparse.core.residual.interface import Entries, Quantity
 
 __all__ = ["Exchangeable"]
@@ -59,6 +59,11 @@ class Exchangeable:
     def centred(self) -> None:
         """See `Residual.centred`."""
         return
+
+    def on_rows(self, at: np.ndarray, phi: np.ndarray) -> tuple[Exchangeable, np.ndarray]:
+        """See `Residual.on_rows`; a smaller largest group leaves the correlation a longer range."""
+        out, here = Exchangeable(numbered(self.groups[at]), self.name), self.at(phi)
+        return out, np.array([np.log((here.rho - out.low) / here.within)])
 
     def quantities(self, phi: np.ndarray) -> list[Quantity]:
         """See `Residual.quantities`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["Grouped"]
+__all__ = ["Grouped", "numbered"]
 
 
 class Grouped:
@@ -46,3 +46,8 @@ class Grouped:
     def sums(self, columns: np.ndarray) -> np.ndarray:
         """Sum columns (n, r) over each group, (groups, r)."""
         return np.asarray(np.add.reduceat(self.sorted(columns), self.starts, axis=0))
+
+
+def numbered(codes: np.ndarray) -> np.ndarray:
+    """Codes (n,) without gaps, in their order."""
+    return np.unique(codes, return_inverse=True)[1]

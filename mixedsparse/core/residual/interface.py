@@ -169,3 +169,7 @@ class Residual(Protocol):
     def centred(self) -> Centred | None:
         """Return the same covariances in parameters that suit a search better; None where these do."""
         ...
+
+    def on_rows(self, at: np.ndarray, phi: np.ndarray) -> tuple[Residual, np.ndarray]:
+        """Return the structure of the rows `at` (r,) alone, and its parameters (size,) for which R there is R(phi)."""
+        ...

@@ -56,6 +56,12 @@ class Product:
         back = block_diag(own.back, np.eye(self.inner.size))
         return Centred(Product(own.residual, self.inner), back, np.concatenate([own.means, more]))
 
+    def on_rows(self, at: np.ndarray, phi: np.ndarray) -> tuple[Product, np.ndarray]:
+        """See `Residual.on_rows`."""
+        own = self.spread.size
+        (spread, first), (inner, second) = self.spread.on_rows(at, phi[:own]), self.inner.on_rows(at, phi[own:])
+        return Product(spread, inner), np.concatenate([first, second])
+
     def quantities(self, phi: np.ndarray) -> list[Quantity]:
         """See `Residual.quantities`."""
         own = self.spread.size

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from scipy.linalg import solve_banded
 
-from mixedsparse.core.residual.grouped import Grouped
+from mixedsparse.core.residual.grouped import Grouped, numbered
 from mixedsparse.core.residual.interface import Entries, Quantity
 
 __all__ = ["Series"]
@@ -80,6 +80,11 @@ class Series:
     def centred(self) -> None:
         """See `Residual.centred`."""
         return
+
+    def on_rows(self, at: np.ndarray, phi: np.ndarray) -> tuple[Series, np.ndarray]:
+        """See `Residual.on_rows`; the unit of a continuous time is its own mean gap."""
+        out = Series(numbered(self.groups[at]), self.times[at], self.name, self.continuous)
+        return out, phi + np.log(out.unit / self.unit)
 
     def quantities(self, phi: np.ndarray) -> list[Quantity]:
         """See `Residual.quantities`."""

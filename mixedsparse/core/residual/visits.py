@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import lapack
 
-from mixedsparse.core.residual.grouped import Grouped
+from mixedsparse.core.residual.grouped import Grouped, numbered
 from mixedsparse.core.residual.interface import Entries, Quantity
 from mixedsparse.core.residual.templates import Template, slopes_of
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -85,6 +85,10 @@ class Visits:
     def centred(self) -> None:
         """See `Residual.centred`."""
         return
+
+    def on_rows(self, at: np.ndarray, phi: np.ndarray) -> tuple[Visits, np.ndarray]:
+        """See `Residual.on_rows`; visits that are lost keep their parameters."""
+        return Visits(numbered(self.groups[at]), self.visits[at], self.labels, self.template), phi
 
     def quantities(self, phi: np.ndarray) -> list[Quantity]:
         """Deviations of the visits over that of the first, then correlations; see `Residual.quantities`."""
