@@ -21,20 +21,34 @@ from mixedsparse.ground.errors import (
     DroppedRowsWarning,
     FarFromZeroWarning,
     NotIdentifiedWarning,
+    OutOfRangeWarning,
     RoundingWarning,
     SingularFitWarning,
 )
 
 if TYPE_CHECKING:
+    from mixedsparse.core.likelihood.family import Family
     from mixedsparse.data.formula.design import Design
 
-__all__ = ["warn_of_data", "warn_of_probes", "warn_of_response", "warn_of_rounding", "warn_of_search"]
+__all__ = ["warn_of_data", "warn_of_probes", "warn_of_range", "warn_of_response", "warn_of_rounding", "warn_of_search"]
 
 # Standard deviation over mean of a covariate below which it is far from 0; the same where dependent columns were left
 # out, which its products may be.
 _FAR, _FAR_IF_DROPPED = 5e-8, 1e-5
 # The same of what rounding leaves of a constant.
 _CONSTANT = 1e-14
+
+
+def warn_of_range(family: Family, eta: np.ndarray) -> None:
+    """Warn of linear predictors (r,) where the link has no mean."""
+    outside = int((np.isfinite(eta) & np.isnan(family.mean(eta))).sum())
+    if outside:
+        warnings.warn(
+            f"{outside} of {len(eta)} linear predictors lie where the {family.link.name} link has no mean, which "
+            f"is NaN: the model cannot be carried that far. Predict on type='link', or fit with link='log'.",
+            OutOfRangeWarning,
+            stacklevel=user_level(),
+        )
 
 
 def warn_of_data(design: Design, problem: Problem, dropped_columns: Sequence[str]) -> None:

@@ -58,6 +58,7 @@ __all__ = [
     "NotIdentifiedWarning",
     "NotPositiveDefiniteError",
     "OptionError",
+    "OutOfRangeWarning",
     "RefitWarning",
     "RoundingWarning",
     "RowsElsewhereError",
@@ -187,6 +188,10 @@ class DroppedRowsWarning(MixedSparseWarning):
 
 class FarFromZeroWarning(MixedSparseWarning):
     """A covariate is millions of its standard deviations away from 0, and rounding costs it digits: centre it."""
+
+
+class OutOfRangeWarning(MixedSparseWarning):
+    """Linear predictors lie where their link has no mean: NaN stands in their place."""
 
 
 class RoundingWarning(MixedSparseWarning):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import pandas as pd
 
+from mixedsparse.fitted.warnings import warn_of_range
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.choices import Scale
 from mixedsparse.inference.back_transformation import transformation_of
@@ -54,10 +55,14 @@ class ResponseScale:
         known = ~np.isnan(eta)
         slope = np.full(len(eta), np.nan)
         slope[known] = self._slope(eta[known])
-        ends = [self._back(table[end].to_numpy(), eta) for end in ("lower", "upper")]
-        low, high = np.sort(ends, axis=0)
+        low, high = self._limits(table["lower"].to_numpy(), table["upper"].to_numpy(), eta)
         changed = {column: self._back(eta, eta), "SE": np.abs(slope) * table["SE"], "lower": low, "upper": high}
         return table.assign(**changed).rename(columns={column: self.mean})
+
+    def _limits(self, lower: np.ndarray, upper: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Limits on the scale of the response from those about `eta`."""
+        low, high = np.sort([self._back(lower, eta), self._back(upper, eta)], axis=0)
+        return low, high
 
     def _back(self, values: np.ndarray, eta: np.ndarray) -> np.ndarray:
         out = np.full(len(values), np.nan)
@@ -110,11 +115,20 @@ class FamilyScale(ResponseScale):
         """Column of the exponentials of contrasts."""
         return _RATIOS.get(self.family.link.name)
 
+    def means(self, table: pd.DataFrame, column: str) -> pd.DataFrame:
+        """Warn where there is no mean."""
+        warn_of_range(self.family, table[column].to_numpy())
+        return super().means(table, column)
+
+    def _limits(self, lower: np.ndarray, upper: np.ndarray, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.family.link.extremes(lower, upper)
+
     def _mean(self, values: np.ndarray, eta: np.ndarray) -> np.ndarray:
         return np.asarray(self.family.mean(values))
 
     def _slope(self, eta: np.ndarray) -> np.ndarray:
-        return np.asarray(self.family.link.means(eta).d1)
+        inside = self.family.link.in_domain(eta)
+        return np.where(inside, self.family.link.means(np.where(inside, eta, 1.0)).d1, np.nan)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.core.fitting.laplace.modes import mode_motion, parameter_covariance
+from mixedsparse.fitted.warnings import warn_of_range
 from mixedsparse.ground.checks import check_level, one_of
 from mixedsparse.ground.choices import Interval, Scale
 from mixedsparse.ground.errors import OptionError
@@ -62,6 +63,8 @@ def predict_generalized(
         check_known(fitted, rows, groups, _MEND)
     eta = rows.means(fitted, groups)
     scale = np.asarray if type == "link" else fitted.family.mean
+    if type == "response":
+        warn_of_range(fitted.family, eta)
     if interval is None:
         return pd.Series(scale(eta), index=rows.index, name="predicted")
     variance = link_variance(fitted, rows, groups)
@@ -71,8 +74,9 @@ def predict_generalized(
         lower, upper = response_limits(fitted.family, fitted.psi, eta, variance, prior, level)
         return pd.DataFrame({"predicted": scale(eta), "lower": lower, "upper": upper}, index=rows.index)
     half = t_quantile(np.inf, level) * np.sqrt(variance)
-    ends = np.sort([scale(eta - half), scale(eta + half)], axis=0)  # some links fall
-    return pd.DataFrame({"predicted": scale(eta), "lower": ends[0], "upper": ends[1]}, index=rows.index)
+    ends = eta - half, eta + half
+    lower, upper = ends if type == "link" else fitted.family.link.extremes(*ends)
+    return pd.DataFrame({"predicted": scale(eta), "lower": lower, "upper": upper}, index=rows.index)
 
 
 def stream_generalized(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixedsparse.data.formula.newdata import Encoding, encode_outcome, encode_response
+from mixedsparse.fitted.warnings import warn_of_range
 
 if TYPE_CHECKING:
     from mixedsparse.core.likelihood.family import Family
@@ -48,7 +49,10 @@ class GeneralizedOutput(Output):
 
     def predicted(self, eta: np.ndarray) -> np.ndarray:
         """See `Output.predicted`."""
-        return eta if self.link else self.family.mean(eta)
+        if self.link:
+            return eta
+        warn_of_range(self.family, eta)
+        return self.family.mean(eta)
 
     def residuals(self, encoding: Encoding, rows: Any, eta: np.ndarray) -> np.ndarray | None:
         """See `Output.residuals`; trials that the fit got as an array are not known here."""

@@ -44,8 +44,8 @@ class GeneralizedLinearMixedModel(CostMixin, GeneralizedModel):
         statsmodels' families.
     link : str, optional
         ``"logit"``, ``"probit"``, ``"cloglog"``, ``"log"``, ``"sqrt"``, ``"inverse"``, ``"identity"``, ``"1/mu^2"``, as
-        far as the family takes it; its usual one by default. With ``"sqrt"`` there can be several optima, and the fit
-        may end above the lowest: fit from other starts too.
+        far as the family takes it; its usual one by default. ``"sqrt"`` keeps rows whose count is not 0 to
+        positive linear predictors, so that the conditional modes are one optimum.
     trials : str or array, optional
         Numbers of trials of a binomial response: column name or one number per row.
     weights : str or array, optional

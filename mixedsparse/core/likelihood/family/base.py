@@ -17,7 +17,8 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from mixedsparse.core.likelihood.family.links import LINKS, Link, Means
+from mixedsparse.core.likelihood.family.link import Link, Means
+from mixedsparse.core.likelihood.family.links import LINKS
 from mixedsparse.ground.checks import is_number, one_of, shown
 from mixedsparse.ground.errors import DataError, OptionError
 
@@ -178,13 +179,13 @@ class MeanFamily(Family):
         """Return mixed derivatives of l in psi and the mean."""
         raise NotImplementedError(f"{self.name} has no dispersion")
 
-    def _means(self, eta: np.ndarray) -> tuple[Means, np.ndarray]:
+    def _means(self, y: np.ndarray, eta: np.ndarray) -> tuple[Means, np.ndarray]:
         """Means, of 1 in place of what lies outside the domain, and the mask of what lies inside."""
-        inside = self.link.in_domain(eta)
+        inside = self.link.allows(eta, y)
         return self.link.means(np.where(inside, eta, 1.0)), inside
 
     def rows(self, y: np.ndarray, m: np.ndarray, eta: np.ndarray, psi: float = 0.0) -> RowTerms:
-        mu, inside = self._means(eta)
+        mu, inside = self._means(y, eta)
         d = self.in_mean(y, m, mu.mu, psi)
         return RowTerms(
             np.where(inside, d.value, -np.inf),
@@ -194,7 +195,7 @@ class MeanFamily(Family):
         )
 
     def dispersion_rows(self, y: np.ndarray, m: np.ndarray, eta: np.ndarray, psi: float) -> DispersionTerms:
-        mu, _ = self._means(eta)
+        mu, _ = self._means(y, eta)
         d = self.in_mean_dispersion(y, m, mu.mu, psi)
         return DispersionTerms(d.value, d.d1 * mu.d1, -(d.d2 * mu.d1**2 + d.d1 * mu.d2), d.second)
 

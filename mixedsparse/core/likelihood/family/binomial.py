@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import betainc, gammaln, xlogy
 
 from mixedsparse.core.likelihood.family.base import Family, RowTerms, refuse
-from mixedsparse.core.likelihood.family.links import LogProbability, ProbabilityLink
+from mixedsparse.core.likelihood.family.probability_links import LogProbability, ProbabilityLink
 
 __all__ = ["Binomial"]
 
