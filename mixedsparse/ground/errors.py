@@ -29,6 +29,7 @@
     ├── StructureWarning                 a covariance structure is hardly the one that is meant
     ├── UnusedOptionWarning              an option of the call changes nothing in this model
     ├── FarFromZeroWarning               a covariate is so far from 0 that rounding costs digits: centre it
+    ├── OutOfRangeWarning                a link has no mean at some linear predictors: NaN stands in their place
     ├── RoundingWarning                  rounding leaves fewer digits than a result should have
     ├── DroppedRowsWarning               rows with missing values were left out
     └── DroppedColumnsWarning            columns of X were linear combinations of others

@@ -70,3 +70,17 @@ def test_a_mean_that_a_link_does_not_have_is_missing_with_a_word() -> None:
     with pytest.warns(ms.OutOfRangeWarning, match="1 of 1"):
         table = fit.emmeans("1", at={"x": -2.0}, type="response").table
     assert np.isnan(table["response"].iloc[0])
+
+
+def test_counts_of_zero_at_the_edge_of_the_identity_link_are_named() -> None:
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(20), 6)
+    mu = np.maximum(0.8 + rng.normal(size=20)[g], 0.0)
+    data = pd.DataFrame({"y": rng.poisson(mu), "g": g.astype(str)})
+    with pytest.warns(ms.ConvergenceWarning, match=r"At the edge of the identity link: .* Use link='log'"):
+        fit = ms.glmer("y ~ 1 + (1 | g)", data, family="poisson", link="identity")
+    assert fit.certificate.verdict == "at the edge of the link"
+    listed = list(fit.certificate.rows)
+    # All of them belong to groups without a count.
+    assert (data["y"].groupby(data["g"]).transform("sum").iloc[listed] == 0).all()
+    assert fit.linear_predictor.iloc[listed].to_numpy() == pytest.approx(0.0, abs=1e-3)

@@ -159,7 +159,8 @@ def fit_data(
     if len(found.runaway):
         return _without_optimum(data, runaway(group_names(data.problem, found.runaway.tolist())), began)
     flat = is_flat_in_dispersion(way.criterion, found.curvature)
-    certificate = certify_generalized(data, found, hints_of(data, nodes), flat)
+    eta = found.point.mode.eta if fewer is None else found.point.mode.eta[fewer[1]]
+    certificate = certify_generalized(data, found, eta, hints_of(data, nodes), flat)
     known = way.covariances(found) if errors and nodes > 0 else None
     if known is None:
         known = Covariances(None, solved(found.curvature.information, np.eye(data.p)), found.curvature.hessian)

@@ -151,7 +151,9 @@ class LaplaceObjective:
                     self.least = _FADED * _weakest(curvature) if self.watch else -np.inf
                     return Place(point, curvature, *np.zeros((2, self.criterion.size, self.criterion.size)))
             vector[: self.criterion.m] *= 0.3
-        raise NotPositiveDefiniteError("The criterion cannot be evaluated anywhere near the start.")
+        link = self.criterion.data.family.link
+        mend = "" if link.takes_all else f" Means may leave the range of the {link.name} link: use link='log'."
+        raise NotPositiveDefiniteError(f"The criterion cannot be evaluated anywhere near the start.{mend}")
 
     def step(self, at: Place, radius: float) -> Step:
         """See `Objective.step`."""

@@ -19,6 +19,8 @@ _NEGATIVE = 1e-5
 # Scaled gradient, which is about the distance from the optimum in standard errors, from which on the digits of the
 # criterion are too few; up to which a search that sees no fall any more has ended by rounding. Digits of the criterion.
 _ROUGH, _UNSEEN = 0.01, 0.1
+# Linear predictors, over their median, that are next to 0.
+_EDGE = 1e-3
 _DIGITS = 1e-13
 
 
@@ -30,8 +32,8 @@ class GeneralizedCertificate:
     ----------
     verdict : str
         ``"converged"``, ``"converged on the boundary"``, ``"stopped early"``, ``"rounding"`` (no nearer to the optimum
-        than the digits of the criterion allow), ``"separated"`` (coefficients grow without limit) or ``"variance not
-        estimable"``.
+        than the digits of the criterion allow), ``"at the edge of the link"`` (means of some rows at the end of their
+        range), ``"separated"`` (coefficients grow without limit) or ``"variance not estimable"``.
     message : str
         The verdict as a sentence.
     scaled_gradient : float
@@ -43,7 +45,7 @@ class GeneralizedCertificate:
     columns : tuple of int
         Columns of X, among those kept, that have no finite estimate.
     rows : tuple of int
-        Some of the rows whose outcome these make certain.
+        Some of the rows whose outcome these make certain, or whose means lie at the edge of the link.
     groups : tuple of str
         Grouping factors whose variance has no estimate.
     hints : tuple of str
@@ -123,14 +125,16 @@ _LIMITS = {
 }
 
 
-def certify_generalized(data: Data, found: Found, hints: tuple[str, ...], flat: bool = False) -> GeneralizedCertificate:
-    """Judge the end of a search; `flat` says whether the criterion bends no more in the dispersion."""
+def certify_generalized(
+    data: Data, found: Found, eta: np.ndarray, hints: tuple[str, ...], flat: bool = False
+) -> GeneralizedCertificate:
+    """Judge the end of a search, with linear predictors eta (n,); `flat`: it bends no more in the dispersion."""
     problem, step = data.problem, found.step
     lams = problem.layout.lams(found.point.parameters.theta)
     boundary = tuple(
         phrase for i, b in enumerate(problem.layout.term_block) for phrase in flat_directions(problem, i, lams[b])
     )
-    limit = _LIMITS[data.family.name] if flat else ""
+    limit, rows = _LIMITS[data.family.name] if flat else "", ()
     highest = float(np.abs(found.curvature.hessian).max(initial=0.0))
     saddle = not flat and step.lowest < -_NEGATIVE * highest
     if not saddle and _is_rounding(found):
@@ -140,6 +144,13 @@ def certify_generalized(data: Data, found: Found, hints: tuple[str, ...], flat: 
             f"{step.scaled_gradient / np.sqrt(2.0):.2g} standard errors or more, since counts, trials, weights or a "
             "dispersion are so large that responses are almost exact. Add a random effect for each row, or fit the "
             "transformed response by mixedsparse.lmer."
+        )
+    elif found.stop is not Stop.CONVERGED and len(edge := _at_edge(data, eta)):
+        verdict, rows = "at the edge of the link", tuple(edge[:_LISTED].tolist())
+        message = (
+            f"At the edge of the {data.family.link.name} link: the linear predictor falls to 0 in {len(edge):,} "
+            f"row{'s' * (len(edge) > 1)} (the first is row {edge[0]}), beyond which there is no mean, so that the "
+            "likelihood has no optimum inside. Use link='log'."
         )
     elif found.stop is not Stop.CONVERGED or saddle:
         why = "negative curvature is left" if found.stop is Stop.CONVERGED else found.stop.value
@@ -156,8 +167,15 @@ def certify_generalized(data: Data, found: Found, hints: tuple[str, ...], flat: 
         verdict = "converged"
         message = "Converged: the gradient vanishes and the curvature is positive in every direction."
     return GeneralizedCertificate(
-        verdict, message, step.scaled_gradient, step.lowest, boundary, hints=hints, limit=limit
+        verdict, message, step.scaled_gradient, step.lowest, boundary, rows=rows, hints=hints, limit=limit
     )
+
+
+def _at_edge(data: Data, eta: np.ndarray) -> np.ndarray:
+    """Rows whose linear predictors are next to 0, where a link ends there."""
+    if data.family.link.takes_all:
+        return np.zeros(0, dtype=int)
+    return np.flatnonzero(eta < _EDGE * np.median(eta))
 
 
 def _is_rounding(found: Found) -> bool:

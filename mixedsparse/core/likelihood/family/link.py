@@ -23,6 +23,8 @@ class Link(ABC):
     """A link g, eta = g(mu)."""
 
     name: ClassVar[str]
+    # Whether every number has a mean, but for single ones.
+    takes_all: ClassVar[bool] = True
 
     @abstractmethod
     def of(self, mu: np.ndarray) -> np.ndarray:

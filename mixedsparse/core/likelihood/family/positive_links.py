@@ -34,6 +34,7 @@ class Log(Link):
 class PositiveLink(Link):
     """A link whose linear predictors are positive; the mean is `edge` where they fall to 0."""
 
+    takes_all = False
     edge: ClassVar[float]
 
     def in_domain(self, eta: np.ndarray) -> np.ndarray:

@@ -38,6 +38,8 @@ _DEAREST = 1e7
 _KEPT = 0.1
 _MOST_STEPS = 200
 _MOST_HALVINGS = 40
+# Share of a step below which it is short, and how many short ones in a row mean that the mode lies where a link ends.
+_SHORT, _MOST_SHORT = 1e-3, 5
 # Rise of h, relative, that is rounding.
 _ROUNDING = 1e-13
 # Where M is not positive definite, steps are taken with weights of at least this share of the mean absolute one.
@@ -138,7 +140,7 @@ def find_mode(
         The likelihood has no value at the start, or M is not positive definite at the mode.
     """
     state = _State.best(data, lams, fixed, psi, starts)
-    last, factorisations = np.inf, 0
+    last, factorisations, short = np.inf, 0, 0
     q = data.problem.layout.q
     dear = data.engine.work > max(_DEAR * data.n, _DEAREST)
     made = _Made(data.engine, near.factor, False, False) if dear and near is not None else None
@@ -166,7 +168,10 @@ def find_mode(
                 break
             return state.ended(data, lams, made, decrement, factorisations)
         sharp = decrement < (_KEPT * last if dear and not fresh else _SHARP * q) or (dear and fresh)
-        state, last = stepped, decrement
+        (state, share), last = stepped, decrement
+        short = short + 1 if share < _SHORT else 0
+        if short == _MOST_SHORT:
+            break
         if not sharp:
             made = None
     raise NotPositiveDefiniteError("The penalised log-likelihood has no maximum at these parameters.")
@@ -222,8 +227,8 @@ class _State:
         sums = data.sums(self.terms.s[:, None])
         return [s[:, :, 0] - z for s, z in zip(sums, self.zeta, strict=True)]
 
-    def stepped(self, data: Data, psi: float, move_b: Vectors, move_zeta: Vectors) -> _State | None:
-        """Return the point after a step, halved until h does not rise; None where it always does."""
+    def stepped(self, data: Data, psi: float, move_b: Vectors, move_zeta: Vectors) -> tuple[_State, float] | None:
+        """Return the point after a step, halved until h does not rise, and its share; None where it always does."""
         direction = data.spread(move_b)
         share = 1.0
         for _ in range(_MOST_HALVINGS):
@@ -233,7 +238,7 @@ class _State:
             terms = data.rows(eta, psi)
             h = dot(zeta, b) - 2.0 * terms.total
             if np.isfinite(h) and h <= self.h + _ROUNDING * abs(self.h):
-                return _State(zeta, b, eta, terms, h)
+                return _State(zeta, b, eta, terms, h), share
             share *= 0.5
         return None
 
