@@ -104,24 +104,18 @@ class Fitted(Parameters):
         """Whether some direction of the random effects has no variance."""
         return bool(self.fit.certificate.boundary)
 
-    def needs(self, evidence: Literal["factor", "rows", "triangles"], what: str, instead: str = "") -> None:
+    def needs(self, evidence: Literal["factor", "rows"], what: str, instead: str = "") -> None:
         """Refuse `what` where its `evidence` is not there; `instead` says what there is.
 
         Raises
         ------
         BackendError
-            There is no factor of the whole system after an iterative fit, or terms have structured covariances.
+            There is no factor of the whole system after an iterative fit.
         RowsElsewhereError
             The rows of the model are not in memory.
         """
         if evidence == "rows" and not self.problem.has_rows:
             raise absent_rows(what[0].lower() + what[1:])
-        structured = [term for term in self.problem.terms if term.structure is not None]
-        if evidence == "triangles" and structured:
-            groups = ", ".join(dict.fromkeys(term.group for term in structured))
-            raise BackendError(
-                f"{what} takes unstructured covariances only, and the effects of {groups} have a structure. {instead}."
-            )
         if evidence == "factor" and self.iterative:
             mend = f"{instead}, or fit" if instead else "Fit"
             raise BackendError(

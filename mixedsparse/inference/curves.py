@@ -20,6 +20,8 @@ _RANGES = {
     "sigma": (0.0, np.inf),
     "dispersion": (0.0, np.inf),
     "fixed": (-np.inf, np.inf),
+    "loading": (-np.inf, np.inf),
+    "log variance": (-np.inf, np.inf),
 }
 
 
@@ -61,13 +63,19 @@ class ProfileCurve:
             return _RANGES[self.parameter.kind][side]
         beyond = np.flatnonzero(self.zeta >= z if side else self.zeta <= z)
         if not len(beyond):
-            return _RANGES[self.parameter.kind][side] if self.path.closed[side] else np.nan
+            return self._end(side) if self.path.closed[side] else np.nan
         first = beyond[0] - 1 if side else beyond[-1]
         if self.zeta[first] == z:
             return float(self.values[first])
         spline = self._spline()
         bracket = self.path.coordinate[first], self.path.coordinate[first + 1]
         return float(self.chart.value(brentq(lambda at: float(spline(at)) - z, *bracket, xtol=1e-14)))
+
+    def _end(self, side: int) -> float:
+        """Return the end of the parameter's range: several correlations that are one do not reach -1."""
+        if self.chart.kind == "sine" and not side:
+            return float(self.chart.value(np.asarray(self.chart.floor)))
+        return _RANGES[self.parameter.kind][side]
 
     def density(self, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
         """Values (n,) and phi(zeta) |d zeta / d value| there: a normal density where the profile is a straight line.

@@ -25,6 +25,7 @@ from mixedsparse.inference.coordinates import chart_of
 from mixedsparse.inference.generalized.bootstrap import generalized_bootstrap
 from mixedsparse.inference.generalized.intervals import generalized_limits
 from mixedsparse.inference.generalized.profile import generalized_profile
+from mixedsparse.inference.held.profiles import held_parameters, held_profile
 from mixedsparse.inference.information import information_curvatures
 from mixedsparse.inference.joint_wald import wald_joint
 from mixedsparse.inference.natural import natural_errors
@@ -57,7 +58,10 @@ def conf_int(
     """Confidence limits of `fitted`; see `MixedResults.conf_int`."""
     _check_limits(alpha, method, ddf)
     level = 1.0 - alpha
-    chosen = select_parameters(parameters(fitted), which)
+    known = (
+        parameters(fitted) if method != "profile" or isinstance(fitted, GeneralizedFitted) else held_parameters(fitted)
+    )
+    chosen = select_parameters(known, which)
     names = [p.name for p in chosen]
     if method == "profile":
         return profile_of(fitted)(names, level=level, n_jobs=n_jobs, progress=progress).conf_int(level)
@@ -73,6 +77,8 @@ def profile_of(fitted: Fitted) -> Callable[..., Profile]:
     """Profile of this kind of model; its arguments are those of `MixedResults.profile`."""
     if isinstance(fitted, GeneralizedFitted):
         return partial(generalized_profile, fitted)
+    if fitted.fit.residual is not None or fitted.problem.is_structured:
+        return partial(held_profile, fitted)
     return partial(profile, fitted)
 
 

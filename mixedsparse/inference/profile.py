@@ -33,11 +33,11 @@ from mixedsparse.inference.workers import work_off
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Profile", "profile", "warn_of_paths"]
+__all__ = ["REFITTED", "Profile", "profile", "warn_of_paths"]
 
 # Fall below the optimum of the fit that is more than rounding.
 _BETTER = 1e-5
-_REFITTED = "the REML fit was refitted by maximum likelihood, whose deviance is profiled"
+REFITTED = "the REML fit was refitted by maximum likelihood, whose deviance is profiled"
 
 
 class Ending(Protocol):
@@ -131,16 +131,11 @@ def profile(
 ) -> Profile:
     """Profile the likelihood of `fitted`; see `MixedResults.profile`."""
     check_level(level)
-    fitted.needs_plain(
-        "The profile likelihood", "covariance_parameters() has intervals by Wald's method, and bootstrap() others."
-    )
-    instead = "Use conf_int(which='all'), by Wald's method"
-    fitted.needs("factor", "The profile likelihood", instead)
-    fitted.needs("triangles", "The profile likelihood", f"{instead}, or method='boot'")
+    fitted.needs("factor", "The profile likelihood", "Use conf_int(which='all'), by Wald's method")
     known = parameters(fitted)
     chosen = select_parameters(known, which)
     fit = refit(fitted, reml=False)
-    note = _REFITTED if fitted.reml else "maximum likelihood"
+    note = REFITTED if fitted.reml else "maximum likelihood"
     problem, unit = fitted.problem, float(np.sqrt(fit.sigma2))
     engine = fitted.model.engine()
     with blas_threads(engine.work), counter(progress, "profile") as tell:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mixedsparse.core.likelihood.derivatives import times_columns
-from mixedsparse.core.likelihood.residual.family import projected_columns
+from mixedsparse.core.likelihood.projected import projected_columns
 from mixedsparse.core.problem.entries import symmetric
 from mixedsparse.core.problem.slots import covariance_of_rows
 from mixedsparse.core.problem.whitened import white_spread, white_sums

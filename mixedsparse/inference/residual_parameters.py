@@ -14,13 +14,14 @@ from mixedsparse.core.residual.product import Product
 from mixedsparse.core.residual.visits import Visits
 from mixedsparse.ground.checks import check_level
 from mixedsparse.ground.errors import DataError, OptionError
+from mixedsparse.inference.parameters import Parameter
 from mixedsparse.inference.residual_moves import joint_covariance, joint_moves
 
 if TYPE_CHECKING:
     from mixedsparse.data.formula.residual import ResidualSide
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["deviations", "residual_cov", "residual_params"]
+__all__ = ["deviations", "quantities", "residual_cov", "residual_parameters", "residual_params"]
 
 # Step of the differences that take standard errors from phi to what users know.
 _STEP = 1e-6
@@ -69,6 +70,15 @@ def _name(quantity: Quantity, side: ResidualSide) -> str:
     if quantity.kind == "cor":
         return f"cor({quantity.label})" if quantity.label != side.group else "cor"
     return f"log variance({quantity.label})"
+
+
+def residual_parameters(fitted: Fitted) -> list[Parameter]:
+    """Return the parameters of the residual covariance but for sigma, as they are selected by name."""
+    side, phi = fitted.design.residual, fitted.fit.residual
+    if side is None or phi is None:
+        return []
+    named = [(_name(quantity, side), quantity.kind, i) for i, quantity in enumerate(quantities(side, phi))]
+    return [Parameter(name, kind, number=i) for name, kind, i in named if name != "sigma"]
 
 
 def residual_params(fitted: Fitted, level: float = 0.95) -> pd.DataFrame:

@@ -49,6 +49,7 @@ class IntervalsMixin(ResultsBase):
             scale.
         which : {"fixed", "random", "all"} or name or sequence of these
             Coefficients by default; ``"random"`` means standard deviations, correlations and sigma, or the dispersion.
+            ``method="profile"`` knows the names of `residual_params` too, which have their Wald limits.
         ddf : {"satterthwaite", "kenward-roger", "normal"}, optional
             Degrees of freedom of Wald intervals of coefficients: Satterthwaite's by default, as in `pvalues`, `tidy`,
             `emmeans` and `predict`. ``"normal"`` gives lme4's, and is all that a generalized model has.
@@ -127,7 +128,8 @@ class IntervalsMixin(ResultsBase):
         Parameters
         ----------
         which : {"all", "fixed", "random"} or name or sequence of these
-            Parameters as in `conf_int`.
+            Parameters as in `conf_int`, and those of `residual_params`: profiles of structured terms and of residual
+            covariances are of what users know, deviations, correlations, loadings and coefficients of the dispersion.
         level : float
             Confidence level up to which the profiles reach; intervals can be had up to it.
         n_jobs : int
@@ -151,8 +153,8 @@ class IntervalsMixin(ResultsBase):
         Notes
         -----
         zeta = sign(value - estimate) sqrt(deviance - least deviance); limits are where zeta meets normal quantiles
-        (Bates & Watts 1988, section 6.1). A limit of 0 for a standard deviation, or of -1 or 1 for a correlation, says
-        that no value beyond is refused.
+        (Bates & Watts 1988, section 6.1). A limit of 0 for a standard deviation, or of -1 or 1 for a correlation (the
+        least common one of k effects is -1 / (k - 1)), says that no value beyond is refused.
 
         Examples
         --------

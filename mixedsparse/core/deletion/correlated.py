@@ -18,7 +18,7 @@ import numpy as np
 from mixedsparse.core.deletion.leverage import NEEDED, Hat
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
-from mixedsparse.core.likelihood.residual.family import projected_columns
+from mixedsparse.core.likelihood.projected import projected_columns
 from mixedsparse.core.problem.blocks import Block
 from mixedsparse.core.problem.crossproducts import level_sums, row_slots, spread_levels
 from mixedsparse.core.problem.problem import Problem, root_change

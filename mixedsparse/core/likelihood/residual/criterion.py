@@ -17,11 +17,13 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.core.likelihood.charted import ChartedCriterion
+from mixedsparse.core.likelihood.conditioned import Condition, ConditionedCriterion
 from mixedsparse.core.likelihood.criterion import Criterion, EngineCriterion
 from mixedsparse.core.likelihood.derivatives import Derivatives, times_columns
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
-from mixedsparse.core.likelihood.residual.family import Family, FamilyAt, projected_columns
+from mixedsparse.core.likelihood.projected import projected_columns
+from mixedsparse.core.likelihood.residual.family import Family, FamilyAt
 from mixedsparse.core.problem.chart import Chart
 from mixedsparse.core.problem.entries import jacobian, times_units
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -59,10 +61,16 @@ class ResidualPoint:
 
 
 class ResidualCriterion:
-    """The criterion of the rows of `family`, by engines for the problem of each phi; see `Criterion`."""
+    """The criterion of the rows of `family`, by engines for the problem of each phi; see `Criterion`.
 
-    def __init__(self, engine: Engine, reml: bool, family: Family, chart: Chart | None) -> None:
+    A `condition` on the coefficients goes with maximum likelihood only.
+    """
+
+    def __init__(
+        self, engine: Engine, reml: bool, family: Family, chart: Chart | None, condition: Condition | None = None
+    ) -> None:
         self.engine, self.reml, self.family, self.chart = engine, reml, family, chart
+        self.condition = condition
         self.count = engine.problem.n_theta if chart is None else chart.size
 
     def evaluate(self, x: np.ndarray) -> ResidualPoint:
@@ -70,7 +78,10 @@ class ResidualCriterion:
         data = self.family.at(x[self.count :])
         if not np.isfinite(data.at.logdet) or abs(data.at.logdet) > _FURTHEST * data.problem.n:
             raise NotPositiveDefiniteError("The residual covariance is singular.")
-        in_theta = EngineCriterion(self.engine.with_problem(data.problem), self.reml)
+        engine = self.engine.with_problem(data.problem)
+        in_theta = EngineCriterion(engine, self.reml)
+        if self.condition is not None:
+            in_theta = ConditionedCriterion(engine, self.condition)
         criterion: Criterion = in_theta if self.chart is None else ChartedCriterion(in_theta, self.chart)
         return ResidualPoint(x, data, criterion, criterion.evaluate(x[: self.count]))
 

@@ -20,13 +20,14 @@ import numpy as np
 
 from mixedsparse.core.likelihood.interface import Pattern
 from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.likelihood.projected import projected_columns
 from mixedsparse.core.problem.crossproducts import row_slots, spread_levels
 from mixedsparse.core.problem.edits import with_residual
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.whitened import white_sums
 from mixedsparse.core.residual.interface import Residual, ResidualAt
 
-__all__ = ["Family", "FamilyAt", "RowFamily", "WorkingProducts", "projected_columns"]
+__all__ = ["Family", "FamilyAt", "RowFamily", "WorkingProducts"]
 
 Vectors = list[np.ndarray]
 
@@ -188,8 +189,3 @@ def _beside(problem: Problem, key: tuple[int, int], own: np.ndarray, b: int) -> 
         places = row_slots(problem.pairs[key], *(codes if b == key[0] else codes[::-1]))
         out += np.einsum(formula, slot.z, own[places])
     return out
-
-
-def projected_columns(problem: Problem, pls: Pls) -> Vectors:
-    """Modes C Z'R^-1 Q of the columns of Q, (levels, K, p) per block."""
-    return [lam @ (lam.T @ own) for lam, own in zip(pls.lams, problem.related(pls.Hx), strict=True)]
