@@ -12,11 +12,12 @@ from mixedsparse.core.compiled.families import WHOLE_LOGIT, logit_row, one_row
 
 __all__ = ["find_modes"]
 
-# Decrement per effect from which on a mode is exact; from which on it may be as exact as rounding lets it be; up to
-# which a point that no step improves is the mode to within rounding.
+# Decrement per effect from which on a mode is exact, and up to which a point that no step improves is the mode to
+# within rounding; from which on a full step needs no fall of h, or so many times the rounding of h: see `find_mode`.
 _EXACT = 1e-22
-_CLOSE = 1e-13
 _SHARP = 1e-5
+_CLOSE = 1e-9
+_HIDDEN = 4e-15
 _MOST_STEPS = 200
 _MOST_HALVINGS = 40
 # Rise of h, relative, that is rounding.
@@ -75,6 +76,18 @@ def _shift(first, last, spans, source, share, x, out):  # type: ignore[no-untype
 
 
 @compiled
+def _rounding(first, last, tree, eta, terms):  # type: ignore[no-untyped-def]
+    """Return the sum of scores times linear predictors of a cluster, to which the rounding of h is relative."""
+    _, spans, rows = tree
+    total = 0.0
+    for node in range(first, last):
+        if spans[node, 0] == 0:
+            for i in range(rows[node], rows[node + 1]):
+                total += abs(terms[1, i]) * (1.0 + abs(eta[i]))
+    return total
+
+
+@compiled
 def _search(first, last, tree, data, lam, front, raw, x, u, tried, b, eta, terms, best):  # type: ignore[no-untyped-def]
     """Search the mode of one cluster from `u`, where h is `best`: h, log|M|, decrement, factorisations (0: none)."""
     parents, spans, rows = tree
@@ -90,7 +103,8 @@ def _search(first, last, tree, data, lam, front, raw, x, u, tried, b, eta, terms
         _residual(first, last, spans, rows, z, lam, terms, u, x)
         forward(first, last, parents, spans, front, x)
         decrement = _shift(first, last, spans, u, 0.0, x, tried)
-        if decrement <= _EXACT * q or (decrement <= _CLOSE and decrement > 0.25 * before):
+        close = decrement < _SHARP * q and decrement <= max(_CLOSE, _HIDDEN * _rounding(first, last, tree, eta, terms))
+        if decrement <= _EXACT * q or (close and decrement > 0.25 * before):
             return best, log, decrement, step + 1
         backward(first, last, parents, spans, front, x)
         share, taken = 1.0, False
@@ -99,7 +113,7 @@ def _search(first, last, tree, data, lam, front, raw, x, u, tried, b, eta, terms
             share = share if halving < _MOST_HALVINGS else 0.0
             _shift(first, last, spans, u, share, x, tried)
             h = _penalised(first, last, tree, data, lam, tried, b, eta, terms)
-            if h <= best + _ROUNDING * abs(best):
+            if h <= best + _ROUNDING * abs(best) or (close and share == 1.0 and h < np.inf):
                 taken = share > 0.0
                 break
             share *= 0.5

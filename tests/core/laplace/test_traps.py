@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
-from mixedsparse import RandomTerm
+from benchmarks.fuzz.generalized_designs import random_generalized
+from mixedsparse import GeneralizedLinearMixedModel, RandomTerm
 from mixedsparse.core.fitting.laplace import GeneralizedFit
+from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
+from mixedsparse.core.likelihood.laplace.mode import find_mode
 from tests.core.laplace.oracle import Dense
 from tests.core.laplace.test_fit import fit
 
@@ -48,6 +52,27 @@ def test_a_million_trials() -> None:
     assert found.certificate.converged
     assert found.evaluations <= MOST
     assert found.factorisations <= 8 * found.evaluations
+
+
+@pytest.mark.parametrize("link", ["cloglog", "probit"])
+def test_modes_of_many_trials_whose_last_steps_rounding_hides(link: str) -> None:
+    rng, x, codes, group = design(21, 25, 6)
+    trials = rng.integers(10, 10_000_000, size=len(x)).astype(float)
+    eta = 1.8 + 0.4 * x + rng.normal(size=25)[codes]
+    mu = -np.expm1(-np.exp(eta)) if link == "cloglog" else ndtr(eta)
+    y = rng.binomial(trials.astype(int), mu) / trials
+    found = fit("binomial", link, y, np.column_stack([np.ones(len(x)), x]), [group], trials)
+    assert found.certificate.converged
+    assert found.evaluations <= MOST
+    # From rest as from nearby, by compiled loops as by the engine.
+    criterion = LaplaceCriterion(found.data)
+    vector = found.point.vector
+    alone = criterion.evaluate(vector, criterion.at_rest())
+    assert alone.criterion == pytest.approx(found.criterion, rel=1e-12)
+    data, parameters = found.data, found.point.parameters
+    lams = found.data.problem.layout.lams(parameters.theta)
+    mode = find_mode(data, lams, data.fixed(parameters.gamma), 0.0, [criterion.at_rest()])
+    assert mode.h + mode.logdet == pytest.approx(alone.mode.h + alone.mode.logdet, abs=1e-7)
 
 
 @pytest.mark.parametrize("family", ["poisson", "negative_binomial"])
@@ -184,3 +209,12 @@ def test_models_without_fixed_effects(family: str, link: str, crossed: bool) -> 
     dense = Dense(found.family, data.y, data.Q @ data.root, data.problem.terms, data.m, data.offset)
     psi = found.psi if found.has_dispersion else 0.0
     assert min(dense.laplace(theta, found.beta, psi) for theta in steps) > found.criterion
+
+
+def test_a_lower_end_with_large_variances_is_not_the_last() -> None:
+    model = random_generalized(99, 125)
+    made = GeneralizedLinearMixedModel(model.formula, model.data, **model.arguments)
+    found = made.fit()
+    assert found.converged
+    # Three ends: 140.02, 96.47 and this one.
+    assert found.criterion == pytest.approx(96.1001929, abs=1e-5)

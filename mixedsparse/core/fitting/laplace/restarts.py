@@ -23,6 +23,9 @@ _PER_EVALUATION, _PER_THOUSAND = 1.0, 0.3
 _BEYOND = 10.0
 # Step in the log dispersion to where next to nothing is left of the variance, and standard deviations there.
 _TIGHT, _BESIDE = 6.0, 0.5
+# How much larger than a lower end with large standard deviations the next start is, and how often there is one.
+_LARGER = 1.5
+_MOST_ROUNDS = 3
 # Criteria this close are one optimum.
 _SAME = 1e-6
 
@@ -31,28 +34,33 @@ def search_again(criterion: LaplaceCriterion, first: Found, start: np.ndarray, o
     """Return the best end of further searches, or the first one.
 
     One that agrees with it is the last, unless variances are so large, or compete with a dispersion, that several
-    optima are likely. A lower criterion where variances are absurd is an end too, whose `runaway` says so.
+    optima are likely. A lower criterion where variances are absurd is an end too, whose `runaway` says so. Where a
+    lower end is found, with large variances, there may be others beside it: it has a budget of its own.
     """
     if first.stop is not Stop.CONVERGED or not _doubtful(criterion, first):
         return first
-    best, nfev, factorisations = first, first.nfev, first.factorisations
+    best, nfev, factorisations, spent = first, first.nfev, first.factorisations, first.nfev
     products = sum(criterion.layout.widths) ** 2
     cost = _PER_EVALUATION + _PER_THOUSAND * products * criterion.data.n / 1000.0
     limits = {"max_evals": options.max_evals, "tolerance": options.tolerance, "furthest": _BEYOND * ABSURD}
+    many = criterion.m + criterion.p
     every = _largest(criterion, first) > _LARGE or criterion.size > criterion.m + criterion.p
-    for vector in _starts(criterion, first, start):
-        if nfev * cost > options.restart_budget:
-            break
+    starts, rounds = list(_starts(criterion, first, start)), 0
+    while starts and spent * cost <= options.restart_budget:
+        vector = starts.pop(0)
         try:
             found = search(criterion, vector, watch=False, **limits)  # type: ignore[arg-type]
         except NotPositiveDefiniteError:
             continue
-        nfev, factorisations = nfev + found.nfev, factorisations + found.factorisations
+        nfev, spent, factorisations = nfev + found.nfev, spent + found.nfev, factorisations + found.factorisations
         if found.stop is not Stop.CONVERGED and not len(found.runaway):
             continue
         gain = best.point.criterion - found.point.criterion
         if gain > _SAME:
             best = found
+            if _largest(criterion, found) > _LARGE and not len(found.runaway) and rounds < _MOST_ROUNDS:
+                spent, rounds = 0, rounds + 1
+                starts.insert(0, np.append(_LARGER * found.point.vector[:many], found.point.vector[many:]))
         elif gain > -_SAME and not every:
             break
     return replace(best, nfev=nfev, factorisations=factorisations) if best is not first else first

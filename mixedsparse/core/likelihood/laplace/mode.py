@@ -27,8 +27,10 @@ __all__ = ["Mode", "find_mode"]
 
 # Decrement per effect from which on the mode is exact.
 _EXACT = 1e-22
-# Decrement from which on it may be as exact as rounding lets it be.
-_CLOSE = 1e-13
+# Decrement from which on it may be as exact as rounding lets it be, and a full Newton step needs no fall of h, which
+# rounding would hide; or so many times the rounding of h, which is about that of scores times linear predictors.
+_CLOSE = 1e-9
+_HIDDEN = 4e-15
 # Decrement per effect from which on the same factor serves for further steps.
 _SHARP = 1e-5
 # Multiply-adds per row, and at least, from which on a factorisation costs several steps; the factor then serves while
@@ -140,7 +142,7 @@ def find_mode(
         The likelihood has no value at the start, or M is not positive definite at the mode.
     """
     state = _State.best(data, lams, fixed, psi, starts)
-    last, factorisations, short = np.inf, 0, 0
+    last, factorisations, short, renewed = np.inf, 0, 0, False
     q = data.problem.layout.q
     dear = data.engine.work > max(_DEAR * data.n, _DEAREST)
     made = _Made(data.engine, near.factor, False, False) if dear and near is not None else None
@@ -157,8 +159,14 @@ def find_mode(
         if not made.own and not decrement > 0.0:
             made = None
             continue
-        done = decrement <= _EXACT * q or (decrement <= _CLOSE and decrement > 0.25 * last)
-        stepped = None if done else state.stepped(data, psi, move_b, move_zeta)
+        close = decrement < _SHARP * q and decrement <= max(_CLOSE, _HIDDEN * state.rounding)
+        slow = close and decrement > 0.25 * last
+        if slow and not fresh and not renewed:
+            # An old factor may be what is slow.
+            made, last, renewed = None, np.inf, True
+            continue
+        done = decrement <= _EXACT * q or slow
+        stepped = None if done else state.stepped(data, psi, move_b, move_zeta, close)
         if stepped is None:
             if not fresh:
                 made = None
@@ -227,8 +235,18 @@ class _State:
         sums = data.sums(self.terms.s[:, None])
         return [s[:, :, 0] - z for s, z in zip(sums, self.zeta, strict=True)]
 
-    def stepped(self, data: Data, psi: float, move_b: Vectors, move_zeta: Vectors) -> tuple[_State, float] | None:
-        """Return the point after a step, halved until h does not rise, and its share; None where it always does."""
+    @property
+    def rounding(self) -> float:
+        """Sum of scores times linear predictors, to which the rounding of h is relative near the mode."""
+        return float(np.abs(self.terms.s) @ (1.0 + np.abs(self.eta)))
+
+    def stepped(
+        self, data: Data, psi: float, move_b: Vectors, move_zeta: Vectors, close: bool
+    ) -> tuple[_State, float] | None:
+        """Return the point after a step, halved until h does not rise, and its share; None where it always does.
+
+        A full step `close` to the mode is taken anyhow.
+        """
         direction = data.spread(move_b)
         share = 1.0
         for _ in range(_MOST_HALVINGS):
@@ -237,7 +255,7 @@ class _State:
             eta = self.eta + share * direction
             terms = data.rows(eta, psi)
             h = dot(zeta, b) - 2.0 * terms.total
-            if np.isfinite(h) and h <= self.h + _ROUNDING * abs(self.h):
+            if np.isfinite(h) and ((close and share == 1.0) or h <= self.h + _ROUNDING * abs(self.h)):
                 return _State(zeta, b, eta, terms, h), share
             share *= 0.5
         return None
