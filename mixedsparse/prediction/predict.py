@@ -13,6 +13,7 @@ from mixedsparse.ground.choices import NewLevels
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.adjust import t_quantile
 from mixedsparse.inference.denominators import check_ddf, denominator
+from mixedsparse.prediction.forecast import check_forecast, forecast
 from mixedsparse.prediction.freedom import limits_of_unknown, without_known_levels
 from mixedsparse.prediction.intervals import error_variance
 from mixedsparse.prediction.rows import Rows, check_known, chosen_groups, read_rows, row_weights
@@ -37,13 +38,16 @@ def predict(
     ddf: str = "satterthwaite",
     weights: Any = None,
     offset: Any = None,
+    residual: bool = False,
 ) -> pd.Series | pd.DataFrame:
     """Predict rows; see `MixedResults.predict`."""
     check_new_levels(new_levels)
     check_interval(interval, level, ddf)
-    if weights is not None and interval != "prediction":
+    if weights is not None and interval != "prediction" and not residual:
         raise OptionError("weights= scale the residual variance, which only interval='prediction' uses.")
     groups = chosen_groups(fitted, random)
+    if residual:
+        check_forecast(fitted, interval, groups)
     others = set(fitted.ngroups).difference(groups) if interval == "prediction" else set()
     rows = read_rows(fitted, newdata, groups, others, offset)
     if new_levels == "error":
@@ -51,7 +55,9 @@ def predict(
             fitted, rows, groups, "Leave them out, or use new_levels='zero' to predict with random effects of 0."
         )
     if interval is None:
-        return pd.Series(rows.means(fitted, groups), index=rows.index, name="predicted")
+        means = rows.means(fitted, groups)
+        means = means + forecast(fitted, rows, weights) if residual else means
+        return pd.Series(means, index=rows.index, name="predicted")
     mean, lower, upper = predicted_limits(fitted, rows, groups, interval, level, ddf, weights)
     return pd.DataFrame({"predicted": mean, "lower": lower, "upper": upper}, index=rows.index)
 

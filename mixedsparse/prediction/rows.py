@@ -26,7 +26,7 @@ from mixedsparse.prediction.residual_variances import variances_of
 if TYPE_CHECKING:
     from mixedsparse.fitted.parameters import Parameters
 
-__all__ = ["Rows", "check_known", "chosen_groups", "per_row", "read_rows", "row_weights"]
+__all__ = ["Rows", "check_known", "chosen_groups", "per_row", "prior_weights", "read_rows", "row_weights"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,12 +146,12 @@ def row_weights(parameters: Parameters, rows: Rows, weights: Any) -> np.ndarray 
         return parameters.weights
     variances = variances_of(parameters, rows.table)
     if variances is not None:
-        own = _prior_weights(parameters, rows, weights)
+        own = prior_weights(parameters, rows, weights)
         return 1.0 / variances if own is None else own / variances
-    return _prior_weights(parameters, rows, weights)
+    return prior_weights(parameters, rows, weights)
 
 
-def _prior_weights(parameters: Parameters, rows: Rows, weights: Any) -> np.ndarray | None:
+def prior_weights(parameters: Parameters, rows: Rows, weights: Any) -> np.ndarray | None:
     """Weights (r,) that are given for rows, or that the fit was given."""
     design = parameters.design
     if weights is None and design.weights is not None:

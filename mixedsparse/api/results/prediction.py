@@ -28,6 +28,7 @@ class PredictionMixin(ResultsBase):
         ddf: Ddf = "satterthwaite",
         weights: Any = None,
         offset: Any = None,
+        residual: bool = False,
     ) -> pd.Series: ...
 
     @overload
@@ -42,6 +43,7 @@ class PredictionMixin(ResultsBase):
         ddf: Ddf = "satterthwaite",
         weights: Any = None,
         offset: Any = None,
+        residual: bool = False,
     ) -> pd.DataFrame: ...
 
     @overload
@@ -56,6 +58,7 @@ class PredictionMixin(ResultsBase):
         ddf: Ddf = "satterthwaite",
         weights: Any = None,
         offset: Any = None,
+        residual: bool = False,
     ) -> pd.DataFrame: ...
 
     def predict(
@@ -69,6 +72,7 @@ class PredictionMixin(ResultsBase):
         ddf: Ddf = "satterthwaite",
         weights: Any = None,
         offset: Any = None,
+        residual: bool = False,
     ) -> pd.Series | pd.DataFrame:
         """Predict the response of rows, those of the fit or new ones.
 
@@ -98,6 +102,10 @@ class PredictionMixin(ResultsBase):
         offset : str, array of shape (r,) or number, optional
             Added to the predictions for `newdata`. An offset in the formula is read from `newdata`; one that the fit
             got as an argument belongs to the rows of the fit and counts in new rows only if it is given here again.
+        residual : bool
+            Whether what the residuals of a group's rows tell of further rows of the group, by ``residual=`` of the fit,
+            is added: the mean of the response given all that was observed. `newdata` has the group and the time or
+            visit then.
 
         Returns
         -------
@@ -143,11 +151,27 @@ class PredictionMixin(ResultsBase):
            predicted  lower  upper
         0      251.4  237.0  265.8
         1      356.1  322.3  389.9
+
+        Two more days of a person whose last residuals were high:
+
+        >>> fit = ms.lmer("Reaction ~ Days", ms.datasets.load("sleepstudy"), residual="ar1(Days | Subject)")
+        >>> new = {"Days": [10, 12], "Subject": ["308", "308"]}
+        >>> (fit.predict(new, residual=True) - fit.predict(new)).round(1).tolist()
+        [94.7, 60.6]
         """
         from mixedsparse.prediction.predict import predict
 
         return predict(
-            self._fitted, newdata, random, new_levels, interval, level, ddf=ddf, weights=weights, offset=offset
+            self._fitted,
+            newdata,
+            random,
+            new_levels,
+            interval,
+            level,
+            ddf=ddf,
+            weights=weights,
+            offset=offset,
+            residual=residual,
         )
 
     def simulate(

@@ -19,7 +19,7 @@ from mixedsparse.ground.errors import DataError
 if TYPE_CHECKING:
     from mixedsparse.data.formula.residual import ResidualSide
 
-__all__ = ["NewResiduals", "new_residuals"]
+__all__ = ["NewResiduals", "new_residuals", "visits_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +52,12 @@ class NewResiduals:
             return np.asarray(sizes[self.visits])
         return np.ones(self.n)
 
+    def spread(self, structure: Residual, phi: np.ndarray) -> np.ndarray:
+        """Variances (r,) over sigma^2 by the dispersion alone."""
+        if not isinstance(structure, Product):
+            return np.ones(self.n)
+        return self.variances(structure.spread, phi[: structure.spread.size])
+
 
 def new_residuals(side: ResidualSide, table: Table) -> NewResiduals:
     """Read the columns of ``residual=`` and ``dispersion=`` from new rows.
@@ -68,11 +74,18 @@ def new_residuals(side: ResidualSide, table: Table) -> NewResiduals:
     inner = getattr(side.structure, "inner", side.structure)
     visits = None
     if isinstance(inner, Visits) and inner.template.het:
-        visits = _visits(side, inner.labels, table)
+        visits = visits_of(side, inner.labels, table)
     return NewResiduals(W, visits, table.n)
 
 
-def _visits(side: ResidualSide, labels: tuple[str, ...], table: Table) -> np.ndarray:
+def visits_of(side: ResidualSide, labels: tuple[str, ...], table: Table) -> np.ndarray:
+    """Return the number (r,) of the visit of each new row among `labels`; -1 where it is missing.
+
+    Raises
+    ------
+    DataError
+        A visit is not one of the fit.
+    """
     column = side.order_column
     values = table.read([column], f"residual={side.residual!r} (new data)")[column]
     missing = missing_rows(values)
@@ -84,7 +97,7 @@ def _visits(side: ResidualSide, labels: tuple[str, ...], table: Table) -> np.nda
     unseen = sorted({name for name in names if name not in places})
     if unseen:
         raise DataError(
-            f"{column!r} has {', '.join(map(repr, unseen[:5]))}, whose residual variance the fit does not know: its "
+            f"{column!r} has {', '.join(map(repr, unseen[:5]))}, whose residual covariance the fit does not know: its "
             f"visits are {', '.join(labels)}. Leave these rows out."
         )
     out = np.full(table.n, -1)
