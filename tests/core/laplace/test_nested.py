@@ -81,17 +81,24 @@ def test_the_loops_agree_with_the_engine(design: str, zero: bool, family: str) -
         np.testing.assert_allclose(own, other, rtol=1e-7, atol=1e-7 * float(np.abs(other).max()))
 
 
-def test_derivatives_do_not_depend_on_how_many_nodes_are_worked_on_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_derivatives_near_a_point_are_those_of_an_evaluation_there() -> None:
     fast, _ = criteria("three")
     vector = vector_of(fast)
-    whole = fast.differentiate(fast.evaluate(vector, fast.at_rest()))
-    monkeypatch.setattr(nested, "_TOGETHER", 5)
-    again = LaplaceCriterion(fast.data)
-    assert again.nested is not None
-    assert len(again.nested.batches) > 3
-    parts = again.differentiate(again.evaluate(vector, again.at_rest()))
-    np.testing.assert_allclose(parts.gradient, whole.gradient, rtol=1e-11, atol=1e-11)
-    np.testing.assert_allclose(parts.hessian, whole.hessian, rtol=1e-11, atol=1e-11 * np.abs(whole.hessian).max())
+    at = fast.evaluate(vector, fast.at_rest())
+    moved = vector + 1e-3
+    there = fast.differentiate(fast.evaluate(moved, fast.at_rest()))
+    near = fast.gradient_near(at, moved, at.mode.zeta)
+    np.testing.assert_allclose(near, there.gradient, rtol=1e-9, atol=1e-9)
+
+
+def test_a_first_start_next_to_the_mode_is_taken_without_a_look_at_others() -> None:
+    fast, _ = criteria("two")
+    vector = vector_of(fast)
+    there = fast.evaluate(vector, fast.at_rest())
+    near = [zeta + 1e-3 for zeta in there.mode.zeta]
+    again = fast.evaluate(vector, near, [zeta + 50.0 for zeta in there.mode.zeta])
+    assert again.criterion == pytest.approx(there.criterion, rel=1e-13)
+    assert again.mode.factorisations <= 3
 
 
 def test_the_best_of_several_starts_is_taken() -> None:

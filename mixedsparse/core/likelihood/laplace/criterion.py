@@ -25,8 +25,8 @@ import numpy as np
 
 from mixedsparse.core.likelihood.derivatives import right_divide, times_columns
 from mixedsparse.core.likelihood.laplace.data import Data, Vectors
-from mixedsparse.core.likelihood.laplace.mode import Mode, find_mode
-from mixedsparse.core.likelihood.laplace.nested import Nested, Slopes, make_nested
+from mixedsparse.core.likelihood.laplace.mode import Mode, Slopes, find_mode
+from mixedsparse.core.likelihood.laplace.nested import Nested, make_nested
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.entries import bend, times_slopes
 from mixedsparse.ground.errors import NotPositiveDefiniteError
@@ -97,8 +97,8 @@ class Curvature:
 class LaplaceCriterion:
     """-2 log-likelihood of a generalized model as a function of theta, gamma and psi together."""
 
-    # Whether the gradient is that of the compiled loops where the rows are nested.
-    gradient_is_compiled = True
+    # Whether the derivatives are those of the compiled loops, where the rows are nested.
+    is_compiled = True
 
     def __init__(self, data: Data) -> None:
         self.data = data
@@ -138,7 +138,7 @@ class LaplaceCriterion:
         if self.nested is None:
             mode = find_mode(self.data, lams, self.data.fixed(at.gamma), at.psi, starts, near)
         else:
-            mode = self.nested.find_mode(lams, at.gamma, starts)
+            mode = self.nested.find_mode(lams, at.gamma, starts, self.is_compiled)
         criterion = self.value(mode, lams, at.psi) - 2.0 * self.data.constant
         if not np.isfinite(criterion):
             raise NotPositiveDefiniteError("The criterion is not finite at these parameters.")
@@ -147,11 +147,11 @@ class LaplaceCriterion:
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def gradient_near(self, point: Point, vector: np.ndarray, zeta: Vectors) -> np.ndarray:
         """Exact gradient at a `vector` close to `point`, whose mode is predicted to be at `zeta`."""
-        if self.nested is None or not self.gradient_is_compiled:
+        if self.nested is None or not self.is_compiled:
             return self.gradient(self.evaluate(vector, self.refined(point, vector, zeta)))
         at = self.parameters(vector)
-        lams = self._factors(at)
-        return self._assembled(lams, self.nested.slopes_at(lams, at.gamma, zeta, self._entries))
+        slopes = self.nested.slopes_at(self._factors(at), at.gamma, zeta)
+        return np.concatenate([slopes.theta, slopes.gamma])
 
     def refined(self, point: Point, vector: np.ndarray, zeta: Vectors) -> Vectors:
         """Take one step towards the mode at a `vector` close to `point`, by the factor that is at hand there."""
@@ -173,29 +173,22 @@ class LaplaceCriterion:
         """-2 log-likelihood without the constant, at an evaluated mode."""
         return mode.h + mode.logdet
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
+    def with_expected_information(self, point: Point) -> float:
+        """Criterion at an evaluated point with expected in the place of observed information in log|M|, as in lme4."""
+        mode = point.mode
+        weights = self.data.expected_weights(mode.eta, point.parameters.psi)
+        logdet = self.data.weighted(weights).factorize(point.lams).logdet
+        return point.criterion - mode.logdet + logdet
+
     def gradient(self, point: Point) -> np.ndarray:
         """Exact gradient (r,)."""
-        sums = self._sums(point, curved=False)
-        return self._gradient(point)[0] if sums is None else self._assembled(point.lams, sums)
+        slopes = self._slopes(point)
+        return self._gradient(point)[0] if slopes is None else np.concatenate([slopes.theta, slopes.gamma])
 
-    def _sums(self, point: Point, curved: bool) -> Slopes | None:
-        """Return what compiled loops find, where there are any for this design."""
-        if self.nested is None or point.mode.visited is None:
-            return None
-        return self.nested.differentiate(point.mode, self._entries, curved)
-
-    @cached_property
-    def _entries(self) -> np.ndarray:
-        """Block, row and column of each entry of theta, (m, 3)."""
-        return np.column_stack([self.layout.block, self.layout.row, self.layout.col])
-
-    def _assembled(self, lams: list[np.ndarray], sums: Slopes) -> np.ndarray:
-        """Exact gradient (r,) from its sums."""
-        slopes = [
-            trace + (0.5 * (mixed + mixed.T) - outer) @ lam
-            for trace, outer, mixed, lam in zip(sums.traces, sums.outer, sums.mixed, lams, strict=True)
-        ]
-        return np.concatenate([2.0 * self.layout.gather(slopes), sums.gamma])
+    def _slopes(self, point: Point) -> Slopes | None:
+        """Return what compiled loops found, where there are any for this design."""
+        return point.mode.visited
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def _gradient(self, point: Point) -> tuple[np.ndarray, Vectors]:
@@ -220,9 +213,9 @@ class LaplaceCriterion:
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def differentiate(self, point: Point) -> Curvature:
         """Exact gradient, curvature and motion of the mode."""
-        sums = self._sums(point, curved=True)
-        if sums is not None:
-            return self._curvature_of(point, sums)
+        slopes = self._slopes(point)
+        if slopes is not None:
+            return self._curvature_of(point, slopes)
         data, mode, m, p = self.data, point.mode, self.m, self.p
         directions = times_slopes(self.layout, point.lams, mode.zeta)
         weighted = data.Q * mode.terms.w[:, None]
@@ -248,12 +241,15 @@ class LaplaceCriterion:
         motion = [np.concatenate([-v[:, :, : m + p], v[:, :, m + p :]], axis=2) for v in projected]
         return Curvature(gradient, hessian, information, motion)
 
-    def _curvature_of(self, point: Point, sums: Slopes) -> Curvature:
-        """Return the derivatives from their sums."""
-        m, inner = self.m, sums.inner
+    def _curvature_of(self, point: Point, slopes: Slopes) -> Curvature:
+        """Return the derivatives that compiled loops found."""
+        assert self.nested is not None
+        m, inner = self.m, slopes.inner
         information = inner[m:, m:]
-        hessian = self._bent(self._hessian_of(inner[:m, :m], inner[:m, m:], information), point, sums.traces)
-        return Curvature(self._assembled(point.lams, sums), hessian, information, [-v for v in sums.projected])
+        hessian = self._hessian_of(inner[:m, :m], inner[:m, m:], information)
+        hessian[:m, :m] += self.nested.bend(point.lams, slopes)
+        gradient = np.concatenate([slopes.theta, slopes.gamma])
+        return Curvature(gradient, 0.5 * (hessian + hessian.T), information, slopes.motion)
 
     def _hessian_of(self, inner: np.ndarray, cross: np.ndarray, information: np.ndarray) -> np.ndarray:
         """Twice the part of h, less the average information of log|M|, which has gamma projected out.

@@ -12,7 +12,7 @@ import numpy as np
 
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point, solved
 from mixedsparse.core.likelihood.laplace.data import Vectors
-from mixedsparse.core.likelihood.laplace.mode import Mode
+from mixedsparse.core.likelihood.laplace.mode import Mode, Slopes
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["FastCriterion"]
@@ -27,7 +27,7 @@ _ROUNDING = 1e-12
 class FastCriterion(LaplaceCriterion):
     """-2 log-likelihood at the gamma that belongs to theta and psi; that of a vector is where its search starts."""
 
-    gradient_is_compiled = False
+    is_compiled = False
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def evaluate(self, vector: np.ndarray, *starts: Vectors, near: Mode | None = None) -> Point:
@@ -70,6 +70,12 @@ class FastCriterion(LaplaceCriterion):
                 return new
             share *= 0.5
         return None
+
+    def _slopes(self, point: Point) -> Slopes | None:
+        """Return what compiled loops find, once gamma is found too."""
+        if self.nested is None:
+            return None
+        return self.nested.slopes_at(point.lams, point.parameters.gamma, point.mode.zeta, curved=True)
 
     def gradient(self, point: Point) -> np.ndarray:
         """Exact gradient, 0 for gamma."""

@@ -23,7 +23,7 @@ from mixedsparse.core.likelihood.laplace.data import Data, Terms, Vectors, dot
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["Mode", "find_mode"]
+__all__ = ["Mode", "Slopes", "find_mode"]
 
 # Decrement per effect from which on the mode is exact.
 _EXACT = 1e-22
@@ -46,6 +46,31 @@ _SHORT, _MOST_SHORT = 1e-3, 5
 _ROUNDING = 1e-13
 # Where M is not positive definite, steps are taken with weights of at least this share of the mean absolute one.
 _LEAST_WEIGHT = 1e-3
+
+
+class Slopes(NamedTuple):
+    """Derivatives that compiled loops find with a mode; see `LaplaceCriterion`.
+
+    Attributes
+    ----------
+    theta, gamma : ndarray, shape (m,) and (p,)
+        Gradient.
+    traces : ndarray, shape (D, D)
+        Sum over levels of Z'V_0^-1 Z Lambda.
+    outer : ndarray, shape (D, D)
+        Sum over levels of zeta zeta'.
+    inner : ndarray, shape (m + p, m + p)
+        F'V_0^-1 F, F the directions of theta and gamma; 0 where only a gradient was asked for.
+    motion : list of ndarray (levels, K, m + p)
+        -Z'V_0^-1 F, the derivatives of zeta; empty likewise.
+    """
+
+    theta: np.ndarray
+    gamma: np.ndarray
+    traces: np.ndarray
+    outer: np.ndarray
+    inner: np.ndarray
+    motion: Vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +101,8 @@ class Mode:
         Derivatives of zeta in the parameters, where the rows are elsewhere.
     known_logdet : float or None
         log|M|, where it was found without `engine` and `factor`.
-    visited : tuple of ndarray or None
-        What compiled loops found, in their order; see `nested`.
+    visited : Slopes or None
+        Derivatives that compiled loops found on the way; see `nested`.
     """
 
     data: Data
@@ -94,7 +119,7 @@ class Mode:
     sums: Problem | None = None
     motion: Vectors | None = None
     known_logdet: float | None = None
-    visited: tuple[np.ndarray, np.ndarray] | None = None
+    visited: Slopes | None = None
 
     @property
     def logdet(self) -> float:
@@ -117,7 +142,7 @@ class Mode:
 
     def kept(self, psi: float) -> Mode:
         """Return the mode without what compiled loops found, and with the terms that its stored eta gives."""
-        return self if self.visited is None else replace(self, terms=self.data.rows(self.eta, psi), visited=None)
+        return self if self.known_logdet is None else replace(self, terms=self.data.rows(self.eta, psi), visited=None)
 
     def __getstate__(self) -> dict[str, Any]:
         """State without engine and factor, which are large and cheap to make again."""

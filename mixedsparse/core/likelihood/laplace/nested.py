@@ -1,7 +1,8 @@
 """Rows of nested factors in the order in which compiled loops visit them, and what these loops find.
 
 One factor alone is nested too. There M is eliminated without new couplings, so that nothing of it is kept: a mode, or a
-set of derivatives, is one pass over the levels. What asks for M itself is served by the engine, as with other designs.
+set of derivatives, is one pass over the levels, and derivatives are made where a mode is found. What asks for M itself
+is served by the engine, as with other designs.
 """
 
 from __future__ import annotations
@@ -11,48 +12,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
+from scipy.linalg import blas
 
 from mixedsparse.core.likelihood.laplace.data import Data, Terms, Vectors
-from mixedsparse.core.likelihood.laplace.mode import Mode
+from mixedsparse.core.likelihood.laplace.mode import Mode, Slopes
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["Nested", "Slopes", "make_nested"]
+__all__ = ["Nested", "make_nested"]
 
 # Effects that a row meets up to which loops are quicker than matrix products.
 _MOST_EFFECTS = 12
-# Nodes whose derivatives are worked on at a time.
-_TOGETHER = 50_000
 # Diagonal entries of Lambda, over the largest of their columns, that can be divided by.
 _SAFE_PIVOT = 1e-3
 
 
-_Visit: TypeAlias = tuple[np.ndarray, np.ndarray, tuple[float, float, float, float, int]]
-
-
-class Slopes(NamedTuple):
-    """Sums of which gradient and curvature are made; see `LaplaceCriterion`.
-
-    Attributes
-    ----------
-    traces, outer, mixed : list of ndarray (K, K)
-        Sums over levels of Z'V_0^-1 Z Lambda, zeta zeta' and alpha zeta', one per block.
-    gamma : ndarray, shape (p,)
-        Q't - Q'WZ c - 2 Q's.
-    inner : ndarray, shape (m + p, m + p)
-        F'V_0^-1 F, F the directions of theta and gamma; 0 where only a gradient was asked for.
-    projected : list of ndarray (levels, K, m + p)
-        Z'V_0^-1 F; empty likewise.
-    """
-
-    traces: Vectors
-    outer: Vectors
-    mixed: Vectors
-    gamma: np.ndarray
-    inner: np.ndarray
-    projected: Vectors
+_Visit: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, tuple[float, float, float, float, int], Slopes | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,78 +70,89 @@ class Nested:
     clusters: np.ndarray
     rows: np.ndarray
 
-    def find_mode(self, lams: Sequence[np.ndarray], gamma: np.ndarray, starts: Sequence[Vectors]) -> Mode:
+    def find_mode(
+        self, lams: Sequence[np.ndarray], gamma: np.ndarray, starts: Sequence[Vectors], curved: bool = True
+    ) -> Mode:
         """Search the mode at Lambda and gamma from the best of the `starts` of zeta, cluster by cluster.
+
+        Derivatives are made on the way, if they are to be `curved`.
 
         Raises
         ------
         NotPositiveDefiniteError
             The likelihood has no value, or no mode, at these parameters.
         """
-        path, found, (h, penalty, logdet, decrement, count) = self._search(lams, gamma, starts)
+        path, eta, terms, (h, penalty, logdet, decrement, count), slopes = self._visit(
+            lams, gamma, starts, self.size + 1 if curved else 0
+        )
         zeta = [path[nodes, effects, 0] for nodes, effects in zip(self.nodes, self.effects, strict=True)]
         b = [
             path[nodes, effects, 1] @ lam.T for nodes, effects, lam in zip(self.nodes, self.effects, lams, strict=True)
         ]
-        value, s, w, kappa, eta = found.take(self.back, axis=1)
-        terms = Terms(float(value.sum()), s, w, kappa)
-        visited = path, found[:4]
+        if self.back is not None:
+            eta, terms = eta[self.back], terms[:, self.back]
+        here = Terms(0.5 * (penalty - h), *terms)
         return Mode(
-            self.data, lams, zeta, b, eta, terms, h, penalty, decrement, count, known_logdet=logdet, visited=visited
+            self.data, lams, zeta, b, eta, here, h, penalty, decrement, count, known_logdet=logdet, visited=slopes
         )
 
-    def slopes_at(self, lams: Sequence[np.ndarray], gamma: np.ndarray, start: Vectors, entries: np.ndarray) -> Slopes:
-        """Return the sums of the gradient at the mode that is found from `start`, of which nothing else is wanted."""
-        path, found, _ = self._search(lams, gamma, [start])
-        return self._slopes(lams, path, found[:4], entries, curved=False)
+    def slopes_at(self, lams: Sequence[np.ndarray], gamma: np.ndarray, start: Vectors, curved: bool = False) -> Slopes:
+        """Return the derivatives at the mode that is found from `start`, of which nothing else is wanted."""
+        slopes = self._visit(lams, gamma, [start], self.size + 1 if curved else 1)[-1]
+        assert slopes is not None
+        return slopes
 
-    def _search(self, lams: Sequence[np.ndarray], gamma: np.ndarray, starts: Sequence[Vectors]) -> _Visit:
-        """Return path, terms and linear predictors (5, n) as visited; h, u'u, log|M|, decrement, factorisations."""
-        n, shape = len(self.y), (len(self.parents), self.z.shape[1])
-        begin = np.zeros((len(starts), *shape))
+    def _visit(self, lams: Sequence[np.ndarray], gamma: np.ndarray, starts: Sequence[Vectors], r: int) -> _Visit:
+        """Return path, eta and terms as visited; h, u'u, log|M|, decrement, factorisations; derivatives if r > 0."""
+        n, levels, size = len(self.y), len(self.parents), self.z.shape[1]
+        lam = self.factor(lams)
+        begin = np.empty((len(starts), levels, size))
         for out, start in zip(begin, starts, strict=True):
-            for nodes, effects, own, lam in zip(self.nodes, self.effects, start, lams, strict=True):
-                out[nodes, effects] = own @ lam
-        path, found = np.zeros((*shape, 2)), np.empty((5, n))
+            for nodes, effects, own, factor in zip(self.nodes, self.effects, start, lams, strict=True):
+                out[nodes, effects] = own @ factor
+        path, eta, terms, g = np.empty((levels, size, 2)), np.empty(n), np.empty((3, n)), np.empty(n if r else 0)
+        sums, inner, motion = np.zeros((3, size, size)), np.zeros((self.size, self.size)), np.empty((levels, size, r))
+        size_of = np.abs(lam)
+        safe = size_of.diagonal() > _SAFE_PIVOT * size_of.max(axis=0)
         data = self.y, self.m, self.offset + self.Q @ gamma, self.z, self.code
-        ends = self.loops.find_modes(
-            self.tree, self.clusters, data, self.factor(lams), begin, path, found[4], found[:4]
-        )
-        h, _, logdet, _, _ = ends
-        if not math.isfinite(h + logdet):
+        out = path, eta, terms, g, sums, inner, motion
+        ends = self.loop(self.tree, self.clusters, data, lam, safe, self.Q, self.places, begin, *out)
+        if not math.isfinite(ends[0] + ends[2]):
             raise NotPositiveDefiniteError("The penalised log-likelihood has no maximum at these parameters.")
-        return path, found, ends
-
-    def differentiate(self, mode: Mode, entries: np.ndarray, curved: bool) -> Slopes:
-        """Return the sums at a mode that was found here; `entries` (m, 3): block, row and column of those of theta."""
-        assert mode.visited is not None
-        return self._slopes(mode.lams, *mode.visited, entries, curved)
+        return path, eta, terms, ends, self._slopes(lam, terms, g, sums, inner, motion) if r else None
 
     def _slopes(
-        self, lams: Sequence[np.ndarray], path: np.ndarray, terms: np.ndarray, entries: np.ndarray, curved: bool
+        self,
+        lam: np.ndarray,
+        terms: np.ndarray,
+        g: np.ndarray,
+        sums: np.ndarray,
+        inner: np.ndarray,
+        motion: np.ndarray,
     ) -> Slopes:
-        size, both = self.z.shape[1], len(entries) + self.Q.shape[1]
-        places = entries[:, 1:] + self.starts[entries[:, :1]]
+        traces, outer, mixed = sums
+        slope = traces + (0.5 * (mixed + mixed.T) - outer) @ lam
+        theta = 2.0 * slope[self.places[:, 0], self.places[:, 1]]
+        moves = []
+        if motion.shape[2] > 1:
+            m = len(self.places)
+            inner[m:, m:] += (self.Q * terms[1, :, None]).T @ self.Q
+            inner += np.tril(inner, -1).T - np.triu(inner, 1)
+            moves = [
+                motion[nodes, effects, : self.size] for nodes, effects in zip(self.nodes, self.effects, strict=True)
+            ]
+        return Slopes(theta, (g - 2.0 * terms[0]) @ self.Q, traces, outer, inner, moves)
+
+    def bend(self, lams: Sequence[np.ndarray], slopes: Slopes) -> np.ndarray:
+        """Return what second derivatives of Sigma, times Gamma - zeta zeta', add to the Hessian in theta, (m, m)."""
         lam = self.factor(lams)
-        safe = np.abs(lam.diagonal()) > _SAFE_PIVOT * np.abs(lam).max(axis=0)
-        sums, inner, g = np.zeros((3, size, size)), np.zeros((both, both)), np.empty(len(self.y))
-        motion = np.zeros((len(self.parents), size, both + 1 if curved else 1))
-        for first, last in pairwise(self.batches):
-            inside = slice(first, last)
-            nodes, count = (first, last, self.tree), last - first
-            own, moved = path[inside].copy(), motion[inside]
-            front, raw, inverse, x = *np.empty((3, count, size, size)), np.zeros(moved.shape)
-            self.loops.prepare(*nodes, self.z, lam, terms, own, front, raw, inverse)
-            self.loops.over_rows(*nodes, self.z, lam, terms, self.Q, places, raw, inverse, own, x, g, sums, inner)
-            plain = np.empty((0, *x.shape[1:])) if safe.all() else x.copy()
-            self.loops.solve(*nodes, lam, front, x, inner)
-            self.loops.finish(*nodes, self.z, lam, safe, terms, raw, own, x, plain, g, sums, moved)
-        traces, outer, mixed = ([one[effects, effects] for effects in self.effects] for one in sums)
-        projected = []
-        if curved:
-            inner += np.tril(inner, -1).T
-            projected = [motion[nodes, effects, :both] for nodes, effects in zip(self.nodes, self.effects, strict=True)]
-        return Slopes(traces, outer, mixed, (g - 2.0 * terms[1]) @ self.Q, inner, projected)
+        scores = np.zeros_like(lam)
+        for effects in self.effects:
+            scores[effects, effects] = slopes.traces[effects, effects]
+        scores = blas.dtrsm(1.0, lam, scores, side=1, lower=1)
+        scores = 0.5 * (scores + scores.T) - slopes.outer
+        rows = self.places[:, 0]
+        return np.asarray(self.twice_same * scores[rows[:, None], rows])
 
     def factor(self, lams: Sequence[np.ndarray]) -> np.ndarray:
         """Lambda of all blocks, (D, D)."""
@@ -183,38 +171,38 @@ class Nested:
         """Effects of each block among the D."""
         return [slice(at, at + block.width) for at, block in zip(self.starts.tolist(), self.data.blocks, strict=True)]
 
+    @property
+    def size(self) -> int:
+        """Number of entries of theta and gamma, m + p."""
+        return len(self.places) + self.Q.shape[1]
+
     @cached_property
-    def back(self) -> np.ndarray:
-        """Where each row of the data is among those that are visited, (n,)."""
+    def places(self) -> np.ndarray:
+        """Row and column of each entry of theta in Lambda of all blocks, (m, 2)."""
+        layout = self.data.problem.layout
+        return np.column_stack([layout.row, layout.col]) + self.starts[layout.block][:, None]
+
+    @cached_property
+    def twice_same(self) -> np.ndarray:
+        """2 for pairs of entries of theta that stand in the same column of Lambda, (m, m)."""
+        column = self.places[:, 1]
+        return 2.0 * (column[:, None] == column)
+
+    @cached_property
+    def back(self) -> np.ndarray | None:
+        """Where each row of the data is among those that are visited, (n,); None where they are in order."""
+        if (self.order[1:] > self.order[:-1]).all():
+            return None
         out = np.empty_like(self.order)
         out[self.order] = np.arange(len(out))
         return out
 
     @cached_property
-    def loops(self) -> _Loops:
-        """The compiled loops, imported late."""
-        from mixedsparse.core.compiled import nested_modes, nested_slopes
+    def loop(self) -> Callable[..., tuple[float, float, float, float, int]]:
+        """The compiled loop, imported late."""
+        from mixedsparse.core.compiled.nested_slopes import visit
 
-        of_slopes = nested_slopes.prepare, nested_slopes.over_rows, nested_slopes.solve, nested_slopes.finish
-        return _Loops(nested_modes.find_modes, *of_slopes)
-
-    @cached_property
-    def batches(self) -> list[int]:
-        """Where to part the nodes, between clusters, so that not too many are worked on at a time."""
-        ends = self.clusters[1:]
-        wanted = np.arange(_TOGETHER, ends[-1], _TOGETHER)
-        inner = ends[np.searchsorted(ends, wanted)]
-        return [0, *np.unique(np.append(inner, ends[-1])).tolist()]
-
-
-class _Loops(NamedTuple):
-    """Compiled functions of `nested_modes` and `nested_slopes`."""
-
-    find_modes: Callable[..., tuple[float, float, float, float, int]]
-    prepare: Callable[..., None]
-    over_rows: Callable[..., None]
-    solve: Callable[..., None]
-    finish: Callable[..., None]
+        return visit  # type: ignore[no-any-return]
 
 
 def make_nested(data: Data) -> Nested | None:

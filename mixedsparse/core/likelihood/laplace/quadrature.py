@@ -56,7 +56,7 @@ def takes_quadrature(data: Data) -> bool:
 class QuadratureCriterion(LaplaceCriterion):
     """-2 log-likelihood by `nodes` points per effect."""
 
-    gradient_is_compiled = False
+    is_compiled = False
 
     def __init__(self, data: Data, nodes: int) -> None:
         super().__init__(data)
@@ -112,9 +112,6 @@ class QuadratureCriterion(LaplaceCriterion):
             values = self.data.family.rows(*self._columns(eta.shape), eta, psi).value
             out[:, inside] = self._levels @ values - 0.5 * np.square(u).sum(axis=1)
         return out + self.log_weight
-
-    def _sums(self, point: Point, curved: bool) -> None:
-        """Return None: the gradient is another."""
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def _gradient(self, point: Point) -> tuple[np.ndarray, Vectors]:
