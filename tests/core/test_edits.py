@@ -11,7 +11,7 @@ from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.engines.criteria import make_criterion
 from mixedsparse.core.engines.split.coupling import SparseCoupling
 from mixedsparse.core.likelihood.pls import Pls, solve_pls
-from mixedsparse.core.problem.edits import Rows, combined, on_rows, reweighted, with_grams, with_response
+from mixedsparse.core.problem.edits import Rows, combined, for_factors, on_rows, reweighted, with_grams, with_response
 from mixedsparse.core.problem.problem import Problem, make_problem
 from mixedsparse.core.problem.reweighting import RowSums
 from mixedsparse.core.problem.subtraction import without
@@ -146,7 +146,7 @@ def test_weights_of_any_sign_without_the_columns(name, kind):
     weights[rng.integers(problem.n, size=4)] = -0.3
     base = np.ones(problem.n) if small.weights is None else np.sqrt(small.weights)
     sums = problem.row_sums
-    new = with_grams(problem, sums.grams(weights / base**2), sums.pairs(weights / base**2))
+    new = with_grams(for_factors(problem), sums.grams(weights / base**2), sums.pairs(weights / base**2))
     dense_z = []
     for block in problem.blocks:
         z = np.zeros((problem.n, block.n_levels, block.width))

@@ -40,7 +40,7 @@ _BUSY = 200
 _COPIED = 4_000_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Pairs:
     """Z_s'Z_t as blocks, one for each pair of levels that occurs together.
 
@@ -64,7 +64,21 @@ class Pairs:
     @property
     def rows(self) -> np.ndarray:
         """Level of s of each block, shape (nnz,)."""
-        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+        known: np.ndarray | None = self.__dict__.get("_rows")
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr)) if known is None else known
+
+    def placed(self) -> Pairs:
+        """Return the same pairs, which keep their `rows` in memory, as do all that have other numbers instead."""
+        out = Pairs(self.indptr, self.indices, self.data, self.n_columns)
+        out.__dict__["_rows"] = self.rows
+        return out
+
+    def with_data(self, data: np.ndarray) -> Pairs:
+        """Return other blocks on the same pattern."""
+        out = Pairs(self.indptr, self.indices, data, self.n_columns)
+        if "_rows" in self.__dict__:
+            out.__dict__["_rows"] = self.rows
+        return out
 
     def transposed(self) -> Pairs:
         """Z_t'Z_s."""

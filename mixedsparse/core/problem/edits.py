@@ -8,6 +8,7 @@ own.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,7 @@ __all__ = [
     "Rows",
     "check_rows",
     "combined",
+    "for_factors",
     "keeps_digits",
     "on_rows",
     "reduced_term",
@@ -111,23 +113,27 @@ def reweighted(problem: Problem, weights: np.ndarray) -> Problem:
     )
 
 
-def with_grams(problem: Problem, grams: tuple[np.ndarray, ...], pairs: dict[tuple[int, int], Pairs]) -> Problem:
-    """Return `problem` with other numbers of Z'WZ, W of any sign, for factorisations of M only.
+def for_factors(problem: Problem) -> Problem:
+    """Return `problem` without what factorisations of M do not need, to be given other numbers by `with_grams`.
 
     What weighted sums of the columns would be is left empty, and whatever uses them stops.
     """
-    bare = replace(problem.basis, q=ELSEWHERE, residual=ELSEWHERE)
     return replace(
         problem,
         origin=problem,
-        grams=grams,
-        pairs=pairs,
         Zxy=(),
         xy=np.empty((0, 0)),
-        basis=bare,
+        basis=replace(problem.basis, q=ELSEWHERE, residual=ELSEWHERE),
         root_weights=ELSEWHERE,
         sum_log_weights=np.nan,
     )
+
+
+def with_grams(bare: Problem, grams: tuple[np.ndarray, ...], pairs: dict[tuple[int, int], Pairs]) -> Problem:
+    """Return a problem `for_factors` with numbers of Z'WZ, W of any sign."""
+    out = copy.copy(bare)
+    out.__dict__.update(grams=grams, pairs=pairs)
+    return out
 
 
 def with_residual(problem: Problem, residual: Residual, at: ResidualAt) -> Problem:

@@ -107,8 +107,13 @@ class DenseCoupling:
         self.rest, self.oriented = rest, oriented
         self.values = np.zeros((*rest.shape_of_first, rest.size))
         for b, pairs in oriented.items():
+            rows, complete = pairs.rows, len(pairs.indices) == len(self.values) * pairs.n_columns
             for a in range(layout.widths[b]):
-                self.values[pairs.rows, :, rest.slabs[b, a].start + pairs.indices] = pairs.data[:, :, a]
+                slab, numbers = rest.slabs[b, a], pairs.data[:, :, a]
+                if complete:
+                    self.values[:, :, slab] = numbers.reshape(len(self.values), -1, numbers.shape[1]).swapaxes(1, 2)
+                else:
+                    self.values[rows, :, slab.start + pairs.indices] = numbers
         self.flat = self.values.reshape(-1, rest.size)
 
     def to_rest(self, first: np.ndarray) -> np.ndarray:

@@ -270,6 +270,7 @@ class Rest:
 
 # Side of the squares that are transposed at a time: two of them fit into the first level of a cache.
 _TILE = 64
+_ABOVE = ~np.tri(_TILE, dtype=bool)
 
 
 def with_numbers(matrix: sparse.csr_matrix, numbers: np.ndarray) -> sparse.csr_matrix:
@@ -282,11 +283,10 @@ def with_numbers(matrix: sparse.csr_matrix, numbers: np.ndarray) -> sparse.csr_m
 def symmetrized(lower: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Return the full symmetric matrix of a lower triangle; ``out=lower`` fills it in place."""
     out = lower.copy() if out is None else out
-    above = ~np.tri(_TILE, dtype=bool)
     for start in range(0, len(out), _TILE):
         stop = min(start + _TILE, len(out))
         square = out[start:stop, start:stop]
-        np.copyto(square, square.T.copy(), where=above[: stop - start, : stop - start])
+        np.copyto(square, square.T.copy(), where=_ABOVE[: stop - start, : stop - start])
         for column in range(stop, len(out), _TILE):
             out[start:stop, column : column + _TILE] = out[column : column + _TILE, start:stop].T
     return out

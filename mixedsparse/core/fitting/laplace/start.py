@@ -80,12 +80,7 @@ def _least_eigenvalue(matrix: np.ndarray) -> float:
 
 def _information(data: Data, eta: np.ndarray, psi: float, terms: Terms | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the expected information on gamma (p, p), and of the rows (n,): what is observed, by canonical links."""
-    if terms is not None and data.family.canonical:
-        w = terms.w
-    else:
-        means = data.family.link.means(eta)
-        w = means.d1**2 / data.family.variance(means.mu, data.m, psi)
-        w = np.where(np.isfinite(w), w, 0.0)
+    w = terms.w if terms is not None and data.family.canonical else data.expected_weights(eta, psi)
     return data.Q.T @ (w[:, None] * data.Q), w
 
 
@@ -94,17 +89,20 @@ def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np
     means = data.family.link.means(eta)
     information, w = _information(data, eta, psi)
     working = np.where(w > 0, eta - data.offset + (data.y - means.mu) / means.d1, 0.0)
-    gamma = np.linalg.lstsq(information, data.Q.T @ (w * working), rcond=None)[0]
-    level = float((w * (eta - data.offset)).sum() / w.sum())
-    flat = np.linalg.lstsq(data.Q.T @ data.Q, data.Q.T @ np.full(data.n, level), rcond=None)[0]
-    share = 1.0
+    right = data.Q.T @ (w * working)
+    root, info = lapack.dpotrf(information, lower=1)
+    gamma = lapack.dpotrs(root, right, lower=1)[0] if info == 0 else np.linalg.lstsq(information, right, rcond=None)[0]
+    trial, flat, share = gamma, None, 1.0
     for _ in range(_MOST_HALVINGS):
-        trial = flat + share * (gamma - flat)
         at = data.fixed(trial)
         terms = data.rows(at, psi)
         if np.isfinite(terms.total):
             return trial, at, terms
+        if flat is None:
+            level = float((w * (eta - data.offset)).sum() / w.sum())
+            flat = np.linalg.lstsq(data.Q.T @ data.Q, data.Q.T @ np.full(data.n, level), rcond=None)[0]
         share *= 0.5
+        trial = flat + share * (gamma - flat)
     raise DataError(
         f"No coefficients were found for which every mean lies in the range of the {data.family.link.name} link: "
         "use link='log', or give start=."

@@ -19,7 +19,7 @@ from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.laplace.sums import CompiledSums
 from mixedsparse.core.problem.blocks import Block
-from mixedsparse.core.problem.edits import with_grams
+from mixedsparse.core.problem.edits import for_factors, with_grams
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.reweighting import RowSums, slots_of
 
@@ -143,6 +143,12 @@ class Data:
         total, slopes = fill_rows(self.compiled_family, self.y, self.m, eta, self.are_single)
         return Terms(total, *slopes)
 
+    def expected_weights(self, eta: np.ndarray, psi: float) -> np.ndarray:
+        """Return the expected information of each row on its linear predictor, (n,); w is the observed one."""
+        means = self.family.link.means(eta)
+        w = means.d1**2 / self.family.variance(means.mu, self.m, psi)
+        return np.where(np.isfinite(w), w, 0.0)
+
     def fixed(self, gamma: np.ndarray) -> np.ndarray:
         """Offset plus fixed part, (n,)."""
         return self.offset + self.Q @ gamma
@@ -162,7 +168,11 @@ class Data:
     def weighted(self, w: np.ndarray) -> Engine:
         """Return the engine for Z'WZ, W = diag(w) of any sign."""
         sums = self.row_sums
-        return self.engine.with_problem(with_grams(self.problem, sums.grams(w), sums.pairs(w)))
+        return self.engine.with_problem(with_grams(self._bare, sums.grams(w), sums.pairs(w)))
+
+    @cached_property
+    def _bare(self) -> Problem:
+        return for_factors(self.problem)
 
 
 def dot(one: Vectors, other: Vectors) -> float:

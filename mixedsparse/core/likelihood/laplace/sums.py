@@ -27,7 +27,7 @@ class CompiledSums:
     """
 
     def __init__(self, blocks: Sequence[Block], pairs: Mapping[Key, Pairs], slots: Mapping[Key, np.ndarray]) -> None:
-        self.old = pairs
+        self.old = {key: own.placed() for key, own in pairs.items()}
         self.shapes = [(block.n_levels, block.width) for block in blocks]
         self.n = len(blocks[0].codes)
         self.slots = {key: _whole(own) for key, own in slots.items()}
@@ -51,7 +51,7 @@ class CompiledSums:
         for (s, t), old in self.old.items():
             out = np.zeros(old.data.shape)
             add_products(self.slots[s, t], self._z[s], self._z[t], weights, out)
-            found[s, t] = Pairs(old.indptr, old.indices, out, old.n_columns)
+            found[s, t] = old.with_data(out)
         return found
 
     def columns(self, columns: np.ndarray) -> list[np.ndarray]:
