@@ -196,7 +196,8 @@ class LaplaceObjective:
         criterion, limit = self.criterion, self.furthest if furthest is None else furthest
         if criterion.data.family.link.name not in _UNITLESS:
             return np.empty(0, dtype=int)
-        return np.unique(criterion.layout.block[np.abs(point.vector[: criterion.m]) > limit])
+        beyond = np.abs(point.vector[: criterion.m]) > limit
+        return np.unique(criterion.layout.block[beyond]) if beyond.any() else np.empty(0, dtype=int)
 
     def has_faded(self, at: Place) -> bool:
         """Whether the information on the fixed part is next to nothing of what it was at the start."""

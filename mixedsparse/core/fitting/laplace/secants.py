@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import lapack
 
 from mixedsparse.core.likelihood.laplace.criterion import Curvature
 from mixedsparse.core.newton.trust import secant
@@ -26,10 +27,17 @@ def learnt(known: np.ndarray, missing: np.ndarray, move: np.ndarray, old: Curvat
     if abs(rest) < _BEYOND * abs(float(move @ (new.hessian - old.hessian) @ move)):
         return missing
     updated = secant(missing, move, seen, mean)
-    values, vectors = np.linalg.eigh(new.hessian + known)
+    unit = new.hessian + known
+    if all(_is_positive(matrix) for matrix in (unit, updated - _CLIP[0] * unit, _CLIP[1] * unit - updated)):
+        return updated
+    values, vectors = np.linalg.eigh(unit)
     size = np.abs(values)
     root = np.sqrt(np.maximum(size, 1e-10 * size.max()))
     scaled = (vectors / root).T @ updated @ (vectors / root)
     inner, axes = np.linalg.eigh(0.5 * (scaled + scaled.T))
     back = (vectors * root) @ axes
     return np.asarray((back * np.clip(inner, *_CLIP)) @ back.T)
+
+
+def _is_positive(matrix: np.ndarray) -> bool:
+    return bool(lapack.dpotrf(matrix, lower=1)[1] == 0)
