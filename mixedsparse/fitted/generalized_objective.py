@@ -12,7 +12,8 @@ from mixedsparse.core.fitting.start import check_theta
 from mixedsparse.core.likelihood.hessian import observed_hessian
 from mixedsparse.core.likelihood.laplace.collapse import counted_data
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion, Point
-from mixedsparse.ground.checks import is_number, shown
+from mixedsparse.ground.checks import is_number, one_of, shown
+from mixedsparse.ground.choices import LogDeterminant
 from mixedsparse.ground.errors import OptionError
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class GeneralizedCriterionMixin:
         """Trials of a binomial family, prior weights of the others, (n,); None where all are 1."""
         return self.design.weights if self.design.trials is None else self.design.trials
 
-    def objective(self, theta: Any, beta: Any, dispersion: float | None = None) -> float:
+    def objective(
+        self, theta: Any, beta: Any, dispersion: float | None = None, *, logdet: LogDeterminant = "observed"
+    ) -> float:
         """-2 log-likelihood at these parameters by Laplace's approximation, constants included.
 
         Parameters
@@ -57,6 +60,10 @@ class GeneralizedCriterionMixin:
             Coefficients of the columns of X that are kept.
         dispersion : float, optional
             As `GeneralizedResults.dispersion`: of families that have one, and only of these.
+        logdet : {"observed", "fisher"}
+            Information in the log-determinant of the approximation. ``"fisher"``, the expected one, gives the number of
+            lme4's glmer, which differs where the link is not canonical; fits go by the observed one, as glmmTMB. It is
+            for families without a dispersion: glmer's numbers for others are of no Laplace approximation.
 
         Examples
         --------
@@ -64,8 +71,25 @@ class GeneralizedCriterionMixin:
         >>> fit = ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
         >>> abs(fit.model.objective(fit.theta, fit.params) - fit.criterion) < 1e-9
         True
+
+        glmer's -2 log-likelihood at the same parameters:
+
+        >>> probit = ms.glmer(
+        ...     "cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"), link="probit"
+        ... )
+        >>> observed = probit.model.objective(probit.theta, probit.params)
+        >>> fisher = probit.model.objective(probit.theta, probit.params, logdet="fisher")
+        >>> round(observed, 2), round(fisher, 2)
+        (185.17, 185.24)
         """
-        return float(self._at(self._vector(theta, beta, dispersion))[1].criterion)
+        one_of("logdet", logdet, ("observed", "fisher"))
+        if logdet == "fisher" and (self.family.has_dispersion or self.family.dispersion is not None):
+            raise OptionError(
+                f"logdet='fisher' gives lme4's number for families without a dispersion, and {self.family.name} has "
+                "one: leave it out."
+            )
+        criterion, point = self._at(self._vector(theta, beta, dispersion))
+        return float(point.criterion if logdet == "observed" else criterion.with_expected_information(point))
 
     def gradient(self, theta: Any, beta: Any, dispersion: float | None = None) -> np.ndarray:
         """Exact gradient of the criterion in theta, beta and, where the family has one, the log of the dispersion."""

@@ -22,6 +22,7 @@ __all__ = [
     "Information",
     "Interval",
     "IntervalMethod",
+    "LogDeterminant",
     "LrtTest",
     "ManyDdf",
     "Method",
@@ -51,6 +52,7 @@ CrossedDesign = Literal["crossed", "counterbalanced", "stimuli within", "partici
 Drop1Test = Literal["Chisq", "F"]
 GeneralizedDrop1Test = Literal["Chisq", "Wald"]
 RanovaTest = Literal["Chisq", "exact"]
+LogDeterminant = Literal["observed", "fisher"]
 LrtTest = Literal["Chisq", "bootstrap"]
 Weighting = Literal["equal", "proportional", "outer", "cells"]
 Errors = Literal["prediction", "conditional"]
