@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-__all__ = ["WHOLE_LOGIT", "code_of", "fill_rows", "logit_row", "one_row"]
+__all__ = ["WHOLE_LOGIT", "code_of", "fill_rows", "logit_parts", "one_row"]
 
 BINOMIAL_LOGIT, BINOMIAL_PROBIT, BINOMIAL_CLOGLOG, POISSON_LOG = range(4)
 # The first of them where all y are 0 or 1.
@@ -173,13 +173,6 @@ def logit_parts(y, m, eta):  # type: ignore[no-untyped-def]
     rest = more if at < 0.0 else small * more
     spread = m * small * more * more
     return min(at, 0.0), small, m * sign * rest, spread, spread * sign * (2.0 * rest - 1.0)
-
-
-@_compiled
-def logit_row(y, m, eta):  # type: ignore[no-untyped-def]
-    """Return what `one_row` does."""
-    value, small, s, w, kappa = logit_parts(y, m, eta)
-    return m * (value - math.log(1.0 + small)), s, w, kappa
 
 
 @_compiled

@@ -26,8 +26,8 @@ _TIGHT, _BESIDE = 6.0, 0.5
 # How much larger than a lower end with large standard deviations the next start is, and how often there is one.
 _LARGER = 1.5
 _MOST_ROUNDS = 3
-# Criteria this close are one optimum.
-_SAME = 1e-6
+# Criteria this close are one optimum; on the way to the end, where a search is left, they may be further apart.
+_SAME, _ALIKE = 1e-6, 1e-3
 
 
 def search_again(criterion: LaplaceCriterion, first: Found, start: np.ndarray, options: FitOptions) -> Found:
@@ -44,24 +44,26 @@ def search_again(criterion: LaplaceCriterion, first: Found, start: np.ndarray, o
     cost = _PER_EVALUATION + _PER_THOUSAND * products * criterion.data.n / 1000.0
     limits = {"max_evals": options.max_evals, "tolerance": options.tolerance, "furthest": _BEYOND * ABSURD}
     many = criterion.m + criterion.p
-    every = _largest(criterion, first) > _LARGE or criterion.size > criterion.m + criterion.p
+    large = _largest(criterion, first) > _LARGE
+    every = large or criterion.size > criterion.m + criterion.p
     starts, rounds = list(_starts(criterion, first, start)), 0
     while starts and spent * cost <= options.restart_budget:
         vector = starts.pop(0)
+        # Where variances are large the likelihood is flat, and no model of it says where a search will end.
+        known = np.inf if large or rounds else best.point.criterion
         try:
-            found = search(criterion, vector, watch=False, **limits)  # type: ignore[arg-type]
+            found = search(criterion, vector, watch=False, known=known, **limits)  # type: ignore[arg-type]
         except NotPositiveDefiniteError:
             continue
         nfev, spent, factorisations = nfev + found.nfev, spent + found.nfev, factorisations + found.factorisations
-        if found.stop is not Stop.CONVERGED and not len(found.runaway):
-            continue
         gain = best.point.criterion - found.point.criterion
-        if gain > _SAME:
+        converged = found.stop is Stop.CONVERGED
+        if gain > _SAME and (converged or len(found.runaway)):
             best = found
             if _largest(criterion, found) > _LARGE and not len(found.runaway) and rounds < _MOST_ROUNDS:
                 spent, rounds = 0, rounds + 1
                 starts.insert(0, np.append(_LARGER * found.point.vector[:many], found.point.vector[many:]))
-        elif gain > -_SAME and not every:
+        elif abs(gain) <= (_SAME if converged else _ALIKE) and not every:
             break
     return replace(best, nfev=nfev, factorisations=factorisations) if best is not first else first
 

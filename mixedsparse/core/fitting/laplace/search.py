@@ -41,6 +41,9 @@ _CLOSE = 1.0
 # Standard deviations on the scale of these links that are infinite for all that outcomes can tell.
 _UNITLESS = ("logit", "probit", "cloglog", "log")
 ABSURD = 20.0
+# Scaled gradient below which the model says where the search ends, and how much lower, and by which share of the way,
+# this must be to be an end of its own.
+_SMALL, _LOWER, _MISSED = 0.05, 1e-6, 0.05
 # Slope in a dispersion without limit that is not followed any more.
 _LEFT = 1e-5
 # Share of the first information on gamma below which some coefficient may have no estimate.
@@ -123,12 +126,13 @@ class LaplaceObjective:
         progress: Progress | None = None,
         watch: bool = True,
         furthest: float = ABSURD,
+        known: float = np.inf,
     ) -> None:
         self.criterion, self.tolerance, self.progress, self.watch = criterion, tolerance, progress, watch
-        self.furthest = furthest
+        self.furthest, self.known = furthest, known
         self.nfev = self.factorisations = self.refused = self.mended = 0
         self.path: list[Iteration] = []
-        self.least, self.reach = -np.inf, np.inf
+        self.least, self.reach, self.hopeless = -np.inf, np.inf, False
 
     def evaluate(self, vector: np.ndarray, *starts: list[np.ndarray], near: Point | None = None) -> Point | None:
         """Return the point, None where there is none."""
@@ -162,7 +166,11 @@ class LaplaceObjective:
             # What is left of an exponential fall is its slope.
             gradient = np.append(gradient[:-1], 0.0)
             hessian[-1], hessian[:, -1], hessian[-1, -1] = 0.0, 0.0, 1.0
-        return trust_step(gradient, hessian, min(radius, self.reach))
+        step = trust_step(gradient, hessian, min(radius, self.reach))
+        sure = not step.limited and step.lowest > 0.0 and step.scaled_gradient < _SMALL
+        end = at.point.criterion - step.predicted
+        self.hopeless = sure and end > self.known - max(_LOWER, _MISSED * step.predicted)
+        return step
 
     def note(self, at: Place, step: Step, length: float) -> None:
         """See `Objective.note`."""
@@ -188,8 +196,8 @@ class LaplaceObjective:
         return replace(at, known=known, missing=np.zeros_like(known)) if np.isfinite(known).all() else None
 
     def is_lost(self, at: Place) -> bool:
-        """Whether the information on the fixed part faded away, or a variance grew beyond all bounds."""
-        return self.has_faded(at) or bool(len(self.runaway(at.point)))
+        """Whether information on the fixed part faded away, a variance grew beyond all bounds, or no lower end is."""
+        return self.hopeless or self.has_faded(at) or bool(len(self.runaway(at.point)))
 
     def runaway(self, point: Point, furthest: float | None = None) -> np.ndarray:
         """Blocks with a standard deviation beyond the furthest."""
@@ -244,6 +252,7 @@ def search(
     progress: Progress | None = None,
     watch: bool = True,
     furthest: float = ABSURD,
+    known: float = np.inf,
 ) -> Found:
     """Minimise the criterion from the vector `start`.
 
@@ -259,13 +268,15 @@ def search(
         Whether the search is left as soon as the information on the fixed part has faded away.
     furthest : float
         Standard deviation beyond which it is left; the end counts as runaway beyond `ABSURD`.
+    known : float
+        Criterion of another end: the search is left where it heads for one that is not lower, unless it is there.
 
     Raises
     ------
     NotPositiveDefiniteError
         The criterion cannot be evaluated anywhere near the start.
     """
-    objective = LaplaceObjective(criterion, tolerance, progress, watch, furthest)
+    objective = LaplaceObjective(criterion, tolerance, progress, watch, furthest, known)
     radius = FIRST_RADIUS * float(np.sqrt(criterion.size))
     at, step, stop = minimise(objective, objective.first(start), max_evals, radius=radius, smallest=_SMALLEST_RADIUS)
     found = objective.found(at, step, stop)

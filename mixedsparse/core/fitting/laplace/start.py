@@ -91,7 +91,8 @@ def _first_step(data: Data, eta: np.ndarray, psi: float) -> tuple[np.ndarray, np
     working = np.where(w > 0, eta - data.offset + (data.y - means.mu) / means.d1, 0.0)
     right = data.Q.T @ (w * working)
     root, info = lapack.dpotrf(information, lower=1)
-    gamma = lapack.dpotrs(root, right, lower=1)[0] if info == 0 else np.linalg.lstsq(information, right, rcond=None)[0]
+    positive = data.p > 0 and info == 0
+    gamma = lapack.dpotrs(root, right, lower=1)[0] if positive else np.linalg.lstsq(information, right, rcond=None)[0]
     trial, flat, share = gamma, None, 1.0
     for _ in range(_MOST_HALVINGS):
         at = data.fixed(trial)
