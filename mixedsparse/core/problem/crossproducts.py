@@ -68,16 +68,14 @@ class Pairs:
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr)) if known is None else known
 
     def placed(self) -> Pairs:
-        """Return the same pairs, which keep their `rows` in memory, as do all that have other numbers instead."""
-        out = Pairs(self.indptr, self.indices, self.data, self.n_columns)
-        out.__dict__["_rows"] = self.rows
-        return out
+        """Keep `rows` in memory, for these pairs and all that have other numbers instead."""
+        self.__dict__["_rows"] = self.rows
+        return self
 
     def with_data(self, data: np.ndarray) -> Pairs:
         """Return other blocks on the same pattern."""
         out = Pairs(self.indptr, self.indices, data, self.n_columns)
-        if "_rows" in self.__dict__:
-            out.__dict__["_rows"] = self.rows
+        out.__dict__.update(self.__dict__ | {"data": data})
         return out
 
     def transposed(self) -> Pairs:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.linalg import lapack
 
 from mixedsparse.core.fitting.laplace.errors import exact_hessian, is_flat_in_dispersion
+from mixedsparse.core.fitting.laplace.fading import falls_below, weakest
 from mixedsparse.core.fitting.laplace.secants import learnt
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point
@@ -152,7 +152,7 @@ class LaplaceObjective:
             if point is not None:
                 curvature = self.criterion.differentiate(point)
                 if curvature.finite:
-                    self.least = _FADED * _weakest(curvature) if self.watch else -np.inf
+                    self.least = _FADED * weakest(curvature) if self.watch else -np.inf
                     return Place(point, curvature, *np.zeros((2, self.criterion.size, self.criterion.size)))
             vector[: self.criterion.m] *= 0.3
         link = self.criterion.data.family.link
@@ -209,7 +209,7 @@ class LaplaceObjective:
 
     def has_faded(self, at: Place) -> bool:
         """Whether the information on the fixed part is next to nothing of what it was at the start."""
-        return self.watch and _falls_below(at.curvature, self.least)
+        return self.watch and falls_below(at.curvature, self.least)
 
     def attempt(self, at: Place, step: Step) -> Point | None:
         """See `Objective.attempt`."""
@@ -283,17 +283,6 @@ def search(
     if stop is Stop.CONVERGED and (point := _snap(objective, at.point)) is not at.point:
         found = replace(objective.found(at, step, stop), point=point, curvature=criterion.differentiate(point))
     return found
-
-
-def _weakest(curvature: Curvature) -> float:
-    """Smallest eigenvalue of the information on gamma."""
-    return float(np.linalg.eigvalsh(curvature.information)[0]) if len(curvature.information) else 1.0
-
-
-def _falls_below(curvature: Curvature, least: float) -> bool:
-    """Whether that eigenvalue is below `least`: by a pivot, which costs less than the eigenvalue."""
-    p = len(curvature.information)
-    return p > 0 and lapack.dpotrf(curvature.information - least * np.eye(p), lower=1)[1] != 0
 
 
 def _snap(objective: LaplaceObjective, at: Point) -> Point:

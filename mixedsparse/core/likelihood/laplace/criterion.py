@@ -183,10 +183,10 @@ class LaplaceCriterion:
 
     def gradient(self, point: Point) -> np.ndarray:
         """Exact gradient (r,)."""
-        slopes = self._slopes(point)
+        slopes = self._visited(point)
         return self._gradient(point)[0] if slopes is None else np.concatenate([slopes.theta, slopes.gamma])
 
-    def _slopes(self, point: Point) -> Slopes | None:
+    def _visited(self, point: Point) -> Slopes | None:
         """Return what compiled loops found, where there are any for this design."""
         return point.mode.visited
 
@@ -213,7 +213,7 @@ class LaplaceCriterion:
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def differentiate(self, point: Point) -> Curvature:
         """Exact gradient, curvature and motion of the mode."""
-        slopes = self._slopes(point)
+        slopes = self._visited(point)
         if slopes is not None:
             return self._curvature_of(point, slopes)
         data, mode, m, p = self.data, point.mode, self.m, self.p

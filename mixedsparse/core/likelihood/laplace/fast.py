@@ -71,7 +71,7 @@ class FastCriterion(LaplaceCriterion):
             share *= 0.5
         return None
 
-    def _slopes(self, point: Point) -> Slopes | None:
+    def _visited(self, point: Point) -> Slopes | None:
         """Return what compiled loops find, once gamma is found too."""
         if self.nested is None:
             return None
