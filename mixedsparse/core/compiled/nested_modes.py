@@ -15,7 +15,7 @@ from mixedsparse.core.compiled.families import WHOLE_LOGIT, logit_parts, one_row
 __all__ = ["find_mode"]
 
 # Decrement per effect from which on a mode is exact, and up to which a point that no step improves is the mode to
-# within rounding; from which on a full step needs no fall of h, or so many times the rounding of h: see `mode.find_mode`.
+# within rounding; from which on a full step needs no fall of h, or so many times the rounding of h: see `laplace.mode`.
 _EXACT = 1e-22
 _SHARP = 1e-5
 _CLOSE = 1e-9

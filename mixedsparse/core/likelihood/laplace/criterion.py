@@ -24,8 +24,8 @@ from functools import cached_property
 import numpy as np
 
 from mixedsparse.core.likelihood.derivatives import right_divide, times_columns
-from mixedsparse.core.likelihood.laplace.data import Data, Vectors
-from mixedsparse.core.likelihood.laplace.mode import Mode, Slopes, find_mode
+from mixedsparse.core.likelihood.laplace.data import Data, Slopes, Vectors
+from mixedsparse.core.likelihood.laplace.mode import Mode, find_mode
 from mixedsparse.core.likelihood.laplace.nested import Nested, make_nested
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.entries import bend, times_slopes

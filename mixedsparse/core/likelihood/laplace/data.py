@@ -23,7 +23,7 @@ from mixedsparse.core.problem.edits import for_factors, with_grams
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.reweighting import RowSums, slots_of
 
-__all__ = ["Data", "Terms", "Vectors", "dot"]
+__all__ = ["Data", "Slopes", "Terms", "Vectors", "dot"]
 
 Vectors = list[np.ndarray]
 
@@ -35,6 +35,31 @@ class Terms(NamedTuple):
     s: np.ndarray
     w: np.ndarray
     kappa: np.ndarray
+
+
+class Slopes(NamedTuple):
+    """Derivatives that compiled loops find with a mode; see `LaplaceCriterion`.
+
+    Attributes
+    ----------
+    theta, gamma : ndarray, shape (m,) and (p,)
+        Gradient.
+    traces : ndarray, shape (D, D)
+        Sum over levels of Z'V_0^-1 Z Lambda.
+    outer : ndarray, shape (D, D)
+        Sum over levels of zeta zeta'.
+    inner : ndarray, shape (m + p, m + p)
+        F'V_0^-1 F, F the directions of theta and gamma; 0 where only a gradient was asked for.
+    motion : list of ndarray (levels, K, m + p)
+        -Z'V_0^-1 F, the derivatives of zeta; empty likewise.
+    """
+
+    theta: np.ndarray
+    gamma: np.ndarray
+    traces: np.ndarray
+    outer: np.ndarray
+    inner: np.ndarray
+    motion: Vectors
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from mixedsparse.core.likelihood.laplace.criterion import Curvature, LaplaceCriterion, Point, solved
-from mixedsparse.core.likelihood.laplace.data import Vectors
-from mixedsparse.core.likelihood.laplace.mode import Mode, Slopes
+from mixedsparse.core.likelihood.laplace.data import Slopes, Vectors
+from mixedsparse.core.likelihood.laplace.mode import Mode
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["FastCriterion"]

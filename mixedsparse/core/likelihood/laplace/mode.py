@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mixedsparse.core.likelihood.interface import Engine, Factored
-from mixedsparse.core.likelihood.laplace.data import Data, Terms, Vectors, dot
+from mixedsparse.core.likelihood.laplace.data import Data, Slopes, Terms, Vectors, dot
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["Mode", "Slopes", "find_mode"]
+__all__ = ["Mode", "find_mode"]
 
 # Decrement per effect from which on the mode is exact.
 _EXACT = 1e-22
@@ -46,31 +46,6 @@ _SHORT, _MOST_SHORT = 1e-3, 5
 _ROUNDING = 1e-13
 # Where M is not positive definite, steps are taken with weights of at least this share of the mean absolute one.
 _LEAST_WEIGHT = 1e-3
-
-
-class Slopes(NamedTuple):
-    """Derivatives that compiled loops find with a mode; see `LaplaceCriterion`.
-
-    Attributes
-    ----------
-    theta, gamma : ndarray, shape (m,) and (p,)
-        Gradient.
-    traces : ndarray, shape (D, D)
-        Sum over levels of Z'V_0^-1 Z Lambda.
-    outer : ndarray, shape (D, D)
-        Sum over levels of zeta zeta'.
-    inner : ndarray, shape (m + p, m + p)
-        F'V_0^-1 F, F the directions of theta and gamma; 0 where only a gradient was asked for.
-    motion : list of ndarray (levels, K, m + p)
-        -Z'V_0^-1 F, the derivatives of zeta; empty likewise.
-    """
-
-    theta: np.ndarray
-    gamma: np.ndarray
-    traces: np.ndarray
-    outer: np.ndarray
-    inner: np.ndarray
-    motion: Vectors
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,8 +17,8 @@ from typing import TypeAlias
 import numpy as np
 from scipy.linalg import blas
 
-from mixedsparse.core.likelihood.laplace.data import Data, Terms, Vectors
-from mixedsparse.core.likelihood.laplace.mode import Mode, Slopes
+from mixedsparse.core.likelihood.laplace.data import Data, Slopes, Terms, Vectors
+from mixedsparse.core.likelihood.laplace.mode import Mode
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["Nested", "make_nested"]
