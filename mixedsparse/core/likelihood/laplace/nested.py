@@ -115,8 +115,8 @@ class Nested:
         size_of = np.abs(lam)
         safe = size_of.diagonal() > _SAFE_PIVOT * size_of.max(axis=0)
         data = self.y, self.m, self.offset + self.Q @ gamma, self.z, self.code
-        out = path, eta, terms, g, sums, inner, motion
-        ends = self.loop(self.tree, self.clusters, data, lam, safe, self.Q, self.places, begin, *out)
+        filled = path, eta, terms, g, sums, inner, motion
+        ends = self.loop(self.tree, self.clusters, data, lam, safe, self.Q, self.places, begin, *filled)
         if not math.isfinite(ends[0] + ends[2]):
             raise NotPositiveDefiniteError("The penalised log-likelihood has no maximum at these parameters.")
         return path, eta, terms, ends, self._slopes(lam, terms, g, sums, inner, motion) if r else None
