@@ -17,20 +17,21 @@ help:
 	@echo 'make check      set up, then lint, check the formatting and the types'
 	@echo 'make format     set up, then mend lint and formatting'
 	@echo 'make notebooks  set up, then execute all notebooks in place (`make notebooks NOTEBOOKS=01` those whose names begin so)'
-	@echo 'make docs       set up, then build the API reference and the notebooks as pages in docs/_build'
+	@echo 'make docs       set up, then build the site in docs/_build: texts, notebooks and the reference'
 	@echo 'make bench      set up, then time all problems in all programs: hours; goes on after an interruption with'
 	@echo '                `make bench BENCH=--resume`'
 	@echo 'make bench-quick  set up, then the short calls of the benchmark: under five minutes once the programs are there'
 	@echo 'make bench-generalized  set up, then time generalized models in all programs: half an hour'
 	@echo 'make bench-structured  set up, then time structured covariances here and in R: ten minutes'
-	@echo 'make bench-report  figures and the tables of docs/benchmarks.md from the results of `make bench`'
+	@echo 'make bench-report  figures and the tables of docs/benchmarks.md and README from the results of `make bench`'
 	@echo 'make limits     set up, then time the engine beside the kernels that nothing exact avoids: a quarter of an hour'
 	@echo 'make agreement  set up, then compare every figure of every bundled model with those of lme4 in R'
 	@echo 'make coverage   set up, then simulate what intervals and tests hold, for the table in the docs: hours'
 	@echo 'make beyond     set up, then time 1 to 32 million ratings and 100 million trials from Parquet: five minutes'
 	@echo 'make fuzz       set up, then try random models, bad inputs, damaged files, threads and faults: a quarter of an hour'
 	@echo 'make compare BASE=HEAD~1  set up, then compare the speed of the files as they are with that of a commit'
-	@echo 'make dist       build the sdist and the wheel in dist, and try each in a clean environment'
+	@echo 'make dist       build the sdist and the wheel in dist, and try them in clean environments: every Python that is found'
+	@echo '                (`make dist PYTHONS="python3.12 python3.14"` chooses), newest and oldest dependencies'
 	@echo 'make clean      remove the virtual environment and the caches'
 
 demo: setup
@@ -99,7 +100,7 @@ compare: setup
 	$(VENV_PYTHON) benchmarks/compare.py $(BASE)
 
 dist: setup
-	bash .ci/dist
+	PYTHONS="$(PYTHONS)" bash .ci/dist
 
 setup: $(SET_UP)
 

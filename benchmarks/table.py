@@ -1,4 +1,4 @@
-"""Turn the results into the tables of docs/benchmarks.md: ``python -m benchmarks.table``."""
+"""Turn the results into the tables of docs/benchmarks.md and the README: ``python -m benchmarks.table``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from benchmarks import cold, inference
 from benchmarks.beyond.report import render_file as render_beyond
 from benchmarks.beyond.rows import OUT as BEYOND
 from benchmarks.contest.rows import LATEST, Row
-from benchmarks.contest.tables import render, targets
+from benchmarks.contest.tables import render, render_short, targets
 from benchmarks.generalized.rows import OUT as GENERALIZED
 from benchmarks.generalized.rows import GeneralizedRow
 from benchmarks.generalized.tables import render as render_generalized
 from benchmarks.plots import FIGURES
 from benchmarks.shared import text
-from benchmarks.shared.records import PAGE, read_rows
+from benchmarks.shared.records import PAGE, README, read_rows
 from benchmarks.structured.rows import OUT as STRUCTURED
 from benchmarks.structured.rows import StructuredRow
 from benchmarks.structured.rows import render as render_structured
@@ -28,6 +28,8 @@ __all__ = ["BEGIN", "BEYOND_BEGIN", "BEYOND_END", "END", "main", "replace_betwee
 
 BEGIN = "<!-- benchmark table: begin -->"
 END = "<!-- benchmark table: end -->"
+SHORT_BEGIN = "<!-- short table: begin -->"
+SHORT_END = "<!-- short table: end -->"
 INFERENCE_BEGIN = "<!-- inference table: begin -->"
 INFERENCE_END = "<!-- inference table: end -->"
 BEYOND_BEGIN = "<!-- beyond table: begin -->"
@@ -48,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--generalized", type=Path, default=GENERALIZED, help="results of benchmarks.generalized")
     parser.add_argument("--structured", type=Path, default=STRUCTURED, help="results of benchmarks.structured")
     parser.add_argument("--page", type=Path, default=PAGE, help="page with the tables")
+    parser.add_argument("--readme", type=Path, default=README, help="page with the short table")
     parser.add_argument("--check", action="store_true", help="change nothing, fail if the table is out of date")
     parser.add_argument("--targets", action="store_true", help="change nothing, print what was aimed at and reached")
     options = parser.parse_args(arguments)
@@ -55,9 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(targets(read_rows(options.csv, Row))))
         return 0
     starts = read_rows(options.cold, cold.ColdRow) if options.cold.exists() else []
-    before = options.page.read_text(encoding="utf-8")
+    rows = read_rows(options.csv, Row)
     figures = _figures(options.csv.parent, options.page.parent)
-    after = replace_between_markers(before, render(read_rows(options.csv, Row), starts, figures=figures))
+    before = {path: path.read_text(encoding="utf-8") for path in (options.page, options.readme)}
+    after = replace_between_markers(before[options.page], render(rows, starts, figures=figures))
     if options.inference.exists():
         after = replace_between_markers(after, render_inference(options.inference), INFERENCE_BEGIN, INFERENCE_END)
     if options.beyond.exists():
@@ -68,10 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.structured.exists():
         structured = render_structured(read_rows(options.structured, StructuredRow))
         after = replace_between_markers(after, structured, STRUCTURED_BEGIN, STRUCTURED_END)
+    short = replace_between_markers(before[options.readme], render_short(rows), SHORT_BEGIN, SHORT_END)
+    stale = [path for path, page in ((options.page, after), (options.readme, short)) if page != before[path]]
     if not options.check:
         options.page.write_text(after, encoding="utf-8")
-    elif after != before:
-        print(f"The table in {options.page} is out of date: run 'python -m benchmarks.table'.", file=sys.stderr)
+        options.readme.write_text(short, encoding="utf-8")
+    elif stale:
+        print(f"Out of date: {', '.join(map(str, stale))}. Run 'python -m benchmarks.table'.", file=sys.stderr)
         return 1
     return 0
 

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     Record = TypeVar("Record", bound=DataclassInstance)
 
-__all__ = ["PAGE", "RESULTS", "cores", "machine", "read_rows", "write_rows"]
+__all__ = ["PAGE", "README", "RESULTS", "cores", "machine", "read_rows", "write_rows"]
 
 RESULTS = Path(__file__).parents[1] / "results"
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"  # where the tables are shown
+README = Path(__file__).parents[2] / "README.md"  # with a short one
 
 
 def write_rows(rows: Sequence[DataclassInstance], path: Path) -> None:

@@ -6,9 +6,18 @@ import pytest
 
 from benchmarks.cold import ColdRow
 from benchmarks.contest.rows import CANNOT, NOT_RUN, Row
-from benchmarks.contest.tables import render, targets
+from benchmarks.contest.tables import render, render_short, targets
 from benchmarks.shared.records import write_rows
-from benchmarks.table import BEGIN, END, INFERENCE_BEGIN, INFERENCE_END, main, replace_between_markers
+from benchmarks.table import (
+    BEGIN,
+    END,
+    INFERENCE_BEGIN,
+    INFERENCE_END,
+    SHORT_BEGIN,
+    SHORT_END,
+    main,
+    replace_between_markers,
+)
 from tests.benchmarks.sample_rows import row
 
 GOLDEN = Path(__file__).with_name("golden_table.md")
@@ -100,11 +109,19 @@ def test_command_line_rewrites_the_page_and_checks_it(rows, tmp_path, capsys):
     inference = tmp_path / "inference.csv"
     inference.write_text("task,mixedsparse_seconds,r_seconds,ratio\nprofile,0.02,1.2,60\n", encoding="utf-8")
     page.write_text(f"before\n{BEGIN}\n{END}\n{INFERENCE_BEGIN}\n{INFERENCE_END}\nafter\n", encoding="utf-8")
-    files = {"--csv": csv, "--cold": tmp_path / "none.csv", "--page": page, "--inference": inference}
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{SHORT_BEGIN}\n{SHORT_END}\n", encoding="utf-8")
+    files = {
+        "--csv": csv,
+        "--cold": tmp_path / "none.csv",
+        "--page": page,
+        "--inference": inference,
+        "--readme": readme,
+    }
     files["--beyond"] = files["--generalized"] = files["--structured"] = files["--cold"]
     arguments = [str(word) for pair in files.items() for word in pair]
     assert main([*arguments, "--check"]) == 1
-    assert "out of date" in capsys.readouterr().err
+    assert "Out of date" in capsys.readouterr().err
     assert main([*arguments, "--targets"]) == 0
     assert capsys.readouterr().out == "\n".join(targets(rows)) + "\n"
     assert BEGIN + "\n" + END in page.read_text(encoding="utf-8")
@@ -112,6 +129,7 @@ def test_command_line_rewrites_the_page_and_checks_it(rows, tmp_path, capsys):
     assert render(rows) in page.read_text(encoding="utf-8")
     assert "| profile | 20 ms | 1.2 s | 60× |" in page.read_text(encoding="utf-8")
     assert "![" not in page.read_text(encoding="utf-8")
+    assert render_short(rows) in readme.read_text(encoding="utf-8")
     assert main([*arguments, "--check"]) == 0
 
 
@@ -126,7 +144,9 @@ def test_figures_beside_the_results_are_linked_from_the_page(rows, tmp_path):
         for name in ("--cold", "--inference", "--beyond", "--generalized", "--structured")
         for word in (name, nowhere)
     ]
-    assert main(["--csv", str(csv), "--page", str(page), *others]) == 0
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{SHORT_BEGIN}\n{SHORT_END}\n", encoding="utf-8")
+    assert main(["--csv", str(csv), "--page", str(page), "--readme", str(readme), *others]) == 0
     links = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("![")]
     assert len(links) == 1
     assert links[0].endswith("(results/size.svg)")
