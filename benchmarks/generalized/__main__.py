@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.generalized.engines.registry import ENGINES
-from benchmarks.generalized.measure import GeneralizedTerms, measure
+from benchmarks.generalized.measure import measure
 from benchmarks.generalized.problems import PROBLEMS, select
-from benchmarks.generalized.rows import OUT, GeneralizedRow, merged
+from benchmarks.generalized.rows import OUT, GeneralizedRow, judged
 from benchmarks.generalized.tables import bars
-from benchmarks.shared.records import read_rows, write_rows
+from benchmarks.shared.clock import teller
+from benchmarks.shared.contestants import Terms
+from benchmarks.shared.records import merged, read_rows, write_rows
 
 __all__ = ["main"]
 
@@ -21,11 +22,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the chosen problems; the file is rewritten after each, and keeps the rows of what is not run."""
     options = _parser().parse_args(arguments)
-    started = time.monotonic()
-
-    def say(text: str) -> None:
-        print(f"[{time.monotonic() - started:6.0f} s] {text}", file=sys.stderr, flush=True)
-
+    say = teller()
     rows = read_rows(options.out, GeneralizedRow) if options.out.exists() else []
     if options.bars:
         print("\n".join(bars(rows)))
@@ -33,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     engines = [ENGINES[name] for name in options.engines or ENGINES]
     for problem in select(options.problems, options.all):
         repetitions = options.repetitions or problem.repetitions
-        found = measure(problem, engines, GeneralizedTerms(repetitions, options.limit, options.budget), say=say)
-        rows = merged(rows, found, [known.name for known in PROBLEMS], list(ENGINES))
+        found = measure(problem, engines, Terms(repetitions, options.limit, options.budget), say=say)
+        rows = judged(merged(rows, found, [known.name for known in PROBLEMS], list(ENGINES)))
         write_rows(rows, options.out)
         for row in found:
             say(_sentence(row))

@@ -5,30 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from benchmarks.shared.contestants import Origin
 from benchmarks.shared.records import RESULTS
 
-__all__ = ["OUT", "OWN", "GeneralizedRow", "judged", "merged"]
+__all__ = ["OUT", "OWN", "GeneralizedRow", "judged"]
 
 OUT = RESULTS / "generalized.csv"
 OWN = "mixedsparse"
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneralizedRow:
+class GeneralizedRow(Origin):
     """What one engine did on one problem. Fields after `repetitions` are None where `error` is set.
 
     Parameters
     ----------
-    date, machine : str
-        Day of the run (ISO 8601), model of the processor.
-    cores : int
-        Logical processors.
-    load : float
-        Processes that waited for a processor, this benchmark's own included: mean of the minute before the row.
-    problem, engine, version : str
-        Names of problem and engine; version of the engine with its runtime, None if it never started.
-    n, q, n_parameters : int
-        Rows, random effects, parameters of the model.
+    q, n_parameters : int
+        Random effects, parameters of the model.
     repetitions : int
         Timed calls.
     cpu_seconds, cpu_seconds_min : float
@@ -49,14 +42,6 @@ class GeneralizedRow:
         Why there are no numbers.
     """
 
-    date: str
-    machine: str
-    cores: int
-    load: float
-    problem: str
-    engine: str
-    version: str | None
-    n: int
     q: int
     n_parameters: int
     repetitions: int
@@ -78,11 +63,3 @@ def judged(rows: Sequence[GeneralizedRow]) -> list[GeneralizedRow]:
         if row.criterion is not None:
             best[row.problem] = min(row.criterion, best.get(row.problem, row.criterion))
     return [row if row.criterion is None else replace(row, excess=row.criterion - best[row.problem]) for row in rows]
-
-
-def merged(
-    old: Sequence[GeneralizedRow], new: Sequence[GeneralizedRow], problems: Sequence[str], engines: Sequence[str]
-) -> list[GeneralizedRow]:
-    """Return `old` with the rows of the same problem and engine replaced by `new`, in order, judged."""
-    rows = {(row.problem, row.engine): row for row in (*old, *new)}
-    return judged([rows[key] for key in ((p, e) for p in problems for e in engines) if key in rows])

@@ -8,18 +8,33 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args, get_type_hints
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     Record = TypeVar("Record", bound=DataclassInstance)
 
-__all__ = ["PAGE", "README", "RESULTS", "cores", "machine", "read_rows", "write_rows"]
+__all__ = ["PAGE", "README", "RESULTS", "cores", "machine", "merged", "read_rows", "write_rows"]
 
 RESULTS = Path(__file__).parents[1] / "results"
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"  # where the tables are shown
 README = Path(__file__).parents[2] / "README.md"  # with a short one
+
+
+class Keyed(Protocol):
+    """A row of results that one engine has on one problem."""
+
+    @property
+    def problem(self) -> str:
+        """Name of the problem."""
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine."""
+
+
+K = TypeVar("K", bound=Keyed)
 
 
 def write_rows(rows: Sequence[DataclassInstance], path: Path) -> None:
@@ -48,6 +63,12 @@ def read_rows(path: Path, kind: type[Record]) -> list[Record]:
         if reader.fieldnames != names:
             raise ValueError(f"{path} has the columns {reader.fieldnames}, expected {names}. Run the benchmarks again.")
         return [kind(**{name: _parse(text, types[name]) for name, text in record.items()}) for record in reader]
+
+
+def merged(old: Sequence[K], new: Sequence[K], problems: Sequence[str], engines: Sequence[str]) -> list[K]:
+    """Return `old` with the rows of the same problem and engine replaced by `new`, in the order of the two lists."""
+    rows = {(row.problem, row.engine): row for row in (*old, *new)}
+    return [rows[key] for key in ((problem, engine) for problem in problems for engine in engines) if key in rows]
 
 
 def machine() -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.shared.records import read_rows, write_rows
+from benchmarks.shared.clock import teller
+from benchmarks.shared.records import merged, read_rows, write_rows
 from benchmarks.structured.measure import measure
 from benchmarks.structured.problems import PROBLEMS, select
 from benchmarks.structured.rows import OUT, OWN, StructuredRow, bars
@@ -28,16 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=OUT, help=f"CSV file (default {OUT.name}, in results/)")
     options = parser.parse_args(arguments)
     rows = read_rows(options.out, StructuredRow) if options.out.exists() else []
-    started = time.monotonic()
-
-    def say(words: str) -> None:
-        print(f"[{time.monotonic() - started:6.0f} s] {words}", file=sys.stderr, flush=True)
-
+    say = teller()
     for problem in () if options.bars else select(options.problems):
-        known = {(row.problem, row.engine): row for row in rows}
-        known |= {(row.problem, row.engine): row for row in measure(problem, options.programs, options.limit, say)}
-        keys = ((name, program) for name in names for program in programs)
-        rows = [known[key] for key in keys if key in known]
+        rows = merged(rows, measure(problem, options.programs, options.limit, say), names, programs)
         write_rows(rows, options.out)
     print("\n".join(bars(rows)))
     return 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.shared import text
+from benchmarks.shared.contestants import Origin
 from benchmarks.shared.records import RESULTS
 from benchmarks.structured.problems import PROBLEMS, StructuredProblem
 
@@ -19,21 +20,13 @@ NOTHING = "–"
 
 
 @dataclass(frozen=True, kw_only=True)
-class StructuredRow:
+class StructuredRow(Origin):
     """What one program did on one problem. Fields after `repetitions` are None where `error` is set.
 
     Parameters
     ----------
-    date, machine : str
-        Day of the run (ISO 8601), model of the processor.
-    cores : int
-        Logical processors.
-    load : float
-        Processes that waited for a processor, this benchmark's own included: mean of the minute before the row.
-    problem, engine, version : str
-        Names of problem and program; version of the program with its language.
-    n, n_parameters, repetitions : int
-        Rows, parameters, timed calls.
+    n_parameters, repetitions : int
+        Parameters, timed calls.
     cpu_seconds, cpu_seconds_min : float
         Processor time of a call with standard errors, one thread: median and least.
     evaluations : int
@@ -44,14 +37,6 @@ class StructuredRow:
         Why there are no numbers.
     """
 
-    date: str
-    machine: str
-    cores: int
-    load: float
-    problem: str
-    engine: str
-    version: str | None
-    n: int
     n_parameters: int
     repetitions: int
     cpu_seconds: float | None = None

@@ -15,9 +15,9 @@ from benchmarks.generalized.engines.gpboost import GpBoost
 from benchmarks.generalized.engines.trials import as_proportion
 from benchmarks.generalized.judge import GeneralizedJudge
 from benchmarks.generalized.problems import PROBLEMS, maximal, select
-from benchmarks.generalized.rows import GeneralizedRow, judged, merged
+from benchmarks.generalized.rows import GeneralizedRow, judged
 from benchmarks.generalized.tables import bars, render
-from benchmarks.shared.records import read_rows
+from benchmarks.shared.records import merged, read_rows
 
 SMALL = ["cbpp", "contraception", "grouseticks", "verbagg"]
 
@@ -90,7 +90,7 @@ def test_excess_is_towards_the_lowest_of_the_problem():
 
 def test_new_rows_replace_their_predecessors_in_order():
     old = [row("mixedsparse", 0.01, 10.0), row("lme4", 0.2, 10.5)]
-    found = merged(old, [row("lme4", 0.3, 9.0)], ["cbpp"], ["mixedsparse", "lme4"])
+    found = judged(merged(old, [row("lme4", 0.3, 9.0)], ["cbpp"], ["mixedsparse", "lme4"]))
     assert [(kept.engine, kept.cpu_seconds, kept.excess) for kept in found] == [
         ("mixedsparse", 0.01, 1.0),
         ("lme4", 0.3, 0.0),
