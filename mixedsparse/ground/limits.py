@@ -44,6 +44,8 @@ class Limits:
         with gradient, and saved none.
     kept : int
         Products of effects that are kept, row by row, for sums with other weights; beyond, they are made again.
+    whole : float
+        Multiply-adds up to which sums with other weights are one dense product of all columns.
     copied : int
         Numbers that are copied at a time for a table of traces.
     dense, dense_crossed : int
@@ -93,6 +95,7 @@ class Limits:
     written: int = 1500
     worthwhile: float = 2e7
     kept: int = 4_000_000
+    whole: float = 4e5
     copied: int = 500_000
     dense: int = 64
     dense_crossed: int = 160

@@ -20,9 +20,11 @@ from mixedsparse.core.problem.crossproducts import Pairs, level_sums
 from mixedsparse.core.problem.fixed import split_response
 from mixedsparse.core.problem.known_columns import known_columns
 from mixedsparse.core.problem.problem import Problem, make_problem
+from mixedsparse.core.problem.reweighting import sum_of_logs
 from mixedsparse.core.problem.sums import Aggregates, aggregated_problem, constant_column
 from mixedsparse.core.problem.terms import RandomTerm, theta_order
 from mixedsparse.core.problem.whitened import whitened_by
+from mixedsparse.core.problem.whole import keep_whole
 from mixedsparse.core.residual.interface import Residual, ResidualAt
 from mixedsparse.ground.errors import DataError
 from mixedsparse.ground.limits import LIMITS
@@ -99,8 +101,8 @@ def reweighted(problem: Problem, weights: np.ndarray) -> Problem:
     check_rows(problem)
     origin = problem if problem.origin is None else problem.origin
     change = weights if origin.root_weights is None else weights / np.square(origin.root_weights)
-    made = known_columns(origin, LIMITS.kept).weighted(change)
-    return replace(
+    made = known_columns(origin, LIMITS).weighted(change)
+    new = replace(
         origin,
         origin=origin,
         grams=made.grams,
@@ -109,8 +111,11 @@ def reweighted(problem: Problem, weights: np.ndarray) -> Problem:
         xy=made.xy,
         basis=replace(origin.basis, q=made.scaled[:-1].T, residual=made.scaled[-1]),
         root_weights=np.sqrt(weights),
-        sum_log_weights=float(np.log(weights).sum()),
+        sum_log_weights=sum_of_logs(weights),
     )
+    if made.whole is not None:
+        keep_whole(new, made.whole)
+    return new
 
 
 def for_factors(problem: Problem) -> Problem:

@@ -15,7 +15,7 @@ from mixedsparse.core.problem.correlated_rows import CorrelatedRows
 from mixedsparse.core.problem.crossproducts import Pairs, cross_pairs, level_products, self_pairs
 from mixedsparse.core.problem.fixed import FixedBasis, make_basis
 from mixedsparse.core.problem.penalty import Penalty, joined_levels, penalty_of
-from mixedsparse.core.problem.reweighting import RowSums, slots_of
+from mixedsparse.core.problem.reweighting import RowSums, slots_of, sum_of_logs
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout, theta_order
 from mixedsparse.core.residual.interface import ResidualAt
 from mixedsparse.ground.threads import blas_threads
@@ -247,7 +247,7 @@ def _make_problem(
         pairs=_all_pairs(blocks, joined_levels(ordered, layout)),
         Zxy=tuple(sums for _, sums in products),
         xy=columns.T @ columns,
-        sum_log_weights=0.0 if weights is None else float(np.log(weights).sum()),
+        sum_log_weights=0.0 if weights is None else sum_of_logs(weights),
         root_weights=root_weights,
     )
 

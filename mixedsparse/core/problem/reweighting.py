@@ -13,7 +13,11 @@ from mixedsparse.core.problem.crossproducts import Pairs, row_slots
 from mixedsparse.core.problem.slot_products import SlotProducts, slot_columns
 from mixedsparse.ground.limits import LIMITS
 
-__all__ = ["RowSums", "slots_of"]
+__all__ = ["RowSums", "slots_of", "sum_of_logs"]
+
+# Weights that are multiplied before a logarithm is taken, and least and greatest for which that loses nothing.
+_MULTIPLIED = 16
+_BOUNDS = 1e-15, 1e15
 
 Key = tuple[int, int]
 
@@ -56,9 +60,12 @@ class RowSums:
     def pairs(self, weights: np.ndarray) -> dict[Key, Pairs]:
         """Off-diagonal blocks of Z'WZ."""
         return {
-            key: Pairs(old.indptr, old.indices, self._pairs[key].sums(weights), old.n_columns)
-            for key, old in self.old.items()
+            key: Pairs(old.indptr, old.indices, self.pair(key, weights), old.n_columns) for key, old in self.old.items()
         }
+
+    def pair(self, key: Key, weights: np.ndarray) -> np.ndarray:
+        """Those of one pair of blocks, (nnz, K_s, K_t)."""
+        return self._pairs[key].sums(weights)
 
     def columns(self, columns: np.ndarray) -> tuple[np.ndarray, ...]:
         """Z'C, (levels, K, r) per block, for columns (n, r)."""
@@ -96,6 +103,15 @@ class RowSums:
         for key, own in pairs.items():
             out += 2.0 * self._pairs[key].forms(own)
         return out
+
+
+def sum_of_logs(weights: np.ndarray) -> float:
+    """Sum of log w (n,), by one logarithm for several."""
+    whole = len(weights) - len(weights) % _MULTIPLIED
+    if not whole or weights.min() < _BOUNDS[0] or weights.max() > _BOUNDS[1]:
+        return float(np.log(weights).sum())
+    products = np.multiply.reduce(weights[:whole].reshape(_MULTIPLIED, -1), axis=0)
+    return float(np.log(products).sum() + np.log(weights[whole:]).sum())
 
 
 def slots_of(blocks: Sequence[Block], pairs: Mapping[Key, Pairs]) -> dict[Key, np.ndarray]:

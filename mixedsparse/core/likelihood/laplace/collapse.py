@@ -14,13 +14,12 @@ import numpy as np
 from mixedsparse.core.likelihood.family import Family
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.laplace.data import Data
+from mixedsparse.core.problem.agreeing import agreeing_rows
 from mixedsparse.core.problem.blocks import Block
 from mixedsparse.core.problem.patterns import Patterns
 
 __all__ = ["collapsed", "collapses", "counted_data"]
 
-# Share of the rows that may be left for it to be worth its while.
-_SHARE = 0.5
 _LINEAR = ("binomial", "poisson")
 
 
@@ -45,14 +44,12 @@ def collapsed(data: Data) -> tuple[Data, np.ndarray] | None:
     n = data.n
     if n < data.engine.limits.collapsed or not collapses(data.family):
         return None
-    # Pairs of levels that occur are rows that differ at least.
-    if max((len(pairs.indices) for pairs in data.problem.pairs.values()), default=0) > _SHARE * n:
+    pairs = max((len(pairs.indices) for pairs in data.problem.pairs.values()), default=0)
+    given = [array for b in data.blocks for array in (b.codes, b.z)]
+    agreeing = agreeing_rows([data.Q, data.offset, *given], pairs)
+    if agreeing is None:
         return None
-    given = [array.reshape(n, -1).T for b in data.blocks for array in (b.codes, b.z)]
-    columns = [data.Q.T, data.offset[None], *given]
-    inverse, first = _agreeing(columns, n)
-    if len(first) > _SHARE * n or not all((row == row[first][inverse]).all() for own in columns for row in own):
-        return None
+    inverse, first = agreeing
     m = np.bincount(inverse, data.m)
     y = np.bincount(inverse, data.m * data.y) / m
     if data.family.name == "binomial":
@@ -64,14 +61,3 @@ def collapsed(data: Data) -> tuple[Data, np.ndarray] | None:
     eta = data.family.link.of(np.full(len(first), float(np.clip(data.m @ data.y / data.m.sum(), 1e-6, None))))
     shift = data.rows(eta[inverse], 0.0).total - new.rows(eta, 0.0).total
     return replace(new, constant=data.constant + shift), inverse
-
-
-def _agreeing(columns: list[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row number among those that differ, (n,), and the first row of each, by a random combination of the columns."""
-    rng = np.random.default_rng(0)
-    key = np.zeros(n)
-    for own in columns:
-        for row in own:
-            key += rng.normal() * row
-    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
-    return inverse, first
