@@ -284,3 +284,34 @@ def test_the_file_holds_no_code(saved):
     with zipfile.ZipFile(saved) as archive:
         assert sorted(archive.namelist()) == ["arrays.bin", "header.json", "results.json"]
         assert "mixedsparse." not in archive.read("results.json").decode()
+
+
+def test_a_file_of_a_machine_of_the_other_byte_order_gives_the_same_numbers(saved, tmp_path):
+    tree = tree_of(saved)
+    with zipfile.ZipFile(saved) as archive:
+        data = bytearray(archive.read("arrays.bin"))
+    for entry in tree["arrays"]:
+        native = np.dtype(entry["dtype"])
+        stop = entry["start"] + native.itemsize * int(np.prod(entry["shape"]))
+        swapped = np.frombuffer(bytes(data[entry["start"] : stop]), native).byteswap()
+        data[entry["start"] : stop] = swapped.tobytes()
+        entry["dtype"] = native.newbyteorder().str
+    other = rewritten(saved, tmp_path / "other", results_json=json.dumps(tree).encode(), arrays_bin=bytes(data))
+    again = load(other)
+    assert str(again.summary()) == str(FIT.summary())
+    assert again.predict(DATA).to_numpy().tobytes() == FIT.predict(DATA).to_numpy().tobytes()
+    np.testing.assert_allclose(again.model.fit().theta, FIT.theta, rtol=1e-9)
+
+
+@pytest.mark.parametrize("what", ["arrays that share bytes", "objects without items", "an array of nothing"])
+def test_what_a_small_file_says_takes_no_more_memory_than_it_has_bytes(saved, tmp_path, what):
+    tree = tree_of(saved)
+    if what == "arrays that share bytes":
+        largest = max(tree["arrays"], key=lambda entry: np.prod(entry["shape"]))
+        tree["arrays"] += [largest] * 100_000
+    elif what == "objects without items":
+        tree["records"][0]["more"] = {"~": "objects", "shape": [10**12], "items": []}
+    else:
+        tree["arrays"].append({"dtype": "<f8", "shape": [10**12], "order": "C", "start": 0})
+    with pytest.raises(StorageError, match="cannot rebuild it"):
+        load(rewritten(saved, tmp_path / "large", results_json=json.dumps(tree).encode()))

@@ -110,6 +110,8 @@ class Unpacker:
         objects: Callable[[Unpacker, dict[str, Any]], Any],
     ) -> None:
         self.session, self.objects = session, objects
+        if sum(_size(entry) for entry in directory) > len(data):
+            raise ValueError("arrays that take more bytes than there are")
         self.arrays = [_array_of(entry, data) for entry in directory]
 
     def unpack(self, value: Any) -> Any:
@@ -126,7 +128,7 @@ class Unpacker:
         if kind == "session":
             return find(self.session, value["name"])
         if kind == "objects":
-            out = np.empty(math.prod(value["shape"]), dtype=object)
+            out = np.empty(len(value["items"]), dtype=object)
             out[:] = self.unpack(value["items"])
             return out.reshape(value["shape"])
         if kind == "dict":
@@ -152,12 +154,25 @@ def find(session: Mapping[str, Any], name: str) -> Any:
     return session[name]
 
 
-def _array_of(entry: Mapping[str, Any], data: bytes) -> np.ndarray:
+def _kind_of(entry: Mapping[str, Any]) -> tuple[np.dtype, list[int]]:
+    """Type and shape of an array."""
     dtype, shape = np.dtype(str(entry["dtype"])), [int(size) for size in entry["shape"]]
     if dtype.kind not in _PLAIN or min(shape, default=0) < 0:
         raise ValueError(f"an array of type {dtype} and shape {shape}")
+    return dtype, shape
+
+
+def _size(entry: Mapping[str, Any]) -> int:
+    """Bytes of an array; no two share theirs."""
+    dtype, shape = _kind_of(entry)
+    return dtype.itemsize * math.prod(shape)
+
+
+def _array_of(entry: Mapping[str, Any], data: bytes) -> np.ndarray:
+    dtype, shape = _kind_of(entry)
     flat = np.frombuffer(data, dtype, math.prod(shape), int(entry["start"])) if math.prod(shape) else np.empty(0, dtype)
-    return flat.reshape(shape, order=entry["order"]).copy(order="K")
+    # A machine of the other byte order may have written it.
+    return flat.reshape(shape, order=entry["order"]).astype(dtype.newbyteorder("="), order="K")
 
 
 def _scalar(value: Any) -> dict[str, Any] | None:
@@ -187,7 +202,7 @@ _CONTAINERS: dict[str, Callable[[Any], Any]] = {
 
 _SCALARS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "text": lambda v: str(v["value"]),
-    "number": lambda v: np.frombuffer(bytes.fromhex(v["bytes"]), _plain(v["dtype"]))[0],
+    "number": lambda v: np.frombuffer(bytes.fromhex(v["bytes"]), _plain(v["dtype"])).astype(_native(v["dtype"]))[0],
     "complex": lambda v: complex(*v["value"]),
     "datetime": lambda v: datetime.datetime.fromisoformat(v["value"]),
     "date": lambda v: datetime.date.fromisoformat(v["value"]),
@@ -196,6 +211,11 @@ _SCALARS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "Decimal": lambda v: decimal.Decimal(v["value"]),
     "UUID": lambda v: uuid.UUID(v["value"]),
 }
+
+
+def _native(text: str) -> np.dtype:
+    """Return the type in the byte order of this machine."""
+    return np.dtype(text).newbyteorder("=")
 
 
 def _plain(text: str) -> np.dtype:
