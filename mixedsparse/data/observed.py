@@ -49,6 +49,10 @@ class Rows:
         """R (r, P) with few rows and R'R = X'X, without weights."""
         return np.asarray(np.linalg.qr(self.X, mode="r"))
 
+    def rows_of(self, columns: np.ndarray) -> np.ndarray | None:
+        """`columns` of X, (n, p)."""
+        return self.X[:, columns]
+
     def scatter(self, columns: np.ndarray, beta: np.ndarray) -> float:
         """Sum of squares of X beta about its mean, `columns` of X."""
         mean = self.X[:, columns] @ beta
@@ -110,6 +114,10 @@ class Sums:
     def x_root(self) -> np.ndarray:
         """R (r, P) with few rows and R'R = X'X, without weights; the first row holds the means."""
         return self.plain.x_root
+
+    def rows_of(self, columns: np.ndarray) -> np.ndarray | None:
+        """None: they are not here."""
+        return None
 
     def scatter(self, columns: np.ndarray, beta: np.ndarray) -> float:
         """Sum of squares of X beta about its mean, `columns` of X."""

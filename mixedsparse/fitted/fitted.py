@@ -95,6 +95,16 @@ class Fitted(Parameters):
         return None if self.fit.monte_carlo is None else self.fit.monte_carlo.seed
 
     @property
+    def work(self) -> float:
+        """Multiply-adds of the largest dense operation of what is computed at the optimum; 0 without a factor."""
+        return 0.0 if self.iterative else self.model.engine().work
+
+    @property
+    def knows_all_levels(self) -> bool:
+        """Whether conditional covariances of all levels come at once."""
+        return self.fit.search.pls.factor.knows_all_levels
+
+    @property
     def converged(self) -> bool:
         """Whether the search ended at an optimum, inside or on the boundary, identified or not."""
         return self.fit.certificate.converged

@@ -143,14 +143,9 @@ class GeneralizedFitted(Fitted):
         return "ML"
 
     @property
-    def iterative(self) -> bool:
-        """Whether random probes stood in for a factorisation."""
-        return self.fit.monte_carlo is not None
-
-    @property
-    def converged(self) -> bool:
-        """Whether the search ended at an optimum."""
-        return self.fit.certificate.converged
+    def knows_all_levels(self) -> bool:
+        """Whether conditional covariances of all levels come at once."""
+        return self.fit.point is None or self.fit.point.mode.factor.knows_all_levels
 
     @property
     def message(self) -> str:

@@ -48,11 +48,12 @@ def _given(fitted: Fitted) -> np.ndarray | None:
 
 def same_fixed_part(first: Fitted, other: Fitted) -> bool:
     """Whether X is the same, as restricted likelihoods need to compare."""
-    designs = first.design, other.design
-    if designs[0].plain is None and designs[1].plain is None:
-        return _same(first.X, other.X)
-    roots = [design.observed.x_root[:, r.problem.basis.kept] for design, r in zip(designs, (first, other), strict=True)]
-    return _same(roots[0].T @ roots[0], roots[1].T @ roots[1])
+    kept = [(fitted.design.observed, fitted.problem.basis.kept) for fitted in (first, other)]
+    mine, its = (observed.rows_of(columns) for observed, columns in kept)
+    if mine is None or its is None:
+        roots = [observed.x_root[:, columns] for observed, columns in kept]
+        mine, its = (root.T @ root for root in roots)
+    return _same(mine, its)
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:

@@ -16,7 +16,7 @@ from mixedsparse.core.batch.coordinates import ProfileChart
 from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.inference.curvature import curvature_of_search
-from mixedsparse.inference.satterthwaite import scores_of
+from mixedsparse.inference.residual_moves import scores_of
 
 __all__ = ["information_curvatures"]
 

@@ -10,23 +10,19 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
-from mixedsparse.core.batch.accuracy import batch_at
-from mixedsparse.core.batch.profile_paths import curvatures
 from mixedsparse.fitted.generalized import GeneralizedFitted
-from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.choices import IntervalMethod
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.ground.progress import CountOption
-from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.bootstrap import bootstrap
 from mixedsparse.inference.coefficients import coef_table
 from mixedsparse.inference.coordinates import chart_of
+from mixedsparse.inference.evidence import evidence_of
 from mixedsparse.inference.generalized.bootstrap import generalized_bootstrap
 from mixedsparse.inference.generalized.intervals import generalized_limits
 from mixedsparse.inference.generalized.profile import generalized_profile
 from mixedsparse.inference.held.profiles import held_parameters, held_profile
-from mixedsparse.inference.information import information_curvatures
 from mixedsparse.inference.joint_wald import wald_joint
 from mixedsparse.inference.natural import natural_errors
 from mixedsparse.inference.parameters import Parameter, identified, parameters, select_parameters
@@ -121,17 +117,10 @@ def _wald_covariance(fitted: Fitted, alpha: float, chosen: Sequence[Parameter]) 
         return _natural_limits(fitted, alpha, chosen)
     if fit.residual is not None:
         return wald_joint(fitted, alpha, chosen)
-    unit = float(np.sqrt(fit.sigma2))
+    unit = fitted.sigma
     charts = [chart_of(problem, fit, p, unit) for p in chosen]
     x = np.array([chart.coordinates(fit.templates) for chart in charts])
-    if fit.monte_carlo is None:
-        engine = fitted.model.engine()
-        with blas_threads(engine.work):
-            batch, error = batch_at(engine, fit.templates, unit, fit.criterion, fit.reml)
-            curvature = curvatures(batch, charts, x, unit, fit.reml)
-        warn_of_rounding(error, "The interval of a variance")
-    else:
-        curvature = information_curvatures(problem, fit, charts)
+    curvature = evidence_of(fitted).curvatures(charts, x)
     half = float(ndtri(1.0 - 0.5 * alpha))
     known = identified(fitted, chosen)
     out = np.full((len(chosen), 2), np.nan)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import stdtr
 
-from mixedsparse.core.batch.accuracy import LOST, batch_at
+from mixedsparse.core.batch.accuracy import LOST
 from mixedsparse.core.batch.responses import residual_sums
 from mixedsparse.core.fitting.effort import rows_per_effect
 from mixedsparse.core.fitting.many import ManyFitter
@@ -26,6 +26,7 @@ from mixedsparse.fitted.parameters import Hypothesis
 from mixedsparse.ground.errors import DataError, MixedSparseError, MixedSparseWarning
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.contrast import contrast_tests
+from mixedsparse.inference.evidence import evidence_of
 from mixedsparse.inference.many_blocks import Contrasts, ManyBlock, Task
 from mixedsparse.inference.on_rows import model_on_rows
 from mixedsparse.inference.parameters import Parameter, parameter_values, parameters
@@ -235,14 +236,14 @@ def _fitter(probes: Sequence[Fitted], reml: bool) -> ManyFitter | None:
         return None
     first, fit = usable[0], usable[0].fit
     problem = first.problem
-    if problem.is_structured or first.iterative or fit.residual is not None or not problem.terms:
+    if problem.is_structured or fit.residual is not None or not problem.terms:
         return None
     if rows_per_effect(problem) <= _FEW:
         return None
-    batch, error = batch_at(first.model.engine(), fit.templates, first.sigma, fit.criterion, reml)
-    if not batch.together or error > LOST:
+    found = evidence_of(first).batch()
+    if found is None or not found[0].together or found[1] > LOST:
         return None
-    return ManyFitter(batch, [one.fit.search.theta for one in usable], reml)
+    return ManyFitter(found[0], [one.fit.search.theta for one in usable], reml)
 
 
 def _components(model: Model) -> tuple[Parameter, ...]:

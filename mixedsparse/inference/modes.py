@@ -101,7 +101,7 @@ def conditional_cov(fitted: Fitted, group: str, levels: Any) -> dict[Any, pd.Dat
     if len(labels) and codes.min() < 0:
         absent = labels[int(np.argmin(codes))]
         raise OptionError(f"levels: {group!r} has no level {absent!r}; see random_effects[{group!r}].index.")
-    if fitted.fit.monte_carlo is None:  # all levels come at once
+    if fitted.knows_all_levels:
         cov = mode_covariances(fitted, "conditional")[group][codes]
     else:
         block, inside = _places_of(fitted, terms)

@@ -24,9 +24,8 @@ from mixedsparse.core.structures.interface import Natural
 from mixedsparse.ground.checks import check_level
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.curvature import charted_curvature
-from mixedsparse.inference.residual_moves import joint_covariance, moves_at
+from mixedsparse.inference.residual_moves import joint_covariance, moves_at, scores_of
 from mixedsparse.inference.residual_parameters import residual_params
-from mixedsparse.inference.satterthwaite import scores_of
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted

@@ -26,7 +26,7 @@ from mixedsparse.ground.threads import blas_threads
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["JointMoves", "entry_scores", "entry_slopes", "joint_covariance", "joint_moves", "moves_at"]
+__all__ = ["JointMoves", "entry_scores", "entry_slopes", "joint_covariance", "joint_moves", "moves_at", "scores_of"]
 
 # Step of the differences over a standard error at fixed other parameters: its square is the error, relative.
 _STEP = 2e-3
@@ -157,3 +157,8 @@ def entry_scores(problem: Problem, pls: Pls) -> np.ndarray:
     """zeta'(I x S_i)zeta of the entries of Sigma, (m,); a relationship among levels in the place of I."""
     layout, pairs = problem.layout, zip(pls.zeta, problem.related(pls.zeta), strict=True)
     return layout.gather([zeta.T @ related for zeta, related in pairs]) * layout.multiplicity
+
+
+def scores_of(problem: Problem, pls: Pls, moves: np.ndarray) -> np.ndarray:
+    """Return zeta'(I x D_i)zeta of all parameters: -d r^2 / dtheta, for their `moves` of the entries of Sigma."""
+    return np.asarray(moves.T @ entry_scores(problem, pls))

@@ -25,15 +25,14 @@ from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
-from mixedsparse.ground.threads import blas_threads
-from mixedsparse.inference.curvature import curvature, curvature_of_search
+from mixedsparse.inference.evidence import evidence_of
 from mixedsparse.inference.priors import Prior
-from mixedsparse.inference.residual_moves import entry_scores, entry_slopes, joint_moves
+from mixedsparse.inference.residual_moves import entry_slopes, joint_moves, scores_of
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["Satterthwaite", "satterthwaite", "scores_of"]
+__all__ = ["Satterthwaite", "satterthwaite"]
 
 # Eigenvalues of the Hessian below this share of the largest count as flat: nothing is known along them.
 _FLAT = 1e-8
@@ -146,13 +145,7 @@ class _Moves(NamedTuple):
 
 def _of_effects(fitted: Fitted) -> _Moves:
     """Differentiate in theta alone."""
-    problem, fit = fitted.problem, fitted.fit
-    if fit.monte_carlo is None:
-        engine = fitted.model.engine()
-        with blas_threads(engine.work):
-            found = curvature(engine, fit.search, fit.reml)
-    else:
-        found = curvature_of_search(fit.search, problem.layout)
+    problem, found = fitted.problem, evidence_of(fitted).curvature()
     pls, active = found.pls, found.active
     return _Moves(
         found.hessian,
@@ -182,11 +175,6 @@ def _scale(hessian: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 def _slopes(problem: Problem, pls: Pls, moves: np.ndarray) -> np.ndarray:
     """H_x'(I x D_i)H_x (active, p, p) of parameters that move the entries of Sigma by `moves` (m, active)."""
     return np.tensordot(moves.T, entry_slopes(problem, pls), axes=1)
-
-
-def scores_of(problem: Problem, pls: Pls, moves: np.ndarray) -> np.ndarray:
-    """Return zeta'(I x D_i)zeta of all parameters: -d r^2 / dtheta, for their `moves` of the entries of Sigma."""
-    return np.asarray(moves.T @ entry_scores(problem, pls))
 
 
 def _check_flat(slopes: np.ndarray, K: np.ndarray) -> None:

@@ -11,6 +11,7 @@ from mixedsparse.ground.checks import check_level, one_of
 from mixedsparse.ground.choices import CovarianceKind
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.adjust import t_quantile
+from mixedsparse.inference.coefficients import errors_by_probes
 from mixedsparse.inference.contrast import contrast_tests
 
 if TYPE_CHECKING:
@@ -37,9 +38,7 @@ def z_table(fitted: GeneralizedFitted, exp: bool = False, level: float = 0.95, d
         half = t_quantile(np.inf, level) * tests.se
         limits = {"lower": np.exp(tests.estimate - half), "upper": np.exp(tests.estimate + half)}
         columns |= {ratio: np.exp(tests.estimate)} | limits
-    if fitted.fit.monte_carlo is not None:
-        columns["MC error"] = fitted.fit.monte_carlo.beta_error
-    return pd.DataFrame(columns, index=fitted.x_names)
+    return pd.DataFrame(columns | errors_by_probes(fitted), index=fitted.x_names)
 
 
 def cov_params(fitted: GeneralizedFitted, kind: str = "joint") -> pd.DataFrame:

@@ -119,5 +119,5 @@ def link_variance(fitted: GeneralizedFitted, rows: Rows, groups: Collection[str]
     variance = np.einsum("rs,st,rt->r", slopes, cov, slopes)
     if parts:
         factor, limits = fitted.fit.point.mode.factor, fitted.model.engines.limits
-        variance += random_variance(fitted.problem.layout, factor, parts, limits, not fitted.iterative)
+        variance += random_variance(fitted.problem.layout, factor, parts, limits)
     return np.asarray(variance + unknown_variance(fitted, rows, groups))

@@ -66,10 +66,9 @@ def row_prior(fitted: GeneralizedFitted, rows: Rows, trials: Any, weights: Any) 
         if wrong.any():
             raise DataError(f"trials must be whole numbers from 1 to 2^31, not {found[wrong][0]:g}.")
         return found
-    own = np.ones(fitted.nobs) if fitted.weights is None else fitted.weights
     if rows.table is None:
-        return own
-    if (own != 1).any():
+        return np.ones(fitted.nobs) if fitted.weights is None else fitted.weights
+    if fitted.model.several_trials is not None:
         raise DataError(
             "The fit has rows of several trials, and those of new rows are not known: give trials=, one number, one "
             "per row, or a column's name."

@@ -62,13 +62,13 @@ def error_variance(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.nd
     Random effects of the other terms of `rows` add their prior variance, as those of unknown levels do. NaN, with a
     warning, where it hangs on covariance parameters that are not identified.
     """
-    problem, pls, exact = fitted.problem, fitted.fit.search.pls, not fitted.iterative
-    with blas_threads(fitted.model.engine().work if exact else 0.0):
+    problem, pls = fitted.problem, fitted.fit.search.pls
+    with blas_threads(fitted.work):
         parts = random_parts(fitted, rows, groups)
         a = _fixed_part(rows.X, problem, pls, parts)
         variance = np.einsum("rp,pq,rq->r", a, pls.K, a)
         if parts:
-            variance += random_variance(problem.layout, pls.factor, parts, fitted.model.engines.limits, exact)
+            variance += random_variance(problem.layout, pls.factor, parts, fitted.model.engines.limits)
     variance = known_variances(variance + unknown_variance(fitted, rows, groups), "variances of predicted means")
     return np.where(_hanging(fitted, rows, groups), np.nan, fitted.sigma2 * variance)
 
@@ -144,12 +144,10 @@ def _fixed_part(X: np.ndarray, problem: Problem, pls: Pls, parts: list[RandomPar
     return a
 
 
-def random_variance(
-    layout: BlockLayout, factor: Factored, parts: list[RandomPart], limits: Limits, exact: bool
-) -> np.ndarray:
+def random_variance(layout: BlockLayout, factor: Factored, parts: list[RandomPart], limits: Limits) -> np.ndarray:
     """Return z'Lambda M^-1 Lambda'z of each row (r,), in the way that is quickest for so many of them."""
     few = len(parts[0].z) <= limits.rows_alone
-    return (variance_by_row if few or not exact else modes_variance)(layout, factor, parts, limits)
+    return (variance_by_row if few or not factor.knows_all_levels else modes_variance)(layout, factor, parts, limits)
 
 
 def modes_variance(layout: BlockLayout, factor: Factored, parts: list[RandomPart], limits: Limits) -> np.ndarray:

@@ -125,6 +125,26 @@ def test_without_data_everything_but_the_observations_comes_back(name, fits, tmp
     pickle.loads(pickle.dumps(twice)).summary()
 
 
+def interval_of(fit, rows, **how):
+    """Interval of new responses, or the message of the error."""
+    try:
+        return fit.predict(rows, interval="prediction", **how).to_numpy().tobytes()
+    except ms.MixedSparseError as error:
+        return str(error)
+
+
+@pytest.mark.filterwarnings("ignore:Prior weights of counts")
+@pytest.mark.parametrize("name", ["events", "crossed", "offset and weights"])
+def test_without_data_intervals_of_new_responses_ask_for_trials_and_weights_as_before(name, fits, tmp_path):
+    fit, rows = fit_of(fits, name), CASES[name][1].iloc[::7]
+    again = through_a_file(fit, tmp_path, data=False)
+    offset = {"offset": 0.0} if "offset" in fit.formula else {}
+    answers = [[interval_of(f, rows, **offset, **how) for how in ({}, {"weights": 2})] for f in (fit, again)]
+    assert answers[0] == answers[1]
+    assert isinstance(answers[0][1], bytes)
+    assert ("are not known: give" in answers[0][0]) if name != "crossed" else isinstance(answers[0][0], bytes)
+
+
 def test_reference_grids_come_back(fits, tmp_path):
     fit = fit_of(fits, "events")
     for data in (True, False):

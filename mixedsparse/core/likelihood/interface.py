@@ -59,6 +59,11 @@ class Factored(Protocol):
     logdet: float
     lams: Sequence[np.ndarray]
 
+    @property
+    def knows_all_levels(self) -> bool:
+        """Whether covariances of all levels come at once; where they do not, each costs a solution."""
+        ...
+
     def solve(self, vectors: Vectors) -> tuple[Vectors, Vectors]:
         """Lambda M^-1 Lambda'Z'Y (modes) and Z'V_0^-1 Y = Z'Y - Z'Z modes from Z'Y."""
         ...

@@ -176,6 +176,8 @@ class CholmodEngine:
 class CholmodFactored:
     """M(theta) factorised by CHOLMOD; factorises again when the engine has moved on to another theta."""
 
+    knows_all_levels = True
+
     def __init__(self, engine: CholmodEngine, lams: Sequence[np.ndarray]) -> None:
         self.engine = engine
         self.lams = lams

@@ -16,6 +16,8 @@ __all__ = ["EmptyEngine", "EmptyFactored"]
 class EmptyFactored:
     """See `mixedsparse.core.likelihood.interface.Factored`; every list of blocks is empty."""
 
+    knows_all_levels = True
+
     def __init__(self, engine: EmptyEngine) -> None:
         self.engine = engine
 

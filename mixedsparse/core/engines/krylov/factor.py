@@ -25,6 +25,8 @@ _RICH, _RICH_BYTES, _ROUGH, _SLOW = 192, 3e8, 0.05, 0.5
 class KrylovFactored(KrylovSolver):
     """See `mixedsparse.core.likelihood.interface.StochasticFactored`."""
 
+    knows_all_levels = False
+
     def __init__(self, engine: Shared, probes: Probes, lams: Sequence[np.ndarray]) -> None:
         super().__init__(engine, lams)
         self.probes = probes

@@ -35,6 +35,8 @@ _SAFE_PIVOT = 1e-3
 class SplitFactored:
     """M(theta) factorised: log-determinant, projections and the pieces of its inverse that derivatives need."""
 
+    knows_all_levels = True
+
     def __init__(self, engine: SplitAnalysis, lams: Sequence[np.ndarray]) -> None:
         self.engine = engine
         self.lams = lams
