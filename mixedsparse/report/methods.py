@@ -9,17 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mixedsparse.ground.version import __version__
+from mixedsparse.report.degrees import WORDS
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["methods_text"]
-
-_DDF = {
-    "satterthwaite": "by t tests with Satterthwaite's degrees of freedom",
-    "kenward-roger": "by t tests with Kenward and Roger's standard errors and degrees of freedom",
-    "normal": "against the normal distribution",
-}
 
 
 def methods_text(fitted: Fitted, ddf: str = "satterthwaite") -> str:
@@ -59,7 +54,7 @@ def _effects(fitted: Fitted, group: str) -> str:
 def _tests(fitted: Fitted, ddf: str) -> str:
     if not len(fitted.fit.beta):
         return "There are no fixed effects to test."
-    return f"Coefficients were tested {_DDF[ddf]}."
+    return f"Coefficients were tested {WORDS[ddf].tested}."
 
 
 def _outcome(fitted: Fitted) -> str:

@@ -16,6 +16,7 @@ from mixedsparse.inference.latent import latent_shares
 from mixedsparse.inference.r2 import icc, r2, variance_shares
 from mixedsparse.report import html, latex, markdown, numbers, text
 from mixedsparse.report.apa import apa_p
+from mixedsparse.report.degrees import WORDS
 from mixedsparse.report.journal import deviations
 from mixedsparse.report.table import Table
 from mixedsparse.report.tested import tested_coefficients
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["ModelTable", "model_table"]
-
-_DDF = {"satterthwaite": "Satterthwaite's", "kenward-roger": "Kenward and Roger's", "normal": "infinite"}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -207,7 +206,7 @@ def _notes(fits: Sequence[Fitted], names: Sequence[str], ddf: str) -> tuple[str,
     out = [f"{f'{name}: ' if many else ''}{fitted.model.formula}." for fitted, name in zip(fits, names, strict=True)]
     tests = []
     if any(fitted.has_residual for fitted in fits):
-        tests.append(f"p-values and intervals: t distribution, {_DDF[ddf]} degrees of freedom.")
+        tests.append(f"p-values and intervals: t distribution, {WORDS[ddf].whose} degrees of freedom.")
     if not all(fitted.has_residual for fitted in fits):
         tests.append("Estimates of generalized models are on the scale of the linear predictor, tests are normal.")
     out += [*tests, "SD: standard deviation of the random effects."]

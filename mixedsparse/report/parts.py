@@ -10,6 +10,7 @@ import pandas as pd
 
 from mixedsparse.inference.residual_parameters import residual_params
 from mixedsparse.report import numbers
+from mixedsparse.report.degrees import WORDS
 from mixedsparse.report.table import Table
 
 if TYPE_CHECKING:
@@ -34,12 +35,6 @@ _MC = "MC error"
 _RATIO_DIGITS = 4
 # Residual correlations that a summary names; `residual_params` has them all.
 _MOST_CORRELATIONS = 6
-
-_REFERENCE = {
-    "satterthwaite": "t with Satterthwaite's degrees of freedom",
-    "kenward-roger": "t with Kenward-Roger's standard errors and degrees of freedom",
-    "normal": "normal reference distribution",
-}
 
 
 def facts(fitted: Fitted) -> dict[str, str]:
@@ -177,7 +172,7 @@ def notes(fitted: Fitted, ddf: str) -> list[str]:
     """Sentences below the tables; the verdict last."""
     out = []
     if len(fitted.fit.beta):
-        out.append(f"p-values: two-sided, {_REFERENCE[ddf]}.")
+        out.append(f"p-values: two-sided, {WORDS[ddf].note}.")
     if fitted.dropped_columns:
         dropped = ", ".join(fitted.dropped_columns)
         out.append(f"Dropped columns (linear combinations of earlier ones): {dropped}.")

@@ -19,3 +19,12 @@ fit.coef_table("kenward-roger", information="average")  # wrong
 fit.plot.residuals(kind="pearson")  # wrong
 print(fit.parameters)  # wrong
 print(fit.params + 1.0)
+
+binary = ms.glmer("r2 ~ Anger + (1 | id)", ms.datasets.load("VerbAgg"), "binomial")
+binary.residuals("quantil")  # wrong
+binary.predict(type="logit")  # wrong
+binary.cov_params("marginal")  # wrong
+binary.plot.residuals(kind="studentized")  # wrong
+binary.conf_int(method="walt")  # wrong
+ms.glmer("r2 ~ Anger + (1 | id)", ms.datasets.load("VerbAgg"), method="fast")  # wrong
+print(binary.parameters)  # wrong
