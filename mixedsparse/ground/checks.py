@@ -211,6 +211,7 @@ KINDS: dict[str, Kind] = {
     "Plots.effects.terms": NAMES,
     "ParameterPlots.profile.profile": Kind("what profile() of a fit returns", _made_by("Profile")),
     "power.effects": ANYTHING,
+    "predict.residual": FLAG,
     "predict.type": TEXT,
     "power.random": ANYTHING,
     "profile_re.re_ix": TYPE,
