@@ -35,10 +35,13 @@ from mixedsparse.fitted.again import fit_again
 from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.choices import Information
-from mixedsparse.ground.errors import OptionError, RefitWarning
+from mixedsparse.ground.errors import RefitWarning
 from mixedsparse.ground.threads import blas_threads
+from mixedsparse.inference.curvature import curvature
 from mixedsparse.inference.priors import Prior
 from mixedsparse.inference.residual_kenward_roger import linearised_moments
+from mixedsparse.inference.residual_moves import with_log_variance
+from mixedsparse.inference.satterthwaite import scores_of
 from mixedsparse.inference.traces import pattern_traces
 
 if TYPE_CHECKING:
@@ -129,8 +132,8 @@ def kenward_roger(fitted: Fitted, information: str | None = None) -> KenwardRoge
 
     Costs q solutions with the factor and 16 q^2 bytes for q random effects; with one grouping factor far less.
 
-    With a residual covariance the covariance of the parameters is the inverse of the observed information unless
-    `information` is ``"expected"``; see `mixedsparse.inference.residual_kenward_roger`.
+    The covariance of the parameters is the inverse of the expected information, or of the observed one: by default
+    where there is a residual covariance, see `mixedsparse.inference.residual_kenward_roger`.
 
     Raises
     ------
@@ -146,11 +149,6 @@ def kenward_roger(fitted: Fitted, information: str | None = None) -> KenwardRoge
         information = "expected" if fitted.fit.residual is None else "observed"
     if fitted.fit.residual is not None:
         return _linearised(fitted if fitted.reml else _refitted(fitted), information)
-    if information != "expected":
-        raise OptionError(
-            "information='observed' is for models with residual= or dispersion=; without them Kenward-Roger's method "
-            "takes the expected information, as R's pbkrtest does."
-        )
     fitted.needs("factor", "Kenward-Roger's method", "Use ddf='satterthwaite'")
     fitted = fitted if fitted.reml else _refitted(fitted)
     fit = fitted.fit
@@ -172,8 +170,8 @@ def kenward_roger(fitted: Fitted, information: str | None = None) -> KenwardRoge
     KA = K @ A
     traces += np.einsum("iab,jba->ij", KA, KA) - 2.0 * np.tensordot(F @ K, WF, axes=((0, 2), (0, 2)))
     sums -= np.trace(KA, axis1=1, axis2=2)
-    information = np.block([[traces, sums[:, None]], [sums[None], np.array([[problem.n - problem.p]])]])
-    root = _root_of_inverse(0.5 * information)
+    expected = np.block([[traces, sums[:, None]], [sums[None], np.array([[problem.n - problem.p]])]])
+    root = _root_of_inverse(0.5 * expected) if information == "expected" else _observed_root(fitted, moves is None)
     covariance = root[:m] @ root[:m].T
     PF = WF - np.tensordot(H, KA, axes=(1, 1))
     inflation = np.tensordot(F, covariance @ PF, axes=((0, 1), (0, 1)))
@@ -201,6 +199,16 @@ def _moves(problem: Problem, fit: Fit) -> np.ndarray | None:
     assert fit.search.phi is not None
     x = chart.x_of(fit.search.phi)
     return chart.slopes(x)[:, chart.moving(x)]
+
+
+def _observed_root(fitted: Fitted, in_entries: bool) -> np.ndarray:
+    """Root of the inverse of the observed information, in the entries of Sigma or the moving parameters, and V."""
+    found = curvature(fitted.model.engine(), fitted.fit.search, True)
+    relative = scores_of(fitted.problem, found.pls, found.moves)[found.active] / found.pls.pwrss
+    covariance = with_log_variance(found.hessian, relative, fitted.problem.degrees(True))
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return np.vstack([found.moves[:, found.active] @ root[:-1], root[-1:]]) if in_entries else root
 
 
 def _linearised(fitted: Fitted, information: str) -> KenwardRoger:

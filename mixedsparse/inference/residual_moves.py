@@ -26,7 +26,16 @@ from mixedsparse.ground.threads import blas_threads
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["JointMoves", "entry_scores", "entry_slopes", "joint_covariance", "joint_moves", "moves_at", "scores_of"]
+__all__ = [
+    "JointMoves",
+    "entry_scores",
+    "entry_slopes",
+    "joint_covariance",
+    "joint_moves",
+    "moves_at",
+    "scores_of",
+    "with_log_variance",
+]
 
 # Step of the differences over a standard error at fixed other parameters: its square is the error, relative.
 _STEP = 2e-3
@@ -138,9 +147,16 @@ def _residual_slopes(point: ResidualPoint) -> np.ndarray:
 
 
 def joint_covariance(moves: JointMoves, df: float) -> np.ndarray:
-    """Covariance of (x, log sigma^2), (active + 1, active + 1), by blocks of the Hessian; see `information`."""
-    inverse = np.linalg.pinv(moves.hessian, rcond=_SINGULAR, hermitian=True)
-    relative = moves.scores / moves.pls.pwrss
+    """Covariance of (x, log sigma^2), (active + 1, active + 1)."""
+    return with_log_variance(moves.hessian, moves.scores / moves.pls.pwrss, df)
+
+
+def with_log_variance(hessian: np.ndarray, relative: np.ndarray, df: float) -> np.ndarray:
+    """Covariance of (x, log sigma^2) by blocks of the Hessian of the criterion in which sigma is profiled out.
+
+    `relative` are -d log r^2 / dx; see `information`.
+    """
+    inverse = np.linalg.pinv(hessian, rcond=_SINGULAR, hermitian=True)
     pull = inverse @ relative
     last = 2.0 / df + 2.0 * float(relative @ pull)
     return np.block([[2.0 * inverse, -2.0 * pull[:, None]], [-2.0 * pull[None], np.array([[last]])]])

@@ -121,8 +121,26 @@ def test_kenward_roger_by_expected_information_takes_dense_matrices(fev):
     one = ms.lmer("FEV1 ~ ARMCD", fev, residual="ar1" + VISITS)
     table = one.coef_table("kenward-roger", information="expected")
     assert table["df"].iloc[1] == pytest.approx(220.5, abs=0.1)  # pbkrtest's rule on dense matrices
-    with pytest.raises(ms.OptionError, match="pbkrtest"):
-        ms.lmer("FEV1 ~ ARMCD + (1 | USUBJID)", fev).coef_table("kenward-roger", information="observed")
+
+
+@pytest.mark.parametrize("information", ["expected", "observed"])
+def test_kenward_roger_of_an_intercept_and_of_equal_correlations_is_one(fev, information):
+    # One covariance of the rows, by a random effect and by the residuals.
+    one = ms.lmer("FEV1 ~ ARMCD + AVISIT + (1 | USUBJID)", fev).coef_table("kenward-roger", information=information)
+    two = ms.lmer("FEV1 ~ ARMCD + AVISIT", fev, residual="cs(1 | USUBJID)")
+    two = two.coef_table("kenward-roger", information=information)
+    assert np.allclose(one[["SE", "df"]], two[["SE", "df"]], rtol=1e-5)
+
+
+def test_observed_information_of_kenward_roger_is_one_for_all_descriptions_of_a_covariance():
+    sleep = ms.datasets.load("sleepstudy")
+    how = {"ddf": "kenward-roger", "information": "observed"}
+    one = ms.lmer("Reaction ~ Days + diag(1 + Days | Subject)", sleep).coef_table(**how)
+    two = ms.lmer("Reaction ~ Days + (1 | Subject) + (0 + Days | Subject)", sleep).coef_table(**how)
+    assert np.allclose(one[["SE", "df"]], two[["SE", "df"]], rtol=1e-6)
+    # In a balanced design the fixed effects do not hang on the weights: t tests of as many degrees of freedom.
+    balanced = ms.lmer("Reaction ~ Days + (Days | Subject)", sleep).coef_table(**how)
+    assert np.allclose(balanced["df"], 17.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("information", ["expected", "observed"])

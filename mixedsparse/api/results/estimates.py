@@ -39,7 +39,7 @@ class EstimatesMixin(ResultsBase):
             ``"normal"`` has infinitely many.
         information : {"expected", "observed"}, optional
             Of the covariance parameters, for Kenward-Roger: ``"observed"`` (SAS PROC MIXED, R's mmrm) where there is
-            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models.
+            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models, by default.
 
         Returns
         -------

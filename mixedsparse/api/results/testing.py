@@ -32,7 +32,7 @@ class TestingMixin(ResultsBase):
             Denominator degrees of freedom; see `coef_table`.
         information : {"expected", "observed"}, optional
             Of the covariance parameters, for Kenward-Roger: ``"observed"`` (SAS PROC MIXED, R's mmrm) where there is
-            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models.
+            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models, by default.
 
         Returns
         -------
@@ -80,7 +80,7 @@ class TestingMixin(ResultsBase):
         ddf : {"satterthwaite", "kenward-roger", "normal"}
         information : {"expected", "observed"}, optional
             Of the covariance parameters, for Kenward-Roger: ``"observed"`` (SAS PROC MIXED, R's mmrm) where there is
-            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models.
+            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models, by default.
 
         Returns
         -------
@@ -116,7 +116,7 @@ class TestingMixin(ResultsBase):
             See `t_test`. Rows that are combinations of others count once.
         information : {"expected", "observed"}, optional
             Of the covariance parameters, for Kenward-Roger: ``"observed"`` (SAS PROC MIXED, R's mmrm) where there is
-            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models.
+            ``residual=`` or ``dispersion=``, ``"expected"`` (R's pbkrtest) in other models, by default.
 
         Returns
         -------
