@@ -104,16 +104,19 @@ def _ran_pars(fitted: Fitted, level: float | None, method: str) -> pd.DataFrame:
     if level is None:
         return table
     limits = conf_int(fitted, 1.0 - level, method, "random")
-    if len(limits) != first + 1:
+    # Profiles know the parameters of the residuals by name, and have them behind sigma; their other limits are Wald's.
+    inside = limits.loc[:"sigma"]
+    if len(inside) != first + 1:
         # A structure has fewer parameters than variances and correlations: limits are there for those that it has.
         pairs = zip(found["var1"].iloc[:first], found["var2"].iloc[:first], found["grp"].iloc[:first], strict=True)
         names = [f"sd({one}|{g})" if pd.isna(other) else f"cor({one},{other}|{g})" for one, other, g in pairs]
-        limits = limits.reindex([*names, limits.index[-1]])
+        inside = inside.reindex([*names, "sigma"])
     if fitted.fit.residual is not None:
         own = residual_params(fitted, level)
-        is_sd = ~own["parameter"].str.startswith(("cor", "log variance"))
-        limits = pd.concat([limits.iloc[:-1], own.loc[is_sd, ["lower", "upper"]]])
-    return with_limits(table, limits)
+        own = own[~own["parameter"].str.startswith(("cor", "log variance"))]
+        ends = limits.reindex(own["parameter"]) if method == "profile" else own[["lower", "upper"]]
+        inside = pd.concat([inside.iloc[:-1], ends])
+    return with_limits(table, inside)
 
 
 def modes_table(fitted: Fitted, level: float | None, errors: str) -> pd.DataFrame:

@@ -167,3 +167,11 @@ def test_profile_of_a_fit_by_reml_is_that_of_a_refit_and_parameters_have_names()
     one, two = found.profile("cor", level=0.95), fit("ar1 and intercept").profile("cor", level=0.95)
     assert "maximum likelihood" in one.note
     assert np.allclose(one.conf_int(), two.conf_int(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["strata, ar1 and crossed", "equal effects"])
+def test_tidy_rows_have_the_limits_of_the_profile(name):
+    rows = fit(name).tidy("ran_pars", conf_int=True, conf_method="profile")
+    limits = fit(name).conf_int(method="profile", which="random")
+    wanted = ["sd(Intercept|item)", "sd(a)", "sd(b)"] if "strata" in name else ["sigma"]
+    assert np.allclose(rows[["conf.low", "conf.high"]].iloc[-len(wanted) :], limits.loc[wanted], rtol=1e-6)
