@@ -40,8 +40,7 @@ from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.curvature import curvature
 from mixedsparse.inference.priors import Prior
 from mixedsparse.inference.residual_kenward_roger import linearised_moments
-from mixedsparse.inference.residual_moves import with_log_variance
-from mixedsparse.inference.satterthwaite import scores_of
+from mixedsparse.inference.residual_moves import scores_of, with_log_variance
 from mixedsparse.inference.traces import pattern_traces
 
 if TYPE_CHECKING:
