@@ -79,6 +79,8 @@ def eliminate(gram: np.ndarray, lam: np.ndarray) -> Eliminated:
 
 def is_safe(lam: np.ndarray) -> np.ndarray:
     """Mask of the diagonal entries of Lambda (K, K) that can be divided by, (K,)."""
+    if len(lam) == 1:
+        return np.asarray(lam[0] != 0.0)
     diagonal: np.ndarray = np.abs(np.diagonal(lam))
     return diagonal > _SAFE_PIVOT * np.abs(lam).max(axis=0)
 

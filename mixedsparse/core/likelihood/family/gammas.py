@@ -11,6 +11,8 @@ __all__ = ["Stirling", "rising", "rising_slopes", "stirling"]
 
 # Arguments from which on asymptotic series are used: their first term left out is below 1e-13 of the first.
 _LARGE = 60.0
+# Share of the rows that there may be of different counts for it to pay to have each of them once.
+_FEW = 0.5
 
 
 class Stirling(NamedTuple):
@@ -22,7 +24,13 @@ class Stirling(NamedTuple):
 
 
 def stirling(x: np.ndarray) -> Stirling:
-    """Return what Stirling's formula leaves of log Gamma, with the sign turned."""
+    """Return what Stirling's formula leaves of log Gamma, with the sign turned; once for an x that all rows share."""
+    if x.size > 1 and (x == x.flat[0]).all():
+        return Stirling(*(np.broadcast_to(value, x.shape) for value in _stirling(x.flat[:1])))
+    return _stirling(x)
+
+
+def _stirling(x: np.ndarray) -> Stirling:
     large = x > _LARGE
     safe, far = np.where(large, _LARGE, x), 1.0 / np.where(large, x, _LARGE)
     log = np.log(safe)
@@ -42,8 +50,13 @@ def stirling(x: np.ndarray) -> Stirling:
     )
 
 
-def rising(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+def rising(y: np.ndarray, x: np.ndarray | float) -> np.ndarray:
     """Return log Gamma(y + x) - log Gamma(x) - y log x, the logarithm of the rising factorial over a power."""
+    counts = _counts(y, x)
+    return _rising(y, x) if counts is None else _rising(counts, x)[y.astype(np.intp)]
+
+
+def _rising(y: np.ndarray, x: np.ndarray | float) -> np.ndarray:
     large, near, far = _split(y, x)
     c = far + y
     log = np.log1p(y / far)
@@ -53,8 +66,23 @@ def rising(y: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.where(large, value, gammaln(y + near) - gammaln(near) - y * np.log(near))
 
 
-def rising_slopes(y: np.ndarray, x: np.ndarray, order: int) -> list[np.ndarray]:
+def rising_slopes(y: np.ndarray, x: np.ndarray | float, order: int) -> list[np.ndarray]:
     """First derivatives in x, up to `order` of 1, 2 or 3, of log Gamma(y + x) - log Gamma(x)."""
+    counts = _counts(y, x)
+    if counts is None:
+        return _rising_slopes(y, x, order)
+    index = y.astype(np.intp)
+    return [slopes[index] for slopes in _rising_slopes(counts, x, order)]
+
+
+def _counts(y: np.ndarray, x: np.ndarray | float) -> np.ndarray | None:
+    """Return all counts up to the largest of y, if they are far fewer than the rows and x is one number for all."""
+    if np.ndim(x) > 0 or not y.size or not 0.0 <= y.min() <= y.max() < _FEW * y.size or (y != np.floor(y)).any():
+        return None
+    return np.arange(y.max() + 1.0)
+
+
+def _rising_slopes(y: np.ndarray, x: np.ndarray | float, order: int) -> list[np.ndarray]:
     large, near, far = _split(y, x)
     sums = {k: _powers(y, far, k) for k in range(1, 7)}
     series = (
@@ -71,7 +99,7 @@ def rising_slopes(y: np.ndarray, x: np.ndarray, order: int) -> list[np.ndarray]:
     return out
 
 
-def _split(y: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _split(y: np.ndarray, x: np.ndarray | float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where x is large, and x with a harmless value in place of large and of other ones."""
     x = np.broadcast_to(np.asarray(x, dtype=float), y.shape)
     large = x > _LARGE

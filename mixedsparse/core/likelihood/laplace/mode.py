@@ -159,7 +159,7 @@ def find_mode(
         if not made.own and not decrement > 0.0:
             made = None
             continue
-        close = decrement < _SHARP * q and decrement <= max(_CLOSE, _HIDDEN * state.rounding)
+        close = decrement < _SHARP * q and (decrement <= _CLOSE or decrement <= _HIDDEN * state.rounding)
         slow = close and decrement > 0.25 * last
         if slow and not fresh and not renewed:
             # An old factor may be what is slow.
