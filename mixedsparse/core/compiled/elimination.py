@@ -15,20 +15,37 @@ import math
 import numpy as np
 from numba import njit
 
-__all__ = ["backward", "compiled", "factorise", "forward", "invert", "paths", "raised", "scores", "spread", "unrotated"]
+__all__ = [
+    "backward",
+    "compiled",
+    "factorise",
+    "forward",
+    "inner",
+    "invert",
+    "paths",
+    "raised",
+    "scores",
+    "spread",
+    "unrotated",
+]
 
 # Products of pivots are turned into logarithms before they overflow.
 _LARGE = 1e150
 
+# What is called from Python, and what only compiled functions call: without wrappers, which take long to compile too.
 compiled = njit(cache=True, error_model="numpy", fastmath={"contract"})
+inner = njit(cache=True, error_model="numpy", fastmath={"contract"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-@compiled
+@inner
 def factorise(first, last, tree, z, lam, terms, front, raw):  # type: ignore[no-untyped-def]
     """Fill the factorised parts of the nodes, and `raw` with Z'WZ of the leaves; return log|M|, NaN without one."""
     parents, spans, rows = tree
     size, log, product = len(lam), 0.0, 1.0
-    front[: last - first] = 0.0
+    for here in range(last - first):
+        for a in range(size):
+            for b in range(size):
+                front[here, a, b] = 0.0
     for node in range(first, last):
         here, at, stop = node - first, spans[node, 0], spans[node, 1]
         if at == 0:
@@ -56,7 +73,7 @@ def factorise(first, last, tree, z, lam, terms, front, raw):  # type: ignore[no-
     return log + math.log(product)
 
 
-@compiled
+@inner
 def _gram(here, start, stop, z, terms, raw):  # type: ignore[no-untyped-def]
     """Z'WZ of some rows."""
     size = z.shape[1]
@@ -68,7 +85,7 @@ def _gram(here, start, stop, z, terms, raw):  # type: ignore[no-untyped-def]
             raw[here, a, b] = raw[here, b, a] = total
 
 
-@compiled
+@inner
 def _congruence(here, raw, lam, front):  # type: ignore[no-untyped-def]
     """Add Lambda'A Lambda to the lower triangle; Lambda is lower triangular."""
     size = len(lam)
@@ -77,14 +94,14 @@ def _congruence(here, raw, lam, front):  # type: ignore[no-untyped-def]
             total = 0.0
             for i in range(a, size):
                 if lam[i, a] != 0.0:
-                    inner = 0.0
+                    part = 0.0
                     for j in range(b, size):
-                        inner += raw[here, i, j] * lam[j, b]
-                    total += lam[i, a] * inner
+                        part += raw[here, i, j] * lam[j, b]
+                    total += lam[i, a] * part
             front[here, a, b] += total
 
 
-@compiled
+@inner
 def forward(first, last, tree, front, x):  # type: ignore[no-untyped-def]
     """Solve with L, x (nodes, D, r) in place, from the leaves up: their parts fall on those of the parents."""
     parents, spans = tree[0], tree[1]
@@ -104,7 +121,7 @@ def forward(first, last, tree, front, x):  # type: ignore[no-untyped-def]
                     x[above, i, k] += x[here, i, k]
 
 
-@compiled
+@inner
 def backward(first, last, tree, front, x):  # type: ignore[no-untyped-def]
     """Solve with L' from the roots down; each node ends with the values of its ancestors beside its own."""
     parents, spans = tree[0], tree[1]
@@ -124,7 +141,7 @@ def backward(first, last, tree, front, x):  # type: ignore[no-untyped-def]
                 x[here, c, k] /= front[here, c, c]
 
 
-@compiled
+@inner
 def invert(first, last, tree, front, inverse):  # type: ignore[no-untyped-def]
     """M^-1 at the part of each node, (nodes, D, D), from the roots down."""
     parents, spans = tree[0], tree[1]
@@ -149,7 +166,7 @@ def invert(first, last, tree, front, inverse):  # type: ignore[no-untyped-def]
             inverse[here, c, c] = total / pivot
 
 
-@compiled
+@inner
 def spread(first, last, tree, lam, u, b):  # type: ignore[no-untyped-def]
     """Fill b (all nodes, D) with Lambda u of each node and its ancestors, from u (all nodes, D) of the nodes alone."""
     parents, spans = tree[0], tree[1]
@@ -165,7 +182,7 @@ def spread(first, last, tree, lam, u, b):  # type: ignore[no-untyped-def]
             b[node, i] = total
 
 
-@compiled
+@inner
 def paths(first, last, tree, path):  # type: ignore[no-untyped-def]
     """Put beside the own values of each node those of its ancestors, in `path` (all nodes, D, r)."""
     parents, spans = tree[0], tree[1]
@@ -176,7 +193,7 @@ def paths(first, last, tree, path):  # type: ignore[no-untyped-def]
                     path[node, i, k] = path[parents[node], i, k]
 
 
-@compiled
+@inner
 def raised(first, last, tree, sums):  # type: ignore[no-untyped-def]
     """Add what each node of `sums` (nodes, D, r) has for its ancestors to its parent."""
     parents, spans = tree[0], tree[1]
@@ -188,7 +205,7 @@ def raised(first, last, tree, sums):  # type: ignore[no-untyped-def]
                     sums[above, i, k] += sums[here, i, k]
 
 
-@compiled
+@inner
 def scores(first, last, tree, z, terms, out):  # type: ignore[no-untyped-def]
     """Fill the first columns of `out` (nodes, D, r) with Z's of the rows of each leaf, 0 for other nodes."""
     spans, rows = tree[1], tree[2]
@@ -202,7 +219,7 @@ def scores(first, last, tree, z, terms, out):  # type: ignore[no-untyped-def]
             out[here, a, 0] = total
 
 
-@compiled
+@inner
 def unrotated(here, lam, safe, at, stop, x, plain, out, node):  # type: ignore[no-untyped-def]
     """Fill -V of `node` from Lambda'V = x where Lambda can be divided by; from `plain` elsewhere."""
     for k in range(x.shape[2]):

@@ -45,9 +45,11 @@ def code_of(name: str, link: str, y: np.ndarray) -> int | None:
 
 
 _compiled = njit(cache=True, error_model="numpy", fastmath={"contract"})
+# What only compiled functions call: without wrappers, which take long to compile too.
+_inner = njit(cache=True, error_model="numpy", fastmath={"contract"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-@_compiled
+@_inner
 def _log_normal(x):  # type: ignore[no-untyped-def]
     """Log Phi(x) and its derivatives."""
     if x < _TAIL:
@@ -66,7 +68,7 @@ def _log_normal(x):  # type: ignore[no-untyped-def]
     return value, ratio, -ratio * gap, ratio * (gap * (gap + ratio) - 1.0)
 
 
-@_compiled
+@_inner
 def _log_success(code, eta):  # type: ignore[no-untyped-def]
     """Log probability of success and its derivatives."""
     if code == BINOMIAL_LOGIT:
@@ -93,7 +95,7 @@ def _log_success(code, eta):  # type: ignore[no-untyped-def]
     return value, d1, d2, d2 * gap - d1 * (h + d2)
 
 
-@_compiled
+@_inner
 def _log_failure(code, eta):  # type: ignore[no-untyped-def]
     """Log probability of failure and its derivatives."""
     if code == BINOMIAL_CLOGLOG:
@@ -103,7 +105,7 @@ def _log_failure(code, eta):  # type: ignore[no-untyped-def]
     return value, -d1, d2, -d3
 
 
-@_compiled
+@_inner
 def _against(share, own, other):  # type: ignore[no-untyped-def]
     """Share times log of (probability / share), plus share less probability, for log probabilities `own`, `other`.
 
@@ -120,7 +122,7 @@ def _against(share, own, other):  # type: ignore[no-untyped-def]
     return share * (log - gap)
 
 
-@_compiled
+@_inner
 def _poisson(y, m, eta):  # type: ignore[no-untyped-def]
     mu = math.exp(eta)
     value = -mu
@@ -131,7 +133,7 @@ def _poisson(y, m, eta):  # type: ignore[no-untyped-def]
     return m * value, m * (y - mu), m * mu, m * mu
 
 
-@_compiled
+@_inner
 def one_row(code, y, m, eta):  # type: ignore[no-untyped-def]
     """Return l, s, w and kappa of one row."""
     if code == POISSON_LOG:
@@ -160,7 +162,7 @@ def _fill(code, y, m, eta, out, sums):  # type: ignore[no-untyped-def]
         sums[i // _TOGETHER] += value
 
 
-@_compiled
+@_inner
 def logit_parts(y, m, eta):  # type: ignore[no-untyped-def]
     """Return a and b of l = m (a - log(1 + b)), s, w and kappa, for all or no successes and the logit link.
 

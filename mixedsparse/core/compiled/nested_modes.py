@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from mixedsparse.core.compiled.elimination import backward, compiled, factorise, forward, scores, spread
+from mixedsparse.core.compiled.elimination import backward, factorise, forward, inner, scores, spread
 from mixedsparse.core.compiled.families import WHOLE_LOGIT, logit_parts, one_row
 
 __all__ = ["find_mode"]
@@ -30,7 +30,7 @@ _ROUNDING = 1e-13
 _LARGE = 1e150
 
 
-@compiled
+@inner
 def _penalised(first, last, tree, data, lam, u, b, eta, terms):  # type: ignore[no-untyped-def]
     """Fill b, eta and the terms (3, n) of the rows of a cluster at u; return -2 sum l + u'u, infinity for no number."""
     spans, rows = tree[1], tree[2]
@@ -64,7 +64,7 @@ def _penalised(first, last, tree, data, lam, u, b, eta, terms):  # type: ignore[
     return total if total < np.inf else np.inf
 
 
-@compiled
+@inner
 def _half_step(first, last, tree, z, lam, terms, u, front, raw, x):  # type: ignore[no-untyped-def]
     """Factorise M at u and fill x (nodes, D, 1) with L^-1 (Lambda'Z's - u); return log|M| and its square."""
     spans = tree[1]
@@ -90,7 +90,16 @@ def _half_step(first, last, tree, z, lam, terms, u, front, raw, x):  # type: ign
     return log, decrement
 
 
-@compiled
+@inner
+def _effects(first, last, tree):  # type: ignore[no-untyped-def]
+    """Return the number of random effects of a cluster."""
+    count = 0
+    for node in range(first, last):
+        count += tree[1][node, 1] - tree[1][node, 0]
+    return count
+
+
+@inner
 def _rounding(first, last, tree, eta, terms):  # type: ignore[no-untyped-def]
     """Return the sum of scores times linear predictors of a cluster, to which the rounding of h is relative."""
     spans, rows = tree[1], tree[2]
@@ -102,16 +111,16 @@ def _rounding(first, last, tree, eta, terms):  # type: ignore[no-untyped-def]
     return total
 
 
-@compiled
-def _search(first, last, q, tree, data, lam, front, raw, x, u, tried, b, eta, terms, best, log, decrement):  # type: ignore[no-untyped-def]
+@inner
+def _search(first, last, tree, data, lam, front, raw, x, u, tried, b, eta, terms, best, log, decrement):  # type: ignore[no-untyped-def]
     """Search the mode of one cluster from `u`, where h is `best`: h, log|M|, decrement, factorisations (0: none).
 
-    `log` and `decrement` are those of `_half_step` there, which has been done.
+    `log` and `decrement` are those of `_half_step` there, NaN where it has not been done.
     """
     spans, z = tree[1], data[3]
-    before = np.inf
+    before, q = np.inf, _effects(first, last, tree)
     for step in range(_MOST_STEPS):
-        if step > 0:
+        if step > 0 or not log < np.inf:
             log, decrement = _half_step(first, last, tree, z, lam, terms, u, front, raw, x)
         if not log < np.inf:
             break
@@ -142,7 +151,7 @@ def _search(first, last, q, tree, data, lam, front, raw, x, u, tried, b, eta, te
     return np.nan, np.nan, np.nan, 0
 
 
-@compiled
+@inner
 def find_mode(first, last, tree, data, lam, begin, front, raw, x, u, tried, b, eta, terms):  # type: ignore[no-untyped-def]
     """Search the mode of one cluster from the best of the starts `begin` (starts, nodes, D) of u.
 
@@ -151,9 +160,7 @@ def find_mode(first, last, tree, data, lam, begin, front, raw, x, u, tried, b, e
     factorisations, 0 where there is no mode.
     """
     spans, z = tree[1], data[3]
-    q = 0
-    for node in range(first, last):
-        q += spans[node, 1] - spans[node, 0]
+    q = _effects(first, last, tree)
     best, chosen, log, decrement = np.inf, len(begin), np.nan, np.nan
     # Once more at the end, unless the last one is the best: what belongs to the best is filled in.
     for start in range(len(begin) + 1):
@@ -175,6 +182,4 @@ def find_mode(first, last, tree, data, lam, begin, front, raw, x, u, tried, b, e
                 log = np.nan
     if best == np.inf:
         return np.nan, np.nan, np.nan, 0
-    if not log < np.inf:
-        log, decrement = _half_step(first, last, tree, z, lam, terms, u, front, raw, x)
-    return _search(first, last, q, tree, data, lam, front, raw, x, u, tried, b, eta, terms, best, log, decrement)
+    return _search(first, last, tree, data, lam, front, raw, x, u, tried, b, eta, terms, best, log, decrement)

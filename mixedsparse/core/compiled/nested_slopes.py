@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.compiled.elimination import backward, compiled, forward, invert, paths, raised, scores, unrotated
+from mixedsparse.core.compiled.elimination import (
+    backward,
+    compiled,
+    forward,
+    inner,
+    invert,
+    paths,
+    raised,
+    scores,
+    unrotated,
+)
 from mixedsparse.core.compiled.nested_modes import find_mode
 
 __all__ = ["visit"]
 
 
-@compiled
-def _pass_over_rows(first, last, tree, z, lam, terms, Q, entries, raw, inverse, path, x, g, sums, inner):  # type: ignore[no-untyped-def]
+@inner
+def _pass_over_rows(first, last, tree, z, lam, terms, Q, entries, raw, inverse, path, x, g, sums, products):  # type: ignore[no-untyped-def]
     """Fill x (nodes, D, r) with Z'[W F, t], g (n,) with t; add A Lambda N of the leaves, and F'W F but for Q'W Q.
 
     F has the directions of theta and gamma, left out where r is 1.
@@ -23,7 +33,10 @@ def _pass_over_rows(first, last, tree, z, lam, terms, Q, entries, raw, inverse, 
     spans, rows = tree[1], tree[2]
     size, m, r = len(lam), len(entries), x.shape[2]
     left, c = np.empty(size), np.empty((m, size))
-    x[: last - first] = 0.0
+    for here in range(last - first):
+        for a in range(size):
+            for k in range(r):
+                x[here, a, k] = 0.0
     for node in range(first, last):
         if spans[node, 0] > 0:
             continue
@@ -74,11 +87,11 @@ def _pass_over_rows(first, last, tree, z, lam, terms, Q, entries, raw, inverse, 
         for j in range(r - 1):
             for k in range(min(j + 1, m)):
                 for a in range(size):
-                    inner[j, k] += c[k, a] * x[here, a, j]
+                    products[j, k] += c[k, a] * x[here, a, j]
 
 
-@compiled
-def _solve(first, last, tree, lam, front, x, inner):  # type: ignore[no-untyped-def]
+@inner
+def _solve(first, last, tree, lam, front, x, products):  # type: ignore[no-untyped-def]
     """Put M^-1 Lambda'x in the place of x (nodes, D, r); subtract the products by it of all columns but the last."""
     spans = tree[1]
     for node in range(first, last):
@@ -96,11 +109,11 @@ def _solve(first, last, tree, lam, front, x, inner):  # type: ignore[no-untyped-
         for a in range(spans[node, 0], spans[node, 1]):
             for j in range(x.shape[2] - 1):
                 for k in range(j + 1):
-                    inner[j, k] -= x[here, a, j] * x[here, a, k]
+                    products[j, k] -= x[here, a, j] * x[here, a, k]
     backward(first, last, tree, front, x)
 
 
-@compiled
+@inner
 def _finish(first, last, tree, z, lam, safe, terms, raw, path, x, plain, g, sums, motion):  # type: ignore[no-untyped-def]
     """Subtract from t, in g (n,), what the last of the solutions x moves; unrotate all of them into `motion`, negated.
 
@@ -138,7 +151,7 @@ def _finish(first, last, tree, z, lam, safe, terms, raw, path, x, plain, g, sums
 
 
 @compiled
-def visit(tree, clusters, data, lam, safe, Q, entries, begin, path, eta, terms, g, sums, inner, motion):  # type: ignore[no-untyped-def]
+def visit(tree, clusters, data, lam, safe, Q, entries, begin, path, eta, terms, g, sums, products, motion):  # type: ignore[no-untyped-def]
     """Search the modes of all clusters and, where `motion` has columns, add up the derivatives of the criterion there.
 
     Returns h = -2 sum l + u'u, u'u, log|M|, the largest decrement that is left, and the largest number of
@@ -167,17 +180,19 @@ def visit(tree, clusters, data, lam, safe, Q, entries, begin, path, eta, terms, 
         Filled with t - W Z c.
     sums : ndarray, shape (3, D, D)
         Added to: Z'V_0^-1 Z Lambda; zeta zeta'; alpha zeta'.
-    inner : ndarray, shape (m + p, m + p)
+    products : ndarray, shape (m + p, m + p)
         Added to: lower triangle of F'V_0^-1 F less Q'W Q.
     motion : ndarray, shape (nodes, D, r)
         Filled with -Z'V_0^-1 F and -alpha, or with the latter alone (r = 1), or nothing (r = 0).
     """
     spans, z = tree[1], data[3]
-    size, r, most, single = len(lam), motion.shape[2], 0, safe.all()
+    size, r, most, unsafe = len(lam), motion.shape[2], 0, 0
     for c in range(len(clusters) - 1):
         most = max(most, clusters[c + 1] - clusters[c])
+    for a in range(size):
+        unsafe += not safe[a]
     front, raw, inverse = np.empty((most, size, size)), np.empty((most, size, size)), np.empty((most, size, size))
-    y, x, plain = np.empty((most, size, 1)), np.empty((most, size, r)), np.empty((0 if single else most, size, r))
+    y, x, plain = np.empty((most, size, 1)), np.empty((most, size, r)), np.empty((most if unsafe else 0, size, r))
     u, tried, b = np.empty(path.shape[:2]), np.empty(path.shape[:2]), np.empty(path.shape[:2])
     h = penalty = logdet = worst = 0.0
     steps = 0
@@ -199,12 +214,12 @@ def visit(tree, clusters, data, lam, safe, Q, entries, begin, path, eta, terms, 
         if r > 0:
             invert(first, last, tree, front, inverse)
             paths(first, last, tree, path)
-            _pass_over_rows(first, last, tree, z, lam, terms, Q, entries, raw, inverse, path, x, g, sums, inner)
+            _pass_over_rows(first, last, tree, z, lam, terms, Q, entries, raw, inverse, path, x, g, sums, products)
             for node in range(first, first + len(plain)):
                 if node < last:
                     for a in range(size):
                         for k in range(r):
                             plain[node - first, a, k] = x[node - first, a, k]
-            _solve(first, last, tree, lam, front, x, inner)
+            _solve(first, last, tree, lam, front, x, products)
             _finish(first, last, tree, z, lam, safe, terms, raw, path, x, plain, g, sums, motion)
     return h, penalty, logdet, worst, steps
