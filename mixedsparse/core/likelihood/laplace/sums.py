@@ -13,6 +13,8 @@ from mixedsparse.core.problem.reweighting import Key
 __all__ = ["CompiledSums"]
 
 _ONES = np.empty((0, 1))
+# Pairs of levels whose places are kept from one factorisation to the next.
+_PLACED = 1_000_000
 
 
 class CompiledSums:
@@ -27,7 +29,7 @@ class CompiledSums:
     """
 
     def __init__(self, blocks: Sequence[Block], pairs: Mapping[Key, Pairs], slots: Mapping[Key, np.ndarray]) -> None:
-        self.old = {key: own.placed() for key, own in pairs.items()}
+        self.old = {key: own.placed() if len(own.indices) <= _PLACED else own for key, own in pairs.items()}
         self.shapes = [(block.n_levels, block.width) for block in blocks]
         self.n = len(blocks[0].codes)
         self.slots = {key: _whole(own) for key, own in slots.items()}
