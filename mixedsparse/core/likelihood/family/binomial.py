@@ -58,6 +58,8 @@ class Binomial(Family):
         )
 
     def constant(self, y: np.ndarray, m: np.ndarray) -> float:
+        if (m == 1.0).all() and ((y == 0.0) | (y == 1.0)).all():
+            return 0.0
         successes, failures = m * y, m * (1.0 - y)
         choose = gammaln(m + 1.0) - gammaln(successes + 1.0) - gammaln(failures + 1.0)
         return float((choose + m * (_entropy(y) + _entropy(1.0 - y))).sum())
