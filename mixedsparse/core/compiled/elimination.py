@@ -34,7 +34,9 @@ _LARGE = 1e150
 
 # What is called from Python, and what only compiled functions call: without wrappers, which take long to compile too.
 compiled = njit(cache=True, error_model="numpy", fastmath={"contract"})
-inner = njit(cache=True, error_model="numpy", fastmath={"contract"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner = njit(  # type: ignore[call-overload]
+    cache=True, error_model="numpy", fastmath={"contract"}, no_cpython_wrapper=True, no_cfunc_wrapper=True
+)
 
 
 @inner

@@ -46,7 +46,9 @@ def code_of(name: str, link: str, y: np.ndarray) -> int | None:
 
 _compiled = njit(cache=True, error_model="numpy", fastmath={"contract"})
 # What only compiled functions call: without wrappers, which take long to compile too.
-_inner = njit(cache=True, error_model="numpy", fastmath={"contract"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+_inner = njit(  # type: ignore[call-overload]
+    cache=True, error_model="numpy", fastmath={"contract"}, no_cpython_wrapper=True, no_cfunc_wrapper=True
+)
 
 
 @_inner
