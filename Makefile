@@ -27,7 +27,7 @@ help:
 	@echo 'make limits     set up, then time the engine beside the kernels that nothing exact avoids: a quarter of an hour'
 	@echo 'make agreement  set up, then compare every figure of every bundled model with those of lme4 in R'
 	@echo 'make coverage   set up, then simulate what intervals and tests hold, for the table in the docs: hours'
-	@echo 'make beyond     set up, then time 1 to 32 million ratings and 100 million trials from Parquet: five minutes'
+	@echo 'make beyond     set up, then time 1 to 256 million ratings and 100 million trials from Parquet: half an hour'
 	@echo 'make fuzz       set up, then try random models, bad inputs, damaged files, threads and faults: a quarter of an hour'
 	@echo 'make compare BASE=HEAD~1  set up, then compare the speed of the files as they are with that of a commit'
 	@echo 'make dist       build the sdist and the wheel in dist, and try them in clean environments: every Python that is found'

@@ -3,6 +3,9 @@
 Run as ``python -m benchmarks.ratings_parquet PATH [ROWS [USERS [ITEMS]]]``. Numbers of ratings per user are log-normal
 and the popularity of items follows a power law, with the extremes that MovieLens has; nobody rates an item twice.
 Ratings are half stars: 3.5 + user + item + noise, with standard deviations 0.45, 0.5 and 0.85.
+
+From four times MovieLens on, who rates what is drawn once for a file of its size and repeated: every copy has users of
+its own, each of whose items is one of as many copies of it, at random.
 """
 
 from __future__ import annotations
@@ -27,16 +30,21 @@ BATCH_USERS = 2_000
 BIN = 1.2
 # Share of the pairs of users and items that are rated, at most: a third of the items is then enough for the busiest.
 DENSEST = 1 / 8
+# Multiple of MovieLens from which on who rates what is drawn once and repeated.
+REPEATED = 4
 
 
 def ratings(rows: int, users: int, items: int, seed: int = 1) -> Iterator[dict[str, np.ndarray]]:
     """Batches of columns ``userId, movieId, rating, timestamp``, users in order.
 
-    `rows` ratings, and one more for each item that nobody would have rated.
+    About `rows` ratings, and one more for each item that nobody would have rated; so many users and items at most.
     """
     rng = np.random.default_rng(seed)
-    counts = _counts(rng, rows, users, items)
-    share = (np.arange(items) + FLAT) ** -FALL
+    copies = round(rows / ROWS) if rows >= REPEATED * ROWS else 1
+    own_users, own_items = users // copies, items // copies
+    users, items = copies * own_users, copies * own_items
+    counts = _counts(rng, rows // copies, own_users, own_items)
+    share = (np.arange(own_items) + FLAT) ** -FALL
     share /= share.sum()
     labels = rng.permutation(items) + 1
     user_effect = rng.normal(0.0, SDS["user"], users)
@@ -54,8 +62,11 @@ def ratings(rows: int, users: int, items: int, seed: int = 1) -> Iterator[dict[s
             "timestamp": rng.integers(789_652_009, 1_697_164_147, len(user)).astype(np.int32),
         }
 
-    for start in range(0, users, BATCH_USERS):
-        yield columns(*_distinct(rng, np.arange(start, min(start + BATCH_USERS, users)), counts, share))
+    for start in range(0, own_users, BATCH_USERS):
+        user, item = _distinct(rng, np.arange(start, min(start + BATCH_USERS, own_users)), counts, share)
+        for copy in range(copies):
+            place = own_items * rng.integers(0, copies, len(item)) if copies > 1 else 0
+            yield columns(user + copy * own_users, item + place)
     unseen = np.flatnonzero(~seen)
     yield columns(rng.integers(0, users, len(unseen)), unseen)
 

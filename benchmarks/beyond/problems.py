@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +25,11 @@ class BigProblem:
     fits : bool
         Whether the model is fitted; otherwise the rows are only summed up.
     sizes : tuple of int
-        Numbers of rows, of which the last has the bars.
+        Numbers of rows.
     write : callable
         Path and rows to the file, and the rows that there are.
-    most_seconds : float or None
-    most_gb : float
-        Bars, in seconds and 10^9 bytes.
+    bars : Mapping of int to tuple
+        Bars of some sizes: seconds, or None, and 10^9 bytes.
     family : str or None
         Of a generalized model.
     """
@@ -41,8 +40,7 @@ class BigProblem:
     fits: bool
     sizes: tuple[int, ...]
     write: Callable[[Path, int], int]
-    most_seconds: float | None
-    most_gb: float
+    bars: Mapping[int, tuple[float | None, float]]
     family: str | None = None
 
 
@@ -51,10 +49,9 @@ RATINGS = BigProblem(
     task="ratings, file to estimates",
     formula="rating ~ 1 + (1 | userId) + (1 | movieId)",
     fits=True,
-    sizes=(1_000_000, 4_000_000, 16_000_000, ratings_parquet.ROWS),
+    sizes=(1_000_000, 4_000_000, 16_000_000, ratings_parquet.ROWS, 64_000_000, 256_000_000),
     write=lambda path, rows: ratings_parquet.write(path, rows, *ratings_parquet.levels(rows)),
-    most_seconds=120.0,
-    most_gb=6.0,
+    bars={ratings_parquet.ROWS: (20.0, 1.5), 256_000_000: (360.0, 6.0)},
 )
 AGGREGATION = BigProblem(
     name="lexicon",
@@ -63,8 +60,7 @@ AGGREGATION = BigProblem(
     fits=False,
     sizes=(lexicon.ROWS,),
     write=lexicon.write,
-    most_seconds=None,
-    most_gb=4.0,
+    bars={lexicon.ROWS: (None, 4.0)},
 )
 
 
@@ -75,8 +71,7 @@ ANSWERS = BigProblem(
     fits=True,
     sizes=(answers.ROWS,),
     write=answers.write,
-    most_seconds=None,
-    most_gb=6.0,
+    bars={answers.ROWS: (None, 6.0)},
     family="binomial",
 )
 

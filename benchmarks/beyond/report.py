@@ -50,16 +50,16 @@ def _caption(rows: Sequence[BeyondRow]) -> str:
 
 def _line(row: BeyondRow) -> list[str]:
     problem = problem_named(row.problem)
-    barred = row.size == problem.sizes[-1]
+    most_seconds, most_gb = problem.bars.get(row.size, (None, None))
     gb = row.peak_mb * 2**20 / 1e9
     return [
         problem.task,
         f"{row.n:,}",
         " × ".join(f"{int(count):,}" for count in row.levels.split("x")),
         f"{row.file_mb:,.0f} MB",
-        _beside(text.seconds(row.seconds), row.seconds, problem.most_seconds if barred else None, " s"),
+        _beside(text.seconds(row.seconds), row.seconds, most_seconds, " s"),
         text.seconds(row.cpu_seconds),
-        _beside(f"{gb:.2f} GB", gb, problem.most_gb if barred else None, " GB"),
+        _beside(f"{gb:.2f} GB", gb, most_gb, " GB"),
         _method(row),
     ]
 

@@ -23,7 +23,8 @@ class CostMixin:
         -------
         CostReport
             ``.method`` is what ``method="auto"`` takes, ``.reason`` says why; ``.seconds``, ``.memory`` (bytes, beyond
-            the data); ``.fills``: grouping factor that fills in; ``.table``: every way to evaluate the criterion.
+            the data), ``.disk`` (bytes of temporary files, where pairs of levels do not fit into memory); ``.fills``:
+            grouping factor that fills in; ``.table``: every way to evaluate the criterion.
             All from the pattern of Z'Z; seconds are right within a factor of two or three.
 
         Examples

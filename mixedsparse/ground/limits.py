@@ -29,7 +29,10 @@ class Limits:
         Work of a direct fit from which on the iterative one is taken (a minute or so), if it needs `worth_it` times
         less.
     entry_bytes, side_bytes : float
-        Memory of the iterative method: per entry of Z'Z, and per effect and right-hand side.
+        Memory of the iterative method: per entry of Z'Z that is listed both ways, and per effect and right-hand side.
+    mapped : float
+        Bytes of an array of pairs of levels from which on it lies in a temporary file: what is read in order costs no
+        more from there, as long as memory that nobody needs holds it.
     memory : float, optional
         Bytes that a fit may take; what is available by default.
     unit_seconds : float, optional
@@ -88,6 +91,7 @@ class Limits:
     worth_it: float = 3.0
     entry_bytes: float = 40
     side_bytes: float = 40
+    mapped: float = 2.0**30
     memory: float | None = None
     unit_seconds: float | None = None
     counted: int = 1500

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mixedsparse.core.choose.candidates import Cost
+from mixedsparse.core.choose.candidates import Candidate, Cost
 from mixedsparse.core.choose.memory import memory_text
 from mixedsparse.ground.progress import duration_text
 
@@ -30,6 +30,8 @@ class CostReport(Cost):
         Random effects of all grouping factors but the one that is eliminated.
     available : float
         Bytes of memory that a fit may take.
+    seconds, memory, disk : float
+        Of the search by what is chosen: bytes beyond the data and their cross-products, and bytes of temporary files.
     backend, method, reason : str
         What is chosen (``"split"``, ``"cholmod"`` or ``"iterative"``), whether that is ``"direct"`` or ``"iterative"``,
         and why, as a sentence.
@@ -45,20 +47,26 @@ class CostReport(Cost):
         """A row per way to evaluate the criterion.
 
         Columns ``nnz`` (numbers in the factor), ``flops`` (multiply-adds of an evaluation), ``memory`` (bytes, beyond
-        the data and their cross-products), ``evaluations``, ``seconds`` (of the search), ``counted`` (whether ``nnz``
-        is exact, or a bound) and ``chosen``.
+        the data and their cross-products), ``disk`` (bytes of temporary files), ``evaluations``, ``seconds`` (of the
+        search), ``counted`` (whether ``nnz`` is exact, or a bound) and ``chosen``.
         """
-        columns = ["nnz", "flops", "memory", "evaluations", "seconds", "counted"]
+        columns = ["nnz", "flops", "memory", "disk", "evaluations", "seconds", "counted"]
         rows = [[getattr(c, name) for name in columns] + [c.name == self.backend] for c in self.candidates]
         return pd.DataFrame(rows, index=[c.name for c in self.candidates], columns=[*columns, "chosen"])
 
     def __repr__(self) -> str:
         sizes = f"{self.n:,} observations, {self.q:,} random effects, {self.m} covariance parameters"
         lines = [
-            f"{name:<10}{c.nnz:>12.3g} numbers in the factor, {memory_text(c.memory)}, about {duration_text(c.seconds)}"
+            f"{name:<10}{c.nnz:>12.3g} numbers in the factor, {_room(c)}, about {duration_text(c.seconds)}"
             if c.nnz
-            else f"{name:<10}{'no':>12} factor, {memory_text(c.memory)}, about {duration_text(c.seconds)}"
+            else f"{name:<10}{'no':>12} factor, {_room(c)}, about {duration_text(c.seconds)}"
             for name, c in ((c.name, c) for c in self.candidates)
         ]
         how = "iterative" if self.method == "iterative" else f"direct ({self.backend})"
         return "\n".join([sizes, *lines, f"Method: {how}. {self.reason}"])
+
+
+def _room(candidate: Candidate) -> str:
+    """Memory and, where there is any, disk, to read."""
+    memory = memory_text(candidate.memory)
+    return f"{memory} and {memory_text(candidate.disk)} on disk" if candidate.disk else memory

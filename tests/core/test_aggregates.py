@@ -8,7 +8,6 @@ import pytest
 from mixedsparse.core.choose.make import make_engine
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
-from mixedsparse.core.problem.crossproducts import sorted_pairs
 from mixedsparse.core.problem.fixed import make_basis
 from mixedsparse.core.problem.problem import make_problem
 from mixedsparse.core.problem.sums import Aggregates, aggregated_problem, root_of
@@ -26,19 +25,6 @@ def test_root_reproduces_its_gram():
     np.testing.assert_allclose(root.T @ root, gram, atol=1e-10)
     assert not root[2].any()
     np.testing.assert_array_equal(root, np.triu(root))
-
-
-@pytest.mark.parametrize("width", [1, 2])
-def test_pairs_in_any_order_are_added_up(width):
-    rng = np.random.default_rng(2)
-    rows, columns = rng.integers(0, 5, 60).astype(np.int32), rng.integers(0, 7, 60).astype(np.int32)
-    data = rng.normal(size=(60, width, width))
-    pairs = sorted_pairs(rows, columns, data, 5, 7)
-    dense = np.zeros((5, width, width, 7))
-    np.add.at(dense, (rows, slice(None), slice(None), columns), data)
-    np.testing.assert_allclose(pairs.dense(), dense, atol=1e-12)
-    for start, end in zip(pairs.indptr[:-1], pairs.indptr[1:], strict=True):
-        assert (np.diff(pairs.indices[start:end]) > 0).all()
 
 
 def test_dropped_columns_are_combinations_of_the_kept_ones():

@@ -61,6 +61,8 @@ class Candidate:
         The same for a whole evaluation, weighted by speed: in multiply-adds of a dense factorisation.
     memory : float
         Bytes at the peak, beyond the data and their cross-products.
+    disk : float
+        Bytes of temporary files, with those of pairs of levels that lie in one already.
     evaluations : int
         Of the criterion with its derivatives, expected in a search.
     seconds : float
@@ -75,6 +77,7 @@ class Candidate:
     flops: float
     work: float
     memory: float
+    disk: float
     evaluations: int
     seconds: float
     counted: bool
@@ -138,3 +141,8 @@ class Cost:
     def memory(self) -> float:
         """Bytes that the search is expected to take, beyond the data and their cross-products."""
         return self.chosen.memory
+
+    @property
+    def disk(self) -> float:
+        """Bytes of temporary files while it lasts, those of pairs of levels among them."""
+        return self.chosen.disk

@@ -10,13 +10,15 @@ from scipy import sparse
 from mixedsparse.core.engines.split.coupling import DenseCoupling, SparseCoupling, choose_form
 from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.ground.limits import Limits
 
-__all__ = ["Elimination", "counts_by_size", "coupling_memory", "density", "totals"]
+__all__ = ["Elimination", "counts_by_size", "coupling_memory", "density", "iterative_lists", "totals"]
 
 # Bytes for each entry of Z'Z that is listed, of levels of one effect and of several; for the compiled loops when they
 # are loaded. Dense arrays of the size of A_12.
 _ENTRY_BYTES, _WIDE_ENTRY_BYTES, _LOOPS_BYTES, _DENSE_ARRAYS = 40, 60, 7e7, 3
 
+_INDEX_BYTES = 4
 # Levels of the rest at which the fill of the Schur complement is measured.
 _SAMPLE = 64
 
@@ -60,7 +62,7 @@ class Elimination:
             if s == self.first:
                 met += np.diff(pairs.indptr) * widths[t]
             elif t == self.first:
-                met += np.bincount(pairs.indices, minlength=levels[t]) * widths[s]
+                met += pairs.counts * widths[s]
         return float(np.square(met).sum())
 
 
@@ -76,6 +78,18 @@ def coupling_memory(problem: Problem, elimination: Elimination, visits: float, n
         return _DENSE_ARRAYS * 8.0 * elimination.sizes[first] * elimination.rest
     listed = (_ENTRY_BYTES if layout.widths[first] == 1 else _WIDE_ENTRY_BYTES) * nnz
     return listed + (_LOOPS_BYTES if form is SparseCoupling else 0.0)
+
+
+def iterative_lists(problem: Problem, limits: Limits) -> tuple[float, float]:
+    """Bytes, in memory and on disk, of the lists of pairs that the iterative method makes for itself.
+
+    Two blocks of one effect each are listed one way, in four bytes a pair.
+    """
+    pairs = problem.pairs.values()
+    if problem.layout.widths != (1, 1):
+        return limits.entry_bytes * sum(one.data.size for one in pairs), 0.0
+    size = float(sum(_INDEX_BYTES * len(one.indices) for one in pairs))
+    return (size, 0.0) if size <= limits.mapped else (0.0, size)
 
 
 def density(problem: Problem, first: int | None) -> float:
@@ -97,9 +111,9 @@ def density(problem: Problem, first: int | None) -> float:
 
 
 def _pattern(problem: Problem, first: int, b: int) -> sparse.csr_matrix:
-    """Where levels of block `first` meet levels of block b, as ones."""
+    """Where levels of block `first` meet levels of block b, as truth values: those are narrow."""
     pairs: Pairs = problem.pairs[min(first, b), max(first, b)]
-    ones = np.ones(len(pairs.indices), dtype=np.float32)
+    ones = np.ones(len(pairs.indices), dtype=bool)
     shape = len(pairs.indptr) - 1, pairs.n_columns
     found = sparse.csr_matrix((ones, pairs.indices, pairs.indptr), shape=shape)
     return found if first < b else found.T.tocsr()
@@ -119,7 +133,7 @@ def counts_by_size(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     met = [np.zeros(n, dtype=np.int64) for n in levels]
     for (s, t), pairs in problem.pairs.items():
         met[s] += np.diff(pairs.indptr)
-        met[t] += np.bincount(pairs.indices, minlength=levels[t])
+        met[t] += pairs.counts
     place, start = {}, 0
     for b in sorted(range(len(levels)), key=lambda b: -widths[b] * levels[b]):
         place[b] = np.empty(levels[b], dtype=np.int32)

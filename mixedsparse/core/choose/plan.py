@@ -11,20 +11,25 @@ clock; only the seconds that are told rest on the speed of the machine. The cons
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from functools import cache
-
-import numpy as np
 
 from mixedsparse.core.choose.candidates import LINEAR, Candidate, Cost, Demands
-from mixedsparse.core.choose.elimination import Elimination, counts_by_size, coupling_memory, density, totals
+from mixedsparse.core.choose.elimination import (
+    Elimination,
+    counts_by_size,
+    coupling_memory,
+    density,
+    iterative_lists,
+    totals,
+)
 from mixedsparse.core.choose.memory import available_memory, memory_text
+from mixedsparse.core.choose.speed import seconds_per_unit
 from mixedsparse.core.engines.cholmod import cholmod
 from mixedsparse.core.engines.cholmod.engine import CholmodEngine
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import BackendError
 from mixedsparse.ground.limits import LIMITS, Limits
+from mixedsparse.ground.mapped import bytes_on_disk
 from mixedsparse.ground.progress import duration_text
 
 __all__ = ["Plan", "foresee", "is_small", "plan"]
@@ -41,16 +46,13 @@ _VISIT_WORK, _REFILL_WORK = 60.0, 5e3
 _SPLIT_ARRAYS = 3
 # Bytes for each number of L (L, its copy and its inverse, their indices), and for each entry of Z'Z.
 _FACTOR_BYTES, _PATTERN_BYTES = 80, 120
-# How many times less CHOLMOD's own order may need than the cheap one.
-_BETTER = 10.0
-# Iterative method: right-hand sides of an evaluation beside the columns of X (probes above all), iterations of a
-# solution, and the work of an entry of Z'Z in one iteration for one right-hand side. Bytes per entry of Z'Z, and per
-# effect and right-hand side.
-_SIDES, _ITERATIONS, _ENTRY_WORK = 60, 15, 8.0
+# How many times less CHOLMOD's own order may need than the cheap one; and error of a share that is measured.
+_BETTER, _SAMPLE_ERROR = 10.0, 2.0
+# Iterative method: right-hand sides of an evaluation beside the columns of X (probes above all), those that are held at
+# once, iterations of a solution, and the work of an entry of Z'Z in one iteration for one right-hand side.
+_SIDES, _HELD, _ITERATIONS, _ENTRY_WORK = 60, 16, 15, 8.0
 # Evaluations of a search: at least, and per covariance parameter.
 _EVALUATIONS, _PER_PARAMETER = 5, 0.25
-# Rows of the product that tells the speed of the machine, and time of a unit of work over that of its multiply-adds.
-_TRIAL, _FACTOR_SECONDS = 256, 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class _Weighed:
         self.evaluations = round(_EVALUATIONS + _PER_PARAMETER * problem.n_theta) + demands.evaluations
         self.visits = self.elimination.visits(problem)
         self.engine: CholmodEngine | None = None
+        self.on_disk = bytes_on_disk(*(part for one in problem.pairs.values() for part in (one.indices, one.data)))
         self.split = self._split()
         self.cholmod = self._cholmod() if method != "iterative" and self._asks_cholmod(backend) else None
         self.iterative = self._iterative() if self.rest and not problem.coupled else None
@@ -152,7 +155,12 @@ class _Weighed:
         met = sum(2 * self.problem.pairs[b, b].data.size for b in self.problem.coupled)
         if self.visits + met <= _DENSE_SHARE * self.rest**2:
             return True
-        return self.rest > _SAMPLED_REST and density(self.problem, self.elimination.first) <= _DENSE_SHARE
+        if self.rest <= _SAMPLED_REST:
+            return False
+        filled = density(self.problem, self.elimination.first)
+        # What the largest block fills is in the factor by the cheap order: where that does not fit, none is counted.
+        least = _FACTOR_BYTES * (0.5 * filled * self.rest**2 + self.nnz)
+        return filled <= _DENSE_SHARE and (self.thorough or least <= _SAMPLE_ERROR * self.available)
 
     def direct(self, backend: str) -> tuple[Candidate, str]:
         """Return the better of split and CHOLMOD, and why."""
@@ -178,14 +186,16 @@ class _Weighed:
             candidate.name == "cholmod" and candidate.nnz >= self.limits.largest_index
         )
 
-    def _candidate(self, name: str, nnz: float, flops: float, work: float, memory: float, counted: bool) -> Candidate:
+    def _candidate(
+        self, name: str, nnz: float, flops: float, work: float, memory: float, counted: bool, disk: float = 0.0
+    ) -> Candidate:
         demands, probed = self.demands, name == "iterative"
         evaluations = demands.steps if probed else self.evaluations
         work *= demands.solutions if probed else demands.factorisations
         work += demands.probed_rows if probed else demands.rows
-        unit = _seconds_per_unit() if self.limits.unit_seconds is None else self.limits.unit_seconds
+        unit = seconds_per_unit() if self.limits.unit_seconds is None else self.limits.unit_seconds
         seconds = evaluations * work * unit
-        return Candidate(name, nnz, flops, work, memory, evaluations, seconds, counted)
+        return Candidate(name, nnz, flops, work, memory, self.on_disk + disk, evaluations, seconds, counted)
 
     def _split(self) -> Candidate:
         dense = float(self.rest) ** 2
@@ -218,10 +228,10 @@ class _Weighed:
     def _iterative(self) -> Candidate:
         sides = _SIDES + self.problem.p
         flops = sides * _ITERATIONS * self.nnz
-        q = sum(self.elimination.sizes)
-        memory = self.limits.entry_bytes * self.nnz + float(self.limits.side_bytes) * sides * q
         work = _ENTRY_WORK * flops + _REFILL_WORK * self.nnz
-        return self._candidate("iterative", 0.0, flops, work, memory, counted=False)
+        lists, disk = iterative_lists(self.problem, self.limits)
+        memory = lists + float(self.limits.side_bytes) * (_HELD + self.problem.p) * sum(self.elimination.sizes)
+        return self._candidate("iterative", 0.0, flops, work, memory, counted=False, disk=disk)
 
     def names(self) -> tuple[str, str]:
         """Return the grouping factors that are eliminated and that fill in."""
@@ -280,15 +290,3 @@ class _Weighed:
             reason=reason,
         )
         return Plan(cost, self.engine if chosen is self.cholmod else None)
-
-
-@cache
-def _seconds_per_unit() -> float:
-    """Seconds of one multiply-add of a dense factorisation, from the quickest of a few small products."""
-    a = np.ones((_TRIAL, _TRIAL))
-    quickest = np.inf
-    for _ in range(3):
-        began = time.perf_counter()
-        a @ a
-        quickest = min(quickest, time.perf_counter() - began)
-    return _FACTOR_SECONDS * quickest / _TRIAL**3

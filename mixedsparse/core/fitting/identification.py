@@ -30,6 +30,8 @@ __all__ = ["Unidentified", "unidentified", "unidentified_directions"]
 
 # Curvature below this share of the largest may be none; the test of the design decides.
 _FLAT = 1e-6
+# The same where probes estimate a part of it, to about 1 % of a standard error.
+_NOISY = 1e-2
 # Share of their size that combinations of projected matrices must keep to be told from 0: rounding leaves 1e-13.
 _ZERO = 1e-9
 # Part of a combination of structured parameters that may lie outside of the directions that vanish.
@@ -102,17 +104,18 @@ def unidentified(engine: Engine, search: Search, chart: Chart | None = None) -> 
     hessian = search.derivatives.hessian
     highest = 1.0 if hessian is None else float(np.abs(hessian).max(initial=0.0))
     widest = max(1.0, float(np.abs(search.theta).max(initial=0.0)))
-    curved = search.step.lowest > _FLAT * highest * widest**2
+    # The probes of an iterative search leave noise in its Hessian: what clears the design must stand well above it.
+    flat = _FLAT if engine.stochastic is None else _NOISY
+    curved = search.step.lowest > flat * highest * widest**2
     if problem.is_penalised and search.derivatives.kind != "exact":
         # Average information is no curvature: the design decides, unless its traces would cost more than the fit.
         relations = [penalty.relationship for penalty in problem.penalties if penalty is not None]
         curved = not all(known.knows_diagonal or known.n_levels <= _SOLVED for known in relations)
     if problem.is_structured and highest * widest**2 <= _FLAT * problem.n:
         curved = False  # a single parameter is never flat beside others
-    # The probes of an iterative search leave noise in its Hessian. By ML a variance of which the data say nothing
-    # comes out as 0, where the likelihood is curved.
+    # By ML a variance of which the data say nothing comes out as 0, where the likelihood is curved.
     pushed = not search.pls.reml and bool((search.theta[problem.layout.is_diagonal] == 0.0).any())
-    if curved and not pushed and search.stop is Stop.CONVERGED and engine.stochastic is None:
+    if curved and not pushed and search.stop is Stop.CONVERGED:
         return None
     directions = unidentified_directions(engine)
     if search.phi is not None:

@@ -11,6 +11,7 @@ McCulloch 1992, section 5.5). Where the design is balanced the solution is the R
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from mixedsparse.core.likelihood.interface import Written
 from mixedsparse.core.likelihood.traces import gram_table, sums_of_squares
+from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.terms import row_labels
 from mixedsparse.core.problem.whole import slabs_of, whole
@@ -125,37 +127,50 @@ def _from_levels(problem: Problem, sides: list[_Side], places: list[slice], syst
         noise = (_times(_times(side.weight, side.gram), side.weight)).sum(axis=0) - _outer_sum(side.weighted)
         system[place, -1] = noise.ravel()[side.free]
         system[-1, place] = (side.gram.sum(axis=0) - _outer_sum(side.cross)).ravel()[side.free]
-        own = np.arange(len(side.gram))
-        system[place, place] = _coefficients(side, side, own, own, side.gram)
+        within = _apart(side, side)
+        for piece in _pieces(len(side.gram), side, side):
+            own = np.arange(piece.start, piece.stop)
+            within += _meetings(side, side, own, own, side.gram[piece])
+        system[place, place] = within[np.ix_(side.free, side.free)]
     for (s, t), pairs in problem.pairs.items():
-        rows, columns, data = pairs.rows, pairs.indices, pairs.data
+        one, other = sides[s], sides[t]
         if s == t:
             # All pairs of levels are in the block's own coefficients already, as if none met another.
-            for one, other, met in ((rows, columns, data), (columns, rows, data.swapaxes(1, 2))):
-                more = np.zeros((problem.layout.widths[s] ** 2,) * 2)
-                system[places[s], places[s]] += _add_meetings(more, sides[s], sides[s], one, other, met)
+            nothing = np.zeros((problem.layout.widths[s] ** 2,) * 2)
+            system[places[s], places[s]] += sum(_with_meetings((nothing, nothing), one, other, pairs))
             continue
-        system[places[s], places[t]] = _coefficients(sides[s], sides[t], rows, columns, data)
-        system[places[t], places[s]] = _coefficients(sides[t], sides[s], columns, rows, data.swapaxes(1, 2))
+        apart = _apart(one, other), _apart(other, one)
+        system[places[s], places[t]], system[places[t], places[s]] = _with_meetings(apart, one, other, pairs)
 
 
-def _coefficients(s: _Side, t: _Side, rows: np.ndarray, columns: np.ndarray, data: np.ndarray) -> np.ndarray:
-    """Sum of B (x) B over all pairs of levels, of which those in the lists have rows in common."""
-    return _add_meetings(_gram(s.weighted) @ _gram(t.cross).T, s, t, rows, columns, data)
+def _apart(s: _Side, t: _Side) -> np.ndarray:
+    """Sum of B (x) B over all pairs of levels as if none had rows in common."""
+    return _gram(s.weighted) @ _gram(t.cross).T
 
 
-def _add_meetings(
-    out: np.ndarray, s: _Side, t: _Side, rows: np.ndarray, columns: np.ndarray, data: np.ndarray
-) -> np.ndarray:
-    """Add to the sum `out` what its pairs of levels have by rows in common, and take the free entries."""
-    p = s.cross.shape[2]
-    step = max(1, _AT_ONCE // (data.shape[1] * data.shape[2] + s.gram.shape[1] * p + t.gram.shape[1] * p))
-    for start in range(0, len(rows), step):
-        piece = slice(start, start + step)
-        own = _times(s.weight[rows[piece]], data[piece])
-        shared = s.weighted[rows[piece]] @ t.cross[columns[piece]].swapaxes(1, 2)
-        out += _gram(own - shared) - _gram(shared)
-    return out[np.ix_(s.free, t.free)]
+def _with_meetings(apart: Sequence[np.ndarray], s: _Side, t: _Side, pairs: Pairs) -> list[np.ndarray]:
+    """Add what pairs of levels have by rows in common to the sums over s and t, and over t and s; the free entries."""
+    forth, back = (out.copy() for out in apart)
+    for piece in _pieces(len(pairs.indices), s, t):
+        rows, columns, data = pairs.rows_of(piece), pairs.indices[piece], pairs.data[piece]
+        forth += _meetings(s, t, rows, columns, data)
+        back += _meetings(t, s, columns, rows, data.swapaxes(1, 2))
+    return [forth[np.ix_(s.free, t.free)], back[np.ix_(t.free, s.free)]]
+
+
+def _pieces(total: int, s: _Side, t: _Side) -> Iterator[slice]:
+    """Yield slices of as many pairs of levels as are worked on at a time."""
+    k, j, p = s.gram.shape[1], t.gram.shape[1], s.cross.shape[2]
+    step = max(1, _AT_ONCE // (k * j + k * p + j * p))
+    for start in range(0, total, step):
+        yield slice(start, min(start + step, total))
+
+
+def _meetings(s: _Side, t: _Side, rows: np.ndarray, columns: np.ndarray, data: np.ndarray) -> np.ndarray:
+    """Return what the sum of B (x) B has more by the rows that these pairs of levels have in common."""
+    own = _times(s.weight[rows], data)
+    shared = s.weighted[rows] @ t.cross[columns].swapaxes(1, 2)
+    return np.asarray(_gram(own - shared) - _gram(shared))
 
 
 def _gram(blocks: np.ndarray) -> np.ndarray:

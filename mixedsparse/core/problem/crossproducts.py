@@ -16,15 +16,16 @@ from mixedsparse.core.problem.blocks import Block
 
 __all__ = [
     "Pairs",
+    "are_ones",
     "cross_pairs",
     "level_grams",
     "level_products",
     "level_sums",
+    "ones",
     "placed",
     "refilled",
     "row_slots",
     "self_pairs",
-    "sorted_pairs",
     "spread_levels",
     "stable_order",
     "with_places",
@@ -38,6 +39,8 @@ _COUNTED = 6_000
 _BUSY = 200
 # Numbers that may be put in the order of the levels for that.
 _COPIED = 4_000_000
+# Pairs of levels that are counted at a time.
+_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +81,24 @@ class Pairs:
         out.__dict__.update(self.__dict__ | {"data": data})
         return out
 
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of blocks of each level of t, shape (levels_t,)."""
+        counts = np.zeros(self.n_columns, dtype=np.int64)
+        for start in range(0, len(self.indices), _AT_ONCE):
+            counts += np.bincount(self.indices[start : start + _AT_ONCE], minlength=self.n_columns)
+        return counts
+
+    def rows_of(self, piece: slice) -> np.ndarray:
+        """Level of s of the blocks of a slice with both ends."""
+        first, last = np.searchsorted(self.indptr, (piece.start, piece.stop - 1), side="right") - 1
+        ends = np.clip(self.indptr[first : last + 2], piece.start, piece.stop)
+        return np.repeat(np.arange(first, last + 1), np.diff(ends))
+
     def transposed(self) -> Pairs:
         """Z_t'Z_s."""
         order = stable_order(self.indices, self.n_columns)
-        counts = np.bincount(self.indices, minlength=self.n_columns)
-        indptr = np.concatenate([[0], np.cumsum(counts)])
+        indptr = np.concatenate([[0], np.cumsum(self.counts)])
         data = np.ascontiguousarray(self.data[order].transpose(0, 2, 1))
         return Pairs(indptr, self.rows[order], data, len(self.indptr) - 1)
 
@@ -92,6 +108,18 @@ class Pairs:
         out = np.zeros((len(self.indptr) - 1, width_s, width_t, self.n_columns))
         out[self.rows, :, :, self.indices] = self.data
         return out
+
+
+def ones(count: int) -> np.ndarray:
+    """Blocks of a single 1, (count, 1, 1), which are one number in memory and not to be written to."""
+    return np.broadcast_to(np.ones((1, 1, 1)), (count, 1, 1))
+
+
+def are_ones(blocks: np.ndarray) -> bool:
+    """Whether each block is a single 1."""
+    if blocks.shape[1:] != (1, 1):
+        return False
+    return bool((blocks[:1] == 1.0).all() if blocks.strides[0] == 0 else (blocks == 1.0).all())
 
 
 def level_sums(block: Block, columns: np.ndarray) -> np.ndarray:
@@ -248,31 +276,6 @@ def refilled(old: Pairs, s: Block, t: Block, slots: np.ndarray) -> Pairs:
     """Blocks of Z_s'Z_t on the pattern of `old`, where `slots` (n,) say to which of them each row belongs."""
     data = _sums_by_slot(s, t, slots, np.empty(len(old.indices)))
     return Pairs(old.indptr, old.indices, data, old.n_columns)
-
-
-def sorted_pairs(rows: np.ndarray, columns: np.ndarray, data: np.ndarray, n_rows: int, n_columns: int) -> Pairs:
-    """Pairs from blocks in any order; those of the same pair of levels are added up.
-
-    Parameters
-    ----------
-    rows, columns : ndarray of int, shape (m,)
-        Levels of each block; narrow integers save memory.
-    data : ndarray, shape (m, K_s, K_t)
-    n_rows, n_columns : int
-        Numbers of levels.
-    """
-    if data.shape[1:] == (1, 1):
-        table = sparse.coo_matrix((data[:, 0, 0], (rows, columns)), shape=(n_rows, n_columns)).tocsr()
-        table.sort_indices()
-        counts = table.data.astype(np.float64, copy=False)
-        return Pairs(table.indptr.astype(np.int64), table.indices, counts[:, None, None], n_columns)
-    order = stable_order(columns, n_columns)
-    order = order[stable_order(rows[order], n_rows)]
-    rows, columns = rows[order], columns[order]
-    start = np.flatnonzero(np.concatenate([[True], (rows[1:] != rows[:-1]) | (columns[1:] != columns[:-1])]))
-    summed = np.add.reduceat(data[order], start)
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows[start], minlength=n_rows))])
-    return Pairs(indptr, columns[start], summed, n_columns)
 
 
 def _sums_by_slot(s: Block, t: Block, slot: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -20,6 +20,8 @@ from mixedsparse.core.problem.fixed import FixedBasis, independent_columns, is_n
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout
 from mixedsparse.core.problem.whitening import factor_columns, is_doubtful, whitening
+from mixedsparse.ground.limits import LIMITS
+from mixedsparse.ground.mapped import roomy
 
 __all__ = ["Aggregates", "PlainSums", "aggregated_problem", "constant_column", "root_of"]
 
@@ -27,6 +29,8 @@ __all__ = ["Aggregates", "PlainSums", "aggregated_problem", "constant_column", "
 _ROUNDING = 1e-11
 # Columns from which on a root is asked of LAPACK, which knows of no columns to leave out.
 _MANY = 200
+# Blocks of pairs of levels that are worked on at a time.
+_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,11 +101,11 @@ class PlainSums:
     trials: int | None = None
 
 
-def aggregated_problem(found: Aggregates) -> Problem:
-    """Turn the sums into the cross-products of whitened Z, orthonormal Q and the residual of y."""
+def aggregated_problem(found: Aggregates, mapped: float = LIMITS.mapped) -> Problem:
+    """Turn the sums into the cross-products of whitened Z, orthonormal Q and the residual of y; see `Limits.mapped`."""
     basis, combine, xy = _basis(found)
     layout, bases = _whitened(found)
-    pairs = {(s, t): _combined(p, bases[s], bases[t]) for (s, t), p in found.pairs.items()}
+    pairs = {(s, t): _combined(p, bases[s], bases[t], mapped) for (s, t), p in found.pairs.items()}
     return Problem(
         n=found.n,
         terms=found.terms,
@@ -197,10 +201,14 @@ def _whiten(gram: np.ndarray, columns: np.ndarray, n: int) -> tuple[np.ndarray, 
     return columns @ inverse, transform
 
 
-def _combined(pairs: Pairs, left: np.ndarray, right: np.ndarray) -> Pairs:
+def _combined(pairs: Pairs, left: np.ndarray, right: np.ndarray, mapped: float) -> Pairs:
     if _is_identity(left) and _is_identity(right):
         return pairs
-    return Pairs(pairs.indptr, pairs.indices, left.T @ pairs.data @ right, pairs.n_columns)
+    out = roomy((len(pairs.data), left.shape[1], right.shape[1]), np.float64, mapped)
+    for start in range(0, len(out), _AT_ONCE):
+        piece = slice(start, start + _AT_ONCE)
+        out[piece] = left.T @ pairs.data[piece] @ right
+    return Pairs(pairs.indptr, pairs.indices, out, pairs.n_columns)
 
 
 def _is_identity(matrix: np.ndarray) -> bool:

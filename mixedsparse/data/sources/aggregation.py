@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import sparse
 
-from mixedsparse.core.problem.crossproducts import Pairs, sorted_pairs
+from mixedsparse.core.problem.crossproducts import Pairs
+from mixedsparse.core.problem.shelves import ShelvedPairs
 from mixedsparse.data.sources.coded import Product
-from mixedsparse.data.sources.working import CONSTANT, Working
+from mixedsparse.data.sources.levels import has_changed
+from mixedsparse.data.sources.working import Working
+from mixedsparse.ground.limits import LIMITS
 
 __all__ = ["CrossSums", "LevelSums", "PairSums", "Together"]
 
@@ -64,8 +67,10 @@ class _Counting:
 
     def count(self, codes: Codes, sums: Sums) -> None:
         """Add the rows of a batch."""
+        rows = sums[_ROWS]
+        single = bool((rows == 1).all())
         for b, counts in self.counts.items():
-            counts += np.bincount(codes[b], sums[_ROWS], len(counts)).astype(np.int64)
+            counts += np.bincount(codes[b], None if single else rows, len(counts)).astype(np.int64, copy=False)
 
 
 class LevelSums(_Counting):
@@ -98,49 +103,45 @@ class LevelSums(_Counting):
 class PairSums(_Counting):
     """Z_l'Z_k of each pair of levels of two blocks that occurs.
 
-    `room` is the most groups that there can be; sums of rows without weights are `counts`.
+    `room` is the most groups that there can be of each level of the first block, or in all; `ones` says that they are
+    single rows without weights or numbers. `mapped` is that of `Limits`.
     """
 
     def __init__(
         self,
         blocks: tuple[int, int],
         n_levels: tuple[int, int],
-        left: Working,
-        right: Working,
-        room: int,
-        counts: bool,
+        working: tuple[Working, Working],
+        room: np.ndarray | int,
+        ones: bool,
+        mapped: float = LIMITS.mapped,
     ) -> None:
         super().__init__(blocks, n_levels)
-        self.left, self.right = left, right
+        self.left, self.right = left, right = working
         self.sources = tuple(dict.fromkeys([*left.sources, *right.sources]))
         self.products = [*_needed(True, (left, right)), _ROWS]
-        counts = counts and [*left.columns, *right.columns] == [CONSTANT, CONSTANT]
-        # Address space for all groups; memory is taken as it is filled.
-        self._rows, self._columns = (np.empty(room, dtype=np.int32) for _ in blocks)
-        self._data = np.empty((room, len(left.columns), len(right.columns)), dtype=np.int32 if counts else np.float64)
-        self._end = 0
+        self._widths = None if ones else (len(left.columns), len(right.columns))
+        self._shelves = ShelvedPairs(room, n_levels, self._widths, mapped)
 
     def add(self, codes: Codes, sums: Sums) -> None:
         """See `Sink`."""
         self.count(codes, sums)
         s, t = self.blocks
-        start, self._end = self._end, self._end + len(codes[s])
-        at = slice(start, self._end)
-        self._rows[at], self._columns[at] = codes[s], codes[t]
-        lefts, rights = self.left.values(codes), self.right.values(codes)
-        for a, i in self.left.columns.items():
-            for b, j in self.right.columns.items():
-                self._data[at, i, j] = sums[Product(a.numbers, True) * Product(b.numbers, True)]
-                for value in (lefts[i], rights[j]):
-                    if value is not None:
-                        self._data[at, i, j] *= value
+        data = None if self._widths is None else np.empty((len(codes[s]), *self._widths))
+        if data is not None:
+            lefts, rights = self.left.values(codes), self.right.values(codes)
+            for a, i in self.left.columns.items():
+                for b, j in self.right.columns.items():
+                    data[:, i, j] = sums[Product(a.numbers, True) * Product(b.numbers, True)]
+                    for value in (lefts[i], rights[j]):
+                        if value is not None:
+                            data[:, i, j] *= value
+        if not self._shelves.add(codes[s], codes[t], data):
+            raise has_changed("has levels of other sizes than at first")
 
-    @property
     def pairs(self) -> Pairs:
-        """All pairs, once every group was added."""
-        end = self._end
-        n_rows, n_columns = self.n_levels
-        return sorted_pairs(self._rows[:end], self._columns[:end], self._data[:end], n_rows, n_columns)
+        """All pairs, once every group was added; there is nothing left here afterwards."""
+        return self._shelves.pairs()
 
 
 class Together:

@@ -37,6 +37,7 @@ from mixedsparse.data.sources.sides import EncodedSide, SideReader
 from mixedsparse.data.sources.sums import Pieces, collect, may_hardly_repeat
 from mixedsparse.data.sources.working import Number
 from mixedsparse.ground.errors import DataError
+from mixedsparse.ground.limits import LIMITS, Limits
 from mixedsparse.ground.progress import CountOption, counter
 
 __all__ = ["Aggregated", "Reading", "aggregate"]
@@ -69,6 +70,7 @@ def aggregate(
     contrasts: Mapping[str, Any] | None = None,
     env: Mapping[str, Any] | None = None,
     progress: CountOption = None,
+    limits: Limits = LIMITS,
 ) -> Aggregated:
     """Aggregate a source to the sums that a model needs.
 
@@ -84,6 +86,7 @@ def aggregate(
         Names of the caller; the formula may use the numbers among them.
     progress : bool or callable, optional
         See `mixedsparse.ground.progress.counter`; queries are counted.
+    limits : Limits
 
     Raises
     ------
@@ -94,7 +97,8 @@ def aggregate(
     beside = {"weights": column_argument("weights", weights), "offset": column_argument("offset", offset)}
     with counter(progress, "aggregation") as note:
         database.watch(note)
-        return Reading(formula, database, beside, contrasts, {} if env is None else env).aggregated(location_of(data))
+        reading = Reading(formula, database, beside, contrasts, {} if env is None else env)
+        return reading.aggregated(location_of(data), limits)
 
 
 class Reading:
@@ -123,7 +127,7 @@ class Reading:
         self.reader = SideReader(self.columns, self.parsed, self.constants, coded)
         self.reader.read_levels()
 
-    def aggregated(self, location: str | None) -> Aggregated:
+    def aggregated(self, location: str | None, limits: Limits = LIMITS) -> Aggregated:
         """Take the sums."""
         fixed = self.reader.side(self.parsed.fixed)
         terms, encodings, sides = self._terms()
@@ -147,7 +151,7 @@ class Reading:
             weights=None if self.weights is None else as_number(self.columns.value(self.weights)),
             sum_log_weights=None if self.weights is None else self.columns.n * moments[_LOGARITHM].mean,
         )
-        sums, plain = collect(pieces)
+        sums, plain = collect(pieces, limits)
         known = [moments[name] for name in (_RESPONSE, _WEIGHTS, _LOGARITHM) if name in moments]
         fingerprint = tuple(value for one in known for value in one.fingerprint)
         y = moments[_RESPONSE]
@@ -159,7 +163,7 @@ class Reading:
         squares = self.columns.n * (y.mean**2 + y.deviation**2)
         sizes = Sizes(y.size, squares, np.linalg.norm(plain.x_root, axis=0))
         check_sizes(design, sizes)
-        problem = aggregated_problem(sums)
+        problem = aggregated_problem(sums, limits.mapped)
         if (term := like_residual(problem)) is not None:
             raise checks.like_the_residual(term, problem.n)
         return Aggregated(design, problem, sizes)

@@ -20,7 +20,8 @@ from mixedsparse.data.sources.coded import COPIES, SQUARES, CodedRows, Sink
 from mixedsparse.data.sources.columns import SourceColumns
 from mixedsparse.data.sources.levels import has_changed
 from mixedsparse.data.sources.sides import EncodedSide
-from mixedsparse.data.sources.working import Number, Working, WorkingColumn, make_working
+from mixedsparse.data.sources.working import CONSTANT, Number, Working, WorkingColumn, make_working
+from mixedsparse.ground.limits import LIMITS, Limits
 
 __all__ = ["Pieces", "collect", "may_hardly_repeat"]
 
@@ -77,7 +78,7 @@ class _Blocks:
     maps: tuple[np.ndarray, ...]
 
 
-def collect(pieces: Pieces) -> tuple[Aggregates, PlainSums]:
+def collect(pieces: Pieces, limits: Limits = LIMITS) -> tuple[Aggregates, PlainSums]:
     """Take the sums, with weights and without."""
     order = theta_order(pieces.terms)
     blocks = _make_blocks(pieces, order)
@@ -87,8 +88,8 @@ def collect(pieces: Pieces) -> tuple[Aggregates, PlainSums]:
     B[:-1, :-1] = fixed_map
     B[0, -1], B[-1, -1] = pieces.numbers[pieces.response].mean, pieces.numbers[pieces.response].deviation
     rows = CodedRows(pieces.columns, blocks.groupings, pieces.numbers, pieces.weights)
-    _check_room(rows, fixed, blocks)
-    taken = _take(rows, fixed, blocks)
+    _check_room(rows, fixed, blocks, limits)
+    taken = _take(rows, fixed, blocks, limits)
     products, plain = taken.without_weights()
     _check_still(pieces, fixed, blocks, taken, products)
     terms = tuple(pieces.terms[i] for i in order)
@@ -105,7 +106,7 @@ def collect(pieces: Pieces) -> tuple[Aggregates, PlainSums]:
         intercept=constant_column(B),
         grams=grams,
         sums=tuple(one.found[0] for one in taken.levels),
-        pairs={key: one.pairs for key, one in taken.pairs.items()},
+        pairs={key: one.pairs() for key, one in taken.pairs.items()},
         sum_log_weights=pieces.sum_log_weights,
     )
     return found, _plain_sums(products, plain, found)
@@ -128,7 +129,7 @@ class _Taken:
         return self.products.found, [one.found[1].sum(axis=0) for one in self.levels]
 
 
-def _check_room(rows: CodedRows, fixed: Working, blocks: _Blocks) -> None:
+def _check_room(rows: CodedRows, fixed: Working, blocks: _Blocks, limits: Limits) -> None:
     """Refuse sums that do not fit into memory, from the numbers of levels, before any is taken.
 
     Raises
@@ -140,11 +141,14 @@ def _check_room(rows: CodedRows, fixed: Working, blocks: _Blocks) -> None:
     levels = {b: len(grouping.levels) * len(blocks.working[b].columns) for b, grouping in enumerate(blocks.groupings)}
     widths = [len(working.columns) for working in blocks.working]
     by_level = sum(COPIES * size * (u + width) for size, width in zip(levels.values(), widths, strict=True))
-    by_pair = 0
+    by_pair = 0.0
     for s, t in itertools.combinations(levels, 2):
-        keys = frozenset(rows.keys((s, t)))
-        by_pair += rows.columns.distinct.get(keys, rows.size((s, t))) * (1 + COPIES * widths[s] * widths[t])
-    needed = 8.0 * (SQUARES * u**2 + by_level + by_pair)
+        count = rows.columns.distinct.get(frozenset(rows.keys((s, t))), rows.size((s, t)))
+        count = count if _repeats(rows, (s, t)) else rows.n
+        single = _are_single(rows, blocks.working, (s, t))
+        arrays = [8.0 * count, *([] if single else COPIES * [8.0 * count * widths[s] * widths[t]])]
+        by_pair += sum(size for size in arrays if size <= limits.mapped)
+    needed = 8.0 * (SQUARES * u**2 + by_level) + by_pair
     if needed < _SMALL:
         return
     largest = blocks.groupings[max(levels, key=levels.__getitem__)].name
@@ -154,7 +158,7 @@ def _check_room(rows: CodedRows, fixed: Working, blocks: _Blocks) -> None:
     check_memory(needed, f"The sums over {rows.n:,} rows by the levels of {largest!r} and others", mend)
 
 
-def _take(rows: CodedRows, fixed: Working, blocks: _Blocks) -> _Taken:
+def _take(rows: CodedRows, fixed: Working, blocks: _Blocks, limits: Limits) -> _Taken:
     """Take the sums: those by level in one reading, those by pairs of levels too where they are few."""
     working, sizes = blocks.working, [len(grouping.levels) for grouping in blocks.groupings]
     weighted = rows.weights is not None
@@ -165,21 +169,27 @@ def _take(rows: CodedRows, fixed: Working, blocks: _Blocks) -> _Taken:
     plain += [CrossSums(fixed, last, False)] if weighted else []
     both: list[list[CrossSums | LevelSums]] = [[one, *plain[b : b + 1]] for b, one in enumerate(levels)]
     both[last] += [products, *plain[last + 1 :]]
-    pairs, alone = {}, []
-    for s, t in itertools.combinations(range(len(sizes)), 2):
-        sources = (*working[s].sources, *working[t].sources)
-        size, grouped = rows.size((s, t), sources), _repeats(rows, (s, t))
-        room = size if grouped else rows.n
-        one = PairSums((s, t), (sizes[s], sizes[t]), working[s], working[t], room, not weighted)
-        pairs[s, t] = one
-        if size > _FEW or not grouped:
-            alone.append((one, grouped))
-    few = [one for one in pairs.values() if all(one is not other for other, _ in alone)]
-    for sinks in _portions(rows, [*(Together(one) for one in both), *few]):
+    keys = list(itertools.combinations(range(len(sizes)), 2))
+    alone = [key for key in keys if rows.size(key, _sources(working, key)) > _FEW or not _repeats(rows, key)]
+
+    def pair_sums(key: tuple[int, int], room: np.ndarray | int) -> PairSums:
+        s, t = key
+        both, single = (working[s], working[t]), _are_single(rows, working, key)
+        return PairSums(key, (sizes[s], sizes[t]), both, room, single, limits.mapped)
+
+    pairs = {key: pair_sums(key, rows.size(key, _sources(working, key))) for key in keys if key not in alone}
+    for sinks in _portions(rows, [*(Together(one) for one in both), *pairs.values()]):
         rows.read(sinks)
-    for one, grouped in alone:
-        rows.read([one], grouped)
-    return _Taken(products, levels, plain, pairs)
+    for key in alone:
+        # The rows of each level, which are known now, are the most pairs that it has.
+        pairs[key] = pair_sums(key, levels[key[0]].counts[key[0]])
+        rows.read([pairs[key]], _repeats(rows, key))
+    return _Taken(products, levels, plain, {key: pairs[key] for key in keys})
+
+
+def _sources(working: Sequence[Working], key: tuple[int, int]) -> tuple[str, ...]:
+    """Keys of the factors whose levels both working columns need."""
+    return (*working[key[0]].sources, *working[key[1]].sources)
 
 
 def _portions(rows: CodedRows, sinks: Sequence[Sink]) -> Iterator[list[Sink]]:
@@ -211,6 +221,12 @@ def _repeats(rows: CodedRows, blocks: tuple[int, int]) -> bool:
         return True
     pairs = rows.columns.distinct.get(frozenset(rows.keys(blocks)))
     return pairs is None or pairs < _MOST_DISTINCT * rows.n
+
+
+def _are_single(rows: CodedRows, working: Sequence[Working], key: tuple[int, int]) -> bool:
+    """Whether pairs of levels are read row by row, and each row has a single 1."""
+    alike = all([*working[b].columns] == [CONSTANT] for b in key)
+    return alike and rows.weights is None and not _repeats(rows, key)
 
 
 def _plain_sums(products: np.ndarray, grams: Sequence[np.ndarray], found: Aggregates) -> PlainSums:

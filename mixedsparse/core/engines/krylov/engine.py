@@ -59,7 +59,7 @@ class KrylovEngine:
 
     def __init__(self, problem: Problem, seed: int = 0, batches: int = 1, limits: Limits = LIMITS) -> None:
         self.problem, self.limits = problem, limits
-        self.system = System(problem, limits.threaded)
+        self.system = System(problem, limits)
         self._start(seed, batches)
 
     def renewed(self, seed: int, per_batch: int = Probes.per_batch) -> KrylovEngine:

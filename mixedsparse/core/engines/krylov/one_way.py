@@ -12,10 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mixedsparse.core.engines.kernels.one_way import COLUMNS, gather, scatter, through
-from mixedsparse.core.problem.crossproducts import Pairs
+from mixedsparse.core.problem.crossproducts import Pairs, are_ones
 from mixedsparse.ground.limits import LIMITS
+from mixedsparse.ground.mapped import roomy
 
 __all__ = ["OneWay"]
+
+# Pairs that are renumbered at a time.
+_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,14 +46,17 @@ class OneWay:
     threaded: float = LIMITS.threaded
 
     @classmethod
-    def of(cls, pairs: Pairs, threaded: float = LIMITS.threaded) -> OneWay:
-        """List `pairs` of blocks of one effect each."""
-        counts = np.bincount(pairs.indices, minlength=pairs.n_columns)
-        order = np.argsort(-counts, kind="stable")
+    def of(cls, pairs: Pairs, threaded: float = LIMITS.threaded, mapped: float = LIMITS.mapped) -> OneWay:
+        """List `pairs` of blocks of one effect each; see `Limits` for the numbers."""
+        order = np.argsort(-pairs.counts, kind="stable")
         rank = np.empty(len(order), dtype=np.int32)
         rank[order] = np.arange(len(order), dtype=np.int32)
         indptr = pairs.indptr.astype(np.int64, copy=False)
-        return cls(indptr, rank[pairs.indices], _values(pairs), order, threaded)
+        indices = roomy(pairs.indices.shape, np.int32, mapped)
+        for start in range(0, len(indices), _AT_ONCE):
+            piece = slice(start, start + _AT_ONCE)
+            np.take(rank, pairs.indices[piece], out=indices[piece])
+        return cls(indptr, indices, _values(pairs), order, threaded)
 
     def refilled(self, pairs: Pairs) -> OneWay:
         """Return the list with other numbers on the same pattern."""
@@ -88,7 +95,7 @@ class OneWay:
 
 
 def _values(pairs: Pairs) -> np.ndarray | None:
-    return None if bool((pairs.data == 1.0).all()) else pairs.data[:, 0, 0]
+    return None if are_ones(pairs.data) else pairs.data[:, 0, 0]
 
 
 def _by_columns(product: Callable[[np.ndarray], np.ndarray], x: np.ndarray, size: int) -> np.ndarray:

@@ -15,9 +15,9 @@ from scipy import sparse
 from mixedsparse.core.engines.kernels.krylov import add_product, sandwich
 from mixedsparse.core.engines.krylov.one_way import OneWay
 from mixedsparse.core.engines.level_blocks import apply_blocks
-from mixedsparse.core.problem.crossproducts import Pairs
+from mixedsparse.core.problem.crossproducts import Pairs, are_ones
 from mixedsparse.core.problem.problem import Problem
-from mixedsparse.ground.limits import LIMITS
+from mixedsparse.ground.limits import LIMITS, Limits
 
 __all__ = ["PairProduct", "System"]
 
@@ -39,10 +39,9 @@ class PairProduct:
     @classmethod
     def of(cls, pairs: Pairs, threaded: float = LIMITS.threaded) -> PairProduct:
         """PairProduct of `pairs`; its arrays are shared where they can be."""
-        unit = pairs.data.shape[1:] == (1, 1) and bool((pairs.data == 1.0).all())
         # One type each, so that the loops are compiled once.
         indptr, indices = pairs.indptr.astype(np.int64, copy=False), pairs.indices.astype(np.int32, copy=False)
-        return cls(indptr, indices, None if unit else pairs.data, threaded)
+        return cls(indptr, indices, None if are_ones(pairs.data) else pairs.data, threaded)
 
     def transposed(self, n_columns: int) -> PairProduct:
         """Z_t'Z_s, for `n_columns` levels of t."""
@@ -95,8 +94,8 @@ class System:
         Length of the stack, q_rest.
     """
 
-    def __init__(self, problem: Problem, threaded: float = LIMITS.threaded) -> None:
-        layout = problem.layout
+    def __init__(self, problem: Problem, limits: Limits = LIMITS) -> None:
+        layout, threaded = problem.layout, limits.threaded
         sizes = [k * n for k, n in zip(layout.widths, layout.n_levels, strict=True)]
         self.problem = problem
         self._orders: dict[tuple[int, int], np.ndarray] = {}
@@ -109,7 +108,7 @@ class System:
         # Two blocks of one effect each, the eliminated one first, as they nearly always stand: one list serves.
         self.one_way: OneWay | None = None
         if layout.widths == (1, 1) and self.first == 0:
-            self.one_way = OneWay.of(problem.pairs[0, 1], threaded)
+            self.one_way = OneWay.of(problem.pairs[0, 1], threaded, limits.mapped)
             return
         for (s, t), pairs in problem.pairs.items():
             self.couplings[s, t] = PairProduct.of(pairs, threaded)

@@ -105,7 +105,8 @@ class ListedCoupling:
                 lam = lams[b]
                 mixed = mixed * lam[0, 0] if len(lam) == 1 else mixed @ lam
             pieces += [mixed[:, :, a] for a in range(mixed.shape[2])]
-        return self._sorted(pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
+        # Blocks that are one number in memory are written out for the compiled loops.
+        return np.ascontiguousarray(self._sorted(pieces[0] if len(pieces) == 1 else np.concatenate(pieces)))
 
     def subtract(self, matrix: np.ndarray, block: Eliminated, lams: Lams = None) -> None:
         values = weighted = self.scaled(lams)
