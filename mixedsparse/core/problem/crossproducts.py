@@ -193,6 +193,11 @@ def cross_pairs(s: Block, t: Block) -> Pairs:
         slot[present] = np.arange(len(present))
         rows, indices = np.divmod(present, t.n_levels)
         data = _sums_by_slot(s, t, slot[key], counts[present])
+    elif s.unit and t.unit:
+        keys = np.sort(s.codes * t.n_levels + t.codes)
+        start = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        rows, indices = np.divmod(keys[start], t.n_levels)
+        data = np.diff(start, append=n).astype(float)[:, None, None]
     else:
         order = stable_order(t.codes, t.n_levels)
         order = order[stable_order(s.codes[order], s.n_levels)]

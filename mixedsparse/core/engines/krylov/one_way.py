@@ -65,17 +65,17 @@ class OneWay:
     def to_s(self, x: np.ndarray) -> np.ndarray:
         """Return A x, (levels_s, r)."""
         lists = self.indptr, self.indices, self.values
-        return _by_columns(lambda four: gather(*lists, four, self.threaded), x[self.order], len(self.indptr) - 1)
+        return _by_columns(lambda few: gather(*lists, few, self.threaded), x[self.order], len(self.indptr) - 1)
 
     def to_t(self, x: np.ndarray) -> np.ndarray:
         """A'x, (levels_t, r)."""
         lists, size = (self.indptr, self.indices, self.values), len(self.order)
-        return self._back(_by_columns(lambda four: scatter(*lists, four, size, self.threaded), x, size))
+        return self._back(_by_columns(lambda few: scatter(*lists, few, size, self.threaded), x, size))
 
     def through(self, weights: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return A' diag(weights) A x, (levels_t, r)."""
         lists, size = (self.indptr, self.indices, self.values), len(self.order)
-        return self._back(_by_columns(lambda four: through(*lists, weights, four, self.threaded), x[self.order], size))
+        return self._back(_by_columns(lambda few: through(*lists, weights, few, self.threaded), x[self.order], size))
 
     def squares_to_s(self, x: np.ndarray) -> np.ndarray:
         """Diagonal of A diag(x) A', (levels_s,)."""
@@ -103,7 +103,8 @@ def _by_columns(product: Callable[[np.ndarray], np.ndarray], x: np.ndarray, size
     out = np.empty((size, x.shape[1]))
     for start in range(0, x.shape[1], COLUMNS):
         some = slice(start, min(start + COLUMNS, x.shape[1]))
-        four = np.zeros((len(x), COLUMNS))
-        four[:, : some.stop - start] = x[:, some]
-        out[:, some] = product(four)[:, : some.stop - start]
+        count = some.stop - start
+        few = np.zeros((len(x), 2 if count <= 2 else COLUMNS))
+        few[:, :count] = x[:, some]
+        out[:, some] = product(few)[:, :count]
     return out
