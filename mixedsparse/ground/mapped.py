@@ -52,18 +52,24 @@ def shortened(array: np.ndarray, length: int) -> np.ndarray:
     if array.flags.owndata:
         array.resize((length, *array.shape[1:]), refcheck=False)
         return array
-    return array[:length]
+    file, kept = _file_of(array), array[:length]
+    begin = -(-kept.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+    if file is not None and begin < len(file) and hasattr(mmap, "MADV_REMOVE"):
+        with contextlib.suppress(OSError):  # not every file system frees parts of a file
+            file.madvise(mmap.MADV_REMOVE, begin, len(file) - begin)
+    return kept
 
 
 def bytes_on_disk(*arrays: np.ndarray) -> float:
     """Bytes of those arrays that lie in files of `roomy`."""
-    return float(sum(array.nbytes for array in arrays if _is_mapped(array)))
+    return float(sum(array.nbytes for array in arrays if _file_of(array) is not None))
 
 
-def _is_mapped(array: Any) -> bool:
+def _file_of(array: Any) -> mmap.mmap | None:
+    """Return what an array is mapped from; None for one in memory."""
     while isinstance(array, np.ndarray):
         array = array.base
-    return isinstance(array, mmap.mmap)
+    return array if isinstance(array, mmap.mmap) else None
 
 
 def _reserve(descriptor: int, size: int) -> None:

@@ -19,7 +19,7 @@ from mixedsparse.core.fitting.iterative import fit_iterative
 from mixedsparse.data.sources import sums
 from mixedsparse.data.sources.design import aggregate
 from mixedsparse.ground.limits import Limits
-from mixedsparse.ground.mapped import bytes_on_disk, roomy
+from mixedsparse.ground.mapped import bytes_on_disk, roomy, shortened
 
 pytestmark = pytest.mark.filterwarnings("ignore::mixedsparse.MixedSparseWarning")
 FORMULAS = [
@@ -99,6 +99,16 @@ def test_no_file_is_left_and_none_has_a_name(tmp_path, monkeypatch):
     assert bytes_on_disk(array, array[::2], np.ones(3)) == array.nbytes * 1.5
     assert os.name == "nt" or not list(tmp_path.iterdir())
     np.testing.assert_array_equal(array, np.arange(1000))
+
+
+@pytest.mark.parametrize("most", [0, 1e9])
+def test_what_is_not_needed_any_more_is_freed(most):
+    array = roomy((5000, 2), np.int64, most)
+    array[:] = np.arange(10_000).reshape(5000, 2)
+    kept = shortened(array, 1000)
+    np.testing.assert_array_equal(kept, np.arange(2000).reshape(1000, 2))
+    assert kept.nbytes == 16_000
+    assert (bytes_on_disk(kept) > 0) == (most == 0)
 
 
 def test_a_full_disk_is_an_error_before_anything_is_written(tmp_path, monkeypatch):
