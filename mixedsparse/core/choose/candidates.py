@@ -22,7 +22,7 @@ class Demands:
     """
 
     evaluations: int = 0
-    steps: int = 5
+    steps: int = 3
     factorisations: float = 1.0
     solutions: float = 1.0
     rows: float = 0.0
