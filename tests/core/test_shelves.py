@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixedsparse.core.problem.crossproducts import Pairs, are_ones, ones
+from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.shelves import ShelvedPairs
+from mixedsparse.core.problem.unit_blocks import are_ones, ones
 from mixedsparse.ground.mapped import bytes_on_disk
 
 LEVELS = (9, 7)

@@ -13,6 +13,7 @@ import pytest
 
 import mixedsparse as ms
 from mixedsparse.core.choose.make import make_engine
+from mixedsparse.core.choose.plan import foresee
 from mixedsparse.core.engines.krylov.engine import KrylovEngine
 from mixedsparse.core.fitting.fit import fit_problem
 from mixedsparse.core.fitting.iterative import fit_iterative
@@ -86,6 +87,7 @@ def test_rows_that_meet_once_take_four_bytes_a_pair(folder, monkeypatch):
     one_way = KrylovEngine(problem, limits=Limits(mapped=0)).system.one_way
     assert bytes_on_disk(one_way.indices) == 4 * len(pairs.indices)
     assert one_way.values is None
+    assert foresee(problem, method="iterative", limits=Limits(mapped=0)).disk == 8 * len(pairs.indices)
     wanted = ms.lmer(FORMULAS[0], pd.read_parquet(folder / "single.parquet"))
     for limits in (Limits(), Limits(small_rest=0, dense=0, dense_crossed=0, kept_schur=0)):
         found = fit_problem(make_engine(problem, "split", "direct", limits), reml=True)

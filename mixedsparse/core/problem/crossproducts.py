@@ -16,12 +16,10 @@ from mixedsparse.core.problem.blocks import Block
 
 __all__ = [
     "Pairs",
-    "are_ones",
     "cross_pairs",
     "level_grams",
     "level_products",
     "level_sums",
-    "ones",
     "placed",
     "refilled",
     "row_slots",
@@ -108,18 +106,6 @@ class Pairs:
         out = np.zeros((len(self.indptr) - 1, width_s, width_t, self.n_columns))
         out[self.rows, :, :, self.indices] = self.data
         return out
-
-
-def ones(count: int) -> np.ndarray:
-    """Blocks of a single 1, (count, 1, 1), which are one number in memory and not to be written to."""
-    return np.broadcast_to(np.ones((1, 1, 1)), (count, 1, 1))
-
-
-def are_ones(blocks: np.ndarray) -> bool:
-    """Whether each block is a single 1."""
-    if blocks.shape[1:] != (1, 1):
-        return False
-    return bool((blocks[:1] == 1.0).all() if blocks.strides[0] == 0 else (blocks == 1.0).all())
 
 
 def level_sums(block: Block, columns: np.ndarray) -> np.ndarray:

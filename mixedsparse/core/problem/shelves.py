@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixedsparse.core.problem.crossproducts import Pairs, ones
+from mixedsparse.core.problem.crossproducts import Pairs
+from mixedsparse.core.problem.unit_blocks import ones
 from mixedsparse.ground.limits import LIMITS
 from mixedsparse.ground.mapped import roomy, shortened
 

@@ -22,6 +22,7 @@ from mixedsparse.core.likelihood.derivatives import differentiate
 from mixedsparse.core.likelihood.pls import solve_pls
 from mixedsparse.core.problem.problem import Problem, make_problem
 from mixedsparse.ground.limits import Limits
+from mixedsparse.report.cost import CostReport
 from tests.models import DESIGNS, make
 
 needs_cholmod = pytest.mark.skipif(not cholmod.available(), reason="scikit-sparse is not installed")
@@ -217,6 +218,16 @@ def test_without_cholmod_that_is_named_as_well(monkeypatch):
 def test_what_fits_by_no_method_is_refused_too(method):
     with pytest.raises(ms.BackendError, match=r"Even the iterative method would take about 2 MiB .* for 2,700"):
         make_engine(crossed(20_000, 2000, 700), method=method, limits=Limits(memory=1e6))
+
+
+def test_lists_of_pairs_on_disk_are_foreseen():
+    made = crossed(20_000, 2000, 700)
+    here, there = (foresee(made, method="iterative", limits=Limits(mapped=most)) for most in (1e9, 0))
+    size = 4 * len(made.pairs[0, 1].indices)
+    assert (here.disk, there.disk) == (0, size)
+    assert here.memory - there.memory == size
+    assert "on disk" not in repr(CostReport.of(here))
+    assert f"{memory.memory_text(size)} on disk" in repr(CostReport.of(there))
 
 
 def test_a_choice_rests_on_counts_and_never_on_a_clock():

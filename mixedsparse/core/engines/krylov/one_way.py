@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mixedsparse.core.engines.kernels.one_way import COLUMNS, gather, scatter, through
-from mixedsparse.core.problem.crossproducts import Pairs, are_ones
+from mixedsparse.core.problem.crossproducts import Pairs
+from mixedsparse.core.problem.unit_blocks import are_ones
 from mixedsparse.ground.limits import LIMITS
 from mixedsparse.ground.mapped import roomy
 

@@ -15,8 +15,9 @@ from scipy import sparse
 from mixedsparse.core.engines.kernels.krylov import add_product, sandwich
 from mixedsparse.core.engines.krylov.one_way import OneWay
 from mixedsparse.core.engines.level_blocks import apply_blocks
-from mixedsparse.core.problem.crossproducts import Pairs, are_ones
+from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.unit_blocks import are_ones
 from mixedsparse.ground.limits import LIMITS, Limits
 
 __all__ = ["PairProduct", "System"]
