@@ -36,6 +36,8 @@ SLOW = frozenset(
 CELL_SECONDS = 600
 # Where ipykernel says that a warning came from: a temporary file of the process.
 _KERNEL_FILE = re.compile(r"\S*ipykernel_\d+\S*:\d+: ")
+# What progress leaves: lines written over, and the word that loops are compiled, which they are once.
+_ERASED = re.compile(r"[^\n]*\r|\w+: compiling loops [^\n]*\n")
 
 
 def names() -> list[str]:
@@ -81,7 +83,7 @@ def clean(notebook: Any) -> Any:
         cell.metadata = {}
         for output in cell.get("outputs", []):
             if output.output_type == "stream":
-                output.text = _KERNEL_FILE.sub("", output.text)
+                output.text = _KERNEL_FILE.sub("", _ERASED.sub("", output.text))
             else:
                 output.metadata = {}
         if "outputs" in cell:  # what a progress bar leaves where a call took long

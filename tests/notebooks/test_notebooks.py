@@ -89,10 +89,10 @@ def test_links_lead_somewhere(name):
                 assert (build.HERE / target).exists(), target
 
 
-def test_warnings_lose_the_file_that_they_came_from():
+def test_warnings_lose_the_file_that_they_came_from_and_bars_that_stood_beside_them():
     import nbformat
 
-    text = "/tmp/ipykernel_1234/987.py:3: UserWarning: so\n  f(x)\n"
+    text = "10 %\r      \r/tmp/ipykernel_1234/987.py:3: UserWarning: so\n  f(x)\n90 %\r    \r"
     cell = nbformat.v4.new_code_cell("f(x)", outputs=[nbformat.v4.new_output("stream", name="stderr", text=text)])
     cleaned = build.clean(nbformat.v4.new_notebook(cells=[cell]))
     assert cleaned.cells[0].outputs[0].text == "UserWarning: so\n  f(x)\n"
