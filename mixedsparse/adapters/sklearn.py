@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
+from mixedsparse.adapters.estimator import MixedEstimator
+from mixedsparse.adapters.plain import binary, least_squares
 from mixedsparse.api.generalized import GeneralizedLinearMixedModel
 from mixedsparse.api.model import LinearMixedModel
-from mixedsparse.ground.errors import BackendError, DataError, FormulaError, OptionError
+from mixedsparse.core.likelihood.family import Binomial
+from mixedsparse.ground.errors import BackendError, DataError
 
 try:
-    from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+    from sklearn.base import ClassifierMixin, RegressorMixin
     from sklearn.utils.multiclass import check_classification_targets, unique_labels
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
 except ImportError as err:
@@ -23,62 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MixedClassifier", "MixedRegressor"]
 
-# Names that the response may have beside the columns of X.
-_RESPONSES = ("y", "response", "target", "the response")
+# Names that a column of failures may have beside the columns of X.
+_OTHERS = ("failures", "others", "the others")
 
 
-class _MixedEstimator(BaseEstimator):
-    """What the estimators share: the formula, and columns for it."""
-
-    formula: str | None
-    group: str | int | None
-    random: str
-
-    def _columns(self, X: Any, reset: bool) -> pd.DataFrame:
-        """X as a data frame; columns of an array are ``x0``, ``x1``, ..."""
-        if not hasattr(X, "columns"):
-            X = validate_data(self, X, reset=reset, dtype=None if self._is_modelled else "numeric")
-            return pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        return X if isinstance(X, pd.DataFrame) else pd.DataFrame({name: np.asarray(X[name]) for name in X.columns})
-
-    def _keep(self, results: Any) -> Self:
-        """Keep a fit, and its coefficients under scikit-learn's names."""
-        params = results.params
-        self.results_ = results
-        self.intercept_ = float(params.get("Intercept", 0.0))
-        self.coef_ = params.drop("Intercept", errors="ignore").to_numpy(copy=True)
-        self.coef_names_ = [name for name in params.index if name != "Intercept"]
-        return self
-
-    @property
-    def _is_modelled(self) -> bool:
-        return self.formula is not None or self.group is not None
-
-    def _written(self, frame: pd.DataFrame) -> tuple[str, str]:
-        """Write the formula out, and name its response, which is no column of `frame`."""
-        response = next(name for name in _RESPONSES if name not in frame.columns)
-        if self.formula is None:
-            names = [str(name) for name in frame.columns]
-            group = f"x{self.group}" if isinstance(self.group, int) else str(self.group)
-            if group not in names:
-                raise OptionError(f"group={self.group!r} is no column of X, which has {', '.join(names)}.")
-            fixed = " + ".join(f"`{name}`" for name in names if name != group) or "1"
-            return f"`{response}` ~ {fixed} + (1 | `{group}`)", response
-        left, tilde, right = self.formula.partition("~")
-        left = left.strip().strip("`")
-        if not tilde:
-            raise FormulaError(f"The formula {self.formula!r} has no '~': write '~ x + (1 | g)'.")
-        if left and not left.replace(".", "_").isidentifier():
-            raise FormulaError(
-                f"The response {left!r} is transformed in the formula: write '~{right}', and transform y by "
-                "sklearn.compose.TransformedTargetRegressor."
-            )
-        response = left if left and left not in frame.columns else response
-        return f"`{response}` ~{right}", response
-
-
-class MixedRegressor(RegressorMixin, _MixedEstimator):
+class MixedRegressor(RegressorMixin, MixedEstimator):
     """A linear mixed model as an estimator of scikit-learn.
 
     Parameters
@@ -152,26 +103,19 @@ class MixedRegressor(RegressorMixin, _MixedEstimator):
 
     def _fit_least_squares(self, X: Any, y: Any, sample_weight: Any) -> Self:
         X, y = validate_data(self, X, y, y_numeric=True, dtype=np.float64)
-        root = np.sqrt(_check_sample_weight(sample_weight, X))
-        design = np.column_stack([np.ones(len(X)), X]) * root[:, None]
-        beta = np.linalg.lstsq(design, y * root, rcond=None)[0]
-        self.results_ = None
-        self.intercept_, self.coef_ = float(beta[0]), beta[1:]
-        self.coef_names_ = list(getattr(self, "feature_names_in_", [f"x{j}" for j in range(X.shape[1])]))
-        return self
+        return self._keep_plain(least_squares(X, y, _check_sample_weight(sample_weight, X)))
 
     def predict(self, X: Any) -> np.ndarray:
         """Means of the rows of X, (n,)."""
         check_is_fitted(self, "coef_")
         if self.results_ is None:
-            X = validate_data(self, X, reset=False, dtype=np.float64)
-            return np.asarray(X @ self.coef_ + self.intercept_)
+            return self._predict_plain(X)
         return np.asarray(
             self.results_.predict(self._columns(X, reset=False), random=self.random, new_levels="zero")  # type: ignore[call-overload]
         )
 
 
-class MixedClassifier(ClassifierMixin, _MixedEstimator):
+class MixedClassifier(ClassifierMixin, MixedEstimator):
     """A mixed model of two classes as an estimator of scikit-learn: logistic, or with another link.
 
     Parameters
@@ -179,7 +123,8 @@ class MixedClassifier(ClassifierMixin, _MixedEstimator):
     formula : str, optional
         As of `MixedRegressor`.
     group : str or int, optional
-        As of `MixedRegressor`; one of the two is needed.
+        As of `MixedRegressor`. With neither there are no random effects, and coefficients are those of a plain binary
+        regression.
     link : str
         ``"logit"``, ``"probit"`` or ``"cloglog"``.
     nAGQ : int
@@ -191,7 +136,8 @@ class MixedClassifier(ClassifierMixin, _MixedEstimator):
     ----------
     classes_ : ndarray
         The two classes; probabilities and coefficients are about the second one.
-    results_ : GeneralizedResults
+    results_ : GeneralizedResults or None
+        None without random effects.
     intercept_, coef_ : float, ndarray
         Fixed effects on the scale of the link; names of `coef_` are in `coef_names_`.
     n_features_in_ : int
@@ -220,29 +166,62 @@ class MixedClassifier(ClassifierMixin, _MixedEstimator):
         self.nAGQ = nAGQ
         self.random = random
 
-    def fit(self, X: Any, y: Any) -> Self:
-        """Fit to the rows of X.
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit to the rows of X; weights of 0 leave rows out.
 
         Parameters
         ----------
         X : data frame or array, shape (n, features)
         y : array, shape (n,)
             Of two classes.
+        sample_weight : array, shape (n,), optional
+            How often each row counts: whole numbers, except without random effects.
         """
         if not self._is_modelled:
-            raise OptionError("MixedClassifier needs formula='~ x + (1 | g)', or group=, a column of X.")
+            return self._fit_plain(X, y, sample_weight)
         frame = self._columns(X, reset=True)
-        y = column_or_1d(y, warn=True)
+        happened = self._happened(column_or_1d(y, warn=True), len(frame))
+        formula, response = self._written(frame)
+        if sample_weight is None:
+            data = frame.assign(**{response: happened.astype(int)})
+            model = GeneralizedLinearMixedModel(formula, data, "binomial", link=self.link, env={})
+            return self._keep(model.fit(self.nAGQ))
+        counts = _check_sample_weight(sample_weight, frame)
+        if (counts != np.round(counts)).any() or (counts < 0).any():
+            raise DataError("sample_weight must be whole numbers, how often each row counts, in a model of classes.")
+        kept = counts > 0
+        times, successes = counts[kept].astype(int), (counts * happened)[kept].astype(int)
+        other = next(name for name in _OTHERS if name not in frame.columns)
+        data = frame.loc[kept].assign(**{response: successes, other: times - successes})
+        formula = formula.replace(f"`{response}` ~", f"cbind(`{response}`, `{other}`) ~", 1)
+        return self._keep(GeneralizedLinearMixedModel(formula, data, "binomial", link=self.link, env={}).fit(self.nAGQ))
+
+    def _happened(self, y: np.ndarray, rows: int) -> np.ndarray:
+        """Keep the classes, and mark the rows of the second one."""
         check_classification_targets(y)
-        if len(y) != len(frame):
-            raise DataError(f"y has {len(y)} values for {len(frame)} rows of X: give one for each.")
+        if len(y) != rows:
+            raise DataError(f"y has {len(y)} values for {rows} rows of X: give one for each.")
         self.classes_ = unique_labels(y)
         if len(self.classes_) != 2:
-            raise DataError(f"y has {len(self.classes_)} classes, {self.classes_!r}: MixedClassifier tells two apart.")
-        formula, response = self._written(frame)
-        data = frame.assign(**{response: (np.asarray(y) == self.classes_[1]).astype(int)})
-        model = GeneralizedLinearMixedModel(formula, data, "binomial", link=self.link, env={})
-        return self._keep(model.fit(self.nAGQ))
+            count = len(self.classes_)
+            raise DataError(
+                f"Only binary classification is supported. y has {count} class{'es' if count != 1 else ''}, "
+                f"{self.classes_!r}: MixedClassifier tells two apart."
+            )
+        return np.asarray(np.asarray(y) == self.classes_[1])
+
+    def _fit_plain(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        happened = self._happened(column_or_1d(y, warn=True), len(X))
+        weights = _check_sample_weight(sample_weight, X)
+        kept = weights > 0
+        return self._keep_plain(binary(X[kept], happened[kept].astype(float), weights[kept], Binomial(self.link)))
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that there are two classes."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Linear predictors of the second class, (n,)."""
@@ -255,10 +234,14 @@ class MixedClassifier(ClassifierMixin, _MixedEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the more probable class of each row of X, (n,)."""
-        return np.asarray(self.classes_[(self._predicted(X, "response") > 0.5).astype(int)])
+        second = self._predicted(X, "response") > 0.5
+        return np.asarray(self.classes_[second.astype(int)])
 
     def _predicted(self, X: Any, type: str) -> np.ndarray:
         check_is_fitted(self, "results_")
+        if self.results_ is None:
+            eta = self._predict_plain(X)
+            return eta if type == "link" else np.asarray(Binomial(self.link).mean(eta))
         found = self.results_.predict(
             self._columns(X, reset=False),
             type=type,

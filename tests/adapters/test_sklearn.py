@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 import mixedsparse as ms
@@ -24,9 +25,11 @@ def sleep():
     return ms.datasets.load("sleepstudy")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Skipping check")
-def test_scikit_learns_own_checks_pass():
-    found = check_estimator(ms.sklearn.MixedRegressor(), on_fail=None)
+@pytest.mark.parametrize("estimator", [ms.sklearn.MixedRegressor(), ms.sklearn.MixedClassifier()])
+def test_scikit_learns_own_checks_pass(estimator):
+    found = check_estimator(estimator, on_fail=None)
     assert len(found) > 40
     assert not [one["check_name"] for one in found if one["status"] == "failed"]
 
@@ -108,9 +111,50 @@ def test_two_classes(answers):
     assert clone(model).get_params()["formula"] == "~ btype + (1 | id)"
 
 
+def test_weights_of_classes_count_rows(answers):
+    y, times = answers["r2"].astype(str), np.arange(len(answers)) % 3
+    model = ms.sklearn.MixedClassifier("~ btype + (1 | id)").fit(answers, y, sample_weight=times)
+    want = ms.glmer("r2 ~ btype + (1 | id)", answers.loc[answers.index.repeat(times)])
+    np.testing.assert_allclose([model.intercept_, *model.coef_], want.params, rtol=1e-5)
+    with pytest.raises(ms.DataError, match="sample_weight must be whole numbers"):
+        ms.sklearn.MixedClassifier("~ btype + (1 | id)").fit(answers, y, sample_weight=times + 0.5)
+
+
+def test_classes_in_folds_of_groups_and_pipelines(answers):
+    folds = GroupKFold(3)
+    model = make_pipeline(ms.sklearn.MixedClassifier("~ btype + Anger + (1 | id)"))
+    y = answers["r2"].astype(str)
+    scores = cross_val_score(model, answers, y, groups=answers["id"], cv=folds, scoring="roc_auc")
+    assert (scores > 0.5).all()
+    search = GridSearchCV(model, {"mixedclassifier__link": ["logit", "probit"]}, cv=folds)
+    assert search.fit(answers, y, groups=answers["id"]).classes_.tolist() == ["N", "Y"]
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
+def test_without_groups_classes_are_those_of_a_plain_regression(link):
+    family = pytest.importorskip("statsmodels.genmod.families")
+    glm = pytest.importorskip("statsmodels.genmod.generalized_linear_model")
+    rng = np.random.default_rng(4)
+    X = rng.normal([3.0, -1.0], [2.0, 0.1], (300, 2))
+    y, weights = (X[:, 0] + rng.normal(size=300) > 3).astype(float), rng.uniform(0.5, 2.0, 300)
+    model = ms.sklearn.MixedClassifier(link=link).fit(X, y, sample_weight=weights)
+    links = {"logit": family.links.Logit, "probit": family.links.Probit, "cloglog": family.links.CLogLog}
+    design = np.column_stack([np.ones(300), X])
+    want = glm.GLM(y, design, family.Binomial(links[link]()), freq_weights=weights).fit(tol=1e-12, maxiter=100)
+    np.testing.assert_allclose([model.intercept_, *model.coef_], want.params, rtol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], want.predict(design), rtol=1e-6)
+
+
+def test_separated_classes_are_said():
+    X = np.arange(20.0)[:, None]
+    with pytest.warns(ms.ConvergenceWarning, match="tell the classes apart"):
+        model = ms.sklearn.MixedClassifier().fit(X, X[:, 0] > 9)
+    assert model.score(X, X[:, 0] > 9) == 1.0
+
+
 def test_what_cannot_be_fitted_is_said(sleep, answers):
-    with pytest.raises(ms.OptionError, match="MixedClassifier needs formula="):
-        ms.sklearn.MixedClassifier().fit(answers, answers["r2"])
+    with pytest.raises(NotFittedError):
+        ms.sklearn.MixedClassifier("~ btype + (1 | id)").predict(answers)
     with pytest.raises(ms.DataError, match="y has 3 classes"):
         ms.sklearn.MixedClassifier("~ 1 + (1 | id)").fit(answers, answers["resp"].astype(str))
     with pytest.raises(ms.DataError, match="y has 3 values for 180 rows"):
