@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -59,13 +61,64 @@ def test_functions_of_r_are_answered_by_the_package_too(name):
 
 
 def test_every_answer_for_a_fit_names_what_is_there(fit):
-    from mixedsparse.ground.spellings import _METHODS, _OF_FITS
+    from mixedsparse.ground.spellings import _METHODS, _OF_FITS, _PARTS
 
     for name in _METHODS:
         assert callable(getattr(fit, name))
     for name, text in _OF_FITS.items():
-        target = text.replace("then mixedsparse.", "").replace("(", " ").replace(",", " ").split()[0]
-        assert hasattr(fit, target) or hasattr(ms, target), name
+        target = re.split(r"[(, ]", text.replace("then mixedsparse.", ""))[0]
+        place = ms if text.startswith("then") else fit
+        assert attrgetter(target)(place) is not None, name
+    for name, part in _PARTS.items():
+        assert fit.get(part) is not None, name
+
+
+@pytest.fixture(scope="module")
+def counted():
+    return ms.glmer("cbind(incidence, size - incidence) ~ period + (1 | herd)", ms.datasets.load("cbpp"))
+
+
+# What users of lme4, emmeans and statsmodels try first: each is there, or the answer says what is.
+_TRIED = """
+fixef ranef VarCorr confint isSingular logLik deviance sigma ngrps nobs getME model.matrix model_matrix terms
+formula update refit refitML drop1 add1 anova Anova emmeans pairs cld contrast lsmeans coef vcov fitted residuals
+predict simulate summary family weights df.residual AIC BIC REMLcrit profile bootMer plot effects augment
+get_prediction bse tvalues pvalues conf_int params random_effects cov_re fittedvalues resid llf aic bic fe_params
+bse_fe bse_re scale t_test wald_test f_test endog exog score hessian loglike X Z Zt Lambda beta theta b u isREML
+devfun rand step allFit check_model performance r2_nakagawa groups n_groups slopes fixed_effects get_influence
+remove_data use_t
+"""
+TRIED = _TRIED.split()
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_names_tried_first_are_there_or_answered(fit, counted, name):
+    for results in (fit, counted):
+        if hasattr(results, name):
+            continue
+        with pytest.raises(ms.AbsentError) as caught:
+            getattr(results, name)
+        message = str(caught.value)
+        assert "it has aic" not in message, "an answer, not a list"
+        assert "Did you mean" not in message, "an answer, not a guess"
+
+
+def test_matrices_have_their_names_in_get(fit, counted):
+    for results in (fit, counted):
+        with pytest.raises(ms.AbsentError, match=r"write get\('Lam'\)"):
+            results.Lambda  # noqa: B018
+        with pytest.raises(ms.AbsentError, match="write aic"):
+            results.AIC  # noqa: B018
+    with pytest.raises(ms.AbsentError, match="no error contrasts"):
+        counted.refitML  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("argument", "wanted"), [("re_form", "random='conditional'"), ("allow_new_levels", "new_levels='zero'")]
+)
+def test_arguments_of_predict_are_answered_for_generalized_fits_too(counted, argument, wanted):
+    with pytest.raises(ms.ArgumentError, match=wanted):
+        counted.predict(**{argument: None})
 
 
 def test_other_objects_answer_as_well(fit, means):

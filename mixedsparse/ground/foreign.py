@@ -99,7 +99,7 @@ def absent_attribute(cls: type, name: str) -> AbsentError:
     present = [attribute for attribute in dir(cls) if not attribute.startswith("_")]
     instead = next((ATTRIBUTES[base.__name__] for base in cls.__mro__ if base.__name__ in ATTRIBUTES), {})
     folded = {key.replace(".", "_").lower(): text for key, text in instead.items()}
-    key = name.lower()
+    key = name.replace(".", "_").lower()
     return AbsentError(
         _message(
             f"{cls.__name__} has no", name, {name: folded[key]} if key in folded else {}, present, _listed(present)

@@ -218,14 +218,52 @@ def glmer(
 
     Parameters
     ----------
-    formula, data, family, link, trials, weights, offset, dispersion, contrasts
-        See `GeneralizedLinearMixedModel`. A formula is code: never take one from a source that you would not run.
-    nAGQ, start, method, options, progress
-        See `GeneralizedLinearMixedModel.fit`.
+    formula : str
+        Fixed effects, and random effects in bars, as in lme4: ``"y ~ x + (1 + x | subject) + (1 | item)"``. A binomial
+        response is 0 and 1, truth values, a column of two levels (the second is the event), ``cbind(successes,
+        failures)``, or a proportion or a count with `trials`. A formula is code: never take one from a source that you
+        would not run.
+    data : data frame or source
+        pandas, polars or pyarrow table, or a dict of columns; or a path of Parquet files, a DuckDB relation or an Ibis
+        table, whose rows stay where they are. Rows with missing values are left out, with a warning.
+    family : str or family
+        ``"binomial"`` (``"bernoulli"``), ``"poisson"``, ``"gamma"``, ``"inverse_gaussian"``, ``"negative_binomial"``,
+        ``"nb1"``; an object of `mixedsparse.families`, or one of statsmodels' families.
+    link : str, optional
+        ``"logit"``, ``"probit"``, ``"cloglog"``, ``"log"``, ``"sqrt"``, ``"inverse"``, ``"identity"``, ``"1/mu^2"``, as
+        far as the family takes it; its usual one by default.
+    nAGQ : int
+        1 for Laplace's approximation; more for adaptive Gauss-Hermite quadrature with so many nodes; 0 takes the
+        coefficients from penalised least squares, which is not the maximum of the likelihood.
+    trials : str or array, optional
+        Numbers of trials of a binomial response. Column name or one number per row.
+    weights : str or array, optional
+        Prior weights: of a binomial response the trials, as in R. Column name or one number per row.
+    offset : str or array, optional
+        Known part of the linear predictor. Column name or one number per row.
+    dispersion : float, optional
+        Known dispersion: shape, precision or size of the family; estimated by default.
+    contrasts : dict, optional
+        Column -> its coding: ``"treatment"``, ``("treatment", "b")``, ``"sum"``, ``"helmert"``, ``"poly"``, ``"sdif"``,
+        an array or a labelled DataFrame, hypotheses ``{"b-a": "b - a"}``; ``"center"`` or ``"zscore"`` for numbers.
+    start : array or results, optional
+        Theta, coefficients and, where the family has one, log dispersion to start from, or results with the same;
+        several starts of the package's own otherwise.
+    method : {"auto", "direct", "iterative"}
+        ``"direct"`` factorises, ``"iterative"`` does without a factor, with a Monte-Carlo error; ``"auto"`` takes the
+        first one unless it needs more memory than there is, or far more time.
+    options : FitOptions, optional
+        Limits and tolerances of the search.
+    progress : bool or callable, optional
+        Whether a bar is shown; by default on a terminal or in a notebook after two seconds.
 
     Returns
     -------
     GeneralizedResults
+
+    See Also
+    --------
+    GeneralizedLinearMixedModel : the same arguments at length, for a model that is fitted in a second step.
 
     Examples
     --------
