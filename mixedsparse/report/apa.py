@@ -71,6 +71,21 @@ def apa_test(row: Mapping[str, Any]) -> str:
     return ""
 
 
+class Lines(pd.Series):
+    """Lines of text by name, which are shown whole: pandas would cut them."""
+
+    @property
+    def _constructor(self) -> type[Lines]:
+        return Lines
+
+    def __repr__(self) -> str:
+        names = [str(name) for name in self.index]
+        width = max(map(len, names), default=0)
+        return "\n".join(f"{name:<{width}}  {line}" for name, line in zip(names, self, strict=True))
+
+    __str__ = __repr__
+
+
 def apa_lines(table: pd.DataFrame, level: float = 0.95) -> pd.Series:
     """Line of each row of a table of coefficients, contrasts, means or tests.
 
@@ -94,7 +109,7 @@ def apa_lines(table: pd.DataFrame, level: float = 0.95) -> pd.Series:
         lines.append(", ".join(filter(None, parts)))
     if symbol is None and not any(lines):
         raise OptionError(f"The table holds neither estimates nor tests that are known: {', '.join(map(str, table))}.")
-    out = pd.Series(lines, index=_labels(table), name="apa", dtype=object)
+    out = Lines(lines, index=_labels(table), name="apa", dtype=object)
     return out[out != ""]
 
 

@@ -20,7 +20,8 @@ _STYLE = (
 def document(title: str, parts: Iterable[str]) -> str:
     """Wrap `parts`, HTML already, under a title."""
     body = "\n".join(parts)
-    return f'<div class="mixedsparse">\n<style>{_STYLE}</style>\n<h4>{escape(title)}</h4>\n{body}\n</div>'
+    heading = f"<h4>{escape(title)}</h4>\n" if title else ""
+    return f'<div class="mixedsparse">\n<style>{_STYLE}</style>\n{heading}{body}\n</div>'
 
 
 def html_paragraph(text: str) -> str:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelTable", "model_table"]
 
+# Beginnings of the rows below the coefficients.
+_SECTIONS = ("SD ", "N ", "Observations", "ICC", "Marginal", "Conditional", "REML", "-2", "AIC", "BIC")
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ModelTable:
@@ -104,15 +107,22 @@ def model_table(
     made = [_one(fitted, labels, ddf, level, single=len(fits) == 1) for fitted in fits]
     rows = []
     for block in ("fixed", "facts"):
-        for row in dict.fromkeys(row for part in made for row in getattr(part, block)):
-            found = (getattr(part, block).get(row, [""] * len(part.titles)) for part in made)
-            rows.append([row, *(cell for cells in found for cell in cells)])
+        found = dict.fromkeys(row for part in made for row in getattr(part, block))
+        for row in found if block == "fixed" else sorted(found, key=_section):
+            own = (getattr(part, block).get(row, [""] * len(part.titles)) for part in made)
+            rows.append([row, *(cell for cells in own for cell in cells)])
     titles = [
         title if len(fits) == 1 else f"{name} {title}"
         for part, name in zip(made, names, strict=True)
         for title in part.titles
     ]
     return ModelTable(Table.of("", ["", *titles], rows), _notes(fits, names, ddf))
+
+
+def _section(row: str) -> tuple[int, bool]:
+    """Place of a row below the coefficients: models that have different ones are written side by side."""
+    place = next((place for place, start in enumerate(_SECTIONS) if row.startswith(start)), len(_SECTIONS))
+    return place, row.startswith("SD residual")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +158,9 @@ def _one(fitted: Fitted, labels: Mapping[str, str], ddf: str, level: float, sing
         low, high = (numbers.estimate(value, row["SE"])[0] for value in (row["lower"], row["upper"]))
         cells = [estimate, error, f"[{low}, {high}]", f"{row[statistic]:.2f}", apa_p(row["p"])[2:].removeprefix("= ")]
         fixed[str(name)] = cells if single else cells[::2]
+    shown = [_relabelled(name, labels) for name in fixed]
+    if twice := [label for label in shown if shown.count(label) > 1]:
+        raise OptionError(f"labels: {twice[0]!r} would stand for several coefficients: give each a label of its own.")
     spread, facts = deviations(fitted), {}
     for group in spread:
         titles += [f"SD {labels.get(group, group)}"] if single else []

@@ -30,6 +30,8 @@ def short(fitted: Fitted) -> str:
     lines = [text.paragraph(formula, _WIDTH), text.paragraph(f"{criterion} {fitted.criterion:.2f}; {sizes}", _WIDTH)]
     lines += ["", text.lay_out(Journal(table, ()).cells(), _WIDTH)]
     lines += ["", *residuals] if residuals else []
+    for note in parts.notes_of_order(fitted):
+        lines += ["", text.paragraph(note, _WIDTH)]
     if fitted.singular or not fitted.converged:
         lines += ["", text.paragraph(fitted.fit.certificate.message, _WIDTH)]
     return "\n".join(lines)

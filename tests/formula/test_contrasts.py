@@ -349,3 +349,14 @@ def test_ordered_categories_are_noted():
     for kind in ("poly", "treatment"):
         given = ms.lmer("angle ~ temperature + (1 | replicate)", data, contrasts={"temperature": kind})
         assert "ordered" not in str(given.summary())
+
+
+def test_ordered_categories_have_rs_polynomials_and_a_note():
+    # q <- factor(c("a", "b", "c")[Days %/% 4 + 1], ordered = TRUE); lmer(Reaction ~ q + (1 | Subject), sleepstudy)
+    data = ms.datasets.load("sleepstudy")
+    data["q"] = pd.Categorical(data["Days"].map(lambda day: "abc"[day // 4]), list("abc"), ordered=True)
+    found = ms.lmer("Reaction ~ q + (1 | Subject)", data, contrasts={"q": "poly"})
+    want = {"Intercept": 306.04663704, "q[.L]": 53.99820640, "q[.Q]": -1.19723971}
+    np.testing.assert_allclose(found.params[list(want)], list(want.values()), rtol=1e-8)
+    np.testing.assert_allclose(found.bse, [9.085818182, 4.686447112, 4.133057864], rtol=1e-7)
+    assert "write contrasts={'q': 'poly'}" in str(ms.lmer("Reaction ~ q + (1 | Subject)", data).summary())

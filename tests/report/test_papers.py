@@ -159,6 +159,38 @@ def test_word_needs_its_package(fit, tmp_path, monkeypatch):
         ms.model_table(fit).to_word(tmp_path / "table.docx")
 
 
+def test_rows_of_different_models_stand_with_their_kind(fit, accuracy):
+    rows = list(ms.model_table({"A": fit, "B": accuracy}).table.index)
+    facts = rows[rows.index("SD Subject: Intercept") :]
+    assert facts[:4] == ["SD Subject: Intercept", "SD Subject: Days", "SD herd: Intercept", "SD residual"]
+    assert facts[4:7] == ["N Subject", "N herd", "Observations"]
+    assert facts[-4:] == ["REML criterion", "-2 log L", "AIC", "BIC"]
+
+
+def test_two_coefficients_under_one_label_are_refused(accuracy):
+    labels = {"period[T.2]": "later", "period[T.3]": "later"}
+    with pytest.raises(ms.OptionError, match="'later' would stand for several coefficients"):
+        ms.model_table(accuracy, labels=labels)
+
+
+def test_lines_are_shown_whole(accuracy):
+    lines = ms.apa(accuracy)
+    assert repr(lines).splitlines()[1].startswith("period[T.2]  b = -0.99, SE = 0.31, z = -3.24, p = .001, 95% CI [")
+    assert "..." not in str(lines)
+    assert repr(lines[lines.str.contains("p = .001")]).count("\n") == 0
+
+
+def test_html_has_no_empty_heading(fit):
+    assert "<h4></h4>" not in ms.model_table(fit).to_html()
+
+
+def test_short_tables_tell_of_ordered_categories(data):
+    ordered = data.assign(Days=pd.Categorical(data["Days"], ordered=True))
+    fit = ms.lmer("Reaction ~ Days + (1 | Subject)", ordered)
+    assert "write contrasts={'Days': 'poly'}" in repr(fit) + str(fit)
+    assert "ordered" not in str(fit.update(contrasts={"Days": "poly"}))
+
+
 def test_labels_of_nothing_are_refused(fit):
     with pytest.raises(ms.OptionError, match="there is no 'Day' in these models, which have Intercept, Days, Subject"):
         ms.model_table(fit, labels={"Day": "x"})
