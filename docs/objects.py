@@ -3,14 +3,16 @@
 Nobody makes them by hand, so they are not in the top-level namespace. Here are their attributes and methods.
 """
 
+from mixedsparse.api.generalized.plots import GeneralizedPlots
 from mixedsparse.api.results import OptimResult
+from mixedsparse.api.results.plots import MixedPlots
 from mixedsparse.core.fitting.certificate import Certificate
 from mixedsparse.core.fitting.estimates import MonteCarlo
 from mixedsparse.datasets import Description
 from mixedsparse.diagnostics.influence import Influence
 from mixedsparse.diagnostics.scaled import ScaledResiduals
 from mixedsparse.inference.bootstrap import Bootstrap
-from mixedsparse.inference.contrasts import Contrasts
+from mixedsparse.inference.contrasts import Contrasts, SimpleContrasts
 from mixedsparse.inference.means import MarginalMeans
 from mixedsparse.inference.parsimony import Parsimony
 from mixedsparse.inference.pca import GroupPCA, RandomPCA
@@ -28,10 +30,12 @@ __all__ = [
     "Contrasts",
     "CostReport",
     "Description",
+    "GeneralizedPlots",
     "GroupPCA",
     "Influence",
     "Journal",
     "MarginalMeans",
+    "MixedPlots",
     "ModelTable",
     "MonteCarlo",
     "OptimResult",
@@ -40,6 +44,7 @@ __all__ = [
     "Profile",
     "RandomPCA",
     "ScaledResiduals",
+    "SimpleContrasts",
     "Summary",
     "Truth",
 ]

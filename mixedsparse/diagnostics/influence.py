@@ -103,10 +103,9 @@ def units(fitted: Fitted, group: Any) -> tuple[str | None, pd.Index, np.ndarray]
         return None, index, np.arange(len(index))
     if isinstance(group, str):
         if group not in fitted.terms_of:
-            known = ", ".join(map(repr, fitted.terms_of))
+            known = f"one of {', '.join(map(repr, fitted.terms_of))}, or " if fitted.terms_of else ""
             raise OptionError(
-                f"group={group!r} is not a grouping factor; use one of {known}, or an array with a label per fitted "
-                "row."
+                f"group={group!r} is not a grouping factor; use {known}an array with a label per fitted row."
             )
         term = fitted.problem.terms[fitted.terms_of[group][0]]
         if term.codes.ndim == 2:

@@ -205,9 +205,13 @@ KINDS: dict[str, Kind] = {
     "plan.effects": ANYTHING,
     "plan.random": ANYTHING,
     "ParameterPlots.bootstrap.boot": Kind("what bootstrap() of a fit returns", _made_by("Bootstrap")),
-    "GeneralizedPlots.effects.by": TEXT,
+    "GeneralizedPlots.effects.data": FLAG,
+    "ModelPlots.scaled_residuals.residuals": Kind(
+        "what scaled_residuals() of a fit returns", _made_by("ScaledResiduals")
+    ),
+    **dict.fromkeys(("intercept", "comparisons", "coefficients.values"), FLAG),
     "GeneralizedPlots.effects.terms": NAMES,
-    "Plots.effects.by": TEXT,
+    "Plots.effects.data": FLAG,
     "Plots.effects.terms": NAMES,
     "ParameterPlots.profile.profile": Kind("what profile() of a fit returns", _made_by("Profile")),
     "power.effects": ANYTHING,

@@ -92,9 +92,6 @@ def _split(
     if simple is not None:
         if by is not None:
             raise OptionError("simple= compares within all other factors, so that by= has nothing to say: drop one.")
-        if isinstance(simple, str) and simple == "each" and "each" not in present:
-            loop = "{name: means.contrast(method, simple=name) for name in means.factors}"
-            raise OptionError(f"simple='each' would be several tables: write {loop}.")
         wanted = (simple,) if isinstance(simple, str) else tuple(simple)
         _check_present("simple", wanted, present)
         given = tuple(name for name in present if name not in wanted)

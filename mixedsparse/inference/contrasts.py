@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from html import escape
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,11 @@ from mixedsparse.ground.choices import Adjust
 from mixedsparse.inference import adjust as adjustment
 from mixedsparse.inference.comparisons import Comparison, compare, warn_empty
 from mixedsparse.inference.contrasts_of_means import by_groups
+from mixedsparse.inference.drawing import drawn
 from mixedsparse.inference.estimates import Estimates, half_widths
 from mixedsparse.inference.response_scale import modelled_scale
 
-__all__ = ["Comparable", "Contrasts"]
+__all__ = ["Comparable", "Contrasts", "SimpleContrasts"]
 
 _NAMES = {
     "tukey": "Tukey's method",
@@ -33,6 +35,28 @@ _NAMES = {
 class Comparable(Estimates):
     """Estimates that can be compared: marginal means, and contrasts again."""
 
+    @overload
+    def contrast(
+        self,
+        method: Any = ...,
+        adjust: Adjust | None = ...,
+        by: str | Sequence[str] | None = ...,
+        ref: Hashable | None = ...,
+        *,
+        interaction: Any = ...,
+        simple: Literal["each"],
+    ) -> SimpleContrasts: ...
+    @overload
+    def contrast(
+        self,
+        method: Any = ...,
+        adjust: Adjust | None = ...,
+        by: str | Sequence[str] | None = ...,
+        ref: Hashable | None = ...,
+        *,
+        interaction: Any = ...,
+        simple: str | Sequence[str] | None = ...,
+    ) -> Contrasts: ...
     def contrast(
         self,
         method: Any = "pairwise",
@@ -42,7 +66,7 @@ class Comparable(Estimates):
         *,
         interaction: Any = False,
         simple: str | Sequence[str] | None = None,
-    ) -> Contrasts:
+    ) -> Any:
         """Contrasts among the rows, within each combination of the `by` factors.
 
         Parameters
@@ -67,11 +91,12 @@ class Comparable(Estimates):
             Contrasts of contrasts: products of contrasts of each factor. True takes `method` for all of them; a method
             serves for all, a sequence goes factor by factor, a dict by their names.
         simple : str or sequence of str, optional
-            Factors to compare, within each combination of all others: what ``by=`` the others says.
+            Factors to compare, within each combination of all others: what ``by=`` the others says. ``"each"`` does so
+            for every factor in turn.
 
         Returns
         -------
-        Contrasts
+        Contrasts, or SimpleContrasts (a dict, factor -> Contrasts) with ``simple="each"``
             Contrasts again have this method: ``.contrast("pairwise", by="contrast")`` compares the same contrast
             between the former `by` factors.
 
@@ -96,6 +121,12 @@ class Comparable(Estimates):
         0         B - A           linear      3.80  13.82
         1         C - B           linear     -3.07  13.82
         """
+        present = (*self.factors, *self.by)
+        if isinstance(simple, str) and simple == "each" and "each" not in present:
+            each = {
+                name: self.contrast(method, adjust, by, ref, interaction=interaction, simple=name) for name in present
+            }
+            return SimpleContrasts(each)
         found = compare(self, method, by, ref, interaction, simple)
         adjust = found.last.adjust if adjust is None else adjust
         adjustment.check_method(adjust)
@@ -126,6 +157,16 @@ class Comparable(Estimates):
         if scale.ratio and not isinstance(self, Contrasts) and not found.is_of_differences:
             return {"remarks": (f"Not all of these are differences, so that they stay on the scale of {scale.name}.",)}
         return {"scale": scale, "remarks": (scale.note,) if scale.note else ()}
+
+
+class SimpleContrasts(dict[str, "Contrasts"]):
+    """Factor -> its contrasts within all combinations of the others, with a family for each combination."""
+
+    def __repr__(self) -> str:
+        return "\n\n".join(f"{name}\n{contrasts!r}" for name, contrasts in self.items())
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<h4>{escape(name)}</h4>{contrasts._repr_html_()}" for name, contrasts in self.items())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -163,6 +204,20 @@ class Contrasts(Comparable):
             estimate=estimate, SE=tests["SE"], df=df, lower=estimate - width, upper=estimate + width
         ).assign(**{"t" if self.fitted.has_residual else "z": t, "p": p})
         return table if self.scale is None else self.scale.contrasts(table)
+
+    def plot(self, *, ax: Any = None) -> np.ndarray:
+        """Draw the contrasts with their adjusted intervals, a panel for each combination of the `by` factors.
+
+        Parameters
+        ----------
+        ax : Axes or array of Axes, optional
+
+        Returns
+        -------
+        ndarray of matplotlib Axes
+            One per panel.
+        """
+        return drawn("contrasts", self, ax)
 
     @cached_property
     def _families(self) -> list[int]:

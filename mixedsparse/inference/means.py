@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from mixedsparse.ground.choices import Adjust
 from mixedsparse.inference import adjust as adjustment
 from mixedsparse.inference.contrasts import Comparable
+from mixedsparse.inference.drawing import drawn
 from mixedsparse.inference.estimates import half_widths
 from mixedsparse.inference.response_scale import modelled_scale
 
@@ -46,6 +50,25 @@ class MarginalMeans(Comparable):
             upper=tests["estimate"] + half,
         )
         return table if self.scale is None else self.scale.means(table, self.estimand)
+
+    def plot(self, comparisons: bool = False, *, adjust: Adjust | None = None, ax: Any = None) -> np.ndarray:
+        """Draw the means with their intervals, a row for each and a panel for each combination of the `by` factors.
+
+        Parameters
+        ----------
+        comparisons : bool
+            Add arrows: two means differ, at the level of the intervals, where their arrows do not overlap. Intervals of
+            means do not tell that. The legend names the pairs, if any, of which no arrows could tell the truth.
+        adjust : str, optional
+            Of the pairwise comparisons; see `contrast`.
+        ax : Axes or array of Axes, optional
+
+        Returns
+        -------
+        ndarray of matplotlib Axes
+            One per panel; ``axes[0].figure`` is the figure.
+        """
+        return drawn("means", self, comparisons, adjust, ax)
 
     @property
     def _scale(self) -> str:

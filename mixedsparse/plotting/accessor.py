@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.ground.choices import Autocorrelated, Ddf, ResidualPlot
@@ -24,7 +24,9 @@ class Plots(ParameterPlots, RandomPlots):
     """Plots of a fit. Each method draws into Axes and returns them, an array of them if there are several panels.
 
     ``ax`` takes Axes of your own (as many as there are panels); without it there is a new figure, which shows itself in
-    a notebook and by ``matplotlib.pyplot.show()`` elsewhere. matplotlib is imported when a method is called.
+    a notebook and by ``matplotlib.pyplot.show()`` elsewhere. matplotlib is imported when a method is called. Letters
+    that its font lacks, Chinese ones among them, need ``rcParams["font.family"] = ["DejaVu Sans", "Noto Sans CJK SC"]``
+    or another font that is installed.
 
     Examples
     --------
@@ -38,7 +40,7 @@ class Plots(ParameterPlots, RandomPlots):
         self._fitted = fitted
 
     def __repr__(self) -> str:
-        names = ", ".join(name for name in dir(Plots) if not name.startswith("_"))
+        names = ", ".join(name for name in dir(type(self)) if not name.startswith("_"))
         return f"<Plots of {self._fitted.model.formula}: {names}>"
 
     def residuals(self, against: str | None = None, *, kind: ResidualPlot = "scaled", ax: Axes | None = None) -> Axes:
@@ -135,10 +137,11 @@ class Plots(ParameterPlots, RandomPlots):
         self,
         terms: str | Iterable[str] | None = None,
         *,
-        by: str | None = None,
+        by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
         level: float = 0.95,
         ddf: Ddf = "satterthwaite",
+        data: bool = False,
         ax: AxesOption = None,
     ) -> Axes | np.ndarray:
         """Draw the population mean along each predictor, with bands; the same means as `emmeans`.
@@ -148,18 +151,22 @@ class Plots(ParameterPlots, RandomPlots):
         terms : str or sequence of str, optional
             Predictors, a panel each; all by default. Other covariates stand at their mean, other factors are averaged
             over with equal weights.
-        by : str, optional
-            Predictor with a line for each of its levels; for a covariate at its 10, 50 and 90 % quantiles.
+        by : str or sequence of two str, optional
+            Predictor with a line for each of its levels, and one with a panel for each; a covariate stands at its 10,
+            50 and 90 % quantiles.
         at : dict, optional
             Predictor -> values to use in place of these.
         level : float
             Of the bands, pointwise.
         ddf : {"satterthwaite", "kenward-roger", "normal"}
+        data : bool
+            Draw the responses behind the means, those of a level moved a little to the left and right; rows stand with
+            the nearest value of a covariate in `by`.
         ax : Axes or array of Axes, optional
 
         Returns
         -------
-        Axes, or array of Axes (terms,)
+        Axes, or array of Axes (terms x panels of each,)
 
         Raises
         ------
@@ -170,7 +177,48 @@ class Plots(ParameterPlots, RandomPlots):
         """
         from mixedsparse.plotting.effects import effects
 
-        return effects(self._fitted, terms, by, at, level, ddf, ax)
+        observed = self._responses() if data else None
+        return effects(self._fitted, terms, by, at, level, ddf, ax, observed=observed)
+
+    def coefficients(
+        self,
+        which: str | Iterable[str] | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        intercept: bool = False,
+        level: float = 0.95,
+        ddf: Ddf = "satterthwaite",
+        values: bool = True,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw fixed effects with their intervals, a row for each.
+
+        Parameters
+        ----------
+        which : str or sequence of str, optional
+            Coefficients by name, in this order; by default all but the intercept.
+        labels : dict, optional
+            Name of a coefficient -> what to write for it.
+        intercept : bool
+            Show the intercept too.
+        level : float
+        ddf : {"satterthwaite", "kenward-roger", "normal"}
+        values : bool
+            Write estimates and limits beside the rows.
+        ax : Axes, optional
+
+        Returns
+        -------
+        Axes
+
+        Raises
+        ------
+        OptionError
+            A name is not a coefficient, or there is none but the intercept.
+        """
+        from mixedsparse.plotting.forest import coefficients
+
+        return coefficients(self._fitted, which, labels, intercept, level, ddf, False, values, ax)
 
     def sparsity(self, *, ax: AxesOption = None) -> np.ndarray:
         """Pattern of Z'Z, and of the Cholesky factor L as the engine keeps it.
@@ -189,6 +237,11 @@ class Plots(ParameterPlots, RandomPlots):
         from mixedsparse.plotting.sparsity import sparsity
 
         return sparsity(self._fitted, ax)
+
+    def _responses(self) -> np.ndarray:
+        """Responses (n,) as the formula has them."""
+        self._fitted.needs("rows", "Drawing the data")
+        return self._fitted.values + self._fitted.residuals
 
     def _profiled(self, which: str | Iterable[str]) -> Profile:
         from mixedsparse.inference.profile import profile

@@ -9,19 +9,22 @@ import numpy as np
 from scipy.special import betaincinv, ndtri
 
 from mixedsparse.ground.errors import BackendError, OptionError
+from mixedsparse.plotting.looks import MARK, colour_bar
+from mixedsparse.plotting.words import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     AxesOption = Axes | np.ndarray | None
 
-__all__ = ["COLUMNS", "LINE", "MARK", "QUIET", "alone", "cloud", "grid", "normal_order", "one", "panels", "smooth"]
+__all__ = ["alone", "cloud", "corner", "grid", "leftmost", "normal_order", "one", "panels", "smooth", "thinned"]
 
-# Colours: what was estimated, what stands beside it, and lines for orientation.
-MARK, LINE, QUIET = "C0", "C1", "0.6"
 _SINGLE = (5.5, 4.0)
 _PANEL = (3.4, 2.8)
-COLUMNS = 3
+# Panels in a row; one row holds three, since four make a square.
+_COLUMNS, _ROW = 4, 3
+# Characters in a line of a title.
+_TITLE = 32
 # Points that can be told apart on a page; more are counted in hexagons.
 _MOST_POINTS = 20_000
 _OPAQUE = 300
@@ -40,12 +43,16 @@ def one(ax: Any, size: tuple[float, float] = _SINGLE) -> Any:
     return np.ravel(ax)[0]
 
 
-def panels(ax: Any, titles: Sequence[str], size: tuple[float, float] = _PANEL, **options: Any) -> np.ndarray:
-    """Axes (len(titles),) with a title each: those given, or those of a new figure; `options` are of `subplots`."""
+def panels(
+    ax: Any, titles: Sequence[str], size: tuple[float, float] = _PANEL, most: int = _COLUMNS, **options: Any
+) -> np.ndarray:
+    """Axes (len(titles),) with a title each: those given, or those of a new figure with at most so many in a row.
+
+    `options` are of `subplots`.
+    """
     count = len(titles)
     if ax is None:
-        columns = min(count, COLUMNS)
-        rows = -(-count // columns)
+        rows, columns = _even(count, most)
         shape = (size[0] * columns, size[1] * rows)
         _, grid = _pyplot().subplots(rows, columns, figsize=shape, layout="constrained", squeeze=False, **options)
         ax = grid.ravel()
@@ -56,8 +63,27 @@ def panels(ax: Any, titles: Sequence[str], size: tuple[float, float] = _PANEL, *
     if len(found) != count:
         raise OptionError(f"ax holds {len(found)} Axes, but this plot has {count} panels: give as many, or none.")
     for panel, title in zip(found, titles, strict=True):
-        panel.set_title(title, fontsize="medium")
+        panel.set_title(wrapped(title, _TITLE), fontsize="medium")
     return found
+
+
+def _even(count: int, most: int) -> tuple[int, int]:
+    """Rows and columns of a grid that `count` panels fill as well as they can."""
+    rows = 1 if count <= _ROW else max(2, -(-count // most))
+    return rows, -(-count // rows)
+
+
+def leftmost(axes: np.ndarray) -> list[Any]:
+    """Those of `axes` that begin a row of their figure, and the first."""
+    places = [panel.get_subplotspec() for panel in axes]
+    return [axes[i] for i, place in enumerate(places) if i == 0 or (place is not None and place.is_first_col())]
+
+
+def corner(axes: np.ndarray) -> Any:
+    """Panel at the right end of the first row, beside which there is room."""
+    places = [panel.get_subplotspec() for panel in axes]
+    ends = [panel for panel, place in zip(axes, places, strict=True) if place is not None and place.is_last_col()]
+    return ends[0] if ends else axes[-1]
 
 
 def grid(ax: Any, rows: int, columns: int, size: tuple[float, float]) -> np.ndarray:
@@ -84,13 +110,14 @@ def _pyplot() -> Any:
     return pyplot
 
 
-def cloud(ax: Any, x: np.ndarray, y: np.ndarray) -> None:
+def cloud(ax: Any, x: np.ndarray, y: np.ndarray, color: str = MARK, marker: str = "o") -> None:
     """Scatter (n,) points; hexagons shaded by the logarithm of their count where points would cover each other."""
     if len(x) > _MOST_POINTS:
-        ax.hexbin(x, y, gridsize=60, bins="log", mincnt=1, cmap="Blues", linewidths=0.1)
+        colour_bar(ax, ax.hexbin(x, y, gridsize=60, bins="log", mincnt=1, cmap="Blues", linewidths=0.1), "Rows")
         return
     alpha = float(np.clip(np.sqrt(_OPAQUE / max(len(x), 1)), 0.1, 0.8))
-    ax.plot(x, y, "o", color=MARK, markersize=4, alpha=alpha, markeredgewidth=0, rasterized=len(x) > _NEIGHBOURHOODS)
+    style = {"color": color, "markersize": 4, "alpha": alpha, "markeredgewidth": 0}
+    ax.plot(x, y, marker, rasterized=len(x) > _NEIGHBOURHOODS, **style)
 
 
 def smooth(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,9 +149,13 @@ def normal_order(n: int, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
     The i-th of n ordered uniform draws is Beta(i, n + 1 - i). At most about 2000 positions, the tails complete.
     """
-    i = np.arange(1, n + 1)
-    if n > _NEIGHBOURHOODS:
-        i = np.unique(np.r_[i[:500], np.linspace(1, n, 1000).astype(int), i[-500:]])
+    i = thinned(n) + 1
     tail = 0.5 * (1.0 - level)
     lower, upper = (ndtri(betaincinv(i, n + 1 - i, p)) for p in (tail, 1.0 - tail))
     return i - 1, ndtri((i - 0.5) / n), lower, upper
+
+
+def thinned(n: int) -> np.ndarray:
+    """Positions among n ordered values: all of them, or about 2000, the tails complete."""
+    i = np.arange(n)
+    return i if n <= _NEIGHBOURHOODS else np.unique(np.r_[i[:500], np.linspace(0, n - 1, 1000).astype(int), i[-500:]])

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.inference.modes import random_effects
-from mixedsparse.plotting.axes import MARK, QUIET, one
+from mixedsparse.plotting.axes import one
+from mixedsparse.plotting.looks import MARK, QUIET
+from mixedsparse.plotting.words import wrapped
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.generalized import GeneralizedFitted
@@ -33,7 +35,7 @@ def draw_calibration(table: pd.DataFrame, response: str, ax: Any) -> Any:
     ax.plot(ends, ends, color=QUIET, linewidth=0.8)
     bars = np.abs(table[["lower", "upper"]].to_numpy().T - table["observed"].to_numpy())
     ax.errorbar(table["fitted"], table["observed"], bars, fmt="o", color=MARK, capsize=3)
-    ax.set(xlabel=f"Fitted {response}", ylabel="Observed")
+    ax.set(xlabel=wrapped(f"Fitted {response}", 40), ylabel="Observed")
     return ax
 
 

@@ -13,22 +13,30 @@ from mixedsparse.ground.checks import check_level
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.components import cov_re
 from mixedsparse.inference.modes import mode_errors, random_effects
-from mixedsparse.plotting.axes import LINE, MARK, QUIET, alone, grid, normal_order, panels
+from mixedsparse.plotting.axes import alone, grid, leftmost, normal_order, panels
+from mixedsparse.plotting.looks import LINE, MARK, QUIET, key
+from mixedsparse.plotting.words import MOST_LABELS, clean, name_rows, rows_of, wrapped
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["caterpillar", "choose_effects", "choose_group", "random_pairs", "random_qq"]
 
-# Levels whose labels can be read on a page, and inches for each.
-_MOST_LABELS = 60
-_ROW = 0.19
 _PAIR = 2.3
+# Inches of a panel of rows, and of one whose rows have no labels; characters in a line of an axis.
+_WIDTH, _HIGH = 3.4, 5.0
+_LABEL = 36
+# Deviation at which the ellipse of 95 % of a bivariate normal distribution ends, and room around it.
+_TITLE = 22
+_RADIUS = float(np.sqrt(-2.0 * np.log(0.05)))
+_ROOM = 1.08
 
 
 def choose_group(fitted: Fitted, group: str | None) -> str:
     """Return `group`, checked; the first grouping factor for None."""
     known = list(fitted.ngroups)
+    if not known:
+        raise OptionError("The model has no random effects: there is nothing to draw.")
     if group is None:
         return known[0]
     if group not in known:
@@ -58,7 +66,7 @@ def _quoted(names: Iterable[object]) -> str:
 
 def _interval_style(n_levels: int) -> dict[str, Any]:
     """Lines that leave the modes in front of them visible."""
-    few = n_levels <= _MOST_LABELS
+    few = n_levels <= MOST_LABELS
     return {"color": MARK, "alpha": 0.6, "linewidth": 1.2} if few else {"color": QUIET, "alpha": 0.4, "linewidth": 0.5}
 
 
@@ -90,18 +98,19 @@ def caterpillar(
         order = np.argsort(modes.iloc[:, by].to_numpy(), kind="stable")
     half = float(ndtri(0.5 + 0.5 * level)) * deviations[order]
     rows = np.arange(len(modes))
-    labelled = len(modes) <= _MOST_LABELS
-    height = max(2.5, _ROW * len(modes) + 0.8) if labelled else 5.0
-    axes = panels(ax, [str(modes.columns[j]) for j in chosen], (3.4, height), sharey=True)
+    texts, row, beside = rows_of([modes.index[i] for i in order])
+    labelled = bool(texts)
+    height = max(2.5, row * len(modes) + 0.8) if labelled else _HIGH
+    axes = panels(ax, [str(modes.columns[j]) for j in chosen], (_WIDTH + beside / len(chosen), height), sharey=True)
     for panel, j in zip(axes, chosen, strict=True):
         values = modes.iloc[order, j].to_numpy()
         panel.axvline(0.0, color=QUIET, linewidth=0.8)
         panel.hlines(rows, values - half[:, j], values + half[:, j], **_interval_style(len(modes)))
         panel.plot(values, rows, "o", color=MARK, markersize=4 if labelled else 1.5)
         panel.set_ylim(-1, len(modes))
-        panel.set_yticks(rows if labelled else [], [str(modes.index[i]) for i in order] if labelled else [])
-        panel.tick_params(axis="y", labelsize="small", length=0)
-    axes[0].set_ylabel(group if labelled else f"{group} ({len(modes)} levels)")
+        name_rows(panel, rows, texts)
+    for panel in leftmost(axes):
+        panel.set_ylabel(wrapped(group if labelled else f"{group} ({len(modes)} levels)", _LABEL))
     for panel in axes:
         panel.set_xlabel(f"Mode, {_interval_text(level, errors)}", fontsize="small")
     return alone(axes)
@@ -124,9 +133,11 @@ def random_qq(
         panel.axhline(0.0, color=QUIET, linewidth=0.8)
         panel.vlines(quantiles, values - half, values + half, **_interval_style(len(modes)))
         panel.plot(quantiles, values, "o", color=MARK, markersize=3)
-        panel.axline((0.0, values.mean()), slope=values.std(), color=LINE, linewidth=1)
+        line = panel.axline((0.0, values.mean()), slope=values.std(), color=LINE, linewidth=1)
         panel.set_xlabel("Normal quantile")
+    for panel in leftmost(axes):
         panel.set_ylabel(f"Mode, {_interval_text(level, errors)}", fontsize="small")
+    key(axes[-1], {"mean and SD of the modes": line}, ax)
     return alone(axes)
 
 
@@ -136,26 +147,31 @@ def random_pairs(fitted: Fitted, group: str | None, effects: str | Iterable[str]
     modes = random_effects(fitted)[group]
     chosen = choose_effects(modes, effects, least=2)
     cov = cov_re(fitted)[group].to_numpy()
+    reach = _ROOM * np.maximum(np.abs(modes.to_numpy()).max(axis=0), _RADIUS * np.sqrt(np.diagonal(cov)))
+    reach = np.where(reach > 0, reach, 1.0)
     axes = grid(ax, len(chosen), len(chosen), (_PAIR, _PAIR))
     for row, i in enumerate(chosen):
         for column, j in enumerate(chosen):
             panel = axes[row, column]
+            panel.set_xlim(-reach[j], reach[j])
             if row == column:
                 _histogram(panel, modes.iloc[:, i].to_numpy(), float(np.sqrt(cov[i, i])))
-                panel.set_title(str(modes.columns[i]), fontsize="medium")
+                panel.set_title(wrapped(modes.columns[i], _TITLE), fontsize="medium")
             elif row > column:
+                panel.set_ylim(-reach[i], reach[i])
                 panel.plot(modes.iloc[:, j], modes.iloc[:, i], "o", color=MARK, markersize=4, alpha=0.8)
                 _ellipse(panel, cov[np.ix_([j, i], [j, i])])
             else:
                 _correlation(panel, cov[i, j], np.sqrt(cov[i, i] * cov[j, j]))
-            panel.tick_params(labelsize="small")
-    axes[0, 0].figure.supxlabel(f"Conditional modes of {group}", fontsize="medium")
+            outer = row == len(chosen) - 1, column == 0 and row > 0
+            panel.tick_params(labelsize="small", labelbottom=outer[0], labelleft=outer[1])
+    axes[0, 0].figure.supxlabel(f"Conditional modes of {clean(group)}", fontsize="medium")
     return axes
 
 
 def _histogram(panel: Any, values: np.ndarray, sd: float) -> None:
     """Histogram of the modes under the density that was fitted."""
-    panel.hist(values, bins="auto", density=True, color="0.85", edgecolor=QUIET, linewidth=0.5)
+    panel.hist(values, bins="auto", density=True, color=QUIET, alpha=0.4, edgecolor=QUIET, linewidth=0.5)
     if sd > 0:
         x = np.linspace(-3.0, 3.0, 121)
         panel.plot(sd * x, np.exp(-0.5 * x**2) / (sd * np.sqrt(2.0 * np.pi)), color=LINE, linewidth=1)
@@ -166,9 +182,8 @@ def _ellipse(panel: Any, cov: np.ndarray) -> None:
     """Ellipse that holds 95 % of the bivariate normal distribution that was fitted."""
     values, vectors = np.linalg.eigh(cov)
     angle = np.linspace(0.0, 2.0 * np.pi, 181)
-    radius = np.sqrt(-2.0 * np.log(0.05))
     circle = np.sqrt(np.clip(values, 0.0, None))[:, None] * np.array([np.cos(angle), np.sin(angle)])
-    panel.plot(*(radius * vectors @ circle), color=LINE, linewidth=1)
+    panel.plot(*(_RADIUS * vectors @ circle), color=LINE, linewidth=1)
 
 
 def _correlation(panel: Any, covariance: float, product: float) -> None:

@@ -12,7 +12,8 @@ from scipy.stats import gaussian_kde
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.choices import ProfilePlot
 from mixedsparse.ground.errors import OptionError
-from mixedsparse.plotting.axes import COLUMNS, LINE, MARK, QUIET, panels
+from mixedsparse.plotting.axes import corner, leftmost, panels
+from mixedsparse.plotting.looks import LINE, MARK, QUIET, key
 
 if TYPE_CHECKING:
     from mixedsparse.inference.bootstrap import Bootstrap
@@ -32,11 +33,13 @@ def draw_profile(
     names = _chosen(which, list(profile.curves))
     limits = profile.conf_int(level)
     axes = panels(ax, names)
+    entries: dict[str, Any] = {}
     for name, panel in zip(names, axes, strict=True):
-        _mark(panel, float(profile.estimates[name]), limits.loc[name].to_numpy())
+        entries |= _mark(panel, float(profile.estimates[name]), limits.loc[name].to_numpy(), level)
         _curve(panel, profile.curves[name], kind, float(ndtri(0.5 + 0.5 * level)))
-    for panel in axes[::COLUMNS]:
+    for panel in leftmost(axes):
         panel.set_ylabel(_KINDS[kind])
+    key(corner(axes), entries, ax)
     return axes
 
 
@@ -45,15 +48,17 @@ def draw_bootstrap(replicates: Bootstrap, which: str | Iterable[str], level: flo
     names = _chosen(which, list(replicates.table.columns))
     limits = replicates.conf_int(level)
     axes = panels(ax, names)
+    entries: dict[str, Any] = {}
     for name, panel in zip(names, axes, strict=True):
         values = replicates.table[name].to_numpy()
         values = values[np.isfinite(values)]
-        panel.hist(values, bins="auto", density=True, color="0.85", edgecolor=QUIET, linewidth=0.5)
+        panel.hist(values, bins="auto", density=True, color=QUIET, alpha=0.4, edgecolor=QUIET, linewidth=0.5)
         if len(values) > 1 and np.ptp(values) > 0:
             x = np.linspace(values.min(), values.max(), 200)
             panel.plot(x, gaussian_kde(values)(x), color=MARK)
-        _mark(panel, float(replicates.estimates[name]), limits.loc[name].to_numpy())
+        entries |= _mark(panel, float(replicates.estimates[name]), limits.loc[name].to_numpy(), level)
         panel.set_yticks([])
+    key(corner(axes), entries, ax)
     return axes
 
 
@@ -80,9 +85,11 @@ def _curve(panel: Any, curve: ProfileCurve, kind: str, z: float) -> None:
         panel.axhline(height, color=QUIET, linewidth=0.8, linestyle=":")
 
 
-def _mark(panel: Any, estimate: float, limits: np.ndarray) -> None:
-    """Mark the estimate and the limits."""
+def _mark(panel: Any, estimate: float, limits: np.ndarray, level: float) -> dict[str, Any]:
+    """Mark the estimate and the limits, and say which is which."""
+    entries: dict[str, Any] = {}
     if np.isfinite(estimate):
-        panel.axvline(estimate, color=LINE, linewidth=1)
+        entries["estimate"] = panel.axvline(estimate, color=LINE, linewidth=1)
     for limit in limits[np.isfinite(limits)]:
-        panel.axvline(limit, color=LINE, linewidth=1, linestyle=":")
+        entries[f"{100 * level:g} % limits"] = panel.axvline(limit, color=LINE, linewidth=1, linestyle=":")
+    return entries

@@ -10,7 +10,8 @@ from mixedsparse.core.residual.visits import Visits
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.autocorrelation import autocorrelation
 from mixedsparse.inference.residual_parameters import residual_cov
-from mixedsparse.plotting.axes import LINE, MARK, QUIET, one
+from mixedsparse.plotting.axes import one
+from mixedsparse.plotting.looks import LINE, MARK, QUIET, key
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
@@ -21,14 +22,15 @@ __all__ = ["draw_acf", "draw_residual_covariance", "empirical_covariance"]
 def draw_acf(fitted: Fitted, kind: str, group: str | None, lags: int | None, ax: Any) -> Any:
     """See `Plots.residual_acf`."""
     table = autocorrelation(fitted, kind, group, lags)
-    ax = one(ax)
-    ax.axhline(0.0, color=QUIET, linewidth=0.8)
+    panel = one(ax)
+    panel.axhline(0.0, color=QUIET, linewidth=0.8)
     limit = 1.96 / np.sqrt(table["pairs"].to_numpy())
     for side in (-1.0, 1.0):
-        ax.plot(table["lag"], side * limit, color=QUIET, linestyle=":")
-    ax.vlines(table["lag"], 0.0, table["acf"], color=LINE)
-    ax.set(xlabel="Lag", ylabel=f"Autocorrelation of {kind} residuals")
-    return ax
+        (limits,) = panel.plot(table["lag"], side * limit, color=QUIET, linestyle=":")
+    panel.vlines(table["lag"], 0.0, table["acf"], color=LINE)
+    key(panel, {"95 % limits of independent residuals": limits}, ax)
+    panel.set(xlabel="Lag", ylabel=f"Autocorrelation of {kind} residuals")
+    return panel
 
 
 def empirical_covariance(fitted: Fitted) -> np.ndarray:
@@ -53,14 +55,14 @@ def empirical_covariance(fitted: Fitted) -> np.ndarray:
 def draw_residual_covariance(fitted: Fitted, ax: Any) -> Any:
     """See `Plots.residual_covariance`."""
     found, fit = empirical_covariance(fitted), residual_cov(fitted)
-    ax = one(ax)
+    panel = one(ax)
     rows, columns = np.triu_indices(len(fit))
     is_variance = rows == columns
     fitted_values, seen = fit.to_numpy()[rows, columns], found[rows, columns]
     ends = [np.nanmin([fitted_values, seen]), np.nanmax([fitted_values, seen])]
-    ax.plot(ends, ends, color=QUIET, linewidth=0.8)
-    ax.scatter(fitted_values[is_variance], seen[is_variance], color=MARK, marker="s", label="Variance")
-    ax.scatter(fitted_values[~is_variance], seen[~is_variance], color=LINE, marker="o", label="Covariance")
-    ax.set(xlabel="Fitted covariance", ylabel="Empirical covariance of visits")
-    ax.legend()
-    return ax
+    panel.plot(ends, ends, color=QUIET, linewidth=0.8)
+    variances = panel.scatter(fitted_values[is_variance], seen[is_variance], color=MARK, marker="s")
+    covariances = panel.scatter(fitted_values[~is_variance], seen[~is_variance], color=LINE, marker="o")
+    panel.set(xlabel="Fitted covariance", ylabel="Empirical covariance of visits")
+    key(panel, {"Variance": variances, "Covariance": covariances}, ax)
+    return panel

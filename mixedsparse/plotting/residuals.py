@@ -11,14 +11,19 @@ from mixedsparse.data.formula.kinds import Sort, sort_of
 from mixedsparse.ground.checks import check_level, one_of
 from mixedsparse.ground.choices import ResidualPlot
 from mixedsparse.ground.errors import OptionError
-from mixedsparse.plotting.axes import LINE, MARK, QUIET, cloud, normal_order, one, smooth
+from mixedsparse.plotting.axes import cloud, normal_order, one, smooth
+from mixedsparse.plotting.looks import LINE, MARK, QUIET, key
+from mixedsparse.plotting.words import MOST_LABELS, name_ticks, ticks, wrapped
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
-__all__ = ["against_column", "draw_qq", "draw_residuals", "qq", "residuals", "scale_location"]
+__all__ = ["against_column", "draw_boxes", "draw_qq", "draw_residuals", "qq", "residuals", "scale_location"]
 
 _KINDS: dict[ResidualPlot, str] = {"scaled": "Scaled residual", "response": "Residual"}
+# Inches of a plot, and of the box of a level; characters in a line of an axis.
+_WIDTH, _HEIGHT, _BOX = 5.5, 4.0, 0.22
+_LABEL = 40
 
 
 def residuals(fitted: Fitted, against: str | None, kind: str, ax: Any) -> Any:
@@ -31,18 +36,36 @@ def residuals(fitted: Fitted, against: str | None, kind: str, ax: Any) -> Any:
 
 def draw_residuals(x: Any, values: np.ndarray, along: str, label: str, ax: Any) -> Any:
     """Draw `values` against numbers or a Categorical `x`."""
-    ax = one(ax)
-    ax.axhline(0.0, color=QUIET, linewidth=0.8)
     if isinstance(x, pd.Categorical):
-        groups = [values[x.codes == code] for code in range(len(x.categories))]
-        style = {"color": QUIET}
-        ax.boxplot(groups, boxprops=style, whiskerprops=style, capprops=style, medianprops={"color": LINE})
-        ax.set_xticklabels([str(level) for level in x.categories])
+        ax = _boxes(x, values, ax)
+        along = along if len(x.categories) <= MOST_LABELS else f"{along} ({len(x.categories)} levels)"
     else:
+        ax = one(ax)
+        ax.axhline(0.0, color=QUIET, linewidth=0.8)
         cloud(ax, x, values)
         ax.plot(*smooth(x, values), color=LINE)
-    ax.set(xlabel=along, ylabel=label)
+    ax.set(xlabel=wrapped(along, _LABEL), ylabel=label)
     return ax
+
+
+def _boxes(x: pd.Categorical, values: np.ndarray, ax: Any) -> Any:
+    """Draw a box for each level, wide enough for its label."""
+    width = max(_WIDTH, _BOX * min(len(x.categories), MOST_LABELS))
+    ax = one(ax, (width, _HEIGHT + ticks(list(x.categories), width).extra))
+    ax.axhline(0.0, color=QUIET, linewidth=0.8)
+    draw_boxes(ax, x, values)
+    return ax
+
+
+def draw_boxes(ax: Any, x: pd.Categorical, values: np.ndarray) -> None:
+    """Draw a box of `values` (n,) for each level of `x`."""
+    groups = [values[x.codes == code] for code in range(len(x.categories))]
+    style = {"color": QUIET}
+    outside = {"marker": "o", "markersize": 3, "markerfacecolor": MARK, "markeredgewidth": 0, "alpha": 0.6}
+    ax.boxplot(
+        groups, boxprops=style, whiskerprops=style, capprops=style, medianprops={"color": LINE}, flierprops=outside
+    )
+    name_ticks(ax, np.arange(1, len(groups) + 1), list(x.categories))
 
 
 def against_column(fitted: Fitted, name: str) -> Any:
@@ -78,9 +101,10 @@ def draw_qq(values: np.ndarray, level: float, label: str, ax: Any) -> Any:
     check_level(level)
     values = np.sort(values)
     order, quantiles, lower, upper = normal_order(len(values), level)
-    ax = one(ax)
-    ax.fill_between(quantiles, lower, upper, color=QUIET, alpha=0.3, linewidth=0)
-    ax.plot(quantiles[[0, -1]], quantiles[[0, -1]], color=QUIET, linewidth=0.8)
-    ax.plot(quantiles, values[order], "o", color=MARK, markersize=3, markeredgewidth=0)
-    ax.set(xlabel="Normal quantile", ylabel=label)
-    return ax
+    panel = one(ax)
+    band = panel.fill_between(quantiles, lower, upper, color=QUIET, alpha=0.3, linewidth=0)
+    panel.plot(quantiles[[0, -1]], quantiles[[0, -1]], color=QUIET, linewidth=0.8)
+    panel.plot(quantiles, values[order], "o", color=MARK, markersize=3, markeredgewidth=0)
+    panel.set(xlabel="Normal quantile", ylabel=label)
+    key(panel, {f"{100 * level:g} % band": band}, ax)
+    return panel

@@ -12,16 +12,19 @@ import pandas as pd
 from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.labels import per_coefficient
 from mixedsparse.inference.modes import random_effects
-from mixedsparse.plotting.axes import LINE, MARK, QUIET, alone, one, panels
+from mixedsparse.plotting.axes import alone, one, panels
+from mixedsparse.plotting.looks import LINE, MARK, QUIET, key
 from mixedsparse.plotting.modes import choose_effects, choose_group
+from mixedsparse.plotting.words import name_rows, rows_of, wrapped
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
 
 __all__ = ["shrinkage", "within_estimates"]
 
-_MOST_LABELS = 60
-_ROW = 0.19
+# Inches of a panel of rows; characters in a line of an axis.
+_WIDTH, _HIGH = 5.0, 5.0
+_LABEL = 40
 # Singular values below this share of the largest mean that a level does not determine all of its effects.
 _RANK = 1e-8
 
@@ -87,21 +90,22 @@ def shrinkage(
     pairs = list(combinations(chosen, 2))
     axes = panels(ax, [""] * len(pairs), (4.2, 3.8))
     for panel, (i, j) in zip(axes, pairs, strict=True):
-        _arrows(panel, before[:, [i, j]], after[:, [i, j]], centre[[i, j]])
-        panel.set(xlabel=names[i], ylabel=names[j])
-    axes[0].set_title(group, fontsize="medium")
-    axes[0].legend(fontsize="small")
+        entries = _arrows(panel, before[:, [i, j]], after[:, [i, j]], centre[[i, j]])
+        panel.set(xlabel=wrapped(names[i], _LABEL), ylabel=wrapped(names[j], _LABEL))
+    axes[0].set_title(wrapped(group, _LABEL), fontsize="medium")
+    key(axes[-1], entries, ax)
     return alone(axes)
 
 
-def _arrows(panel: Any, before: np.ndarray, after: np.ndarray, centre: np.ndarray) -> None:
-    """Arrows (levels, 2) from the estimates of the levels alone to the modes."""
+def _arrows(panel: Any, before: np.ndarray, after: np.ndarray, centre: np.ndarray) -> dict[str, Any]:
+    """Arrows (levels, 2) from the estimates of the levels alone to the modes; what the legend has to say."""
     for start, stop in zip(before, after, strict=True):
         if np.isfinite(start).all():
             panel.annotate("", stop, start, arrowprops={"arrowstyle": "->", "color": QUIET, "linewidth": 0.8})
-    panel.plot(*before.T, "o", color=QUIET, markersize=4, label="within group")
-    panel.plot(*after.T, "o", color=MARK, markersize=4, label="mixed model")
-    panel.plot(*centre, "+", color=LINE, markersize=12, markeredgewidth=2, label="population")
+    (alone,) = panel.plot(*before.T, "s", color=QUIET, markersize=4)
+    (shrunken,) = panel.plot(*after.T, "o", color=MARK, markersize=4)
+    (middle,) = panel.plot(*centre, "+", color=LINE, markersize=12, markeredgewidth=2)
+    return {"within group": alone, "mixed model": shrunken, "population": middle}
 
 
 def _ladder(
@@ -109,15 +113,17 @@ def _ladder(
 ) -> Any:
     """One effect: a row per level, by increasing mode."""
     order = np.argsort(after, kind="stable")
-    rows, labelled = np.arange(len(after)), len(after) <= _MOST_LABELS
-    panel = one(ax, (5.0, max(2.5, _ROW * len(after) + 1.0) if labelled else 5.0))
-    panel.axvline(centre, color=LINE, linewidth=1, label="population")
+    rows = np.arange(len(after))
+    texts, row, beside = rows_of([levels[i] for i in order])
+    labelled = bool(texts)
+    panel = one(ax, (_WIDTH + beside, max(2.5, row * len(after) + 1.0) if labelled else _HIGH))
+    middle = panel.axvline(centre, color=LINE, linewidth=1)
     panel.hlines(rows, before[order], after[order], color=QUIET, linewidth=0.8)
     size = 4 if labelled else 1.5
-    panel.plot(before[order], rows, "o", color=QUIET, markersize=size, label="within group")
-    panel.plot(after[order], rows, "o", color=MARK, markersize=size, label="mixed model")
-    panel.set_yticks(rows if labelled else [], [str(levels[i]) for i in order] if labelled else [])
-    panel.tick_params(axis="y", labelsize="small", length=0)
-    panel.set(xlabel=effect, ylabel=group if labelled else f"{group} ({len(after)} levels)", ylim=(-1, len(after)))
-    panel.legend(fontsize="small")
+    (alone,) = panel.plot(before[order], rows, "s", color=QUIET, markersize=size)
+    (shrunken,) = panel.plot(after[order], rows, "o", color=MARK, markersize=size)
+    name_rows(panel, rows, texts)
+    panel.set(xlabel=wrapped(effect, _LABEL), ylim=(-1, len(after)))
+    panel.set_ylabel(wrapped(group if labelled else f"{group} ({len(after)} levels)", _LABEL))
+    key(panel, {"population": middle, "within group": alone, "mixed model": shrunken}, ax)
     return panel

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.inference.matrices import design_of_modes
-from mixedsparse.plotting.axes import QUIET, panels
+from mixedsparse.plotting.axes import panels
+from mixedsparse.plotting.looks import QUIET, colour_bar
+from mixedsparse.plotting.words import wrapped
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
@@ -18,8 +21,11 @@ __all__ = ["Pattern", "factor_pattern", "gram_pattern", "sparsity"]
 
 # Cells of the picture in each direction; larger matrices are shaded by the share of entries in a cell.
 _CELLS = 300
+# Characters in a line of the name of a factor.
+_NAME = 20
 # Shade of a cell with a single entry among very many.
 _FAINTEST = 0.4
+_MARKS = (0.01, 0.1, 0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,19 +110,27 @@ def _ordered_gram(fitted: Fitted, order: list[int]) -> Pattern:
 
 def sparsity(fitted: Fitted, ax: Any) -> Any:
     """See `Plots.sparsity`."""
+    if not fitted.problem.terms:
+        raise OptionError("The model has no random effects: there is nothing to draw.")
     patterns = {"Z'Z": gram_pattern(fitted), "L": factor_pattern(fitted)}
     axes = panels(ax, [f"{name}: {pattern.nnz:,} entries" for name, pattern in patterns.items()], (4.2, 4.8))
     for panel, pattern in zip(axes, patterns.values(), strict=True):
-        share = pattern.shares()
-        shade = np.where(share > 0, _FAINTEST + (1.0 - _FAINTEST) * np.sqrt(share), 0.0)
         frame = (-0.5, pattern.q - 0.5, pattern.q - 0.5, -0.5)
-        panel.imshow(shade, cmap="Greys", vmin=0.0, vmax=1.0, extent=frame, aspect="auto")
+        image = panel.imshow(_shade(pattern.shares()), cmap="Greys", vmin=0.0, vmax=1.0, extent=frame, aspect="auto")
         panel.set_box_aspect(1)
         for _, stop in list(pattern.runs.values())[:-1]:
             panel.axhline(stop - 0.5, color=QUIET, linewidth=0.5)
             panel.axvline(stop - 0.5, color=QUIET, linewidth=0.5)
         if pattern.runs:
             middles = [0.5 * (start + stop - 1) for start, stop in pattern.runs.values()]
-            panel.set_yticks(middles, list(pattern.runs), rotation=90, va="center")
+            panel.set_yticks(middles, [wrapped(name, _NAME) for name in pattern.runs], rotation=90, va="center")
         panel.set_xlabel(f"{pattern.q:,} random effects")
+    if max(pattern.q for pattern in patterns.values()) > _CELLS:
+        bar = colour_bar(axes[-1], image, "Share of a cell that is filled")
+        bar.set_ticks([float(_shade(share)) for share in _MARKS], labels=[f"{100 * share:g} %" for share in _MARKS])
+        bar.ax.set_ylim(_FAINTEST, 1.0)
     return axes
+
+
+def _shade(share: Any) -> np.ndarray:
+    return np.where(np.asarray(share) > 0, _FAINTEST + (1.0 - _FAINTEST) * np.sqrt(share), 0.0)

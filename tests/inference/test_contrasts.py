@@ -99,6 +99,19 @@ def test_simple_effects_are_those_within_all_other_factors(fit, means):
     pd.testing.assert_frame_equal(simple, fit.emmeans("temperature", by="recipe").contrast("consec").table)
 
 
+def test_simple_effects_of_each_factor_are_a_table_for_each(means):
+    # contrast(e, "consec", simple = "each") is a list of "simple contrasts for" each factor, by factors too
+    each = means.contrast("consec", simple="each")
+    assert list(each) == ["recipe", "temperature"]
+    for name, contrasts in each.items():
+        pd.testing.assert_frame_equal(contrasts.table, means.contrast("consec", simple=name).table)
+    text = repr(each)
+    assert text.index("recipe\n") < text.index("temperature\n")
+    assert each._repr_html_().count("<h4>") == 2
+    by = means.contrast("consec", simple="recipe").contrast(simple="each")
+    assert set(by) == {"contrast", "temperature"}
+
+
 def test_contrasts_of_contrasts(fit, means):
     # contrast(contrast(e, "consec", simple="temperature"), "pairwise", by="contrast")
     found = means.contrast("consec", simple="temperature").contrast("pairwise", by="contrast")
@@ -160,7 +173,7 @@ def test_footers_say_what_the_numbers_rest_on(fit):
         ({"interaction": ["consec"]}, "give True, one method, or one for each of 'recipe', 'temperature'"),
         ({"interaction": "consec", "ref": 1}, "ref=1 is for contrasts of means"),
         ({"simple": "recipe", "by": "temperature"}, "drop one"),
-        ({"simple": "each"}, "means.contrast"),
+        ({"simple": "each", "by": "temperature"}, "drop one"),
         ({"simple": "baker"}, "simple='baker' is not a factor of these means"),
         ({"method": [1, -1]}, "has 2 coefficients for 18 means"),
     ],

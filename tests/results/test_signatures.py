@@ -9,13 +9,14 @@ from importlib import import_module
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.plotting import Plots
+from mixedsparse.api.generalized.plots import GeneralizedPlots
+from mixedsparse.api.results.plots import MixedPlots
 from mixedsparse.report.latex import to_latex
 
 
 def _delegations():
     """Every public method that imports a function and calls it with the fit first: class, name."""
-    for cls in (ms.MixedResults, ms.GeneralizedResults, Plots):
+    for cls in (ms.MixedResults, ms.GeneralizedResults, MixedPlots, GeneralizedPlots):
         for name, method in inspect.getmembers(cls, inspect.isfunction):
             if not name.startswith("_") and _call(method) is not None:
                 yield pytest.param(method, id=f"{cls.__name__}.{name}")
@@ -59,7 +60,7 @@ def test_methods_hand_over_what_they_take(method):
 
 def test_the_check_sees_methods_of_every_kind():
     names = {param.id for param in _delegations()}
-    assert {"MixedResults.predict", "MixedResults.bootstrap", "GeneralizedResults.predict", "Plots.qq"} <= names
+    assert {"MixedResults.predict", "MixedResults.bootstrap", "GeneralizedResults.predict", "MixedPlots.qq"} <= names
     assert len(names) > 35
     function, call = _call(ms.MixedResults.to_latex)
     assert function is to_latex

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mixedsparse.api.results.base import ResultsBase
+from mixedsparse.api.results.model_plots import ModelPlots
 from mixedsparse.ground.choices import GeneralizedResidual, Scale
+from mixedsparse.ground.errors import OptionError
 from mixedsparse.plotting.parameter_accessor import ParameterPlots
 from mixedsparse.plotting.random_accessor import RandomPlots
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
 
     from mixedsparse.fitted.generalized import GeneralizedFitted
     from mixedsparse.inference.profile import Profile
     from mixedsparse.plotting.axes import AxesOption
+    from mixedsparse.plotting.page import Part
 
 __all__ = ["GeneralizedPlots", "PlotsMixin"]
 
 
-class GeneralizedPlots(ParameterPlots, RandomPlots):
+class GeneralizedPlots(ModelPlots, ParameterPlots, RandomPlots):
     """Plots of a generalized fit; see `Plots` for ``ax``.
 
     Examples
@@ -34,8 +38,9 @@ class GeneralizedPlots(ParameterPlots, RandomPlots):
 
     _fitted: GeneralizedFitted
 
-    def __init__(self, fitted: GeneralizedFitted) -> None:
-        self._fitted = fitted
+    def __init__(self, results: Any) -> None:
+        self._results = results
+        self._fitted = results._fitted
 
     def __repr__(self) -> str:
         names = ", ".join(name for name in dir(GeneralizedPlots) if not name.startswith("_"))
@@ -121,20 +126,21 @@ class GeneralizedPlots(ParameterPlots, RandomPlots):
         self,
         terms: str | Iterable[str] | None = None,
         *,
-        by: str | None = None,
+        by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
         type: Scale = "response",
         level: float = 0.95,
+        data: bool = False,
         ax: AxesOption = None,
     ) -> Axes | np.ndarray:
         """Draw the population mean along each predictor, with bands; the same means as `emmeans`.
 
         Parameters
         ----------
-        terms, by, at, level, ax
-            See `Plots.effects`.
+        terms, by, at, level, data, ax
+            See `Plots.effects`; data are proportions or means of the rows.
         type : {"response", "link"}
-            Means of the response, or linear predictors. Random effects are 0.
+            Means of the response, or linear predictors, which have no data. Random effects are 0.
 
         Returns
         -------
@@ -143,7 +149,13 @@ class GeneralizedPlots(ParameterPlots, RandomPlots):
         from mixedsparse.inference.response_scale import scale_of
         from mixedsparse.plotting.effects import effects
 
-        return effects(self._fitted, terms, by, at, level, "normal", ax, scale_of(self._fitted, type))
+        if data and type == "link":
+            raise OptionError(
+                "data=True draws responses, which have no place on the scale of the link: type='response'."
+            )
+        scale = scale_of(self._fitted, type)
+        observed = self._responses() if data else None
+        return effects(self._fitted, terms, by, at, level, "normal", ax, scale, observed)
 
     def shrinkage(
         self, group: str | None = None, effects: str | Iterable[str] | None = None, *, ax: AxesOption = None
@@ -167,6 +179,58 @@ class GeneralizedPlots(ParameterPlots, RandomPlots):
 
         return shrinkage(self._fitted, group, effects, ax, maximum_within)
 
+    def coefficients(
+        self,
+        which: str | Iterable[str] | None = None,
+        *,
+        labels: Mapping[str, str] | None = None,
+        intercept: bool = False,
+        exp: bool = False,
+        level: float = 0.95,
+        values: bool = True,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw fixed effects with their intervals, a row for each.
+
+        Parameters
+        ----------
+        which, labels, intercept, level, values, ax
+            See `Plots.coefficients`.
+        exp : bool
+            Draw exponentials, odds ratios of a logistic model, on a logarithmic axis.
+
+        Returns
+        -------
+        Axes
+        """
+        from mixedsparse.plotting.forest import coefficients
+
+        return coefficients(self._fitted, which, labels, intercept, level, "normal", exp, values, ax)
+
+    def _along(self, random: str) -> tuple[np.ndarray, str]:
+        return np.asarray(self._results.predict(type="link", random=random)), f"Linear predictor ({random})"
+
+    @property
+    def _residual_parts(self) -> list[Part]:
+        from mixedsparse.plotting.page import Part
+
+        return [
+            Part("Linearity", "The line should be flat", lambda ax: self.residuals(seed=0, ax=ax)),
+            Part("Calibration", "Points should be near the line", lambda ax: self.calibration(ax=ax)),
+            Part("Quantile residuals", "Points should be near the line", lambda ax: self.qq(seed=0, ax=ax)),
+        ]
+
+    @property
+    def _trials(self) -> Any:
+        """Trials of binomial rows: simulated responses are numbers of successes."""
+        trials = self._fitted.weights if self._fitted.family.name == "binomial" else None
+        return 1.0 if trials is None else trials[:, None]
+
+    def _responses(self) -> np.ndarray:
+        """Responses (n,) as the family has them."""
+        self._fitted.needs("rows", "Drawing the data")
+        return self._fitted.model.response
+
     def _profiled(self, which: str | Iterable[str]) -> Profile:
         from mixedsparse.inference.generalized.profile import generalized_profile
 
@@ -180,5 +244,5 @@ class PlotsMixin(ResultsBase):
 
     @property
     def plot(self) -> GeneralizedPlots:
-        """Plots: ``.caterpillar()``, ``.residuals()``, ``.qq()``, ``.calibration()``, ``.effects()`` and others."""
-        return GeneralizedPlots(self._fitted)
+        """Plots: ``.check_model()``, ``.coefficients()``, ``.effects()``, ``.residuals()``, ``.qq()`` and others."""
+        return GeneralizedPlots(self)
