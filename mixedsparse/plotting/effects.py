@@ -45,6 +45,7 @@ def effects(
     observed: np.ndarray | None = None,
 ) -> Any:
     """See `Plots.effects`; `scale` is that of the response of a generalized fit, `observed` the responses (n,)."""
+    fitted.needs_optimum("A plot of effects")
     known = predictors(fitted)
     by = () if by is None else (by,) if isinstance(by, str) else tuple(by)
     names = (

@@ -56,6 +56,7 @@ def coefficients(
 ) -> Any:
     """See `Plots.coefficients`."""
     check_level(level)
+    fitted.needs_optimum("A plot of coefficients")
     chosen = _chosen(list(fitted.x_names), which, intercept)
     tests = contrast_tests(fitted, np.eye(len(fitted.fit.beta))[chosen], ddf)
     half = tests.se * t_quantile(np.asarray(tests.df), level)

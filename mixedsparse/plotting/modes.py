@@ -34,6 +34,7 @@ _ROOM = 1.08
 
 def choose_group(fitted: Fitted, group: str | None) -> str:
     """Return `group`, checked; the first grouping factor for None."""
+    fitted.needs_optimum("A plot of random effects")
     known = list(fitted.ngroups)
     if not known:
         raise OptionError("The model has no random effects: there is nothing to draw.")

@@ -198,6 +198,25 @@ def test_models_without_random_effects_say_so():
             draw()
 
 
+def test_fits_without_estimates_have_no_pictures():
+    data = pd.DataFrame({"x": np.tile(np.linspace(-1, 1, 20), 6), "g": np.repeat(np.arange(6), 20)})
+    data["y"] = (data["x"] > 0).astype(int)
+    with pytest.warns(ms.ConvergenceWarning, match="Separated"):
+        fit = ms.glmer("y ~ x + (1 | g)", data)
+    plot = fit.plot
+    for draw in (
+        plot.check_model,
+        plot.coefficients,
+        plot.effects,
+        plot.caterpillar,
+        plot.residuals,
+        plot.qq,
+        plot.influence,
+    ):
+        with pytest.raises(ms.DataError, match="Separated"):
+            draw()
+
+
 def test_pairs_share_the_range_of_an_effect(machines):
     axes = machines.plot.random_pairs()
     render(axes)

@@ -74,6 +74,7 @@ class GeneralizedPlots(ModelPlots, ParameterPlots, RandomPlots):
         from mixedsparse.diagnostics.generalized import residuals
         from mixedsparse.plotting.residuals import against_column, draw_residuals
 
+        self._fitted.needs_optimum("A plot of residuals")
         values = residuals(self._fitted, kind, seed).to_numpy()
         x = self._fitted.linear_predictor if against is None else against_column(self._fitted, against)
         along = "Linear predictor" if against is None else against
@@ -96,6 +97,7 @@ class GeneralizedPlots(ModelPlots, ParameterPlots, RandomPlots):
         from mixedsparse.diagnostics.generalized import residuals
         from mixedsparse.plotting.residuals import draw_qq
 
+        self._fitted.needs_optimum("A plot of residuals")
         values = residuals(self._fitted, "quantile", seed).to_numpy()
         return draw_qq(values, level, "Quantile residual", ax)
 
@@ -120,6 +122,7 @@ class GeneralizedPlots(ModelPlots, ParameterPlots, RandomPlots):
         from mixedsparse.diagnostics.calibration import calibration
         from mixedsparse.plotting.generalized import draw_calibration
 
+        self._fitted.needs_optimum("Calibration")
         return draw_calibration(calibration(self._fitted, bins, level), self._fitted.design.response, ax)
 
     def effects(

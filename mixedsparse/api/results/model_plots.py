@@ -129,6 +129,7 @@ class ModelPlots(Answers):
         from mixedsparse.plotting.page import Part, draw_inflation, draw_page
 
         results = self._results
+        results._fitted.needs_optimum("A page of checks")
         parts = [
             Part(
                 "Simulated responses",
