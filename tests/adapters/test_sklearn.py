@@ -141,8 +141,8 @@ def test_without_groups_classes_are_those_of_a_plain_regression(link):
     links = {"logit": family.links.Logit, "probit": family.links.Probit, "cloglog": family.links.CLogLog}
     design = np.column_stack([np.ones(300), X])
     want = glm.GLM(y, design, family.Binomial(links[link]()), freq_weights=weights).fit(tol=1e-12, maxiter=100)
-    np.testing.assert_allclose([model.intercept_, *model.coef_], want.params, rtol=1e-6)
-    np.testing.assert_allclose(model.predict_proba(X)[:, 1], want.predict(design), rtol=1e-6)
+    np.testing.assert_allclose([model.intercept_, *model.coef_], want.params, rtol=1e-5)  # there is a tiny penalty
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], want.predict(design), rtol=1e-5)
 
 
 def test_separated_classes_are_said():
