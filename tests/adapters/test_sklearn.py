@@ -26,7 +26,7 @@ def sleep():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Skipping check")
+@pytest.mark.filterwarnings("ignore:Skipping check", "ignore:The columns of X tell the classes apart")
 @pytest.mark.parametrize("estimator", [ms.sklearn.MixedRegressor(), ms.sklearn.MixedClassifier()])
 def test_scikit_learns_own_checks_pass(estimator):
     found = check_estimator(estimator, on_fail=None)
