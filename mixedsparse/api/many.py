@@ -21,7 +21,7 @@ from mixedsparse.fitted.warnings import warn_of_data
 from mixedsparse.ground.caller import CallerNames
 from mixedsparse.ground.checks import one_of
 from mixedsparse.ground.choices import ManyDdf
-from mixedsparse.ground.errors import DataError, FormulaError
+from mixedsparse.ground.errors import BackendError, DataError, FormulaError
 from mixedsparse.ground.foreign import explains_arguments
 from mixedsparse.ground.progress import CountOption, counter
 from mixedsparse.inference.linear import read_linear
@@ -205,6 +205,11 @@ def _fit_all(
 ) -> ManyResults:
     """Fit all responses in `columns`, of which `rows` are those of the model (None: all), to the design of `model`."""
     one_of("ddf", ddf, ("satterthwaite", "normal"))
+    if model.problem.p > model.engines.limits.narrowed:
+        raise BackendError(
+            "Fits of many responses hold matrices of the size of the covariance of all coefficients for each, and "
+            f"there are {model.problem.p:,} of them: make the widest factor random, as in '(1 | factor)'."
+        )
     total, design = len(columns), model.design
     names = [design.x_names[i] for i in model.problem.basis.kept]
     linear = read_linear(np.eye(len(names)) if L is None else L, names, model.dropped_columns)

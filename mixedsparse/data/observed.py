@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixedsparse.core.problem import edits
+from mixedsparse.core.problem.sparse_basis import sparse_root
+from mixedsparse.core.problem.sparse_columns import SparseColumns
 
 if TYPE_CHECKING:
     from mixedsparse.core.problem.problem import Problem
@@ -37,7 +39,7 @@ class Rows:
     """
 
     y: np.ndarray
-    X: np.ndarray
+    X: np.ndarray | SparseColumns
     terms: tuple[RandomTerm, ...]
     offset: np.ndarray | None = None
     weights: np.ndarray | None = None
@@ -47,6 +49,8 @@ class Rows:
     @cached_property
     def x_root(self) -> np.ndarray:
         """R (r, P) with few rows and R'R = X'X, without weights."""
+        if isinstance(self.X, SparseColumns):
+            return sparse_root(self.X)
         return np.asarray(np.linalg.qr(self.X, mode="r"))
 
     def rows_of(self, columns: np.ndarray) -> np.ndarray | None:
@@ -60,6 +64,9 @@ class Rows:
 
     def varying(self, columns: np.ndarray) -> np.ndarray:
         """Mask of the `columns` of X that are not constant."""
+        if isinstance(self.X, SparseColumns):
+            least, greatest = self.X[:, columns].bounds
+            return np.asarray(greatest > least)
         return np.ptp(self.X[:, columns], axis=0) > 0
 
     def marks(self, weights: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -68,6 +75,8 @@ class Rows:
 
     def combined(self, problem: Problem, columns: np.ndarray | None, effects: Effects) -> Problem:
         """Make the problem of a smaller model; see `mixedsparse.core.problem.edits.combined`."""
+        if isinstance(self.X, SparseColumns):
+            return edits.combined(problem, columns, effects)
         y = self.y if self.offset is None else self.y - self.offset
         return edits.combined(problem, columns, effects, edits.Rows(y, self.X, self.weights))
 

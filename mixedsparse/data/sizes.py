@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mixedsparse.core.problem.absent_rows import are_here
+from mixedsparse.core.problem.sparse_columns import is_sparse
 from mixedsparse.ground.errors import DataError
 
 if TYPE_CHECKING:
@@ -38,7 +39,10 @@ class Sizes:
     @classmethod
     def of(cls, design: Design) -> Sizes:
         """Sizes in a design with rows."""
-        largest = np.abs(design.X).max(axis=0, initial=0.0)
+        if is_sparse(design.X):
+            largest = np.abs(design.X.bounds).max(axis=0)
+        else:
+            largest = np.abs(design.X).max(axis=0, initial=0.0)
         with np.errstate(over="ignore"):
             squares = float(np.square(design.y).sum())
         return cls(float(np.abs(design.y).max()), squares, largest)

@@ -114,18 +114,24 @@ class Fitted(Parameters):
         """Whether some direction of the random effects has no variance."""
         return bool(self.fit.certificate.boundary)
 
-    def needs(self, evidence: Literal["factor", "rows"], what: str, instead: str = "") -> None:
+    def needs(self, evidence: Literal["factor", "rows", "few columns"], what: str, instead: str = "") -> None:
         """Refuse `what` where its `evidence` is not there; `instead` says what there is.
 
         Raises
         ------
         BackendError
-            There is no factor of the whole system after an iterative fit.
+            There is no factor of the whole system after an iterative fit, or X is so wide that its columns are kept as
+            they are.
         RowsElsewhereError
             The rows of the model are not in memory.
         """
         if evidence == "rows" and not self.problem.has_rows:
             raise absent_rows(what[0].lower() + what[1:])
+        if evidence == "few columns" and self.problem.p > self.model.engines.limits.narrowed:
+            raise BackendError(
+                f"{what} holds matrices of the size of the covariance of all coefficients at every step, and there are "
+                f"{self.problem.p:,} of them. {instead}."
+            )
         if evidence == "factor" and self.iterative:
             mend = f"{instead}, or fit" if instead else "Fit"
             raise BackendError(

@@ -82,6 +82,11 @@ class Limits:
         Rows whose variances an iterative fit gives at a time: each costs a solution.
     streamed : int
         Rows of a source that are predicted at a time.
+    wide_columns, wide_bytes : int
+        Columns of X, and bytes that making it and its basis take, from both of which on only the numbers of X that are
+        not 0 are kept.
+    narrowed : int
+        Columns of X from which on a search leaves out those that meet no random effect.
     """
 
     small_rest: int = 400
@@ -117,6 +122,9 @@ class Limits:
     rows_alone: int = 16
     rows_solved: int = 1_000
     streamed: int = 250_000
+    wide_columns: int = 500
+    wide_bytes: float = 2.0**31
+    narrowed: int = 1000
 
 
 LIMITS = Limits()

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 
+from mixedsparse.core.problem.sparse_columns import is_sparse
 from mixedsparse.ground.errors import DataError
 
 if TYPE_CHECKING:
@@ -53,7 +55,13 @@ def same_fixed_part(first: Fitted, other: Fitted) -> bool:
     if mine is None or its is None:
         roots = [observed.x_root[:, columns] for observed, columns in kept]
         mine, its = (root.T @ root for root in roots)
+    if is_sparse(mine) or is_sparse(its):
+        return _same_sparse(sparse.csr_array(mine), sparse.csr_array(its))
     return _same(mine, its)
+
+
+def _same_sparse(a: sparse.csr_array, b: sparse.csr_array) -> bool:
+    return a.shape == b.shape and bool(abs(a - b).max() <= _SAME * abs(a).max())
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:

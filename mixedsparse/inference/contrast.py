@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import fdtrc, gammaincc, stdtr
 
+from mixedsparse.core.problem.forms import quadratic_forms
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import DataError, UndefinedTestWarning
 from mixedsparse.inference.denominators import denominator
@@ -113,7 +114,7 @@ def contrast_tests(
     L = _checked(fitted, L)
     method = denominator(fitted, ddf)
     estimate = L @ method.beta
-    variance = np.einsum("rp,pq,rq->r", L, method.cov, L)
+    variance = quadratic_forms(L, method.cov)
     if (variance < 0.0).any():
         _warn_negative(ddf)
     se = np.sqrt(np.where(variance < 0.0, np.nan, variance))

@@ -14,6 +14,7 @@ from mixedsparse.core.batch.accuracy import batch_at
 from mixedsparse.core.batch.batch import Batch
 from mixedsparse.core.batch.coordinates import ProfileChart
 from mixedsparse.core.batch.profile_paths import curvatures
+from mixedsparse.core.problem.narrowed import Narrowed
 from mixedsparse.fitted.warnings import warn_of_rounding
 from mixedsparse.ground.threads import blas_threads
 from mixedsparse.inference.curvature import Curvature, curvature, curvature_of_search
@@ -28,8 +29,8 @@ __all__ = ["Evidence", "evidence_of"]
 class Evidence(Protocol):
     """What is known of the criterion around the optimum of a linear fit."""
 
-    def curvature(self) -> Curvature:
-        """Second derivatives in the covariance parameters."""
+    def curvature(self, narrow: Narrowed | None = None) -> Curvature:
+        """Second derivatives in the covariance parameters; of the smaller problem, where X is wide."""
 
     def curvatures(self, charts: Sequence[ProfileChart], x: np.ndarray) -> np.ndarray:
         """Those in the coordinate of each chart (C,) at x (C, m), all other parameters at their best."""
@@ -44,9 +45,10 @@ class _ByDerivatives:
     def __init__(self, fitted: Fitted) -> None:
         self.fitted = fitted
 
-    def curvature(self) -> Curvature:
+    def curvature(self, narrow: Narrowed | None = None) -> Curvature:
         """See `Evidence`."""
         engine, fit = self.fitted.model.engine(), self.fitted.fit
+        engine = engine if narrow is None else engine.with_problem(narrow.problem)
         with blas_threads(engine.work):
             return curvature(engine, fit.search, fit.reml)
 
@@ -70,7 +72,7 @@ class _ByProbes:
     def __init__(self, fitted: Fitted) -> None:
         self.fitted = fitted
 
-    def curvature(self) -> Curvature:
+    def curvature(self, narrow: Narrowed | None = None) -> Curvature:
         """See `Evidence`."""
         return curvature_of_search(self.fitted.fit.search, self.fitted.problem.layout)
 

@@ -30,6 +30,7 @@ from mixedsparse.core.fitting.estimates import Fit
 from mixedsparse.core.likelihood.pls import rounding, solve_pls
 from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.chart import chart_of
+from mixedsparse.core.problem.forms import quadratic_forms
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.fitted.again import fit_again
 from mixedsparse.fitted.warnings import warn_of_rounding
@@ -94,7 +95,7 @@ class KenwardRoger:
         return self._of(L, prior.variance, np.column_stack([prior.by_entry, prior.variance]) @ self.root)
 
     def _of(self, L: np.ndarray, more: np.ndarray | float, change: np.ndarray | float) -> np.ndarray:
-        variance = more + np.einsum("rp,pq,rq->r", L, self.unadjusted, L)
+        variance = more + quadratic_forms(L, self.unadjusted)
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = (change + np.einsum("rp,ipq,rq->ri", L, self.slopes, L)) / variance[:, None]
         moments = np.square(relative).sum(axis=1)
@@ -149,6 +150,7 @@ def kenward_roger(fitted: Fitted, information: str | None = None) -> KenwardRoge
     if fitted.fit.residual is not None:
         return _linearised(fitted if fitted.reml else _refitted(fitted), information)
     fitted.needs("factor", "Kenward-Roger's method", "Use ddf='satterthwaite'")
+    fitted.needs("few columns", "Kenward-Roger's method", "Use ddf='satterthwaite'")
     fitted = fitted if fitted.reml else _refitted(fitted)
     fit = fitted.fit
     problem, engine = fitted.problem, fitted.model.engine()

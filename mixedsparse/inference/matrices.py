@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from mixedsparse.core.problem.slots import per_slot
+from mixedsparse.core.problem.sparse_columns import is_sparse
 from mixedsparse.ground.checks import one_of
 from mixedsparse.inference.labels import read_only
 
@@ -54,7 +55,7 @@ def _u(fitted: Fitted) -> np.ndarray:
 
 _MATRICES = {
     "y": lambda fitted: read_only(fitted.design.y),
-    "X": lambda fitted: read_only(fitted.X),
+    "X": lambda fitted: sparse.csr_array(fitted.X) if is_sparse(fitted.X) else read_only(fitted.X),
     "Z": design_of_modes,
     "Lam": _lam,
     "b": lambda fitted: np.concatenate([modes.ravel() for modes in fitted.fit.modes]),

@@ -131,7 +131,9 @@ def profile(
 ) -> Profile:
     """Profile the likelihood of `fitted`; see `MixedResults.profile`."""
     check_level(level)
-    fitted.needs("factor", "The profile likelihood", "Use conf_int(which='all'), by Wald's method")
+    instead = "Use conf_int(which='all'), by Wald's method"
+    fitted.needs("factor", "The profile likelihood", instead)
+    fitted.needs("few columns", "The profile likelihood", instead)
     known = parameters(fitted)
     chosen = select_parameters(known, which)
     fit = refit(fitted, reml=False)

@@ -22,6 +22,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from mixedsparse.core.likelihood.pls import Pls
+from mixedsparse.core.problem.forms import quadratic_forms, times_rows
+from mixedsparse.core.problem.narrowed import Narrowed, narrowed
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import ConvergenceWarning
@@ -38,8 +40,33 @@ __all__ = ["Satterthwaite", "satterthwaite"]
 _FLAT = 1e-8
 # Change of the information on beta, relative, that does not matter along a flat direction.
 _STILL = 1e-6
+# Multiply-adds up to which one call takes all directions.
+_FEW = 1e8
 # Degrees of freedom closer together than this count as equal (lmerTest).
 _EQUAL = 1e-8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slopes:
+    """Derivatives A_i of a covariance, each of them back D_i back'.
+
+    Attributes
+    ----------
+    back : ndarray, shape (p, k), or None
+        None for the identity.
+    inner : ndarray, shape (directions, k, k)
+        D_i.
+    """
+
+    back: np.ndarray | None
+    inner: np.ndarray
+
+    def forms(self, L: np.ndarray) -> np.ndarray:
+        """Return l'A_i l (r, directions) for the rows l of L (r, p)."""
+        rows = L if self.back is None else times_rows(L, self.back)
+        if float(rows.size) * float(np.prod(self.inner.shape[:2])) <= _FEW:
+            return np.asarray(np.einsum("rp,ipq,rq->ri", rows, self.inner, rows))
+        return np.stack([quadratic_forms(rows, inner) for inner in self.inner], axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +80,8 @@ class Satterthwaite:
         Covariance of beta.
     sigma2 : float
         Residual variance.
-    slopes : ndarray, shape (directions, p, p)
-        Derivative of `cov` along the directions of theta in which the Hessian is the identity.
+    slopes : Slopes
+        Derivatives of `cov` along the directions of theta in which the Hessian is the identity.
     scores : ndarray, shape (directions,)
         s_i / d along them.
     degrees : float
@@ -66,7 +93,7 @@ class Satterthwaite:
     beta: np.ndarray
     cov: np.ndarray
     sigma2: float
-    slopes: np.ndarray
+    slopes: Slopes
     scores: np.ndarray
     degrees: float
     directions: np.ndarray
@@ -80,8 +107,8 @@ class Satterthwaite:
         return self._of(L, prior.variance, prior.by_entry @ self.directions)
 
     def _of(self, L: np.ndarray, more: np.ndarray | float, change: np.ndarray | float) -> np.ndarray:
-        variance = more + np.einsum("rp,pq,rq->r", L, self.cov, L)
-        change = change + np.einsum("rp,ipq,rq->ri", L, self.slopes, L)
+        variance = more + quadratic_forms(L, self.cov)
+        change = change + self.slopes.forms(L)
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = change / variance[:, None] - self.scores
             return 1.0 / (1.0 / self.degrees + np.square(relative).sum(axis=1))
@@ -113,7 +140,8 @@ def satterthwaite(fitted: Fitted) -> Satterthwaite:
     """
     problem, fit = fitted.problem, fitted.fit
     degrees = problem.degrees(fit.reml)
-    moves = _joint(fitted) if fit.residual is not None else _of_effects(fitted)
+    narrow = None if fit.residual is not None or fitted.iterative else _narrowed(fitted)
+    moves = _joint(fitted) if fit.residual is not None else _of_effects(fitted, narrow)
     scale = _scale(moves.hessian, moves.sizes)
     values, vectors = np.linalg.eigh(scale[:, None] * moves.hessian * scale)
     vectors = scale[:, None] * vectors
@@ -125,10 +153,13 @@ def satterthwaite(fitted: Fitted) -> Satterthwaite:
     slopes = every[curved] / np.sqrt(values[curved])[:, None, None]
     scores = turn @ moves.scores / moves.pwrss
     root = problem.basis.root
-    back = solve_triangular(root, moves.K) if len(root) else moves.K
-    slopes = fit.sigma2 * (back @ slopes @ back.T)
     directions = moves.directions @ turn.T
-    return Satterthwaite(fit.beta, fit.cov_beta, fit.sigma2, slopes, scores, float(degrees), directions)
+    if narrow is None:
+        back = solve_triangular(root, moves.K) if len(root) else moves.K
+        made = Slopes(None, fit.sigma2 * (back @ slopes @ back.T))
+    else:
+        made = Slopes(solve_triangular(root, narrow.rotation), fit.sigma2 * (moves.K @ slopes @ moves.K))
+    return Satterthwaite(fit.beta, fit.cov_beta, fit.sigma2, made, scores, float(degrees), directions)
 
 
 class _Moves(NamedTuple):
@@ -143,9 +174,15 @@ class _Moves(NamedTuple):
     pwrss: float
 
 
-def _of_effects(fitted: Fitted) -> _Moves:
+def _narrowed(fitted: Fitted) -> Narrowed | None:
+    """Problem without the columns of X that meet no random effect, where X is wide."""
+    return narrowed(fitted.problem, fitted.model.engine().limits.narrowed)
+
+
+def _of_effects(fitted: Fitted, narrow: Narrowed | None) -> _Moves:
     """Differentiate in theta alone."""
-    problem, found = fitted.problem, evidence_of(fitted).curvature()
+    problem = fitted.problem if narrow is None else narrow.problem
+    found = evidence_of(fitted).curvature(narrow)
     pls, active = found.pls, found.active
     return _Moves(
         found.hessian,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from mixedsparse.core.problem.forms import quadratic_forms
 from mixedsparse.core.problem.slots import per_slot
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula.newdata import NewTerm
@@ -22,7 +23,7 @@ from mixedsparse.ground.errors import BackendError
 from mixedsparse.inference.denominators import Denominator
 from mixedsparse.inference.priors import Prior, prior_of
 from mixedsparse.prediction.residual_variances import log_slopes
-from mixedsparse.prediction.rows import Rows
+from mixedsparse.prediction.rows import Rows, dense_rows
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
@@ -44,9 +45,9 @@ def limits_of_unknown(
     fitted: Fitted, rows: Rows, which: np.ndarray, noise: np.ndarray, method: Denominator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, variance and degrees of freedom (s,) of the rows `which`, all levels unknown; `noise` (s,) over sigma^2."""
-    X = np.nan_to_num(rows.X[which])
+    X = np.nan_to_num(dense_rows(rows.X[which]))
     prior = _prior(fitted, rows, which, noise)
-    variance = prior.variance + np.einsum("rp,pq,rq->r", X, method.cov, X)
+    variance = prior.variance + quadratic_forms(X, method.cov)
     mean = X @ method.beta + (0.0 if rows.offset is None else rows.offset[which])
     return mean, variance, method.total(X, prior)
 

@@ -23,14 +23,16 @@ from scipy.linalg import solve_triangular
 from mixedsparse.core.likelihood.interface import Factored
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.blocks import BlockLayout
+from mixedsparse.core.problem.forms import quadratic_forms
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.core.problem.slots import per_slot, row_variances
+from mixedsparse.core.problem.sparse_columns import SparseColumns
 from mixedsparse.fitted.digits import known_variances
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import BackendError, UndefinedTestWarning
 from mixedsparse.ground.limits import Limits
 from mixedsparse.ground.threads import blas_threads
-from mixedsparse.prediction.rows import Rows
+from mixedsparse.prediction.rows import Rows, dense_rows
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
@@ -66,7 +68,7 @@ def error_variance(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.nd
     with blas_threads(fitted.work):
         parts = random_parts(fitted, rows, groups)
         a = _fixed_part(rows.X, problem, pls, parts)
-        variance = np.einsum("rp,pq,rq->r", a, pls.K, a)
+        variance = quadratic_forms(a, pls.K)
         if parts:
             variance += random_variance(problem.layout, pls.factor, parts, fitted.model.engines.limits)
     variance = known_variances(variance + unknown_variance(fitted, rows, groups), "variances of predicted means")
@@ -94,7 +96,7 @@ def _hanging(fitted: Fitted, rows: Rows, groups: Collection[str]) -> np.ndarray:
     loose, found = np.zeros(rows.n, dtype=bool), fitted.fit.unidentified
     if found is None:
         return loose
-    moved = found.moves(np.nan_to_num(rows.X), fitted.fit.cov_beta)
+    moved = found.moves(np.nan_to_num(dense_rows(rows.X)), fitted.fit.cov_beta)
     for t, (term, new) in enumerate(zip(fitted.problem.terms, rows.terms, strict=True)):
         if found.concerns(t, range(term.k)):
             loose |= moved if new is None else _has_unknown(new.codes) | (term.group not in groups)
@@ -134,9 +136,9 @@ def random_parts(fitted: Fitted, rows: Rows, groups: Collection[str]) -> list[Ra
     return sorted(parts, key=lambda part: -part.z.shape[1] * len(part.levels))
 
 
-def _fixed_part(X: np.ndarray, problem: Problem, pls: Pls, parts: list[RandomPart]) -> np.ndarray:
+def _fixed_part(X: np.ndarray | SparseColumns, problem: Problem, pls: Pls, parts: list[RandomPart]) -> np.ndarray:
     """Return a (r, p) in the orthonormal basis of X."""
-    known, root, H = np.nan_to_num(X), problem.basis.root, problem.related(pls.Hx)
+    known, root, H = np.nan_to_num(dense_rows(X)), problem.basis.root, problem.related(pls.Hx)
     a = solve_triangular(root, known.T, trans="T").T if len(root) else known
     for part in parts:
         lam = pls.lams[part.block]

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.core.choose.memory import check_memory
 from mixedsparse.core.problem.slots import spread_rows
+from mixedsparse.core.problem.sparse_columns import SparseColumns
 from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.alignment import aligned
 from mixedsparse.data.formula.columns import complete_rows
@@ -26,7 +28,19 @@ from mixedsparse.prediction.residual_variances import variances_of
 if TYPE_CHECKING:
     from mixedsparse.fitted.parameters import Parameters
 
-__all__ = ["Rows", "check_known", "chosen_groups", "per_row", "prior_weights", "read_rows", "row_weights"]
+__all__ = [
+    "Rows",
+    "check_known",
+    "chosen_groups",
+    "dense_rows",
+    "per_row",
+    "prior_weights",
+    "read_rows",
+    "row_weights",
+]
+
+# Rows that are looked at together, and copies of rows that their variances take.
+_ROWS, _COPIES = 2000, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +49,7 @@ class Rows:
 
     Attributes
     ----------
-    X : ndarray, shape (r, p)
+    X : ndarray or SparseColumns, shape (r, p)
         Columns that the fit kept; NaN where a variable is missing.
     terms : tuple of NewTerm or None
         In theta order; None where a term's grouping factor was not asked for.
@@ -45,7 +59,7 @@ class Rows:
         The new data; None for the rows of the fit.
     """
 
-    X: np.ndarray
+    X: np.ndarray | SparseColumns
     terms: tuple[NewTerm | None, ...]
     offset: np.ndarray | None
     index: pd.Index
@@ -112,7 +126,7 @@ def read_rows(
         table = _with_absent_groups(table, design.encoding, set(wanted) - set(needed))
         # An offset given to the fit as an argument belongs to its rows, as in lme4 and statsmodels.
         design = replace(design, encoding=replace(design.encoding, offset_column=None))
-    new = design.matrices(table, groups=[*needed, *wanted])
+    new = design.matrices(table, groups=[*needed, *wanted], may_be_sparse=True)
     _warn_not_estimable(parameters, new.X)
     return Rows(
         X=new.X[:, problem.basis.kept],
@@ -225,12 +239,30 @@ def per_row(given: Any, table: Table | None, index: pd.Index, what: str) -> np.n
     return out
 
 
-def _warn_not_estimable(parameters: Parameters, X: np.ndarray) -> None:
+def dense_rows(X: np.ndarray | SparseColumns) -> np.ndarray:
+    """Return rows of X (r, p) with their zeros.
+
+    Raises
+    ------
+    BackendError
+        They do not fit into memory.
+    """
+    if not isinstance(X, SparseColumns):
+        return X
+    rows, columns = X.shape
+    mend = "give fewer rows of newdata at a time, or interval=None"
+    check_memory(_COPIES * 8.0 * rows * columns, f"Intervals for {rows:,} rows of {columns:,} coefficients", mend)
+    return np.asarray(X.toarray())
+
+
+def _warn_not_estimable(parameters: Parameters, X: np.ndarray | SparseColumns) -> None:
     """Warn of rows of X (r, P) in which the columns that were left out do not depend on the others as in the fit."""
     if not parameters.dropped_columns:
         return
-    complete = np.isfinite(X).all(axis=1)
-    broken = int((~estimable(X[complete], null_space(parameters))).sum())
+    null, broken = null_space(parameters), 0
+    for start in range(0, len(X), _ROWS):
+        rows = dense_rows(X[start : start + _ROWS])
+        broken += int((~estimable(rows[np.isfinite(rows).all(axis=1)], null)).sum())
     if broken:
         warnings.warn(
             f"{broken} of {len(X)} new rows are not estimable: they break the linear dependency for which "

@@ -25,6 +25,7 @@ from mixedsparse.core.problem.blocks import BlockLayout
 from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.fixed import FixedBasis
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.sparse_columns import ImplicitBasis, SparseColumns
 from mixedsparse.core.problem.sums import PlainSums
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout
 from mixedsparse.data.formula.contrasts import Coding, Contrast
@@ -50,6 +51,10 @@ def _random_term(fields: Fields) -> RandomTerm:
     if are_here(fields["codes"]):
         return RandomTerm(**fields)
     return RandomTerm.without_rows(fields["group"], fields["columns"], fields["levels"], fields.get("precision"))
+
+
+def _sparse_columns(fields: Fields) -> SparseColumns:
+    return SparseColumns((fields["data"], fields["indices"], fields["indptr"]), shape=fields["shape"])
 
 
 def _problem(fields: Fields) -> Problem:
@@ -129,12 +134,14 @@ RECORDS: Mapping[str, Record] = {
     # The problem.
     "fixed basis": record(FixedBasis, "kept q residual root shift log_det has_constant alias"),
     "block layout": record(BlockLayout, "widths n_levels block row col to_block term_block term_start whiten"),
+    "sparse columns": record(SparseColumns, "data indices indptr shape", build=_sparse_columns),
+    "implicit basis": record(ImplicitBasis, "columns root constant"),
     "pairs": record(Pairs, "indptr indices data n_columns"),
     "problem": record(
         Problem,
         "n terms order basis layout grams pairs Zxy xy sum_log_weights root_weights origin",
         build=_problem,
-        rebuilt=("theta_layout", "whitener", "correlated"),
+        rebuilt=("theta_layout", "whitener", "correlated", "apart"),
     ),
     # The fit.
     "derivatives": record(Derivatives, "gradient hessian kind known", rebuilt=("in_entries",)),

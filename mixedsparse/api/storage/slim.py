@@ -10,6 +10,9 @@ import numpy as np
 from mixedsparse.core.fitting.laplace.modes import motion_of_zeta
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
 from mixedsparse.core.problem.edits import sums_only
+from mixedsparse.core.problem.sparse_basis import sparse_root
+from mixedsparse.core.problem.sparse_columns import SparseColumns
+from mixedsparse.core.problem.sparse_products import together
 from mixedsparse.core.problem.sums import PlainSums
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula.source import Source
@@ -118,6 +121,9 @@ def _fingerprint(design: Design) -> tuple[float, ...]:
 def _root_with_means(design: Design) -> np.ndarray:
     """Root of X'X, (r, P), whose first row holds the means of the columns, intercept or not; see `PlainSums`."""
     X = design.X
-    if X.shape[1] and np.ptp(X[:, 0]) == 0.0:
+    if X.shape[1] and not design.observed.varying(np.array([0]))[0]:
         return design.observed.x_root  # the first column is the intercept: its row of the root is that of the means
-    return np.asarray(np.linalg.qr(np.column_stack([np.ones(len(X)), X]), mode="r"))[:, 1:]
+    ones = np.ones((len(X), 1))
+    if isinstance(X, SparseColumns):
+        return sparse_root(together([SparseColumns(ones), X]))[:, 1:]
+    return np.asarray(np.linalg.qr(np.column_stack([ones, X]), mode="r"))[:, 1:]

@@ -31,4 +31,4 @@ def rows_per_effect(problem: Problem) -> float:
     rows = float(problem.n)
     if weights is not None and are_here(weights):
         rows = float((weights**2).sum() ** 2 / (weights**4).sum())
-    return rows / (problem.p + problem.layout.q - problem.effects_without_rows)
+    return rows / (problem.p + problem.apart + problem.layout.q - problem.effects_without_rows)

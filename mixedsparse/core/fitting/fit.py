@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from mixedsparse.core.fitting.residual import fit_residual
 from mixedsparse.core.fitting.restarts import doubtful, with_further_starts
 from mixedsparse.core.fitting.structured_restarts import with_structured_starts
 from mixedsparse.core.likelihood.interface import Engine
+from mixedsparse.core.likelihood.pls import widened
 from mixedsparse.core.problem.chart import Chart
+from mixedsparse.core.problem.narrowed import narrowed
 from mixedsparse.core.residual.interface import Residual
 from mixedsparse.ground.progress import Progress
 from mixedsparse.ground.threads import lapack_threads
@@ -62,6 +65,8 @@ def fit_problem(
         return fit_iterative(stochastic, reml, start=start, seed=seed, mc_share=mc_share, **limits)
     if residual is not None:
         return fit_residual(engine, reml, residual, start, **limits)
+    narrow = narrowed(engine.problem, engine.limits.narrowed)
+    whole, engine = engine, engine if narrow is None else engine.with_problem(narrow.problem)
     with lapack_threads(engine.work):
         inner = None if start is None else engine.problem.layout.to_block @ start
         found = search(engine, reml, start=inner, chart=chart, **limits)
@@ -70,7 +75,9 @@ def fit_problem(
         elif restart_budget and chart is None and engine.problem.is_structured:
             further = {"max_evals": max_evals, "tolerance": tolerance}
             found = with_structured_starts(engine, reml, found, start is not None, restart_budget, **further)
-        return report(engine, found, reml, chart)
+        if narrow is not None:
+            found = replace(found, pls=widened(found.pls, narrow, whole))
+        return report(whole, found, reml, chart)
 
 
 def _from_further_starts(

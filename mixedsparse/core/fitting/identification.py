@@ -24,6 +24,7 @@ from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import Pls
 from mixedsparse.core.problem.chart import Chart, chart_of
 from mixedsparse.core.problem.entries import symmetric, times_units
+from mixedsparse.core.problem.forms import quadratic_forms
 from mixedsparse.core.problem.problem import Problem
 
 __all__ = ["Unidentified", "unidentified", "unidentified_directions"]
@@ -92,7 +93,7 @@ class Unidentified:
 
     def moves(self, L: np.ndarray, cov: np.ndarray) -> np.ndarray:
         """Mask (r,): whether L beta (L (r, p)) or its standard error, by `cov` (p, p), moves along some direction."""
-        variance = np.maximum(np.einsum("rp,pq,rq->r", L, cov, L), 0.0)  # Kenward and Roger's may be negative
+        variance = np.maximum(quadratic_forms(L, cov), 0.0)  # Kenward and Roger's may be negative
         spread = np.abs(np.einsum("rp,dpq,rq->dr", L, self.cov_beta, L)).max(axis=0, initial=0.0)
         shift = np.abs(self.beta @ L.T).max(axis=0, initial=0.0)
         return (spread > _MOVES * variance) | (shift > _MOVES * np.sqrt(variance))
@@ -189,7 +190,7 @@ def _traces(problem: Problem) -> np.ndarray:
         for b, (cross, related) in enumerate(zip(crosses, problem.related(crosses), strict=True))
     ]
     entries = problem.layout.gather(own) * problem.layout.multiplicity
-    return np.append(entries, float(problem.n - p))
+    return np.append(entries, float(problem.degrees(True)))
 
 
 def _related_sum(problem: Problem, b: int) -> np.ndarray:

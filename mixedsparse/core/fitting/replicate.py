@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.newton.batched import minimise
 from mixedsparse.core.newton.boundary import ZERO
 from mixedsparse.core.problem.edits import with_sums
+from mixedsparse.core.problem.narrowed import narrowed
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
 __all__ = ["Refits", "Refitter"]
@@ -51,12 +52,14 @@ class Refitter:
     """Fits responses to the design of `engine`, from the optimum `fit`."""
 
     def __init__(self, engine: Engine, fit: Fit) -> None:
+        self.narrow = narrowed(engine.problem, engine.limits.narrowed)
+        engine = engine if self.narrow is None else engine.with_problem(self.narrow.problem)
         self.engine, self.fit, self.problem = engine, fit, engine.problem
         # Where problems in step lose digits each response is searched alone, which states its noise.
         unit = float(np.sqrt(fit.sigma2))
         self.batch: Batch | None = None
-        # Searches in step know triangles only.
-        if not engine.problem.is_structured:
+        # Searches in step know triangles only, and hold matrices of the size of X'X for each problem.
+        if not engine.problem.is_structured and self.narrow is None:
             self.batch, self.error = batch_at(engine, fit.templates, unit, fit.criterion, fit.reml)
 
     @property
@@ -77,7 +80,7 @@ class Refitter:
         left = self._in_step(responses, out) if self.together else range(count)
         for i in left:
             self._alone(responses, int(i), out)
-        return out
+        return out if self.narrow is None else replace(out, gamma=out.gamma @ self.narrow.rotation.T)
 
     def _in_step(self, responses: Responses, out: Refits) -> np.ndarray:
         """Fit in step; returns the problems that did not converge."""

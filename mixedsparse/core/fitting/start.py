@@ -67,7 +67,7 @@ def moment_start(problem: Problem, few: int = _FEW) -> np.ndarray:
         _from_whole(problem, sides, places, system)
     else:
         _from_levels(problem, sides, places, system)
-    system[-1, -1], known[-1] = problem.n - problem.p, problem.xy[-1, -1]
+    system[-1, -1], known[-1] = problem.degrees(True), problem.xy[-1, -1]
     solution = np.linalg.lstsq(system, known, rcond=None)[0]
     total = float(problem.xy[-1, -1]) / problem.n
     residual = max(float(solution[-1]), _RESIDUAL_SHARE * total)

@@ -102,7 +102,7 @@ def reproduction(engine: Engine, reml: bool) -> Reproduction | None:
 
 
 def _may_span(problem: Problem) -> bool:
-    return problem.n <= problem.p + problem.layout.q
+    return problem.n <= problem.p + problem.apart + problem.layout.q
 
 
 def vanishes(engine: Engine, found: Search) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,10 +16,11 @@ from scipy.linalg import lapack
 
 from mixedsparse.core.likelihood.interface import Engine, Factored
 from mixedsparse.core.likelihood.rows import can_use_rows, root_from_rows
+from mixedsparse.core.problem.narrowed import Narrowed
 from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 
-__all__ = ["Pls", "criterion_value", "rounding", "solve_pls"]
+__all__ = ["Pls", "criterion_value", "rounding", "solve_pls", "widened"]
 
 Vectors = list[np.ndarray]
 # Rounding error of one pivot, relative to the number that it is left of (measured against 40 digits).
@@ -126,6 +127,20 @@ def solve_pls(problem: Problem, factor: Factored, reml: bool) -> Pls:
         losses=losses,
         lossy=lossy,
         made=factor,
+    )
+
+
+def widened(pls: Pls, narrow: Narrowed, engine: Engine) -> Pls:
+    """Return `pls` of a smaller problem in all columns of the problem of `engine`, from which it was made."""
+    rotation = narrow.rotation
+    return replace(
+        pls,
+        gamma=narrow.coefficients(pls.gamma),
+        K=narrow.covariance(pls.K),
+        Hx=[hx @ rotation.T for hx in pls.Hx],
+        losses=np.concatenate([pls.losses[:-1], np.ones(narrow.problem.apart), pls.losses[-1:]]),
+        made=None,
+        engine=engine,
     )
 
 

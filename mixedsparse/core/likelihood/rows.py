@@ -17,6 +17,7 @@ from mixedsparse.core.likelihood.interface import Factored
 from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.crossproducts import level_sums, spread_levels
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.sparse_columns import is_implicit
 
 __all__ = ["can_use_rows", "perfect_share", "root_from_rows"]
 
@@ -30,9 +31,10 @@ def can_use_rows(problem: Problem) -> bool:
     """Whether the observations, and the response to which the sums belong, are in memory.
 
     Sums from which the rows of a level were taken out have fewer rows than those in memory. Rows with several levels,
-    and related levels, are left to the sums.
+    related levels, and columns that are not written out are left to the sums.
     """
     here = problem.has_rows and are_here(problem.basis.residual) and not problem.coupled
+    here = here and not is_implicit(problem.basis.q)
     return here and bool(problem.terms) and len(problem.basis.residual) == problem.n
 
 

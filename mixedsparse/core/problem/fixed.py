@@ -11,7 +11,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.linalg import lapack
 
-__all__ = ["FixedBasis", "independent_columns", "is_noise", "log_det_of", "make_basis", "split_response"]
+from mixedsparse.core.problem.sparse_columns import ImplicitBasis
+
+__all__ = [
+    "FixedBasis",
+    "independent_columns",
+    "is_noise",
+    "log_det_of",
+    "make_basis",
+    "split_response",
+    "spreads_of",
+    "spreads_of_rows",
+]
 
 # lme4 (LINPACK's dqrdc2) drops a column whose part that is new is below 1e-7 of its length.
 _RANK_TOL = 1e-7
@@ -32,7 +43,8 @@ class FixedBasis:
     kept : ndarray of int, shape (p,)
         Columns of X that are kept, in their order.
     q, residual : ndarray, shapes (n, p) and (n,)
-        Orthonormal basis; least-squares residual of y (both times the root weights).
+        Orthonormal basis, which is an operator where X is sparse; least-squares residual of y (both times the root
+        weights).
     root : ndarray, shape (p, p), upper triangular
         beta = root^-1 (gamma + shift), where gamma belongs to Q and the residual.
     shift : ndarray, shape (p,)
@@ -102,19 +114,22 @@ def log_det_of(root: np.ndarray) -> float:
 
 
 def split_response(
-    q: np.ndarray, y: np.ndarray, centre: bool, root_weights: np.ndarray | None = None
+    q: np.ndarray | ImplicitBasis, y: np.ndarray, centre: bool, root_weights: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Least-squares coefficients (p,) of y times the root weights on an orthonormal q (n, p), and the residual (n,).
 
     `centre` says that the constant is in the span of q: the mean of y, which may be huge, is then taken out first.
     """
-    residual = y - _means(y, root_weights) if centre else y
+    means = _means(y, root_weights) if centre else np.zeros(y.shape[1:])
+    residual = y - means if centre else y
     offset = _weighted(y - residual, root_weights)
     residual = _weighted(residual, root_weights)
     first = q.T @ residual
     residual = residual - q @ first
     second = q.T @ residual
     residual = residual - q @ second
+    if isinstance(q, ImplicitBasis):
+        return first + second + q.constants(means), residual
     return first + second + (q.T @ offset if centre else 0.0), residual
 
 
@@ -182,3 +197,21 @@ def _kept(triangle: np.ndarray) -> np.ndarray:
             kept.append(j)
             basis = np.column_stack([basis, new / np.linalg.norm(new)])
     return np.array(kept, dtype=np.intp)
+
+
+def spreads_of(root: np.ndarray) -> np.ndarray:
+    """Return the length of what the first column leaves of each column of `root`, (k,), over that of what it takes."""
+    if not len(root):
+        return np.empty(0)
+    first = root[:, :1] / np.linalg.norm(root[:, 0])
+    along = first.T @ root
+    with np.errstate(divide="ignore"):
+        out: np.ndarray = np.linalg.norm(root - first * along, axis=0) / np.abs(along[0])
+    out[0] = np.inf
+    return out
+
+
+def spreads_of_rows(columns: np.ndarray) -> np.ndarray:
+    """Return the standard deviation over the mean of columns (n, k)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(columns.std(axis=0) / np.abs(columns.mean(axis=0)))

@@ -13,9 +13,11 @@ from mixedsparse.core.problem.absent_rows import are_here
 from mixedsparse.core.problem.blocks import Block, BlockLayout, make_blocks, white_blocks
 from mixedsparse.core.problem.correlated_rows import CorrelatedRows
 from mixedsparse.core.problem.crossproducts import Pairs, cross_pairs, level_products, self_pairs
-from mixedsparse.core.problem.fixed import FixedBasis, make_basis
+from mixedsparse.core.problem.fixed import FixedBasis, make_basis, spreads_of, spreads_of_rows
 from mixedsparse.core.problem.penalty import Penalty, joined_levels, penalty_of
 from mixedsparse.core.problem.reweighting import RowSums, slots_of, sum_of_logs
+from mixedsparse.core.problem.sparse_basis import make_sparse_basis, products_with_basis
+from mixedsparse.core.problem.sparse_columns import SparseColumns
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout, theta_order
 from mixedsparse.core.residual.interface import ResidualAt
 from mixedsparse.ground.threads import blas_threads
@@ -54,6 +56,8 @@ class Problem:
         Of a problem with residuals that are correlated: what the rows of `origin` were whitened by; see `whitened`.
     correlated : CorrelatedRows or None
         Makes the blocks of Z'R^-1 Z whose levels share groups of correlated rows: whitened, these rows have no level.
+    apart : int
+        Number of columns of Q, beyond those that are here, that are orthogonal to Z and r; see `narrowed`.
     """
 
     n: int
@@ -71,6 +75,7 @@ class Problem:
     origin: Problem | None = field(repr=False, default=None)
     whitener: ResidualAt | None = field(repr=False, default=None)
     correlated: CorrelatedRows | None = field(repr=False, default=None)
+    apart: int = 0
 
     @cached_property
     def coupled(self) -> frozenset[int]:
@@ -144,7 +149,7 @@ class Problem:
 
     def degrees(self, reml: bool) -> int:
         """Divisor of the residual sum of squares: n - p for REML, n for ML."""
-        return self.n - self.p if reml else self.n
+        return self.n - self.p - self.apart if reml else self.n
 
     @cached_property
     def blocks(self) -> list[Block]:
@@ -184,12 +189,12 @@ class Problem:
         In X, and in a term with an intercept, the first column counts as the constant, and has none: infinity.
         """
         random = [
-            _spreads_of_rows(term.z)
+            spreads_of_rows(term.z)
             if self.has_rows and term.columns[0] != "Intercept" and term.z.ndim == 2
-            else _spreads(root)
+            else spreads_of(root)
             for term, root in zip(self.terms, self.layout.whiten, strict=True)
         ]
-        return (_spreads(self.basis.root), *random)
+        return (spreads_of(self.basis.root), *random)
 
     @cached_property
     def from_block(self) -> np.ndarray:
@@ -198,7 +203,7 @@ class Problem:
 
 
 def make_problem(
-    y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], weights: np.ndarray | None = None
+    y: np.ndarray, X: np.ndarray | SparseColumns, terms: Sequence[RandomTerm], weights: np.ndarray | None = None
 ) -> Problem:
     """Build the cross-products of y (n,), X (n, p) and `terms`.
 
@@ -213,7 +218,8 @@ def make_problem(
     weights : ndarray, shape (n,), optional
         Positive prior weights: Var(e_i) = sigma^2 / w_i.
     """
-    with blas_threads(float(X.size) * X.shape[1]):
+    rows, columns = X.shape
+    with blas_threads(float(columns if isinstance(X, SparseColumns) else rows) * columns**2):
         return _make_problem(y, X, terms, weights)
 
 
@@ -227,15 +233,23 @@ def counted_problem(X: np.ndarray, terms: Sequence[RandomTerm], counts: np.ndarr
 
 
 def _make_problem(
-    y: np.ndarray, X: np.ndarray, terms: Sequence[RandomTerm], weights: np.ndarray | None, n: int | None = None
+    y: np.ndarray,
+    X: np.ndarray | SparseColumns,
+    terms: Sequence[RandomTerm],
+    weights: np.ndarray | None,
+    n: int | None = None,
 ) -> Problem:
     order = theta_order(terms)
     ordered = tuple(terms[i] for i in order)
     root_weights = None if weights is None else np.sqrt(weights)
-    basis = make_basis(X, y, root_weights)
     blocks, layout = make_blocks(ordered, root_weights, n)
-    columns = np.column_stack([basis.q, basis.residual])
-    products = [level_products(b, columns) for b in blocks]
+    if isinstance(X, SparseColumns):
+        basis = make_sparse_basis(X, y, root_weights)
+        products, xy = products_with_basis(blocks, basis)
+    else:
+        basis = make_basis(X, y, root_weights)
+        columns = np.column_stack([basis.q, basis.residual])
+        products, xy = [level_products(b, columns) for b in blocks], columns.T @ columns
     return Problem(
         n=len(y) if n is None else n,
         terms=ordered,
@@ -246,7 +260,7 @@ def _make_problem(
         grams=tuple(grams for grams, _ in products),
         pairs=_all_pairs(blocks, joined_levels(ordered, layout)),
         Zxy=tuple(sums for _, sums in products),
-        xy=columns.T @ columns,
+        xy=xy,
         sum_log_weights=0.0 if weights is None else sum_of_logs(weights),
         root_weights=root_weights,
     )
@@ -273,21 +287,3 @@ def _all_pairs(
         if block.codes.ndim == 2 or b in relations:
             out[b, b] = self_pairs(block, relations.get(b))
     return out
-
-
-def _spreads(root: np.ndarray) -> np.ndarray:
-    """Return the length of what the first column leaves of each column of `root`, (k,), over that of what it takes."""
-    if not len(root):
-        return np.empty(0)
-    first = root[:, :1] / np.linalg.norm(root[:, 0])
-    along = first.T @ root
-    with np.errstate(divide="ignore"):
-        out: np.ndarray = np.linalg.norm(root - first * along, axis=0) / np.abs(along[0])
-    out[0] = np.inf
-    return out
-
-
-def _spreads_of_rows(columns: np.ndarray) -> np.ndarray:
-    """Return the standard deviation over the mean of columns (n, k)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(columns.std(axis=0) / np.abs(columns.mean(axis=0)))

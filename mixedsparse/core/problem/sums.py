@@ -7,10 +7,11 @@ only, so that y + 1e8 or a covariate far from zero lose no digits, as in `mixeds
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import lapack, solve_triangular
 
 from mixedsparse.core.problem.absent_rows import ELSEWHERE
@@ -18,6 +19,7 @@ from mixedsparse.core.problem.blocks import BlockLayout, make_layout
 from mixedsparse.core.problem.crossproducts import Pairs
 from mixedsparse.core.problem.fixed import FixedBasis, independent_columns, is_noise, log_det_of
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.core.problem.sparse_columns import ordered_root
 from mixedsparse.core.problem.terms import RandomTerm, ThetaLayout
 from mixedsparse.core.problem.whitening import factor_columns, is_doubtful, whitening
 from mixedsparse.ground.limits import LIMITS
@@ -27,8 +29,8 @@ __all__ = ["Aggregates", "PlainSums", "aggregated_problem", "constant_column", "
 
 # Sums of up to 1e8 products leave about this share of them behind as rounding: a smaller pivot counts as none.
 _ROUNDING = 1e-11
-# Columns from which on a root is asked of LAPACK, which knows of no columns to leave out.
-_MANY = 200
+# Columns from which on a root is made panel by panel, and from which on matrices that are mostly 0 are taken as such.
+_MANY, _WIDE = 200, 1000
 # Blocks of pairs of levels that are worked on at a time.
 _AT_ONCE = 1_000_000
 
@@ -103,7 +105,7 @@ class PlainSums:
 
 def aggregated_problem(found: Aggregates, mapped: float = LIMITS.mapped) -> Problem:
     """Turn the sums into the cross-products of whitened Z, orthonormal Q and the residual of y; see `Limits.mapped`."""
-    basis, combine, xy = _basis(found)
+    basis, combined, xy = _triangular_basis(found) or _basis(found)
     layout, bases = _whitened(found)
     pairs = {(s, t): _combined(p, bases[s], bases[t], mapped) for (s, t), p in found.pairs.items()}
     return Problem(
@@ -115,7 +117,7 @@ def aggregated_problem(found: Aggregates, mapped: float = LIMITS.mapped) -> Prob
         layout=layout,
         grams=tuple(m.T @ g @ m for g, m in zip(found.grams, bases, strict=True)),
         pairs=pairs,
-        Zxy=tuple(m.T @ s @ combine for s, m in zip(found.sums, bases, strict=True)),
+        Zxy=tuple(combined(m.T @ s) for s, m in zip(found.sums, bases, strict=True)),
         xy=xy,
         sum_log_weights=found.sum_log_weights or 0.0,
         root_weights=None if found.sum_log_weights is None else ELSEWHERE,
@@ -133,9 +135,7 @@ def root_of(gram: np.ndarray) -> np.ndarray:
     scale = np.where(scale > 0, scale, 1.0)
     rest = gram / np.outer(scale, scale)
     if len(rest) > _MANY:
-        found, info = lapack.dpotrf(rest, lower=0, clean=1)
-        if info == 0 and np.diagonal(found).min() ** 2 > _ROUNDING:
-            return np.asarray(found * scale)
+        return ordered_root(rest, _ROUNDING, _ROUNDING) * scale
     root = np.zeros_like(rest)
     for j in range(len(rest)):
         if rest[j, j] > _ROUNDING:
@@ -144,11 +144,66 @@ def root_of(gram: np.ndarray) -> np.ndarray:
     return root * scale
 
 
-def _basis(found: Aggregates) -> tuple[FixedBasis, np.ndarray, np.ndarray]:
-    """Basis of X; [Q r] in terms of [U v], shape (u + 1, p + 1); and [Q r]'[Q r]."""
+Combined = Callable[[np.ndarray], np.ndarray]
+
+
+def root_times(products: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Small matrix (u, P) with the cross-products of U B, from U'U, `products` (u, u), and B, `columns` (u, P)."""
+    root = root_of(products)
+    if columns.shape[1] <= _WIDE:
+        return np.asarray(root @ columns)
+    return np.asarray((sparse.csc_array(columns).T @ root.T).T)
+
+
+def _triangular_basis(found: Aggregates) -> tuple[FixedBasis, Combined, np.ndarray] | None:
+    """Return what `_basis` does for many columns of X that are the working columns, up to a constant, in their order.
+
+    Their root is triangular then, and need not be made so. None where they are not.
+    """
+    B, constant, p = found.columns, found.intercept, found.columns.shape[1] - 1
+    if p <= _WIDE or constant < 0:
+        return None
+    small = root_times(found.products, B)
+    if len(small) < p or np.tril(small[:, :p], -1).any():
+        return None
+    length = np.linalg.norm(small[:, :p], axis=0)
+    means = small[0] / small[0, constant]
+    means[constant] = 0.0
+    small[0, means != 0] = 0.0
+    # Where a working column depends on others its row of the root is 0.
+    independent = (np.diagonal(small)[:p] != 0.0) & ~is_noise(np.linalg.norm(small[:, :p], axis=0), length)
+    kept, dropped = np.flatnonzero(independent), np.flatnonzero(~independent)
+    if small[dropped, :p].any():
+        return None
+    root, residual = np.asfortranarray(small[np.ix_(kept, kept)]), np.delete(small[:, p], kept)
+    step = small[kept, p]
+    columns = B[:, kept]
+    columns = columns - np.outer(B[:, constant], means[kept])
+    r = B[:, p] - B[:, constant] * means[p] - columns @ lapack.dtrtrs(root, step)[0]
+    inner = root.copy(order="F")
+
+    def combined(sums: np.ndarray) -> np.ndarray:
+        flat = sums.reshape(-1, sums.shape[-1])
+        solved = lapack.dtrtrs(inner, (flat @ columns).T, trans=1)[0].T
+        return np.column_stack([solved, flat @ r]).reshape(*sums.shape[:-1], -1)
+
+    ones = root[0, 0]
+    root[0] += ones * means[kept]
+    left_out = small[np.ix_(kept, dropped)]
+    left_out[0] += ones * means[dropped]
+    alias = lapack.dtrtrs(root, left_out)[0] if len(dropped) else np.empty((len(kept), 0))
+    shift = step.copy()
+    shift[0] += means[p] * ones
+    xy = np.eye(len(kept) + 1)
+    xy[-1, -1] = float(residual @ residual)
+    return FixedBasis(kept, ELSEWHERE, ELSEWHERE, root, shift, log_det_of(root), True, alias), combined, xy
+
+
+def _basis(found: Aggregates) -> tuple[FixedBasis, Combined, np.ndarray]:
+    """Basis of X; what makes Z'[Q r] of Z'[U v], (..., u + 1); and [Q r]'[Q r]."""
     B, constant, p = found.columns, found.intercept, found.columns.shape[1] - 1
     # A small matrix with the cross-products of [X y]; its first row is the direction of the constant.
-    small = root_of(found.products) @ B
+    small = root_times(found.products, B)
     means = np.zeros(p + 1)
     if constant >= 0:
         means = small[0] / small[0, constant]
@@ -174,8 +229,8 @@ def _basis(found: Aggregates) -> tuple[FixedBasis, np.ndarray, np.ndarray]:
     shift = shift + means[p] * ones
     alias = solve_triangular(root, q.T @ small[:, np.setdiff1d(np.arange(p), kept)]) if len(kept) else np.empty((0, 0))
     basis = FixedBasis(kept, ELSEWHERE, ELSEWHERE, root, shift, log_det_of(root), constant >= 0, alias)
-    both = np.column_stack([q, residual])
-    return basis, np.column_stack([C, r]), both.T @ both
+    both, combine = np.column_stack([q, residual]), np.column_stack([C, r])
+    return basis, lambda sums: np.asarray(sums @ combine), both.T @ both
 
 
 def _whitened(found: Aggregates) -> tuple[BlockLayout, list[np.ndarray]]:

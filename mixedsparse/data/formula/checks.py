@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.core.problem.residual_like import term_is_like_residual
+from mixedsparse.core.problem.sparse_columns import SparseColumns
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula.kinds import numbers
 from mixedsparse.data.formula.parse import ParsedFormula
@@ -69,11 +70,14 @@ def _finite_vector(values: np.ndarray, what: str) -> None:
         )
 
 
-def check_finite(matrix: np.ndarray, names: Sequence[str]) -> None:
+def check_finite(matrix: np.ndarray | SparseColumns, names: Sequence[str]) -> None:
     """Refuse a matrix (n, p) with NaN or infinite values, naming the column."""
     with np.errstate(all="ignore"):
         if np.isfinite(matrix.sum()):  # one pass; a sum is finite only if nothing in it is NaN or infinite
             return
+    if isinstance(matrix, SparseColumns):
+        bad = int(matrix.indices[~np.isfinite(matrix.data)][0])
+        names, matrix = [names[bad]], matrix[:, [bad]].toarray()
     for name, column in zip(names, matrix.T, strict=True):
         _finite_vector(column, f"The term {name!r}")
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.core.problem.patterns import Patterns
+from mixedsparse.core.problem.sparse_columns import SparseColumns, is_sparse
 from mixedsparse.core.problem.sums import PlainSums
 from mixedsparse.core.problem.terms import RandomTerm
 from mixedsparse.data.formula import checks
@@ -51,7 +52,7 @@ class Design:
         Left side as typed.
     y : ndarray, shape (n,)
         Response; the offset is not subtracted. Numbers of events of a binomial model.
-    X : ndarray, shape (n, p)
+    X : ndarray or SparseColumns, shape (n, p)
         Fixed-effects design.
     x_names : tuple of str, length p
         Names of the columns of X: ``Intercept``, ``Days``, ``service[T.1]``, ``A[S.a]:B[S.x]``.
@@ -83,7 +84,7 @@ class Design:
     formula: str
     response: str
     y: np.ndarray
-    X: np.ndarray
+    X: np.ndarray | SparseColumns
     x_names: tuple[str, ...]
     x_terms: Mapping[str, slice]
     terms: tuple[RandomTerm, ...]
@@ -106,7 +107,9 @@ class Design:
             return Sums(self.plain, self.source)
         return Rows(self.y, self.X, self.terms, self.offset, self.weights)
 
-    def matrices(self, newdata: Any, *, groups: Sequence[str] | None = None) -> NewMatrices:
+    def matrices(
+        self, newdata: Any, *, groups: Sequence[str] | None = None, may_be_sparse: bool = False
+    ) -> NewMatrices:
         """Encode `newdata` exactly as the training data were encoded.
 
         Parameters
@@ -115,6 +118,8 @@ class Design:
             Needs the columns of the right side, not the response.
         groups : sequence of str, optional
             Grouping factors wanted, by name; all by default. Columns that only other terms use may be absent.
+        may_be_sparse : bool
+            Whether a wide X, of a fit that kept the numbers of its own that are not 0 only, may be as sparse.
 
         Returns
         -------
@@ -130,7 +135,8 @@ class Design:
             raise DataError(
                 "The model was made from arrays, so new data have no meaning for it: give matrices instead."
             )
-        return encode_new(self.encoding, newdata, groups)
+        has_wide = is_sparse(self.X) or (self.plain is not None and self.patterns is None)
+        return encode_new(self.encoding, newdata, groups, may_be_sparse and has_wide)
 
 
 def make_design(
@@ -219,13 +225,14 @@ def make_design(
     index = table.index if keep is None else table.index[keep]
     coded = read_contrasts(contrasts)
     values, codings = _code_bare(parsed, columns, coded, table)
-    fixed, X = fit_encoder(parsed.fixed, values, codings, n, functions)
+    plain = domain is None and request is None
+    fixed, X = fit_encoder(parsed.fixed, values, codings, n, functions, may_be_sparse=plain)
     checks.check_finite(X, fixed.names)
     known_relations = read_relations(relations, related_factors(parsed))
     terms, encodings = random_terms(parsed, columns, values, codings, known_relations)
     prior = checks.weights(known["weights"], phrase("weights", weights)) if "weights" in known else None
     for term in terms:
-        checks.check_size(term, prior, residual=domain is None and request is None)
+        checks.check_size(term, prior, residual=plain)
         if domain:
             checks.check_unstructured(term)
     kept_aside = {name: take(value, keep) for name, value in aside.items()}

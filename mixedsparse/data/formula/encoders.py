@@ -8,7 +8,6 @@ becomes a `Transform`, filled by formulaic itself, which remembers the state of 
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,12 +17,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.core.problem.sparse_columns import SparseColumns
 from mixedsparse.data.formula.arithmetic import check_sums, holds_truth
 from mixedsparse.data.formula.contrasts import Coding, Contrast
+from mixedsparse.data.formula.materialise import materialise, materialise_sparse
 from mixedsparse.data.formula.names import namespace
+from mixedsparse.data.formula.sparse_sides import sparse_products
 from mixedsparse.data.formula.translate import aliases_in, restore
 from mixedsparse.data.formula.width import check_width
-from mixedsparse.ground.errors import DataError, FormulaError, MixedSparseError
+from mixedsparse.ground.errors import FormulaError, MixedSparseError
 
 __all__ = ["Encoder", "Side", "evaluate", "fit_encoder", "parse_side"]
 
@@ -115,6 +117,10 @@ class Encoder:
         """Matrix (n, p): `values` holds numbers, codes of bare factors, and columns for function calls by alias."""
         raise NotImplementedError
 
+    def sparse(self, values: Mapping[str, Any], n: int) -> SparseColumns:
+        """Return the same matrix, of which only the numbers that are not 0 are made."""
+        raise NotImplementedError
+
     def is_factor(self, expression: str) -> bool:
         """Whether a factor of a term, by its alias or its code, has levels."""
         return expression in self.codings
@@ -143,6 +149,10 @@ class Recipe(Encoder):
             X[:, i] = reduce(np.multiply, map(column, product)) if product else 1.0
         return X
 
+    def sparse(self, values: Mapping[str, Any], n: int) -> SparseColumns:
+        """See `Encoder.sparse`."""
+        return sparse_products(self.products, self.codings, values, n)
+
 
 @dataclass(frozen=True, eq=False)
 class Transform(Encoder):
@@ -154,7 +164,15 @@ class Transform(Encoder):
     def matrix(self, values: Mapping[str, Any], n: int) -> np.ndarray:
         """See `Encoder.matrix`."""
         with readable_errors(self.side.label, self.side.names):
-            return _materialise(self.side, self.spec, self.codings, values, n, self.env)[0]
+            return materialise(self.spec, self.side.names, self._read(values), self.codings, n, self.env)[0]
+
+    def sparse(self, values: Mapping[str, Any], n: int) -> SparseColumns:
+        """See `Encoder.sparse`."""
+        with readable_errors(self.side.label, self.side.names):
+            return materialise_sparse(self.spec, self.side.names, self._read(values), self.codings, n, self.env)[0]
+
+    def _read(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {alias: values[alias] for alias in self.side.aliases}
 
     def is_factor(self, expression: str) -> bool:
         """See `Encoder.is_factor`."""
@@ -169,21 +187,25 @@ def fit_encoder(
     n: int,
     env: Mapping[str, Any],
     levels: Mapping[str, Sequence[Any]] | None = None,
+    may_be_sparse: bool = False,
 ) -> tuple[Encoder, np.ndarray]:
     """Find the columns of `side` for the training data; return the encoder and the matrix (n, p).
 
-    `levels` are those of expressions, where `values` are too few to show them.
+    `levels` are those of expressions, where `values` are too few to show them. A wide matrix, of a side that
+    `may_be_sparse`, has its numbers that are not 0 only.
     """
     codings = {alias: codings[alias] for alias in side.bare if alias in codings}
-    check_width(side, codings, values, n)
+    sparse = check_width(side, codings, values, n, may_be_sparse=may_be_sparse)
     if side.plain:
         small = sum(len(c.levels) for c in codings.values()) <= _CACHED_LEVELS
-        make = _recipe if small else _recipe.__wrapped__
+        lay_out = _recipe if small else _recipe.__wrapped__
         # Labels belong to the key: levels 1 and 1.0 are equal, their names are not.
-        recipe = make(side, tuple((alias, coding, tuple(coding.labels(False))) for alias, coding in codings.items()))
-        return recipe, recipe.matrix(values, n)
+        recipe = lay_out(side, tuple((alias, coding, tuple(coding.labels(False))) for alias, coding in codings.items()))
+        return recipe, recipe.sparse(values, n) if sparse else recipe.matrix(values, n)
+    make = materialise_sparse if sparse else materialise
+    read = {alias: values[alias] for alias in side.aliases}
     with readable_errors(side.label, side.names):
-        X, spec = _materialise(side, _untrained(side, levels or {}), codings, values, n, env)
+        X, spec = make(_untrained(side, levels or {}), side.names, read, codings, n, env)
     for expression, (_, state) in spec.encoder_state.items():
         if "categories" in state:
             Coding(tuple(state["categories"]), Contrast()).check(restore(expression, side.names))
@@ -228,7 +250,7 @@ def _recipe(side: Side, codings: tuple[tuple[str, Coding, tuple[str, ...]], ...]
     coded = {alias: coding for alias, coding, _ in codings}
     row = {alias: np.zeros(1, dtype=np.intp if alias in coded else float) for alias in side.bare}
     with readable_errors(side.label, side.names):
-        _, spec = _materialise(side, _untrained(side, {}), coded, row, 1, {})
+        _, spec = materialise(_untrained(side, {}), side.names, row, coded, 1, {})
     products = []
     for entry in spec.structure:
         for scoped in entry.scoped_terms:
@@ -242,47 +264,6 @@ def _recipe(side: Side, codings: tuple[tuple[str, Coding, tuple[str, ...]], ...]
 def _parts(alias: str, reduced: bool, codings: Mapping[str, Coding]) -> list[tuple[str, bool, int]]:
     width = len(codings[alias].labels(reduced)) if alias in codings else 1
     return [(alias, reduced, j) for j in range(width)]
-
-
-def _materialise(
-    side: Side, spec: Any, codings: Mapping[str, Coding], values: Mapping[str, Any], n: int, env: Mapping[str, Any]
-) -> tuple[np.ndarray, Any]:
-    """Matrix and trained spec from formulaic."""
-    from formulaic.errors import DataMismatchWarning
-
-    from mixedsparse.data.formula.materializer import Materializer
-
-    needed = {alias: values[alias] for alias in side.aliases if alias not in codings}
-    frame = pd.DataFrame(needed, index=pd.RangeIndex(n), copy=False)
-    coded = {alias: _coded_factor(values[alias], coding) for alias, coding in codings.items()}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DataMismatchWarning)  # formulaic would encode an unseen level as zeros
-        try:
-            materializer = Materializer(frame, context={**namespace(), **env, **coded})
-            materializer.names = side.names
-            matrix = materializer.get_model_matrix(spec)
-        except DataMismatchWarning as err:
-            what = str(err).partition("dataset): ")[2].partition(". They")[0]
-            raise DataError(
-                f"A factor has the levels {what}, which are not among those it was fitted with: leave these rows out."
-            ) from err
-    trained = matrix.model_spec
-    X = np.asarray(matrix)
-    if X.dtype.kind not in "biuf":
-        raise TypeError("a term gives values that are not real numbers")
-    return np.asarray(X, dtype=float), trained
-
-
-def _coded_factor(codes: np.ndarray, coding: Coding) -> Any:
-    """`codes` as a factor that formulaic encodes by our `coding`."""
-    from formulaic.materializers.types import FactorValues
-
-    def encoder(values: Any, reduced_rank: bool, **_: Any) -> Any:
-        labels = coding.labels(reduced_rank)
-        columns = {label: coding.column(codes, reduced_rank, j) for j, label in enumerate(labels)}
-        return FactorValues(columns, kind="categorical", format="{name}[{field}]", encoded=True)
-
-    return FactorValues(codes, kind="categorical", spans_intercept=True, encoder=encoder)
 
 
 def _series(values: Any) -> pd.Series:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mixedsparse.core.problem.sparse_columns import SparseColumns
 from mixedsparse.data.formula.columns import Columns, complete_rows
 from mixedsparse.data.formula.encoders import Encoder
 from mixedsparse.data.formula.frames import natural, open_table, take
@@ -18,6 +19,7 @@ from mixedsparse.data.formula.kinds import Sort, numbers
 from mixedsparse.data.formula.outcomes import Outcome, read_outcome
 from mixedsparse.data.formula.parse import Expression, ParsedFormula
 from mixedsparse.data.formula.translate import aliases_in
+from mixedsparse.data.formula.width import is_wide
 
 __all__ = ["Encoding", "NewMatrices", "NewTerm", "TermEncoding", "encode_new", "encode_outcome", "encode_response"]
 
@@ -100,7 +102,7 @@ class NewMatrices:
 
     Parameters
     ----------
-    X : ndarray, shape (n, p)
+    X : ndarray or SparseColumns, shape (n, p)
         Fixed-effects design, NaN where a variable is missing.
     terms : tuple of NewTerm or None
         One entry per term of the design, None where it was not asked for.
@@ -110,14 +112,16 @@ class NewMatrices:
         Index of the new data.
     """
 
-    X: np.ndarray
+    X: np.ndarray | SparseColumns
     terms: tuple[NewTerm | None, ...]
     offset: np.ndarray | None
     index: pd.Index
 
 
-def encode_new(encoding: Encoding, newdata: Any, groups: Sequence[str] | None) -> NewMatrices:
-    """See `Design.matrices`."""
+def encode_new(
+    encoding: Encoding, newdata: Any, groups: Sequence[str] | None, may_be_sparse: bool = False
+) -> NewMatrices:
+    """See `Design.matrices`; a wide X has its numbers that are not 0 only, where it `may_be_sparse`."""
     table, parsed = open_table(newdata), encoding.parsed
     wanted = [t if groups is None or t.grouping.name in groups else None for t in encoding.terms]
     needed = encoding.columns(groups) + ([encoding.offset_column] if encoding.offset_column else [])
@@ -135,8 +139,9 @@ def encode_new(encoding: Encoding, newdata: Any, groups: Sequence[str] | None) -
         weights = [_weight(weight, raw, table.n, encoding) for weight in term.grouping.weights]
         return NewTerm(term.grouping.basis(z_of(term), weights), found.codes, found.missing, found.unseen)
 
+    sparse = may_be_sparse and is_wide(len(encoding.fixed.names), table.n)
     return NewMatrices(
-        _apply(encoding.fixed, raw, table.n, encoding),
+        (_apply_sparse if sparse else _apply)(encoding.fixed, raw, table.n, encoding),
         tuple(new_term(t) if t is not None else None for t in wanted),
         _offset(encoding, raw, table.n),
         table.index,
@@ -193,12 +198,24 @@ def _complete(text: str, raw: Mapping[str, Any], n: int, encoding: Encoding) -> 
 def _apply(encoder: Encoder, raw: Mapping[str, Any], n: int, encoding: Encoding) -> np.ndarray:
     """Matrix (n, p) of `encoder`, NaN in incomplete rows."""
     keep, columns = _complete(encoder.side.text, raw, n, encoding)
+    found = encoder.matrix(_coded(encoder, columns), columns.n) if columns.n else None
+    return _scatter(found, keep, (n, len(encoder.names)))
+
+
+def _apply_sparse(encoder: Encoder, raw: Mapping[str, Any], n: int, encoding: Encoding) -> SparseColumns:
+    """Return the same; one NaN stands for a row of them."""
+    keep, columns = _complete(encoder.side.text, raw, n, encoding)
+    found = encoder.sparse(_coded(encoder, columns), columns.n)
+    return found if keep is None else found.spread(keep)
+
+
+def _coded(encoder: Encoder, columns: Columns) -> dict[str, Any]:
+    """Values of the aliases of a side, factors as the fit has coded them."""
     bare = set(encoder.side.bare)
-    values = {
+    return {
         alias: columns.recode(alias, encoder.codings.get(alias)) if alias in bare else columns.natural(alias)
         for alias in (columns.names if columns.n else ())
     }
-    return _scatter(encoder.matrix(values, columns.n) if columns.n else None, keep, (n, len(encoder.names)))
 
 
 def _scatter(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mixedsparse.core.choose.memory import check_memory
-from mixedsparse.core.problem.sums import Aggregates, PlainSums, constant_column, root_of
+from mixedsparse.core.problem.sums import Aggregates, PlainSums, constant_column, root_times
 from mixedsparse.core.problem.terms import RandomTerm, theta_order
 from mixedsparse.data.formula.checks import empty_effect
 from mixedsparse.data.formula.grouping import Grouping
@@ -234,7 +234,7 @@ def _plain_sums(products: np.ndarray, grams: Sequence[np.ndarray], found: Aggreg
         place: columns.T @ grams[b] @ columns / found.n
         for place, b, columns in zip(found.order, found.owner, found.maps, strict=True)
     }
-    return PlainSums(root_of(products) @ found.columns[:, :-1], tuple(moments[i] for i in range(len(moments))))
+    return PlainSums(root_times(products, found.columns[:, :-1]), tuple(moments[i] for i in range(len(moments))))
 
 
 def _make_blocks(pieces: Pieces, order: Sequence[int]) -> _Blocks:
