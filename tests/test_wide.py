@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
+from mixedsparse.core.choose import memory
 from mixedsparse.core.problem import sums
 from mixedsparse.core.problem.narrowed import narrowed
 from mixedsparse.core.problem.sparse_columns import ImplicitBasis, SparseColumns, ordered_root
 from mixedsparse.data.formula import width
+from mixedsparse.fitted.model import checked_problem
 from mixedsparse.ground.errors import BackendError, DataError
 from mixedsparse.ground.limits import Limits
 from tests.limits import limited
@@ -145,6 +147,14 @@ def test_what_needs_every_zero_is_refused(data, wide):
         fit.anova(ddf="kenward-roger")
 
 
+def test_random_effects_beside_a_wide_factor_that_do_not_fit_are_refused_with_a_number(data, wide):
+    design = ms.LinearMixedModel("y ~ s + (1 | subj)", data).design
+    wide.setattr(memory, "available_memory", lambda: 2e4)
+    words = r"24 coefficients beside 9 random effects would take about 44 KiB .* make the widest"
+    with pytest.raises(BackendError, match=words):
+        checked_problem(design)
+
+
 def test_a_column_that_cannot_be_told_from_others_is_refused(data, wide):
     near = data.assign(z=data.x + 3e-6 * np.sin(np.arange(len(data))))
     with pytest.raises(DataError, match=r"Column 26 .* nearly a combination"):
@@ -202,6 +212,6 @@ def test_restricted_likelihoods_of_wide_fits_compare_by_their_columns(data, wide
 
 
 def test_many_responses_are_refused_for_a_wide_factor(data, wide):
-    model = limited(ms.LinearMixedModel("y ~ s + (1 | subj)", data), narrowed=5)
+    fitted = limited(ms.LinearMixedModel("y ~ s + (1 | subj)", data), narrowed=5)
     with pytest.raises(BackendError, match=r"Fits of many responses .* 24 of them"):
-        model.fit_many(data[["y", "o"]])
+        fitted.fit_many(data[["y", "o"]])

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mixedsparse.core.choose.engines import Engines
+from mixedsparse.core.choose.memory import check_memory
 from mixedsparse.core.likelihood.laplace.collapse import collapses
 from mixedsparse.core.problem.problem import make_problem
+from mixedsparse.core.problem.sparse_columns import is_sparse
 from mixedsparse.core.problem.whitened import joined_by
 from mixedsparse.data.families import DOMAINS
 from mixedsparse.data.formula.pseudo_codings import write_codings
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from mixedsparse.data.formula.design import Design
 
 __all__ = ["Model", "read", "read_design", "response_of", "whitened_model"]
+
+
+# Of a wide X: arrays of the size of X'X, and of Z'X, that a fit holds at once.
+_SQUARES, _SIDES = 8, 5
 
 
 class Model(CriterionMixin):
@@ -164,10 +170,20 @@ def read_design(formula: str, data: Any, family: Family, given: Mapping[str, Any
 def checked_problem(design: Design) -> Problem:
     """Least-squares problem of a design with rows, once they are known to support the model."""
     sizes = checked_sizes(design)
+    if is_sparse(design.X):
+        _check_room(design)
     problem = make_problem(response_of(design), design.X, design.terms, design.weights)
     problem = joined_by(problem, None if design.residual is None else design.residual.structure)
     check_estimable(problem, design, sizes)
     return problem
+
+
+def _check_room(design: Design) -> None:
+    """Refuse a wide X whose cross-products with itself and with random effects do not fit into memory."""
+    columns, effects = design.X.shape[1], sum(term.n_levels * term.k for term in design.terms)
+    needed = 8.0 * columns * (_SQUARES * columns + _SIDES * effects)
+    what = f"Fitting {columns:,} coefficients beside {effects:,} random effects"
+    check_memory(needed, what, "make the widest factor of the fixed part random, as in '(1 | factor)'")
 
 
 def response_of(design: Design) -> np.ndarray:
