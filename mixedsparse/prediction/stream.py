@@ -16,7 +16,7 @@ from mixedsparse.data.sources.opening import open_source
 from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.ground.progress import CountOption, counter
 from mixedsparse.prediction.output import LINEAR, Output
-from mixedsparse.prediction.predict import check_interval, check_new_levels, predicted_limits
+from mixedsparse.prediction.predict import check_interval, check_new_levels
 from mixedsparse.prediction.rows import check_known, chosen_groups, read_rows
 from mixedsparse.prediction.targets import check_file, check_table, table_writer, writer
 
@@ -126,6 +126,7 @@ class _Stream:
         if self.options.interval == "prediction":
             names += self.encoding.columns(list(self.fitted.ngroups))
             names += [weights] if isinstance(weights, str) else []
+            names += self.options.output.columns()
         names = list(dict.fromkeys(names))
         if absent := [name for name in names if name not in there]:
             raise column_error(absent, there, f"the formula {self.fitted.model.formula!r}")
@@ -166,7 +167,8 @@ class _Stream:
         if options.interval is None:
             mean, limits = found.means(fitted, groups), []
         else:
-            mean, *limits = predicted_limits(fitted, found, groups, options.interval, options.level, options.ddf)
+            asked = options.interval, options.level, options.ddf
+            mean, *limits = options.output.limits(fitted, found, groups, *asked)
         if self.new_levels == "null":
             for term, new in zip(fitted.problem.terms, found.terms, strict=True):
                 if term.group in groups and new is not None:

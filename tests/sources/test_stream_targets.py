@@ -142,3 +142,42 @@ def test_generalized_predictions_become_a_table(rows):
     found = connection.table("scored").df().set_index("key")["predicted"].sort_index()
     right = fit.predict(rows.dropna()).set_axis(rows.dropna()["key"]).sort_index()
     np.testing.assert_allclose(found, right, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("formula", "options", "interval"),
+    [
+        ("yes ~ o + (1 | g)", {}, "confidence"),
+        ("yes ~ o + (1 | g)", {"type": "link"}, "confidence"),
+        ("yes ~ o + (1 | g)", {}, "prediction"),
+        ("cbind(yes, m - yes) ~ o + (1 | g)", {"trials": "m"}, "prediction"),
+    ],
+)
+def test_generalized_limits_come_in_batches(rows, tmp_path, formula, options, interval):
+    data = rows.dropna().astype({"yes": int}).assign(m=lambda d: 1 + np.arange(len(d)) % 3)
+    data.to_parquet(tmp_path / "rows.parquet")
+    fit = relimited(ms.glmer(formula, data, family="binomial"), streamed=300)
+    asked = options | {"interval": interval, "level": 0.9}
+    batches = fit.prediction_batches(tmp_path / "rows.parquet", ["key"], row_number="row", **asked)
+    found = pa.Table.from_batches(list(batches)).to_pandas()
+    assert found["row"].tolist() == list(range(len(data)))
+    right = fit.predict(data, **asked)
+    np.testing.assert_allclose(found[["predicted", "lower", "upper"]], right, rtol=1e-10)
+    written = fit.stream_predictions(tmp_path / "out.parquet", tmp_path / "rows.parquet", ["key"], **asked)
+    assert written == len(data)
+    np.testing.assert_array_equal(
+        pd.read_parquet(tmp_path / "out.parquet")[["lower", "upper"]], found[["lower", "upper"]]
+    )
+
+
+def test_arguments_of_generalized_streams_that_do_not_go_together_are_refused(rows, tmp_path):
+    data = rows.dropna().astype({"yes": int})
+    data.to_parquet(tmp_path / "rows.parquet")
+    fit = ms.glmer("yes ~ o + (1 | g)", data, family="binomial")
+    for given, words in (
+        ({"trials": "key"}, "only interval='prediction' uses"),
+        ({"type": "link", "interval": "prediction"}, "has no linear predictor"),
+        ({"interval": "prediction", "trials": data["key"]}, "is not the name of a column"),
+    ):
+        with pytest.raises(ms.OptionError, match=words):
+            fit.prediction_batches(tmp_path / "rows.parquet", **given)

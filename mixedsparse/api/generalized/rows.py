@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
@@ -13,6 +13,8 @@ from mixedsparse.ground.choices import GeneralizedResidual, Interval, NewLevels,
 from mixedsparse.inference.labels import per_row
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from mixedsparse.fitted.generalized import GeneralizedFitted
 
 __all__ = ["RowsMixin"]
@@ -182,23 +184,33 @@ class RowsMixin(ResultsBase):
         *,
         type: Scale = "response",
         table: str | None = None,
+        interval: Interval | None = None,
+        level: float = 0.95,
+        trials: str | None = None,
+        weights: str | None = None,
+        row_number: str | None = None,
         offset: str | None = None,
         progress: bool | Callable[[int, int], None] | None = None,
     ) -> int:
-        """Write predictions and residuals of all rows of a source to a Parquet file, batch by batch.
+        """Write predictions and residuals of all rows of a source, batch by batch, to a Parquet file or a table.
 
         Parameters
         ----------
-        path, source, columns, random, new_levels, table, offset, progress
+        path, source, columns, random, new_levels, table, row_number, offset, progress
             See `MixedResults.stream_predictions`.
         type : {"response", "link"}
             Whether ``predicted`` is the mean of the response, or the linear predictor.
+        interval, level
+            See `predict`.
+        trials, weights : str, optional
+            Columns, for ``interval="prediction"``; see `predict`.
 
         Returns
         -------
         int
-            Number of rows that were written. ``resid`` are deviance residuals, as `residuals`; they are there if the
-            response is, and the columns of its trials or prior weights, which the fit must have got by name.
+            Number of rows that were written. ``lower`` and ``upper`` are there for an `interval`. ``resid`` are
+            deviance residuals, as `residuals`; they are there if the response is, and the columns of its trials or
+            prior weights, which the fit must have got by name.
 
         Examples
         --------
@@ -221,6 +233,55 @@ class RowsMixin(ResultsBase):
             new_levels,
             type=type,
             table=table,
+            interval=interval,
+            level=level,
+            trials=trials,
+            weights=weights,
+            row_number=row_number,
             offset=offset,
             progress=progress,
+        )
+
+    def prediction_batches(
+        self,
+        source: Any = None,
+        columns: Sequence[str] | None = None,
+        random: str | Sequence[str] = "conditional",
+        new_levels: NewLevels = "error",
+        *,
+        type: Scale = "response",
+        interval: Interval | None = None,
+        level: float = 0.95,
+        trials: str | None = None,
+        weights: str | None = None,
+        row_number: str | None = None,
+        offset: str | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Predict the rows of a source batch by batch, to be written to anything that takes batches of Arrow.
+
+        Parameters
+        ----------
+        source, columns, random, new_levels, type, interval, level, trials, weights, row_number, offset
+            See `stream_predictions`.
+
+        Returns
+        -------
+        iterator of pyarrow.RecordBatch
+            With the columns that `stream_predictions` writes; rows are read as batches are asked for.
+        """
+        from mixedsparse.prediction.generalized import generalized_batches
+
+        return generalized_batches(
+            self._fitted,
+            source,
+            columns,
+            random,
+            new_levels,
+            type=type,
+            interval=interval,
+            level=level,
+            trials=trials,
+            weights=weights,
+            row_number=row_number,
+            offset=offset,
         )
