@@ -1,4 +1,4 @@
-"""Large Parquet files, read and fitted by the files as they are and by other commits: ``python -m benchmarks.readings``.
+"""Large Parquet files, read and fitted by this tree and by those of other commits: ``python -m benchmarks.readings``.
 
     python -m benchmarks.readings --rows 20000000                            # crossed, covariate, factor of 50, slopes
     python -m benchmarks.readings --rows 20000000 --tree ../before           # the same by a checkout of another commit
