@@ -69,6 +69,10 @@ def test_what_sql_reads_as_integers_is_refused_in_every_use(rows, tmp_path):
             ms.lmer(formula, path)
     with pytest.raises(ms.DataError, match="holds durations"):
         fit.stream_predictions(tmp_path / "out.parquet", path)
+    (tmp_path / "categories").mkdir()
+    categories = written(rows, pa.array(pd.Categorical(pd.to_timedelta(K, unit="min"))), tmp_path / "categories")
+    with pytest.raises(ms.DataError, match=r"The column 'odd' of the source .* holds durations: .*total_seconds"):
+        ms.lmer("y ~ odd + (1 | g)", categories)
     assert ms.lmer("y ~ x + (1 | g)", path).nobs == N
 
 

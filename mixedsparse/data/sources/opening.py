@@ -119,9 +119,9 @@ def _open_files(pattern: str, ordered: bool) -> Database:
         check_types(run, listed, files)
         run(f"CREATE VIEW source AS SELECT * FROM read_parquet([{listed}], union_by_name = {len(files) > 1})")
         schema = ibis.Schema.from_pyarrow(_arrow_schema(run("SELECT * FROM source")))
-        stored = pq.read_schema(files[0])
+        stored, lost = pq.read_schema(files[0]).names, sorts_lost(files[0])
     database = DuckDB(ibis.table(schema, name="source"), name, run)
-    database.stored, database.lost, database.stamps = stored.names, sorts_lost(stored), stamps
+    database.stored, database.lost, database.stamps = stored, lost, stamps
 
     def ordered_levels(column: str) -> Any:
         with database.guarded("could not be read", mend):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import fnmatch
 import glob
 import hashlib
@@ -114,9 +115,24 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     return fnmatch.fnmatch(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
-def sorts_lost(schema: Any) -> dict[str, Sort]:
-    """Columns of an Arrow schema, as pandas and polars write it beside the Parquet one, that SQL reads as others."""
-    return {field.name: sort for field in schema if (sort := _sort_lost(field)) is not None}
+def sorts_lost(file: str) -> dict[str, Sort]:
+    """Columns of a file, by the Arrow schema that pandas and polars write beside that of Parquet, that SQL misreads."""
+    import pyarrow.parquet as pq
+
+    fields = [*pq.read_schema(file), *_written(file)]
+    return {field.name: sort for field in fields if (sort := _sort_lost(field)) is not None}
+
+
+def _written(file: str) -> Any:
+    """Fields with which a file was written: categories that are durations come back as integers, for Arrow too."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kept = (pq.read_metadata(file).metadata or {}).get(b"ARROW:schema")
+    try:
+        return () if kept is None else pa.ipc.read_schema(pa.py_buffer(base64.b64decode(kept)))
+    except (ValueError, pa.ArrowException):
+        return ()
 
 
 def _sort_lost(field: Any) -> Sort | None:
