@@ -109,12 +109,12 @@ class Pairs:
 
 
 def level_sums(block: Block, columns: np.ndarray) -> np.ndarray:
-    """Z'columns as an array (levels, K, r) for columns (n, r), which may be sparse."""
+    """Z'columns as an array (levels, K, r) for columns (n, r)."""
     if block.codes.ndim == 2:
         return np.add.reduce([level_sums(slot, columns) for slot in block.slots])
     n, r = columns.shape
     out = np.empty((block.n_levels, block.width, r))
-    if columns.size <= _COUNTED and not sparse.issparse(columns):
+    if columns.size <= _COUNTED:
         cells = (block.codes[:, None] * r + np.arange(r)).ravel()
         for a in range(block.width):
             sums = np.bincount(cells, (block.z[:, a, None] * columns).ravel(), minlength=block.n_levels * r)
@@ -123,8 +123,7 @@ def level_sums(block: Block, columns: np.ndarray) -> np.ndarray:
     pointer = np.arange(n + 1)
     for a in range(block.width):
         onehot = sparse.csr_matrix((block.z[:, a], block.codes, pointer), shape=(n, block.n_levels))
-        found = onehot.T @ columns
-        out[:, a] = found.toarray() if sparse.issparse(found) else found
+        out[:, a] = onehot.T @ columns
     return out
 
 

@@ -14,7 +14,6 @@ from scipy import sparse
 from scipy.linalg import lapack
 
 from mixedsparse.core.problem.blocks import Block
-from mixedsparse.core.problem.crossproducts import level_sums
 from mixedsparse.ground.errors import BackendError, DataError
 
 __all__ = ["ImplicitBasis", "SparseColumns", "is_implicit", "is_sparse", "ordered_root"]
@@ -119,8 +118,14 @@ class ImplicitBasis:
 
     def level_sums(self, block: Block) -> np.ndarray:
         """Z'Q of one block, (levels, K, p)."""
-        sums = np.ascontiguousarray(level_sums(block, self.columns).reshape(-1, self.shape[1]))
-        return np.asarray(lapack.dtrtrs(self.root, sums.T, trans=1)[0]).T.reshape(block.n_levels, block.width, -1)
+        n, p = self.shape
+        sums = np.zeros((block.n_levels, block.width, p))
+        for slot in block.slots:
+            for a in range(block.width):
+                z = sparse.csr_array((slot.z[:, a], slot.codes, np.arange(n + 1)), shape=(n, block.n_levels))
+                sums[:, a] += (z.T @ self.columns).toarray()
+        solved = lapack.dtrtrs(self.root, sums.reshape(-1, p).T, trans=1)[0]
+        return np.asarray(solved).T.reshape(sums.shape)
 
 
 def is_implicit(q: Any) -> bool:
