@@ -23,7 +23,7 @@ help:
 	@echo 'make bench-quick  set up, then the short calls of the benchmark: under five minutes once the programs are there'
 	@echo 'make bench-generalized  set up, then time generalized models in all programs: half an hour'
 	@echo 'make bench-structured  set up, then time structured covariances here and in R: ten minutes'
-	@echo 'make bench-report  figures and the tables of docs/benchmarks.md and README from the results of `make bench`'
+	@echo 'make bench-report  figures, tables of docs/benchmarks.md and README, and notebook 05 from the results of `make bench`'
 	@echo 'make limits     set up, then time the engine beside the kernels that nothing exact avoids: a quarter of an hour'
 	@echo 'make agreement  set up, then compare every figure of every bundled model with those of lme4 in R'
 	@echo 'make coverage   set up, then simulate what intervals and tests hold, for the table in the docs: hours'
@@ -32,7 +32,7 @@ help:
 	@echo 'make compare BASE=HEAD~1  set up, then compare the speed of the files as they are with that of a commit'
 	@echo 'make dist       build the sdist and the wheel in dist, and try them in clean environments: every Python that is found'
 	@echo '                (`make dist PYTHONS="python3.12 python3.14"` chooses), newest and oldest dependencies'
-	@echo 'make clean      remove the virtual environment and the caches'
+	@echo 'make clean      remove all that is made: virtual environments (those of the benchmark too), builds, caches'
 
 demo: setup
 	$(VENV_PYTHON) -m mixedsparse.demo
@@ -80,6 +80,7 @@ bench-structured: setup
 bench-report: setup
 	$(VENV_PYTHON) -m benchmarks.plots
 	$(VENV_PYTHON) -m benchmarks.table
+	$(VENV_PYTHON) -m notebooks.build 05
 
 limits: setup
 	$(VENV_PYTHON) -m benchmarks.limits
@@ -109,5 +110,6 @@ $(SET_UP): pyproject.toml .ci/setup
 	@touch $@
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist docs/_build
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist docs/_build *.egg-info benchmarks/.venvs benchmarks/results/quick.csv benchmarks/results/*.partial
+	find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -prune -exec rm -rf {} +
+	find . \( -name '*.py[co]' -o -name '*.nb[ic]' \) -type f -delete

@@ -44,12 +44,10 @@ class CompareError(RuntimeError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """One task: what was measured, per call of each commit, and the verdict."""
+    """One task: the verdict, and the unit of its figures per call of each commit."""
 
     task: str
     unit: str
-    base: float
-    head: float
     verdict: Verdict
 
 
@@ -143,8 +141,8 @@ def compare(
                 say(f"{task.name}: counting instructions with {counter.name}")
                 counts = [count_calls(task, tree, counter, threads) for tree in trees]
                 ratio = counts[1] / counts[0]
-                verdict = Verdict(ratio, ratio, slow=ratio > threshold)
-                found.append(Comparison(task.name, "instructions", counts[0], counts[1], verdict))
+                verdict = Verdict(ratio, ratio, slow=ratio > threshold, base=counts[0], head=counts[1])
+                found.append(Comparison(task.name, "instructions", verdict))
             else:
                 note = " (no counter of instructions here)" if task.counted else ""
                 say(f"{task.name}: timing{note}")
@@ -167,7 +165,7 @@ def _timed(task: Task, trees: Sequence[Path], threshold: float, rounds: int, thr
             verdict = judge_pairs(pairs, threshold)
             if verdict.slow or verdict.ratio <= threshold:
                 break
-    return Comparison(task.name, "seconds", min(a for a, _ in pairs), min(b for _, b in pairs), verdict)
+    return Comparison(task.name, "seconds", verdict)
 
 
 def _checkout(name: str, repository: Path, stack: ExitStack) -> Path:
@@ -196,7 +194,7 @@ def _git(repository: Path, *arguments: str) -> str:
 
 def _sentence(line: Comparison) -> str:
     verdict = line.verdict
-    sizes = f"{line.base:12.5g} -> {line.head:12.5g} {line.unit}"
+    sizes = f"{verdict.base:12.5g} -> {verdict.head:12.5g} {line.unit}"
     spread = f", at least {verdict.at_least:.3f}" if verdict.at_least != verdict.ratio else ""
     return f"{line.task:18s} {sizes:44s} ratio {verdict.ratio:.3f}{spread}{'  SLOWER' if verdict.slow else ''}"
 

@@ -25,6 +25,7 @@ Point = tuple[float, float, bool]
 STYLES = {
     "mixedsparse": ("#000000", "o"),
     "lme4": ("#0072B2", "s"),
+    "glmm": ("#882255", "<"),
     "mixedlm": ("#D55E00", "^"),
     "lme-python": ("#009E73", "v"),
     "interlace": ("#CC79A7", "D"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.contest.costs import reason_to_skip
 from benchmarks.contest.engines.registry import ENGINES
 from benchmarks.contest.measure import Terms, measure
-from benchmarks.contest.rows import CANNOT, LATEST, NOT_RUN, Row, judged, merged
+from benchmarks.contest.rows import CANNOT, LATEST, NOT_FINISHED, NOT_RUN, Row, judged, merged
 from benchmarks.problems import PROBLEMS, Problem, select
 from benchmarks.shared.records import read_rows, write_rows
 
@@ -27,6 +27,7 @@ BUDGET, QUICK_BUDGET = 300.0, 3.0
 # Calls expected to take longer than this are not begun by a quick run; a whole run begins what its limit allows.
 QUICK_EXPECTED = 5.0
 QUICK_TOTAL = 240.0  # a quick run begins no problem later than this; what it has begun ends within five minutes
+TABLES = 5
 INTERRUPTED = 130  # the shell's status after Ctrl-C
 
 
@@ -77,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--resume", action="store_true", help="only the problems that lack a row of a chosen engine in the file")
     add("--all", action="store_true", help="also the calls that are expected to exceed the limit")
     add("--repetitions", type=int, help="at most so many timed calls")
-    add("--threads", type=int, default=2, help="thread limit of every engine (default 2)")
+    text = "numbers of threads to try; every engine goes on with the one that suits it (default 1 2)"
+    add("--threads", type=int, nargs="+", default=[1, 2], metavar="N", help=text)
+    add("--tables", type=int, default=TABLES, help=f"at most so many timed calls to a printed table (default {TABLES})")
     text = "a call that takes longer is given up, one that is expected to is not begun"
     add("--limit", type=float, metavar="SECONDS", help=f"{text} (default {LIMIT:g}, quick {QUICK_LIMIT:g})")
     text = "when an engine's calls on one problem have taken so long, none begins any more"
@@ -92,7 +95,8 @@ def _terms(problem: Problem, options: argparse.Namespace) -> Terms:
     repetitions = problem.quick_repetitions if options.quick else problem.repetitions
     return Terms(
         repetitions=repetitions if options.repetitions is None else min(repetitions, options.repetitions),
-        threads=options.threads,
+        threads=tuple(options.threads),
+        tables=options.tables,
         limit=options.limit or (QUICK_LIMIT if options.quick else LIMIT),
         budget=options.budget or (QUICK_BUDGET if options.quick else BUDGET),
     )
@@ -107,13 +111,14 @@ def _with(rows: Sequence[Row], found: Sequence[Row]) -> list[Row]:
 
 def _sentence(row: Row) -> str:
     if row.error is not None:
-        verb = "" if row.error.startswith((CANNOT, NOT_RUN)) else "failed: "
+        verb = "" if row.error.startswith((CANNOT, NOT_FINISHED, NOT_RUN)) else "failed: "
         return f"{row.problem}: {row.engine} {verb}{row.error}"
     above = f", stops {row.excess:.3g} above the optimum" if row.stops_above else ""
     counted = "" if row.evaluations is None else f"{row.evaluations} evaluations, "
     return (
-        f"{row.problem}: {row.engine} {row.seconds:.4g} s ({row.seconds_min:.4g} to {row.seconds_max:.4g}), CPU "
-        f"{row.cpu_seconds:.4g} s, {counted}{row.peak_mb:.0f} MB, {row.method} criterion {row.criterion:.8f}{above}"
+        f"{row.problem}: {row.engine} {row.seconds:.4g} s ({row.seconds_min:.4g} to {row.seconds_max:.4g}), threads "
+        f"{row.threads}, CPU {row.cpu_seconds:.4g} s, to a table {row.table_seconds or math.nan:.4g} s, {counted}"
+        f"{row.peak_mb:.0f} MB, {row.method} criterion {row.criterion:.8f}{above}"
     )
 
 

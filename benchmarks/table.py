@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
 from collections.abc import Sequence
@@ -18,7 +17,6 @@ from benchmarks.generalized.rows import OUT as GENERALIZED
 from benchmarks.generalized.rows import GeneralizedRow
 from benchmarks.generalized.tables import render as render_generalized
 from benchmarks.plots import FIGURES
-from benchmarks.shared import text
 from benchmarks.shared.records import PAGE, README, read_rows
 from benchmarks.structured.rows import OUT as STRUCTURED
 from benchmarks.structured.rows import StructuredRow
@@ -63,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = {path: path.read_text(encoding="utf-8") for path in (options.page, options.readme)}
     after = replace_between_markers(before[options.page], render(rows, starts, figures=figures))
     if options.inference.exists():
-        after = replace_between_markers(after, render_inference(options.inference), INFERENCE_BEGIN, INFERENCE_END)
+        found = inference.render(read_rows(options.inference, inference.InferenceRow))
+        after = replace_between_markers(after, found, INFERENCE_BEGIN, INFERENCE_END)
     if options.beyond.exists():
         after = replace_between_markers(after, render_beyond(options.beyond), BEYOND_BEGIN, BEYOND_END)
     if options.generalized.exists():
@@ -105,17 +104,6 @@ def _figures(folder: Path, base: Path) -> dict[str, str]:
         for name, label, title in FIGURES.values()
         if (folder / name).exists()
     }
-
-
-def render_inference(path: Path) -> str:
-    """Return the table of `benchmarks.inference` in Markdown."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    lines = []
-    for row in rows:
-        ours, theirs, ratio = (float(row[name]) for name in ("mixedsparse_seconds", "r_seconds", "ratio"))
-        lines.append([row["task"], text.seconds(ours), text.seconds(theirs), text.ratio(ratio)])
-    return text.table(["inference on a fitted model", "mixedsparse", "R", "ratio"], lines)
 
 
 if __name__ == "__main__":

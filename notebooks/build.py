@@ -3,8 +3,8 @@
     python -m notebooks.build              # all, in place
     python -m notebooks.build 01 gallery   # those whose names begin so
 
-Stored are sources, outputs and nothing else: no times, no machine's paths, no versions. So the same code on the same
-libraries stores the same file.
+Stored are sources, outputs and nothing else: no times, no bars, no machine's paths, no versions. So the same code on
+the same libraries stores the same file, however slow the machine is.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def execute(name: str) -> Any:
     # One thread, because the last digits of a threaded sum differ from run to run.
     environment = os.environ | {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "NUMBA")}
     environment.pop("MPLBACKEND", None)  # the kernel's own draws into the notebook
+    environment["MIXEDSPARSE_PROGRESS"] = "0"  # bars appear, and say what they say, by the clock
     client = NotebookClient(
         notebook,
         timeout=CELL_SECONDS,

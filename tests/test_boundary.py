@@ -10,6 +10,7 @@ import pytest
 from scipy.optimize import minimize
 
 import mixedsparse as ms
+from mixedsparse.core.fitting.certificate import _echelon as echelon
 from tests.golden_cases import hard_cases
 
 CRITERION_ABS = 1e-8
@@ -61,6 +62,26 @@ def test_correlation_of_one(data, sign):
     assert results.theta[2] == 0.0
     cov = results.cov_re["g"]
     assert cov.iloc[0, 1] / np.sqrt(cov.iloc[0, 0] * cov.iloc[1, 1]) == pytest.approx(sign, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_null_directions_are_told_in_one_basis(seed):
+    # Of five effects three span what varies: whichever basis of the null space rounding gives, the words are the same.
+    rng = np.random.default_rng(seed)
+    null, _ = np.linalg.qr(np.array([[1.0, 0.5, 0.0, 0.2, 0.0], [0.0, 0.3, -1.0, 0.0, 0.6]]).T)
+    turn, _ = np.linalg.qr(rng.normal(size=(2, 2)))
+    found = echelon(null @ turn @ (null @ turn).T)
+    assert found == pytest.approx(echelon(null @ null.T), abs=1e-12)
+    pivots = [int(np.flatnonzero(np.abs(column - 1.0) < 1e-12)[0]) for column in found.T]
+    assert found[pivots] == pytest.approx(np.eye(2), abs=1e-12)
+    assert found @ np.linalg.lstsq(found, null, rcond=None)[0] == pytest.approx(null, abs=1e-12)
+
+
+def test_of_effects_that_lie_equally_in_a_null_space_the_first_has_weight_one():
+    v = np.array([1.0, -1.0, 1.0]) / np.sqrt(3.0)
+    for noise in (-1e-9, 1e-9):
+        tilted = v + noise * np.array([-1.0, 1.0, 1.0])
+        assert echelon(np.outer(tilted, tilted))[:, 0] == pytest.approx([1.0, -1.0, 1.0], abs=1e-7)
 
 
 def test_effect_without_variance_is_named(data):

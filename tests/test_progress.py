@@ -131,6 +131,18 @@ def test_a_notebook_is_watched_though_it_is_no_terminal(module, monkeypatch):
     assert not progress._somebody_watches()
 
 
+def test_the_environment_hides_what_is_not_asked_for(monkeypatch):
+    stream = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("MIXEDSPARSE_PROGRESS", "0")
+    assert not progress._somebody_watches()
+    with counter(True, "work") as tell:
+        tell(1, 2)
+    assert "work" in stream.getvalue()
+    monkeypatch.setenv("MIXEDSPARSE_PROGRESS", "1")
+    assert progress._somebody_watches()
+
+
 @pytest.mark.parametrize(("asked", "said"), [(True, 1), (None, 1), (False, 0), (lambda done, total: None, 0)])
 def test_compiling_is_announced_once_where_progress_is_shown(asked, said, terminal, display, capsys):
     numba = pytest.importorskip("numba")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from benchmarks.shared.records import RESULTS
 
-__all__ = ["CANNOT", "CRITERION_TOLERANCE", "LATEST", "NOT_RUN", "Row", "judged", "merged"]
+__all__ = ["CANNOT", "CRITERION_TOLERANCE", "LATEST", "NOT_FINISHED", "NOT_RUN", "Row", "judged", "merged"]
 
 LATEST = RESULTS / "latest.csv"
 
@@ -18,11 +18,13 @@ CRITERION_TOLERANCE = 1e-3
 # How an `error` begins that is no failure: a model beyond the engine, a call beyond the time of the run.
 CANNOT = "cannot express: "
 NOT_RUN = "not run: "
+# How the error of a call begins that was given up; its seconds follow.
+NOT_FINISHED = "not finished within "
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What one engine did on one problem. Fields after `repetitions` are None where `error` is set.
+    """What one engine did on one problem. Fields after `load` are None where `error` is set.
 
     Parameters
     ----------
@@ -39,9 +41,13 @@ class Row:
     nnz_L : int
         Non-zeros of the Cholesky factor of M(theta), for mixedsparse only; see `judge.factor_nonzeros`.
     threads : int
-        Threads allowed to BLAS and to the engine's own loops.
+        Threads allowed to BLAS and to the engine's own loops: of the numbers tried, the one with the fastest call.
     repetitions : int
         Timed calls.
+    limit, budget : float
+        Seconds after which a call is given up, and after which none of the engine's on the problem begins any more.
+    load : float
+        Processes that wanted a processor, the benchmark's own included: mean of the minute before the row.
     seconds, seconds_min, seconds_max : float
         Median, least and greatest wall time of one whole call.
     cpu_seconds : float
@@ -56,6 +62,16 @@ class Row:
         `criterion` minus the lowest known by the same `method`, over all engines and the problem table.
     peak_mb : float
         Highest resident memory of the process during the fits, in units of 2**20 bytes.
+    other_seconds : float
+        Least wall time of a call with the other number of threads, of the few that were tried; None if none was.
+    table_seconds, table_seconds_min : float
+        Median and least wall time of a whole call that ends with a printed table of fixed effects.
+    table_repetitions : int
+        How many of these were timed.
+    df : str
+        What that table tests with; see `engines.base.TableReply`.
+    table_error : str
+        Why there is no such table.
     error : str
         Why there are no numbers; begins with `CANNOT` or `NOT_RUN` where that is no failure.
     """
@@ -74,6 +90,9 @@ class Row:
     nnz_L: int | None
     threads: int
     repetitions: int
+    limit: float
+    budget: float
+    load: float | None
     seconds: float | None = None
     seconds_min: float | None = None
     seconds_max: float | None = None
@@ -83,6 +102,12 @@ class Row:
     reported: float | None = None
     excess: float | None = None
     peak_mb: float | None = None
+    other_seconds: float | None = None
+    table_seconds: float | None = None
+    table_seconds_min: float | None = None
+    table_repetitions: int | None = None
+    df: str | None = None
+    table_error: str | None = None
     error: str | None = None
 
     @property

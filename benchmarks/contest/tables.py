@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from benchmarks.contest.rows import CANNOT, NOT_RUN, Row
+from benchmarks.contest.caption import caption
+from benchmarks.contest.rows import CANNOT, NOT_FINISHED, NOT_RUN, Row
 from benchmarks.problems import PROBLEMS, Problem
 from benchmarks.shared import text
 
@@ -17,11 +18,13 @@ __all__ = ["render", "render_short", "targets"]
 
 OWN = "mixedsparse"
 NOTHING = "–"
+# What printed tables test with unless the table says otherwise.
+TESTS = "Satterthwaite"
 # How far an engine's own criterion may be from the judge's before a note says so: three times the tolerance of a stop.
 MISREPORT = 3e-3
 # What the README shows.
 SHORT_PROBLEMS = ("sleepstudy", "insteval3", "psych60", "kb07", "ratings1m")
-SHORT_ENGINES = (OWN, "lme4", "mixedlm", "statsmodels")
+SHORT_ENGINES = (OWN, "lme4", "glmm", "mixedlm", "statsmodels")
 
 
 def render(
@@ -30,7 +33,7 @@ def render(
     problems: Sequence[Problem] = PROBLEMS,
     figures: Mapping[str, str] | None = None,
 ) -> str:
-    """Return caption, the table of times, figures, the table of evaluations and memory, and notes.
+    """Return caption, tables of times to estimates and to printed tables, figures, the other figures, and notes.
 
     Parameters
     ----------
@@ -48,18 +51,21 @@ def render(
     engines = [OWN, *(name for name in dict.fromkeys(row.engine for row in rows) if name != OWN)]
     found = {problem: {row.engine: row for row in rows if row.problem == problem.name} for problem in problems}
     measured = {problem: by_engine for problem, by_engine in found.items() if by_engine}
-    times, others = [], []
+    times, tables, others = [], [], []
     for problem, by_engine in measured.items():
         times.append([*_sizes(problem, by_engine.get(OWN)), *_times(by_engine, engines)])
+        tables.append([problem.name, *(_table_time(by_engine.get(name), by_engine.get(OWN)) for name in engines)])
         others.append([problem.name, *(_others(by_engine.get(name)) for name in engines)])
     notes = [note for problem, by_engine in measured.items() for note in _notes(problem, by_engine)]
     notes += _absences(rows) + _misreports(rows)
     notes += [f"{row.measure}: {row.seconds:.2f} s (median of {row.repetitions} new processes)." for row in cold]
     parts = [
-        _caption(rows),
+        caption(rows, OWN),
         text.table(["problem", "rows", "q", "θ", "nnz(L)", *engines], times),
         "\n".join(f"![{title}]({address})" for title, address in (figures or {}).items()),
-        "Evaluations of the criterion, as each engine counts them / peak memory of its process in MB:",
+        *_printed(engines, tables),
+        "Evaluations of the criterion, as each engine counts them / peak memory of its process in MB / timed calls × "
+        "threads:",
         text.table(["problem", *engines], others),
         "\n".join(f"- {note}" for note in notes),
     ]
@@ -69,11 +75,12 @@ def render(
 def render_short(rows: Sequence[Row], problems: Sequence[Problem] = PROBLEMS) -> str:
     """Return the table of times of a few problems and engines."""
     shown = [problem for problem in problems if problem.name in SHORT_PROBLEMS]
+    engines = [name for name in SHORT_ENGINES if any(row.engine == name for row in rows)]
     lines = []
     for problem in shown:
         found = {row.engine: row for row in rows if row.problem == problem.name}
-        lines.append([f"{problem.name}: {problem.n:,} rows, {problem.n_theta} θ", *_times(found, SHORT_ENGINES)])
-    return text.table(["problem", *SHORT_ENGINES], lines)
+        lines.append([f"{problem.name}: {problem.n:,} rows, {problem.n_theta} θ", *_times(found, engines)])
+    return text.table(["problem", *engines], lines)
 
 
 def targets(rows: Sequence[Row], problems: Sequence[Problem] = PROBLEMS) -> list[str]:
@@ -96,21 +103,6 @@ def targets(rows: Sequence[Row], problems: Sequence[Problem] = PROBLEMS) -> list
     return lines
 
 
-def _caption(rows: Sequence[Row]) -> str:
-    versions = dict.fromkeys(f"{row.engine} {row.version}" for row in rows if row.version is not None)
-    dates = sorted({row.date for row in rows})
-    machines = dict.fromkeys(f"{row.machine}, {row.cores} cores" for row in rows)
-    return (
-        f"Whole calls, formula and data frame to estimates: median of warm calls, engines in turn, {rows[0].threads} "
-        f"threads each. *×*: how many times as long as {OWN}. *Above*: how far the criterion at the engine's estimates "
-        f"is above the lowest known, so that the time is that of a worse answer; where it is shorter than {OWN}'s, no "
-        f"ratio is given. *ML*: the engine has no REML and is judged by maximum likelihood. *nnz(L)*: non-zeros of "
-        f"{OWN}'s Cholesky factor. *Not run*: a call was expected to take too long; the reasons are in "
-        f"`benchmarks/results/latest.csv`. {' to '.join(dict.fromkeys((dates[0], dates[-1])))}, {'; '.join(machines)}. "
-        f"{', '.join(versions)}."
-    )
-
-
 def _sizes(problem: Problem, own: Row | None) -> list[str]:
     nonzeros = NOTHING if own is None or own.nnz_L is None else f"{own.nnz_L:,}"
     return [problem.name, f"{problem.n:,}", f"{problem.q:,}", str(problem.n_theta), nonzeros]
@@ -126,13 +118,46 @@ def _time(row: Row | None, own: Row | None) -> str:
         return NOTHING
     if row.seconds is None:
         return _absence(row)
-    cell = text.seconds(row.seconds)
+    cell = _spread(row.seconds, row.seconds_min, row.repetitions)
     if own is not None and row.method != own.method:
         cell += f" {row.method}"
     if row.stops_above:
         cell += f", {_excess(row)} above"
     ratio = _ratio(row, own)
     return cell if ratio is None else f"{cell}, {text.ratio(ratio)}"
+
+
+def _spread(median: float, least: float | None, repetitions: int | None) -> str:
+    """Median and least of several calls, or the one there was."""
+    if repetitions == 1 or least is None:
+        return f"{text.seconds(median)} once"
+    return f"{text.seconds(median)} ({text.seconds(least)})"
+
+
+def _printed(engines: Sequence[str], lines: Sequence[Sequence[str]]) -> list[str]:
+    """The table of times to a printed table, where there is one."""
+    if all(cell == NOTHING for _, *cells in lines for cell in cells):
+        return []
+    said = (
+        "The second clock: formula and data frame to a *printed table* with standard errors, and tests with the "
+        "degrees of freedom that the engine's own summary has: Satterthwaite's, unless the cell says otherwise. "
+        "lme4 prints by lmerTest. Median, least and ratio as above:"
+    )
+    return [said, text.table(["problem", *engines], lines)]
+
+
+def _table_time(row: Row | None, own: Row | None) -> str:
+    if row is None or row.seconds is None:
+        return NOTHING
+    if row.table_seconds is None:
+        error = row.table_error or ""
+        return error if error.startswith(NOT_FINISHED) else "failed" if error else NOTHING
+    cell = _spread(row.table_seconds, row.table_seconds_min, row.table_repetitions)
+    if row.df != TESTS:
+        cell += f" {'no df' if row.df == 'none' else row.df}"
+    if row.engine == OWN or own is None or own.table_seconds is None or own.stops_above or row.stops_above:
+        return cell
+    return f"{cell}, {text.ratio(row.table_seconds / own.table_seconds)}"
 
 
 def _excess(row: Row) -> str:
@@ -155,11 +180,13 @@ def _others(row: Row | None) -> str:
         return _absence(row)
     evaluations = NOTHING if row.evaluations is None else f"{row.evaluations:,}"
     memory = NOTHING if row.peak_mb is None else f"{row.peak_mb:,.0f}"
-    return f"{evaluations} / {memory}"
+    return f"{evaluations} / {memory} / {row.repetitions} × {row.threads}"
 
 
 def _absence(row: Row) -> str:
     error = row.error or ""
+    if error.startswith(NOT_FINISHED):
+        return error
     return "cannot" if error.startswith(CANNOT) else "not run" if error.startswith(NOT_RUN) else "failed"
 
 
@@ -175,7 +202,8 @@ def _absences(rows: Sequence[Row]) -> list[str]:
         if error.startswith(CANNOT):
             sentences.append(f"{engine} cannot express {error.removeprefix(CANNOT)}: {names}.")
         else:
-            sentences.append(f"{engine} on {names} failed: {error}.")
+            verb = "" if error.startswith(NOT_FINISHED) else " failed:"
+            sentences.append(f"{engine} on {names}{verb} {error}.")
     return sentences
 
 
@@ -211,6 +239,15 @@ def _notes(problem: Problem, found: dict[str, Row]) -> list[str]:
     ]
     if faster and own.seconds is not None:
         notes.append(f"{OWN} on {problem.name}: {text.seconds(own.seconds)}, slower than {', '.join(faster)}.")
+    sooner = [
+        f"{row.engine} ({text.seconds(row.table_seconds)})"
+        for row in found.values()
+        if row.table_seconds is not None and row.df == TESTS and not row.stops_above
+        if own.table_seconds is not None and row.table_seconds < own.table_seconds
+    ]
+    if sooner and own.table_seconds is not None:
+        reached = text.seconds(own.table_seconds)
+        notes.append(f"{OWN} on {problem.name}: printed table in {reached}, later than {', '.join(sooner)}.")
     if lme4 is not None and (own.peak_mb or 0.0) > (lme4.peak_mb or float("inf")):
         notes.append(f"{OWN} on {problem.name}: {own.peak_mb:.0f} MB, more than lme4's {lme4.peak_mb:.0f} MB.")
     return notes

@@ -38,7 +38,8 @@ class BundledModel(Model):
 
 
 def bundled_models() -> Iterator[BundledModel]:
-    """Yield the bundled models, but for R's spline basis `ns`, which formulaic does not have."""
+    """Yield the bundled linear models, but for R's spline basis `ns`, which formulaic does not have."""
+    from benchmarks.generalized.problems import PROBLEMS
     from mixedsparse import datasets
     from tests.golden_cases import cases, hard_cases
 
@@ -61,7 +62,10 @@ def bundled_models() -> Iterator[BundledModel]:
             reml=hard.reml,
             loader=hard.data,
         )
+    generalized = {problem.name for problem in PROBLEMS}
     for name in datasets.names():
+        if name.casefold() in generalized:
+            continue
         formula = datasets.describe(name).example
         yield BundledModel(
             name=f"example_{name}",

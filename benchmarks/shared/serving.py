@@ -1,4 +1,4 @@
-"""The loop of a worker in Python: data in memory, a greeting, then one timed call for every line ``fit``.
+"""The loop of a worker in Python: data in memory, a greeting, then one timed call for every line of its input.
 
 Runs in a rival's environment: needs only pandas.
 """
@@ -10,19 +10,18 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.shared.memory import peak_mb, reset_peak
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Clocked", "Spell", "plainly", "serve_calls"]
+__all__ = ["Clocked", "Order", "Spell", "plainly", "serve_calls"]
 
-T = TypeVar("T")
 Spell = Callable[[str, "pd.DataFrame"], tuple[Any, Any]]
 
 
@@ -33,6 +32,15 @@ class Clocked:
     seconds: float
     cpu_seconds: float
     peak_mb: float
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a line of the input has done: the whole timed `call`, of what `Spell` returns, and the dataclass that
+    `reply` makes of what the call returned and took."""
+
+    call: Callable[[Any, Any], Any]
+    reply: Callable[[Any, Clocked], Any]
 
 
 def plainly(formula: str, frame: pd.DataFrame) -> tuple[Any, Any]:
@@ -46,8 +54,7 @@ def serve_calls(
     formula: str,
     version: str,
     spell: Spell,
-    call: Callable[[Any, Any], T],
-    reply: Callable[[T, Clocked], Any],
+    orders: Mapping[str, Order],
 ) -> None:
     """Serve the lines of standard input.
 
@@ -61,10 +68,8 @@ def serve_calls(
         Of the model; of the engine, for the results.
     spell : callable
         What the engine takes in place of formula and data frame. Not timed.
-    call : callable
-        The whole call, of what `spell` returns.
-    reply : callable
-        Makes the dataclass that is answered, of what the call returned and took.
+    orders : mapping of str to Order
+        By the lines that ask for them.
     """
     import pandas as pd
 
@@ -76,18 +81,19 @@ def serve_calls(
     reset_peak()  # forgets the memory that reading the data took; outside Linux the peak includes it
     _answer({"version": f"{version} (Python {sys.version.split()[0]})", "n": n})
     for line in sys.stdin:
-        if line.strip() == "fit":
+        order = orders.get(line.strip())
+        if order is not None:
             try:
-                estimates, clocked = _timed(lambda: call(model, given))
-                _answer(asdict(reply(estimates, clocked)))
+                found, clocked = _timed(order.call, model, given)
+                _answer(asdict(order.reply(found, clocked)))
             except Exception as err:  # any failure of an engine is a result
                 _answer({"error": f"{type(err).__name__}: {err}"})
 
 
-def _timed(call: Callable[[], T]) -> tuple[T, Clocked]:
+def _timed(call: Callable[[Any, Any], Any], model: Any, given: Any) -> tuple[Any, Clocked]:
     gc.collect()
     cpu, wall = time.process_time(), time.perf_counter()
-    found = call()
+    found = call(model, given)
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
     return found, Clocked(seconds, cpu_seconds, peak_mb())
 

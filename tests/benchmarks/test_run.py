@@ -23,7 +23,7 @@ def contests(monkeypatch) -> list[tuple]:
         if len(made) == 2:
             raise KeyboardInterrupt
         made.append((problem.name, [engine.name for engine in engines], terms, others["not_run"]))
-        return [row(problem.name, engine.name, float(len(made)), threads=terms.threads) for engine in engines]
+        return [row(problem.name, engine.name, float(len(made)), threads=terms.threads[0]) for engine in engines]
 
     monkeypatch.setattr(run, "measure", measure)
     known = (SLEEP, PENICILLIN)
@@ -82,10 +82,11 @@ def test_rows_that_stay_are_judged_by_the_new_best(contests, tmp_path, monkeypat
 def test_quick_runs_have_short_calls_another_file_and_leave_problems_out(contests, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(run, "QUICK", tmp_path / "quick.csv")
     monkeypatch.setattr(run, "select", lambda names: [SLEEP, replace(PENICILLIN, quick_repetitions=0)])
-    assert run.main(["--quick", "--threads", "1"]) == 0
+    assert run.main(["--quick", "--threads", "1", "--tables", "2"]) == 0
     (_, _, terms, not_run), *others = contests
     assert others == []
-    assert (terms.repetitions, terms.threads, terms.limit) == (SLEEP.quick_repetitions, 1, run.QUICK_LIMIT)
+    assert (terms.repetitions, terms.threads, terms.limit) == (SLEEP.quick_repetitions, (1,), run.QUICK_LIMIT)
+    assert terms.tables == 2
     assert "too long for calls up to 5 s" in not_run("lme4", "kb07")
     assert not_run("lme4", "sleepstudy") is None
     assert "penicillin: left out of the quick run" in capsys.readouterr().err
@@ -111,7 +112,7 @@ def test_a_limit_leaves_out_what_is_expected_to_exceed_it_and_a_budget_ends_the_
     run.main(["--problems", "sleepstudy", "--limit", "60", "--budget", "20", "--out", str(tmp_path / "a.csv")])
     ((_, _, terms, not_run),) = contests
     assert (terms.limit, terms.budget) == (60.0, 20.0)
-    assert "too long for calls up to 60 s" in not_run("lme4", "kb07")
+    assert "too long for calls up to 60 s" in not_run("mixedlm", "kb07")
     assert not_run("lme4", "psych60") is None
 
 

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.cold import ColdRow
 from benchmarks.contest.rows import CANNOT, NOT_RUN, Row
 from benchmarks.contest.tables import render, render_short, targets
+from benchmarks.inference import InferenceRow
 from benchmarks.shared.records import write_rows
 from benchmarks.table import (
     BEGIN,
@@ -23,18 +24,36 @@ from tests.benchmarks.sample_rows import row
 GOLDEN = Path(__file__).with_name("golden_table.md")
 
 
+INFERENCE = InferenceRow(
+    date="2026-11-21",
+    machine="Test CPU",
+    task="profile",
+    mixedsparse_version="0.1.0",
+    r_versions="lme4 1.1-31 (R 4.2.2)",
+    repetitions=5,
+    mixedsparse_seconds=0.02,
+    mixedsparse_seconds_min=0.018,
+    r_seconds=1.2,
+    r_seconds_min=1.1,
+)
+
+
+def printed(seconds: float, df: str = "Satterthwaite") -> dict[str, object]:
+    return {"table_seconds": seconds, "table_seconds_min": seconds, "table_repetitions": 1, "df": df}
+
+
 @pytest.fixture
 def rows() -> list[Row]:
     return [
-        row("sleepstudy", "mixedsparse", 0.002, nnz_L=54),
-        row("sleepstudy", "lme4", 0.0119, evaluations=43, peak_mb=215.0),
-        row("sleepstudy", "mixedlm", 0.00171, evaluations=18, peak_mb=116.0),
+        row("sleepstudy", "mixedsparse", 0.002, nnz_L=54, other_seconds=0.003, **printed(0.004)),
+        row("sleepstudy", "lme4", 0.0119, evaluations=43, peak_mb=215.0, seconds_min=0.0101, **printed(0.2)),
+        row("sleepstudy", "mixedlm", 0.00171, evaluations=18, peak_mb=116.0, threads=1, **printed(0.0025)),
         row("kb07", "mixedsparse", 0.6123, evaluations=38, peak_mb=260.0),
-        row("kb07", "lme4", 119.4, evaluations=1765, excess=5.381, peak_mb=223.0),
+        row("kb07", "lme4", 119.4, evaluations=1765, excess=5.381, peak_mb=223.0, repetitions=1, load=7.5),
         row("kb07", "mixedlm", None, evaluations=None, peak_mb=None, error="not finished within 600 s"),
         row("sleepstudy", "gpboost", None, method="ML", version=None, error=f"{CANNOT}correlated random slopes"),
         row("penicillin", "mixedsparse", 0.004, nnz_L=1234),
-        row("penicillin", "gpboost", 0.006, method="ML", evaluations=7, reported=100.54),
+        row("penicillin", "gpboost", 0.006, method="ML", evaluations=7, reported=100.54, **printed(0.007, "z")),
         row("penicillin", "mixedlm", 0.001, evaluations=None, excess=0.1),
         row("kb07", "gpboost", None, method="ML", version=None, error=f"{CANNOT}correlated random slopes"),
         row("ratings5m", "lme4", None, date="2026-11-22", error=f"{NOT_RUN}an hour expected"),
@@ -74,8 +93,11 @@ def test_targets_are_for_the_makers_alone(rows):
 
 
 def test_rivals_that_are_faster_and_right_have_a_note(rows):
-    notes = [line for line in render(rows).splitlines() if "slower than" in line]
-    assert notes == ["- mixedsparse on sleepstudy: 2 ms, slower than mixedlm (1.71 ms)."]
+    notes = [line for line in render(rows).splitlines() if "slower than" in line or "later than" in line]
+    assert notes == [
+        "- mixedsparse on sleepstudy: 2 ms, slower than mixedlm (1.71 ms).",
+        "- mixedsparse on sleepstudy: printed table in 4 ms, later than mixedlm (2.5 ms).",
+    ]
     by_ml = row("kb07", "gpboost", 0.5, method="ML")
     assert "- mixedsparse on kb07: 612 ms, slower than gpboost (500 ms ML)." in render([*rows, by_ml])
 
@@ -107,7 +129,7 @@ def test_command_line_rewrites_the_page_and_checks_it(rows, tmp_path, capsys):
     csv, page = tmp_path / "rows.csv", tmp_path / "page.md"
     write_rows(rows, csv)
     inference = tmp_path / "inference.csv"
-    inference.write_text("task,mixedsparse_seconds,r_seconds,ratio\nprofile,0.02,1.2,60\n", encoding="utf-8")
+    write_rows([INFERENCE], inference)
     page.write_text(f"before\n{BEGIN}\n{END}\n{INFERENCE_BEGIN}\n{INFERENCE_END}\nafter\n", encoding="utf-8")
     readme = tmp_path / "README.md"
     readme.write_text(f"{SHORT_BEGIN}\n{SHORT_END}\n", encoding="utf-8")
@@ -127,7 +149,7 @@ def test_command_line_rewrites_the_page_and_checks_it(rows, tmp_path, capsys):
     assert BEGIN + "\n" + END in page.read_text(encoding="utf-8")
     assert main(arguments) == 0
     assert render(rows) in page.read_text(encoding="utf-8")
-    assert "| profile | 20 ms | 1.2 s | 60× |" in page.read_text(encoding="utf-8")
+    assert "| profile | 20 ms (18 ms) | 1.2 s (1.1 s) | 60× |" in page.read_text(encoding="utf-8")
     assert "![" not in page.read_text(encoding="utf-8")
     assert render_short(rows) in readme.read_text(encoding="utf-8")
     assert main([*arguments, "--check"]) == 0

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-import mixedsparse as ms
 from mixedsparse.ground.threads import _Limiter, allowed_threads, blas_threads, interrupts_deferred, lapack_threads
 
 
@@ -31,25 +30,6 @@ def threads_of(owner: str) -> list[int]:
 def test_a_small_search_has_one_thread_of_blas():
     with lapack_threads(1e6):
         assert allowed_threads() == 1
-
-
-@pytest.mark.parametrize("fit", ["lmer", "glmer"])
-def test_fits_of_small_models_search_with_one_thread_of_blas(fit: str) -> None:
-    """Threads that spin took VerbAgg five times the processor time."""
-    seen: list[int] = []
-
-    def note(_: object) -> None:
-        seen.append(allowed_threads())
-
-    data = ms.datasets.load("sleepstudy")
-    with threadpool_limits(2, user_api="blas"):
-        if allowed_threads() < 2:
-            pytest.skip("this BLAS has one thread")
-        if fit == "lmer":
-            ms.lmer("Reaction ~ Days + (1 | Subject)", data, progress=note)
-        else:
-            ms.glmer("Reaction ~ Days + (1 | Subject)", data, family="gamma", link="log", progress=note)
-    assert set(seen) == {1}
 
 
 def test_a_large_search_leaves_the_threads_to_the_lapack_of_scipy():

@@ -2,7 +2,8 @@
 
 An engine fits one job in a process of its own, the worker, started with the job as arguments. The worker
 prints one JSON object per line: first ``{"version": ..., "n": ...}`` once the data are in memory, then for every line
-``fit`` on its input one object with `Reply`'s fields, or ``{"error": ...}``. It ends with its input.
+``fit`` on its input one object with `Reply`'s fields, for every line ``table`` one with `TableReply`'s, or
+``{"error": ...}``. It ends with its input.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Engine", "EngineUnavailableError", "Job", "Reply"]
+__all__ = ["Engine", "EngineUnavailableError", "Job", "Reply", "TableReply"]
 
 
 class EngineUnavailableError(RuntimeError):
@@ -55,6 +56,19 @@ class Reply:
     theta: list[float]
     p: int
     peak_mb: float
+
+
+@dataclass(frozen=True)
+class TableReply:
+    """One whole call and its printed table: formula and data frame in memory to text with standard errors.
+
+    `seconds` and `cpu_seconds` (all threads) of both together; `df`, what the table tests with: the method of its
+    degrees of freedom, ``"z"``, or ``"none"`` where it has no tests.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    df: str
 
 
 class Engine(Protocol):

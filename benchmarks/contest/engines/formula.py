@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Bar", "Parts", "by_columns", "split", "with_columns_for_products"]
+__all__ = ["Bar", "Parts", "by_columns", "spelled_out", "split", "with_columns_for_products"]
 
 BAR = re.compile(r"\(([^|()]+)\|([^|()]+)\)")
 INTERCEPT = "1"
@@ -78,6 +78,13 @@ def with_columns_for_products(frame: pd.DataFrame, bars: Sequence[Bar]) -> tuple
             made[bar.group.replace(":", "_")] = parts[0].str.cat(parts[1:], sep=":").astype("category")
     renamed = (Bar(tuple(e.replace(":", "_") for e in bar.effects), bar.group.replace(":", "_")) for bar in bars)
     return frame.assign(**made), tuple(renamed)
+
+
+def spelled_out(formula: str, frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """Formula and data with products in and behind bars as columns, for engines that read R's formulas without them."""
+    parts = split(formula)
+    frame, bars = with_columns_for_products(frame, parts.bars)
+    return f"{parts.response} ~ {parts.fixed} + {' + '.join(map(str, bars))}", frame
 
 
 def _written_out(effects: str) -> tuple[str, ...]:

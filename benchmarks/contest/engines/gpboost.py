@@ -6,15 +6,17 @@ the clock starts.
 
 from __future__ import annotations
 
+import io
 import sys
+from contextlib import redirect_stdout
 from functools import partial
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contest.engines.base import Job
 from benchmarks.contest.engines.formula import Bar, split, with_columns_for_products
 from benchmarks.contest.engines.pip import PipEngine
-from benchmarks.contest.engines.worker import Estimates, serve
+from benchmarks.contest.engines.worker import Estimates, Printed, serve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,19 +60,34 @@ def spell(formula: str, data: pd.DataFrame) -> tuple[tuple[Bar, ...], Design]:
 
 def fit(method: str, bars: tuple[Bar, ...], design: Design, reml: bool) -> Estimates:
     """Fit by maximum likelihood. Variances come as residual, then one per group; iterations stand for evaluations."""
-    import gpboost
     import numpy as np
 
-    if reml:
-        raise ValueError("gpboost has no REML")
-    y, X, groups = design
-    model = gpboost.GPModel(group_data=groups, likelihood="gaussian", matrix_inversion_method=method)
-    model.fit(y=y, X=X)
+    model = fitted(method, design, reml)
     residual, *variances = np.asarray(model.get_cov_pars()).ravel().tolist()
     theta = [float(np.sqrt(variance / residual)) for variance in variances]
     criterion = 2.0 * float(model.get_current_neg_log_likelihood())
     return Estimates(criterion, int(model._get_num_optim_iter()), theta, np.asarray(model.get_coef()).ravel().tolist())
 
 
+def fitted(method: str, design: Design, reml: bool) -> Any:
+    """Return the fitted `gpboost.GPModel`."""
+    import gpboost
+
+    if reml:
+        raise ValueError("gpboost has no REML")
+    y, X, groups = design
+    model = gpboost.GPModel(group_data=groups, likelihood="gaussian", matrix_inversion_method=method)
+    model.fit(y=y, X=X)
+    return model
+
+
+def table(method: str, bars: tuple[Bar, ...], design: Design, reml: bool) -> Printed:
+    """Fit and print the summary, which tests with z."""
+    with redirect_stdout(io.StringIO()) as printed:
+        fitted(method, design, reml).summary()
+    return Printed(printed.getvalue(), "z")
+
+
 if __name__ == "__main__":
-    serve(partial(fit, sys.argv.pop(1)), metadata.version("gpboost"), spell)
+    method = sys.argv.pop(1)
+    serve(partial(fit, method), partial(table, method), metadata.version("gpboost"), spell)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contest.engines.base import Job
 from benchmarks.contest.engines.formula import Parts, by_columns, split, with_columns_for_products
 from benchmarks.contest.engines.pip import PipEngine
-from benchmarks.contest.engines.worker import Estimates, serve
+from benchmarks.contest.engines.worker import Estimates, Printed, serve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,17 +37,27 @@ def spell(formula: str, data: pd.DataFrame) -> tuple[Parts, pd.DataFrame]:
 
 def fit(parts: Parts, data: pd.DataFrame, reml: bool) -> Estimates:
     """Fit with the public call. It does not say how often it evaluated the criterion."""
+    result = fitted(parts, data, reml)
+    theta = by_columns(result.theta, [len(bar.effects) for bar in parts.bars])
+    return Estimates(-2.0 * float(result.llf), None, theta, result.fe_params.tolist())
+
+
+def fitted(parts: Parts, data: pd.DataFrame, reml: bool) -> Any:
+    """Return the result of the public call."""
     import interlace
 
-    result = interlace.fit(
+    return interlace.fit(
         f"{parts.response} ~ {parts.fixed}",
         data,
         random=[str(bar) for bar in parts.bars],
         method="REML" if reml else "ML",
     )
-    theta = by_columns(result.theta, [len(bar.effects) for bar in parts.bars])
-    return Estimates(-2.0 * float(result.llf), None, theta, result.fe_params.tolist())
+
+
+def table(parts: Parts, data: pd.DataFrame, reml: bool) -> Printed:
+    """Fit and print the summary; its degrees of freedom differ from lmerTest's."""
+    return Printed(str(fitted(parts, data, reml).summary()), "its own df")
 
 
 if __name__ == "__main__":
-    serve(fit, metadata.version("interlace-lme"), spell)
+    serve(fit, table, metadata.version("interlace-lme"), spell)

@@ -13,13 +13,13 @@ from benchmarks.contest.engines.base import EngineUnavailableError, Job
 __all__ = ["Lme4", "installed"]
 
 WORKER = Path(__file__).with_name("lme4_worker.R")
-PACKAGES = ("r-cran-lme4", "libopenblas0-pthread")
+PACKAGES = ("r-cran-lme4", "r-cran-lmertest", "libopenblas0-pthread")
 HINT = f"Install R with lme4 (Debian: apt-get install {' '.join(PACKAGES)})."
 HAS_LME4 = ("Rscript", "-e", "quit(status = !requireNamespace('lme4', quietly = TRUE))")
 
 
 class Lme4:
-    """`lme4::lmer` with its defaults; see the worker for the one exception."""
+    """`lme4::lmer` with the defaults of its releases from 1.1-38 on, and the table of lmerTest; see the worker."""
 
     name = "lme4"
     compiles = False

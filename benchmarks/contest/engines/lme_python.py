@@ -6,9 +6,9 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from benchmarks.contest.engines.base import Job
-from benchmarks.contest.engines.formula import split, with_columns_for_products
+from benchmarks.contest.engines.formula import spelled_out, split
 from benchmarks.contest.engines.pip import PipEngine
-from benchmarks.contest.engines.worker import Estimates, serve
+from benchmarks.contest.engines.worker import Estimates, Printed, serve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,15 +34,14 @@ def spell(formula: str, data: pd.DataFrame) -> tuple[str, pl.DataFrame]:
     import pandas as pd
     import polars as pl
 
-    parts = split(formula)
-    frame, bars = with_columns_for_products(data, parts.bars)
+    spelled, frame = spelled_out(formula, data)
     columns = {
         name: pl.Series(name, column.astype(str).tolist(), dtype=pl.Categorical)
         if isinstance(column.dtype, pd.CategoricalDtype)
         else pl.Series(name, column.to_numpy())
         for name, column in frame.items()
     }
-    return f"{parts.response} ~ {parts.fixed} + {' + '.join(map(str, bars))}", pl.DataFrame(columns)
+    return spelled, pl.DataFrame(columns)
 
 
 def fit(formula: str, data: pl.DataFrame, reml: bool) -> Estimates:
@@ -54,5 +53,14 @@ def fit(formula: str, data: pl.DataFrame, reml: bool) -> Estimates:
     return Estimates(float(criterion), int(result.iterations), list(result.theta), list(result.coefficients))
 
 
+def table(formula: str, data: pl.DataFrame, reml: bool) -> Printed:
+    """Fit and print the summary, with the degrees of freedom that it has on demand."""
+    import lme_python
+
+    result = lme_python.lmer(formula, data, reml=reml)
+    result.with_satterthwaite(data)
+    return Printed(str(result.summary()), "Satterthwaite")
+
+
 if __name__ == "__main__":
-    serve(fit, metadata.version("lme-python"), spell)
+    serve(fit, table, metadata.version("lme-python"), spell)

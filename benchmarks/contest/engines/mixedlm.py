@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.contest.engines.formula import by_columns
 from benchmarks.contest.engines.pip import PipEngine
-from benchmarks.contest.engines.worker import Estimates, serve
+from benchmarks.contest.engines.worker import Estimates, Printed, serve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,10 +31,17 @@ def fit(formula: str, data: pd.DataFrame, reml: bool) -> Estimates:
     return Estimates(float(result.deviance), int(result.function_evals), theta, result.beta.tolist())
 
 
+def table(formula: str, data: pd.DataFrame, reml: bool) -> Printed:
+    """Fit and print the summary, with its default degrees of freedom."""
+    import mixedlm
+
+    return Printed(str(mixedlm.lmer(formula, data, REML=reml).summary()), "Satterthwaite")
+
+
 def triangles(term: Any) -> list[int]:
     """Sizes of the covariance matrices of one term; its triangles are stored by rows."""
     return [term.n_terms] if term.correlated else [1] * term.n_terms
 
 
 if __name__ == "__main__":
-    serve(fit, metadata.version("mixedlm"))
+    serve(fit, table, metadata.version("mixedlm"))

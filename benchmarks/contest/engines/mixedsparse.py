@@ -7,7 +7,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from benchmarks.contest.engines.base import EngineUnavailableError, Job
-from benchmarks.contest.engines.worker import Estimates, serve
+from benchmarks.contest.engines.worker import Estimates, Printed, serve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,5 +48,12 @@ def fit(formula: str, data: pd.DataFrame, reml: bool) -> Estimates:
     )
 
 
+def table(formula: str, data: pd.DataFrame, reml: bool) -> Printed:
+    """Fit and print the summary."""
+    import mixedsparse as ms
+
+    return Printed(str(ms.lmer(formula, data, reml=reml).summary()), "Satterthwaite")
+
+
 if __name__ == "__main__":
-    serve(fit, metadata.version("mixedsparse"))
+    serve(fit, table, metadata.version("mixedsparse"))

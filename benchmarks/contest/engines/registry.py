@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.contest.engines.base import Engine
+from benchmarks.contest.engines.glmm import Glmm
 from benchmarks.contest.engines.gpboost import GpBoost
 from benchmarks.contest.engines.interlace import Interlace
 from benchmarks.contest.engines.lme4 import Lme4
@@ -18,6 +19,7 @@ ENGINES: dict[str, Engine] = {
     for engine in (
         Mixedsparse(),
         Lme4(),
+        Glmm(),
         Mixedlm(),
         LmePython(),
         Interlace(),

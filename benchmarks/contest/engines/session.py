@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.contest.engines.base import Reply
+from benchmarks.contest.engines.base import Reply, TableReply
 from benchmarks.shared.workers import Worker, WorkerError
 
 __all__ = ["Session"]
@@ -45,3 +45,7 @@ class Session(Worker):
             The fit failed or took longer than the limit.
         """
         return Reply(**self.ask("fit"))
+
+    def table(self) -> TableReply:
+        """Have the worker fit once and print the table of fixed effects; raises as `fit` does."""
+        return TableReply(**self.ask("table"))

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contest.engines.base import Job, Reply
-from benchmarks.shared.serving import Clocked, Spell, plainly, serve_calls
+from benchmarks.contest.engines.base import Job, Reply, TableReply
+from benchmarks.shared.serving import Clocked, Order, Spell, plainly, serve_calls
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["Estimates", "relative_factor", "serve"]
+__all__ = ["Estimates", "Printed", "relative_factor", "serve"]
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,28 @@ class Estimates:
     beta: list[float]
 
 
+@dataclass(frozen=True)
+class Printed:
+    """The text of a table of fixed effects with standard errors, and what it tests with; see `TableReply`."""
+
+    text: str
+    df: str
+
+
 def serve(
     fit: Callable[[Any, Any, bool], Estimates],
+    table: Callable[[Any, Any, bool], Printed],
     version: str,
     spell: Spell = plainly,
 ) -> None:
-    """Load the job named by the command line, then fit it once for every line ``fit`` on standard input.
+    """Load the job named by the command line, then fit it once for every line ``fit`` or ``table`` of the input.
 
     Parameters
     ----------
     fit : callable
-        Whole call of the engine: formula, data, REML or not.
+        Whole call of the engine to its estimates: formula, data, REML or not.
+    table : callable
+        Likewise to a printed table.
     version : str
         Version for the results.
     spell : callable
@@ -44,10 +55,14 @@ def serve(
     """
     job = Job.from_arguments(sys.argv[1:])
 
-    def call(model: Any, data: Any) -> Estimates:
+    def to_estimates(model: Any, data: Any) -> Estimates:
         return fit(model, data, job.reml)
 
-    serve_calls(job.data, job.factors, job.formula, version, spell, call, _reply)
+    def to_table(model: Any, data: Any) -> Printed:
+        return table(model, data, job.reml)
+
+    orders = {"fit": Order(to_estimates, _reply), "table": Order(to_table, _table_reply)}
+    serve_calls(job.data, job.factors, job.formula, version, spell, orders)
 
 
 def relative_factor(covariance: np.ndarray) -> list[float]:
@@ -69,3 +84,9 @@ def _reply(estimates: Estimates, clocked: Clocked) -> Reply:
         p=len(estimates.beta),
         peak_mb=clocked.peak_mb,
     )
+
+
+def _table_reply(printed: Printed, clocked: Clocked) -> TableReply:
+    if not any(character.isdigit() for character in printed.text):
+        raise ValueError("the table has no numbers")
+    return TableReply(clocked.seconds, clocked.cpu_seconds, printed.df)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.shared.serving import Clocked, Spell, plainly, serve_calls
+from benchmarks.shared.serving import Clocked, Order, Spell, plainly, serve_calls
 
 __all__ = ["GeneralizedEngine", "GeneralizedEstimates", "GeneralizedJob", "GeneralizedReply", "serve"]
 
@@ -96,7 +96,7 @@ def serve(
     def call(model: Any, data: Any) -> GeneralizedEstimates:
         return fit(model, data, job.family)
 
-    serve_calls(job.data, job.factors, job.formula, version, spell, call, _reply)
+    serve_calls(job.data, job.factors, job.formula, version, spell, {"fit": Order(call, _reply)})
 
 
 def _reply(estimates: GeneralizedEstimates, clocked: Clocked) -> GeneralizedReply:

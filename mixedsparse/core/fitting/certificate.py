@@ -19,6 +19,8 @@ _NO_VARIANCE = 1e-6
 _ROUNDING = 1e-12
 # Slack for an effect that lies in the null space by itself.
 _ALONE = 1e-6
+# Effects whose shares of the null space differ by less than this lie in it equally.
+_TIE = 1e-4
 # Directions, and characters, that the message spells out; `Certificate.boundary` has them all.
 _SHOWN, _LINE = 2, 60
 # Error of the criterion from which on there is no optimum to speak of.
@@ -190,14 +192,28 @@ def flat_directions(problem: Problem, position: int, factor: np.ndarray) -> list
     basis, _ = np.linalg.qr(null / spread[:, None])
     alone = np.linalg.norm(basis, axis=1) > 1.0 - _ALONE
     phrases = [f"{name} in {term.group}" for name, flag in zip(term.columns, alone, strict=True) if flag]
-    mixed = basis.copy()
-    mixed[alone] = 0.0
-    left, sizes, _ = np.linalg.svd(mixed, full_matrices=False)
-    for vector in left.T[sizes > 0.5]:
-        weights = vector / vector[np.abs(vector).argmax()]
+    basis[alone] = 0.0
+    for weights in _echelon(basis @ basis.T).T:
         parts = [f"{w:+.2f} {name}" for w, name in zip(weights, term.columns, strict=True) if abs(w) > 0.05]
         phrases.append(f"{' '.join(parts)} (SD units) in {term.group}")
     return phrases
+
+
+def _echelon(projector: np.ndarray) -> np.ndarray:
+    """Columns that span the space of `projector`, the same whichever basis it was made of.
+
+    Each column has weight 1 for an effect of its own, for which the others have 0: the effect that lies in the rest of
+    the space most, the first of several that do (pivoted Cholesky factor, reduced).
+    """
+    rest = projector.copy()
+    pivots: list[int] = []
+    for _ in range(round(float(np.trace(projector)))):
+        inside = np.diagonal(rest)
+        pivots.append(int(np.argmax(inside > inside.max() - _TIE)))
+        column = rest[:, pivots[-1]] / np.sqrt(rest[pivots[-1], pivots[-1]])
+        rest = rest - np.outer(column, column)
+    chosen = projector[:, pivots]
+    return np.linalg.solve(chosen[pivots].T, chosen.T).T if pivots else chosen
 
 
 def shortfall(problem: Problem, boundary: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from benchmarks.contest.engines import lme4, pip
 from benchmarks.contest.engines import statsmodels as statsmodels_engine
 from benchmarks.contest.engines.base import EngineUnavailableError, Job
-from benchmarks.contest.engines.formula import by_columns
+from benchmarks.contest.engines.formula import by_columns, spelled_out
+from benchmarks.contest.engines.glmm import theta_of
 from benchmarks.contest.engines.registry import ENGINES
 from benchmarks.contest.engines.statsmodels import spell
 from benchmarks.contest.engines.worker import relative_factor
@@ -70,6 +72,24 @@ def test_statsmodels_estimates_come_in_the_order_of_the_formula(name):
     model = LinearMixedModel(problem.formula, problem.load())
     assert model.objective(estimates.theta, reml=problem.reml) == pytest.approx(problem.best_known, abs=1e-4)
     assert len(estimates.beta) == problem.p
+
+
+def test_products_left_of_a_bar_are_columns_for_those_that_read_none():
+    (psych,) = select(["psych60"])
+    formula, frame = spelled_out(psych.formula, psych.load())
+    assert formula == "y ~ A * B + (1 + A + B + A_B | subj) + (1 + A + B + A_B | item)"
+    assert (frame["A_B"] == frame["A"] * frame["B"]).all()
+
+
+def test_covariances_of_glmm_become_relative_factors_in_the_order_of_the_formula():
+    result = SimpleNamespace(
+        re_groups=[("item", ["(Intercept)"]), ("subj", ["(Intercept)", "x"])],
+        varcorr=[[8.0], [18.0, 6.0, 10.0]],  # lower triangles by columns
+        dispersion=2.0,
+    )
+    a, b, c, item = theta_of("y ~ x + (x | subj) + (1 | item)", result)
+    assert (a * a, a * b, b * b + c * c) == pytest.approx((9.0, 3.0, 5.0))  # signs of columns are free
+    assert item**2 == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

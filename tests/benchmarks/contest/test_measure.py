@@ -10,12 +10,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from benchmarks.contest.contestant import LONG_CALL
 from benchmarks.contest.engines import lme4
 from benchmarks.contest.engines.base import EngineUnavailableError, Job
 from benchmarks.contest.engines.lme4 import Lme4
 from benchmarks.contest.engines.mixedsparse import Mixedsparse
 from benchmarks.contest.engines.session import Session
-from benchmarks.contest.measure import LONG_CALL, Terms
+from benchmarks.contest.measure import Terms
 from benchmarks.contest.measure import measure as contest
 from benchmarks.contest.rows import CANNOT, NOT_RUN, Row
 from benchmarks.problems import Problem, select
@@ -29,13 +30,18 @@ def fit(number):
     return dict(seconds=$seconds + number, cpu_seconds=0.5, evaluations=7, criterion=$criterion,
                 theta=$theta, p=1, peak_mb=10.0 + number)
 
+def table():
+    $printing
+    return dict(seconds=$seconds + 1, cpu_seconds=0.5, df="$df")
+
+threads = os.environ['OPENBLAS_NUM_THREADS']
 rows = open(sys.argv[1]).read().splitlines()
 print("chatter of a library")
 print(json.dumps({"version": "1.0", "n": len(rows) - 1}), flush=True)
 for number, line in enumerate(sys.stdin):
     with open("$log", "a") as log:
-        log.write("$name")
-    print(json.dumps(fit(number)), flush=True)
+        log.write("$name" if line.strip() == "fit" else "$name".upper())
+    print(json.dumps(fit(number) if line.strip() == "fit" else table()), flush=True)
 """)
 
 
@@ -51,6 +57,8 @@ class Fake:
     unavailable: str = ""
     reml: bool = True
     refuses: str | None = None
+    printing: str = "pass"
+    df: str = "Satterthwaite"
 
     def refusal(self, job: Job) -> str | None:
         return self.refuses
@@ -84,12 +92,13 @@ def measure(
     engines: Sequence[Fake],
     *,
     repetitions: int,
-    threads: int = 2,
+    threads: tuple[int, ...] = (2,),
     limit: float = 60.0,
     budget: float = 60.0,
+    tables: int = 0,
     **others: Any,
 ) -> list[Row]:
-    return contest(problem, engines, Terms(repetitions, threads, limit, budget), judge=FakeJudge, **others)
+    return contest(problem, engines, Terms(repetitions, threads, limit, budget, tables), judge=FakeJudge, **others)
 
 
 @pytest.fixture
@@ -113,7 +122,7 @@ def log(tmp_path) -> Path:
 
 
 def test_engines_take_turns_after_one_warm_up_each(problem, log):
-    first, second = measure(problem, [Fake("a", log), Fake("b", log)], repetitions=3, threads=2)
+    first, second = measure(problem, [Fake("a", log), Fake("b", log)], repetitions=3)
     assert log.read_text() == "ab" + "ababab"
     assert (first.engine, first.version, first.repetitions, first.error) == ("a", "1.0", 3, None)
     assert (second.engine, second.version, second.repetitions, second.error) == ("b", "1.0", 3, None)
@@ -124,7 +133,7 @@ def test_engines_take_turns_after_one_warm_up_each(problem, log):
 def test_a_long_first_call_counts_unless_the_engine_compiles(problem, log):
     slow = LONG_CALL + 1
     engines = [Fake("a", log, seconds=slow), Fake("b", log, seconds=slow, compiles=True)]
-    rows = measure(problem, engines, repetitions=2, threads=2)
+    rows = measure(problem, engines, repetitions=2)
     assert log.read_text() == "ab" + "ab" + "b"
     assert [row.seconds_min for row in rows] == [slow, slow + 1]
 
@@ -139,13 +148,13 @@ def test_a_long_first_call_counts_unless_the_engine_compiles(problem, log):
     ],
 )
 def test_a_failing_engine_gets_an_error_row_and_the_others_go_on(problem, log, behaviour, message):
-    bad, good = measure(problem, [Fake("a", log, behaviour), Fake("b", log)], repetitions=2, threads=2)
+    bad, good = measure(problem, [Fake("a", log, behaviour), Fake("b", log)], repetitions=2)
     assert (bad.error, bad.seconds, bad.criterion) == (message, None, None)
     assert (good.error, good.repetitions) == (None, 2)
 
 
 def test_an_engine_that_is_not_installed_gets_an_error_row(problem, log):
-    (row,) = measure(problem, [Fake("a", log, unavailable="Install R.")], repetitions=1, threads=2)
+    (row,) = measure(problem, [Fake("a", log, unavailable="Install R.")], repetitions=1)
     assert (row.error, row.version, row.repetitions) == ("Install R.", None, 0)
 
 
@@ -155,7 +164,7 @@ def test_a_call_beyond_the_limit_is_stopped(problem, log):
 
 
 def test_another_model_is_an_error(problem, log):
-    (row,) = measure(problem, [Fake("a", log, theta="[1.0]")], repetitions=1, threads=2)
+    (row,) = measure(problem, [Fake("a", log, theta="[1.0]")], repetitions=1)
     assert row.error == "fitted another model: p and number of theta are (1, 1), expected (1, 2)"
 
 
@@ -165,14 +174,45 @@ def test_a_solution_that_is_no_number_is_an_error(problem, log):
 
 
 def test_other_data_are_an_error(problem, log):
-    (row,) = measure(replace(problem, n=4), [Fake("a", log)], repetitions=1, threads=2)
+    (row,) = measure(replace(problem, n=4), [Fake("a", log)], repetitions=1)
     assert row.error == "read 3 rows instead of 4"
 
 
 def test_threads_are_limited_in_the_worker(problem, log):
     behaviour = "return {'error': os.environ['OPENBLAS_NUM_THREADS'] + os.environ['NUMBA_NUM_THREADS']}"
-    (row,) = measure(problem, [Fake("a", log, behaviour)], repetitions=1, threads=3)
+    (row,) = measure(problem, [Fake("a", log, behaviour)], repetitions=1, threads=(3,))
     assert row.error == "33"
+
+
+@pytest.mark.parametrize(("slow", "chosen"), [("1", 2), ("2", 1)])
+def test_an_engine_goes_on_with_the_threads_that_suit_it(problem, log, slow, chosen):
+    behaviour = f"number += 3 if threads == '{slow}' else 0"
+    (row,) = measure(problem, [Fake("a", log, behaviour)], repetitions=2, threads=(1, 2))
+    assert log.read_text() == "a" * (2 + 2 + 2)  # a warm-up and a trial with either, then the rounds
+    # The worker counts its calls from 0, and takes a second and as many more.
+    assert (row.threads, row.seconds_min, row.other_seconds) == (chosen, 1.0 + 2, 1.0 + 1 + 3)
+
+
+def test_what_ends_with_one_number_of_threads_only_goes_on_with_it(problem, log):
+    (row,) = measure(problem, [Fake("a", log, "threads == '1' or sys.exit('lost')")], repetitions=1, threads=(1, 2))
+    assert (row.error, row.threads, row.other_seconds) == (None, 1, None)
+    failing = Fake("a", log, "time.sleep(60)")
+    (row,) = measure(problem, [failing], repetitions=1, threads=(1, 2), limit=0.2)
+    assert row.error == "not finished within 0.2 s"
+
+
+def test_tables_are_timed_after_the_estimates_and_the_first_only_warms_up(problem, log):
+    engines = [Fake("a", log, df="z"), Fake("b", log, seconds=LONG_CALL + 1)]
+    a, b = measure(problem, engines, repetitions=1, tables=2)
+    assert log.read_text() == "ab" + "a" + "AAB" + "AB"
+    assert (a.table_seconds, a.table_seconds_min, a.table_repetitions, a.df) == (2.0, 2.0, 2, "z")
+    assert (b.table_repetitions, b.df, b.table_error) == (2, "Satterthwaite", None)
+
+
+def test_a_table_that_fails_leaves_the_estimates(problem, log):
+    (row,) = measure(problem, [Fake("a", log, printing="sys.exit('no table')")], repetitions=1, tables=2)
+    assert (row.error, row.repetitions, row.table_seconds) == (None, 1, None)
+    assert row.table_error == "worker ended with status 1: no table"
 
 
 def test_the_judge_counts_and_not_what_engines_report(problem, log):
@@ -226,11 +266,12 @@ def test_session_reports_a_worker_that_does_not_start():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", [Lme4(), Mixedsparse()], ids=lambda engine: engine.name)
-def test_real_engines_reach_the_optimum_of_sleepstudy(engine):
+def test_real_engines_reach_the_optimum_of_sleepstudy_and_print_it(engine):
     if isinstance(engine, Lme4) and not lme4.installed():  # `prepare` would install it
         pytest.skip("R's lme4 is not installed")
-    (row,) = contest(*select(["sleepstudy"]), [engine], Terms(1, threads=1))
-    assert row.error is None
+    (row,) = contest(*select(["sleepstudy"]), [engine], Terms(1, threads=(1,), tables=1))
+    assert (row.error, row.table_error) == (None, None)
+    assert 0 < row.table_seconds
     assert not row.stops_above
     assert 0 < row.seconds
     assert 10 < row.peak_mb

@@ -8,8 +8,9 @@ from benchmarks.contest.rows import CRITERION_TOLERANCE, Row, judged, merged
 from tests.benchmarks.sample_rows import row as sample
 
 COLUMNS = (
-    "date machine cores problem engine version method n q p n_theta nnz_L threads repetitions "
-    "seconds seconds_min seconds_max cpu_seconds evaluations criterion reported excess peak_mb error"
+    "date machine cores problem engine version method n q p n_theta nnz_L threads repetitions limit budget "
+    "load seconds seconds_min seconds_max cpu_seconds evaluations criterion reported excess peak_mb other_seconds "
+    "table_seconds table_seconds_min table_repetitions df table_error error"
 )
 
 

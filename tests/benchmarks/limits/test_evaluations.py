@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pandas.api.types import is_numeric_dtype
 
 from benchmarks.limits.evaluations import allowed
+from benchmarks.problems.bundled import bundled_models
 from tests.benchmarks.limits.sample_rows import evaluation
 
 
@@ -15,6 +17,15 @@ from tests.benchmarks.limits.sample_rows import evaluation
 )  # fmt: skip
 def test_evaluations_allowed(n_theta, correlated, singular, limit):
     assert allowed(n_theta, correlated=correlated, singular=singular) == limit
+
+
+def test_bundled_models_are_linear():
+    examples = [model for model in bundled_models() if model.name.startswith("example_")]
+    assert {"example_sleepstudy", "example_InstEval"} <= {model.name for model in examples}
+    for model in examples:
+        response = model.formula.partition("~")[0].strip()
+        assert is_numeric_dtype(model.loader()[response]), model.name
+    assert not {"example_cbpp", "example_VerbAgg"} & {model.name for model in examples}
 
 
 def test_an_unconverged_search_has_not_met_its_limit():

@@ -47,7 +47,7 @@ def repository(tmp_path_factory):
 def test_files_that_take_twice_as_long_are_slower(repository):
     (found,) = compare("quick", WORK, [TASK], threshold=1.3, rounds=5, repository=repository)
     assert found.verdict.slow
-    assert (found.base, found.head, found.verdict.ratio) == pytest.approx((QUICK, SLOW, 2.0))
+    assert (found.verdict.base, found.verdict.head, found.verdict.ratio) == pytest.approx((QUICK, SLOW, 2.0))
     assert found.unit == "seconds"  # without a counter
 
 
@@ -89,9 +89,11 @@ def test_exit_status(monkeypatch, capsys):
     assert main(["no-such-commit"]) == 2
     assert "is not a commit" in capsys.readouterr().err
     slow = judge_pairs([(1.0, 2.0)] * 3, 1.1)
-    monkeypatch.setattr(module, "compare", lambda *a, **k: [module.Comparison("nap", "seconds", 1.0, 2.0, slow)])
+    monkeypatch.setattr(module, "compare", lambda *a, **k: [module.Comparison("nap", "seconds", slow)])
     assert main(["HEAD"]) == 1
-    assert "Slower than 1.1 times HEAD: nap." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 ->            2 seconds" in said
+    assert "Slower than 1.1 times HEAD: nap." in said
     with pytest.raises(SystemExit):
         main(["HEAD", "--threshold", "0.9"])
 
@@ -105,6 +107,13 @@ def test_noise_is_no_slow_down():
     assert verdict.ratio == 1.2
     assert verdict.at_least < 1.0
     assert not verdict.slow
+
+
+def test_figures_are_those_of_the_pair_that_has_the_ratio():
+    # The least of each side are 0.9 and 1.5, whose ratio, 1.67, is that of no pair.
+    verdict = judge_pairs([(1.0, 2.0), (0.9, 3.0), (1.5, 1.5), (2.0, 2.2)], 1.1)
+    assert (verdict.base, verdict.head) == (2.0, 2.2)
+    assert verdict.ratio == 1.1 == verdict.head / verdict.base
 
 
 def test_counts_are_read():

@@ -59,8 +59,33 @@ def test_counts_of_cholmod_are_those_of_its_factor(name):
     symbolic = engine.column_counts()
     # CHOLMOD merges columns of nearly the same pattern, at the price of some zeros.
     assert symbolic.sum() <= factor.sum() <= 1.5 * symbolic.sum() + 200
+    engine.refill([np.eye(k) for k in engine.problem.layout.widths])
     matrix = engine.cholesky.lower_factor()
     assert (np.abs(matrix).toarray() > 0).sum() <= symbolic.sum()
+
+
+@needs_cholmod
+def test_factors_by_columns_and_in_blocks_are_the_same(monkeypatch):
+    made = crossed(400, 60, 40)
+    found = []
+    for in_blocks in (False, True):
+        monkeypatch.setattr(cholmod, "_blocks_pay", lambda counts, answer=in_blocks: answer)
+        engine = CholmodEngine(made)
+        engine.refill([np.full((1, 1), 0.7), np.full((1, 1), 1.3)])
+        assert engine.cholesky.in_blocks is in_blocks
+        found.append((engine.cholesky.logdet, engine.cholesky.solve(np.arange(100.0)[:, None])))
+        if not in_blocks:  # then what is counted is what is stored
+            stored = np.diff(engine.cholesky.lower_factor().indptr)
+            np.testing.assert_array_equal(engine.column_counts(), stored)
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-13)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-10, atol=1e-12)
+
+
+def test_columns_go_in_blocks_where_blocks_are_wide():
+    alone = np.full(11_000, 3)  # pupils with two teachers each, one column a block
+    corner = np.arange(350, 0, -1)  # teachers and schools, one block
+    assert not cholmod._blocks_pay(np.concatenate([alone, corner]))
+    assert cholmod._blocks_pay(np.arange(2_000, 0, -1))
 
 
 @pytest.mark.parametrize("name", DESIGNS)

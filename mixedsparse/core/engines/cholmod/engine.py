@@ -145,16 +145,12 @@ class CholmodEngine:
         return self.cholesky.stamp
 
     def column_counts(self) -> np.ndarray:
-        """Numbers in each column of L (q,): of a factor where that is small, else from the pattern alone."""
+        """Numbers in each column of L (q,): of a factor in blocks where that is small, else from the pattern alone."""
         size, largest = int(self.starts[-1]), int(np.diff(self.starts).max())
-        if size - largest <= self.limits.counted:
+        if self.cholesky.in_blocks and size - largest <= self.limits.counted:
             self.refill([np.eye(k) for k in self.problem.layout.widths])
             return np.diff(self.cholesky.lower_factor().indptr)
-        from mixedsparse.core.engines.kernels.columns import column_counts
-
-        i, j = self._eliminated(self.rows), self._eliminated(self.columns)
-        below = i != j
-        return column_counts(np.maximum(i, j)[below], np.minimum(i, j)[below], size)
+        return self.cholesky.counts
 
     def _eliminated(self, index: np.ndarray) -> np.ndarray:
         """Places in the order of elimination."""

@@ -41,7 +41,6 @@ from mixedsparse.core.problem.problem import Problem
 from mixedsparse.ground.errors import DataError, OptionError
 from mixedsparse.ground.options import FitOptions
 from mixedsparse.ground.progress import Progress
-from mixedsparse.ground.threads import lapack_threads
 
 __all__ = ["fit_data", "fit_generalized", "make_criterion", "make_data"]
 
@@ -125,15 +124,8 @@ def fit_data(
     NotPositiveDefiniteError
         The likelihood has no value anywhere near the start.
     """
-    with lapack_threads(data.engine.work):
-        return _fit(data, nodes, start, FitOptions() if options is None else options, progress, errors)
-
-
-def _fit(
-    data: Data, nodes: int, start: np.ndarray | None, options: FitOptions, progress: Progress | None, errors: bool
-) -> GeneralizedFit:
-    """Return what `fit_data` does."""
     began = time.perf_counter()
+    options = FitOptions() if options is None else options
     if is_constant(data):
         raise DataError(
             f"All {data.problem.n:,} responses are {data.y[0]:g}: a constant response leaves nothing to estimate."
