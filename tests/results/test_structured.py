@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import mixedsparse as ms
-from mixedsparse.ground.errors import BackendError, DataError, FormulaError
+from mixedsparse.ground.errors import DataError, FormulaError
 
 # lme4 2.0: formula, data, REML, criterion, sigma, parameters counted in AIC, some entries of the covariance.
 LME4 = [
@@ -269,9 +269,6 @@ def test_rows_in_another_order_make_no_difference(fits, machines):
 
 
 def test_what_takes_no_structure_says_so(fits, machines):
-    for call in (fits["cs"].profile, lambda: fits["cs"].conf_int(method="profile")):
-        with pytest.raises(BackendError, match=r"effects of Worker have a structure.*method='boot'"):
-            call()
     with pytest.raises(FormulaError, match=r"write '\(x \| g\)'"):
         ms.parsimony(fits["cs"])
     with pytest.raises(FormulaError, match="generalized models do not take"):

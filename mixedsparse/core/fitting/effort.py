@@ -18,8 +18,8 @@ def milliseconds(engine: Engine) -> float:
     sizes = list(zip(layout.widths, layout.n_levels, strict=True))
     first = problem.eliminable
     rest = layout.q - (0 if first is None else layout.widths[first] * layout.n_levels[first])
-    level = sum(n * (k + problem.p) ** 3 for k, n in sizes)
-    return _CALL + _PER_MILLION * 1e-6 * (float(rest) ** 3 + level)
+    level = sum(n * k * (k + problem.p) ** 2 for k, n in sizes)
+    return _CALL + _PER_MILLION * 1e-6 * (float(rest + problem.p) ** 3 + level)
 
 
 def rows_per_effect(problem: Problem) -> float:

@@ -21,6 +21,7 @@ from mixedsparse.core.batch.general import make_batch
 from mixedsparse.core.batch.joint_likelihood import JointCriterion
 from mixedsparse.core.fitting.effort import milliseconds, rows_per_effect
 from mixedsparse.core.fitting.outcome import Search, Stop
+from mixedsparse.core.fitting.rivals import has_rivals
 from mixedsparse.core.fitting.scan import scan
 from mixedsparse.core.fitting.starts import (
     changed_copies,
@@ -68,7 +69,11 @@ _GO_ON = 3
 
 
 def doubtful(engine: Engine, reml: bool, found: Search) -> bool:
-    """Whether another optimum may lie elsewhere: Lambda is singular, or nearly so by its own standard errors."""
+    """Whether another optimum may lie elsewhere.
+
+    Lambda is singular, or nearly so by its own standard errors; there are hardly more rows than effects; or terms
+    without a correlation stand for nearly the same columns.
+    """
     # Where the criterion itself is noise, lower ones mean nothing.
     if found.stop not in (Stop.CONVERGED, Stop.NO_PROGRESS) or found.noise > SAME:
         return False
@@ -77,6 +82,8 @@ def doubtful(engine: Engine, reml: bool, found: Search) -> bool:
     if rows_per_effect(engine.problem) <= (_HARDLY_MORE if len(found.theta) > 1 else _SATURATED):
         return True
     if hessian is None or found.stop is Stop.NO_PROGRESS or (found.theta[diagonal] == 0.0).any():
+        return True
+    if has_rivals(engine.problem):
         return True
     values, vectors = np.linalg.eigh(hessian)
     if values[0] <= 0.0:

@@ -18,6 +18,7 @@ from mixedsparse.core.engines.criteria import make_criterion
 from mixedsparse.core.fitting.effort import milliseconds
 from mixedsparse.core.fitting.optimize import search
 from mixedsparse.core.fitting.outcome import Search, Stop
+from mixedsparse.core.fitting.rivals import has_rivals
 from mixedsparse.core.fitting.start import moment_start
 from mixedsparse.core.likelihood.charted import ChartedCriterion
 from mixedsparse.core.likelihood.interface import Engine
@@ -33,6 +34,8 @@ _MOST, _FEW, _EVALUATIONS, _LONGEST, _PER_MILLION = 6, 2, 12, 60, 3.0
 _RANDOM, _SPREAD, _SEED = 12, 0.5, 20141003
 # What stands for a scale of 0, over the largest of the term, or over sigma where all are.
 _LIFTED = 0.3
+# Deviations of a start with rivals, over sigma; and shares of those of the end in further ones.
+_CANCELLING, _ELSEWHERE = 0.3, (0.04, 25.0)
 # Distance from a boundary that counts as none, and a fall of the criterion that makes another optimum.
 _AT_BOUNDARY, _LOWER, _SAME = 1e-5, 1e-6, 1e-4
 
@@ -61,14 +64,18 @@ def with_structured_starts(
     x = chart.x_of(found.phi)
     boundary = chart.settled(x, _AT_BOUNDARY) is not None
     rugged = any(getattr(structure, "is_rugged", False) for structure in chart.structures)
-    doubtful = given or boundary or found.stop is not Stop.CONVERGED
+    rivals = has_rivals(engine.problem)
+    doubtful = given or boundary or rivals or found.stop is not Stop.CONVERGED
     if not (doubtful or rugged):
         return found
     second = _PER_MILLION * 1e-6 * engine.problem.layout.q * engine.problem.n_theta**2
     count = min(_MOST if doubtful else _FEW, int(budget / (_EVALUATIONS * (milliseconds(engine) + second))))
     ends = [found]
     limits["max_evals"] = min(limits.get("max_evals", _LONGEST), _LONGEST)
-    for start in _starts(engine, reml, chart, x)[:count]:
+    starts = _starts(engine, reml, chart, x)
+    if rivals:
+        starts[1:1] = _of_rivals(engine, chart, x)
+    for start in starts[:count]:
         try:
             ends.append(search(engine, reml, start=start, **limits))
         except NotPositiveDefiniteError:
@@ -101,6 +108,16 @@ def _starts(engine: Engine, reml: bool, chart: Chart, x: np.ndarray) -> list[np.
             value = np.inf
         values.append(value if np.isfinite(value) else np.inf)
     return [moment_start(engine.problem), *(chart.theta(drawn[i]) for i in np.argsort(values))]
+
+
+def _of_rivals(engine: Engine, chart: Chart, x: np.ndarray) -> list[np.ndarray]:
+    """Thetas (m,) with large deviations that cancel within the data, and the end with far smaller or larger ones.
+
+    Deviations that are alike in columns without overlap are large, and cancel, in those of the user.
+    """
+    base = _lifted(chart, x)
+    scaled = [chart.positive(np.where(chart.is_shape, base, share * base)) for share in _ELSEWHERE]
+    return [np.where(engine.problem.layout.is_diagonal, _CANCELLING, 0.0), *(chart.theta(at) for at in scaled)]
 
 
 def _lifted(chart: Chart, x: np.ndarray) -> np.ndarray:

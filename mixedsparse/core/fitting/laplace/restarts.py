@@ -9,6 +9,7 @@ import numpy as np
 
 from mixedsparse.core.fitting.laplace.search import ABSURD, Found, search
 from mixedsparse.core.fitting.outcome import Stop
+from mixedsparse.core.fitting.rivals import has_rivals
 from mixedsparse.core.likelihood.laplace.criterion import LaplaceCriterion
 from mixedsparse.ground.errors import NotPositiveDefiniteError
 from mixedsparse.ground.options import FitOptions
@@ -26,6 +27,8 @@ _TIGHT, _BESIDE = 6.0, 0.5
 # How much larger than a lower end with large standard deviations the next start is, and how often there is one.
 _LARGER = 1.5
 _MOST_ROUNDS = 3
+# Standard deviations of starts where large ones may cancel.
+_CANCELLING = (12.0, 4.0)
 # Criteria this close are one optimum; on the way to the end, where a search is left, they may be further apart.
 _SAME, _ALIKE = 1e-6, 1e-3
 
@@ -44,7 +47,7 @@ def search_again(criterion: LaplaceCriterion, first: Found, start: np.ndarray, o
     cost = _PER_EVALUATION + _PER_THOUSAND * products * criterion.data.n / 1000.0
     limits = {"max_evals": options.max_evals, "tolerance": options.tolerance, "furthest": _BEYOND * ABSURD}
     many = criterion.m + criterion.p
-    large = _largest(criterion, first) > _LARGE
+    large = _largest(criterion, first) > _LARGE or has_rivals(criterion.data.problem)
     every = large or criterion.size > criterion.m + criterion.p
     starts, rounds = list(_starts(criterion, first, start)), 0
     while starts and spent * cost <= options.restart_budget:
@@ -74,10 +77,12 @@ def _doubtful(criterion: LaplaceCriterion, found: Found) -> bool:
     data = criterion.data
     # Fewer binary outcomes than effects, which can reproduce them.
     saturated = data.family.name == "binomial" and data.m.sum() <= criterion.p + criterion.layout.q
-    return bool((pivots == 0.0).any()) or _largest(criterion, found) > _LARGE or saturated or _rivals(criterion)
+    if saturated or has_rivals(data.problem) or _competes(criterion):
+        return True
+    return bool((pivots == 0.0).any()) or _largest(criterion, found) > _LARGE
 
 
-def _rivals(criterion: LaplaceCriterion) -> bool:
+def _competes(criterion: LaplaceCriterion) -> bool:
     """Whether random effects of single rows compete with a dispersion: either may take all of the variance."""
     alone = max(criterion.layout.n_levels, default=0) == criterion.data.n
     return alone and criterion.size > criterion.m + criterion.p
@@ -94,8 +99,12 @@ def _starts(criterion: LaplaceCriterion, first: Found, start: np.ndarray) -> Ite
     layout, m = criterion.layout, criterion.m
     if criterion.size > m + criterion.p:
         vector = start.copy()
-        vector[:m] = np.where(layout.is_diagonal, _BESIDE if _rivals(criterion) else 2.0 * _BESIDE, 0.0)
+        vector[:m] = np.where(layout.is_diagonal, _BESIDE if _competes(criterion) else 2.0 * _BESIDE, 0.0)
         vector[-1] += -_TIGHT if criterion.data.family.name == "nb1" else _TIGHT
+        yield vector
+    for sd in _CANCELLING if has_rivals(criterion.data.problem) else ():
+        vector = start.copy()
+        vector[:m] = np.where(layout.is_diagonal, sd, 0.0)
         yield vector
     for sd in (1.5, 2.0 * max(2.0, float(np.abs(first.point.parameters.theta).max(initial=0.0)))):
         vector = start.copy()
