@@ -29,7 +29,8 @@ def apa(tests: Any, row: Any = None, *, ddf: Ddf = "satterthwaite", level: float
     ----------
     tests : fit, contrasts, marginal means or DataFrame
         A fit stands for its coefficients; a table is one that this package made: of `anova`, `mixedsparse.anova`,
-        `drop1`, `ranova`, `joint_tests`, `t_test`, `wald_test`, `coef_table`, or of contrasts.
+        `drop1`, `ranova`, `joint_tests`, `t_test`, `wald_test`, `coef_table`, or of contrasts. With ratios, as of
+        ``coef_table(exp=True)``, lines are theirs; tidy tables, which do not say what they hold, are refused.
     row : str or int, optional
         One row of them, by its label.
     ddf : {"satterthwaite", "kenward-roger", "normal"}

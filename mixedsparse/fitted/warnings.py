@@ -12,6 +12,7 @@ from mixedsparse.core.batch.accuracy import LOST
 from mixedsparse.core.fitting.estimates import Fit, MonteCarlo
 from mixedsparse.core.fitting.outcome import Stop
 from mixedsparse.core.problem.problem import Problem
+from mixedsparse.fitted.origins import left_out_before
 from mixedsparse.ground.caller import user_level
 from mixedsparse.ground.errors import (
     BinaryResponseWarning,
@@ -54,9 +55,10 @@ def warn_of_range(family: Family, eta: np.ndarray) -> None:
 def warn_of_data(design: Design, problem: Problem, dropped_columns: Sequence[str]) -> None:
     """Warn of rows and columns that are left out, and of covariates far from 0."""
     level = user_level()
-    if design.nmissing:
+    left_out = design.nmissing - left_out_before(design)
+    if left_out:
         warnings.warn(
-            f"{design.nmissing} row{'s' * (design.nmissing > 1)} with missing values left out of the fit.",
+            f"{left_out} row{'s' * (left_out > 1)} with missing values left out of the fit.",
             DroppedRowsWarning,
             stacklevel=level,
         )

@@ -21,6 +21,7 @@ from mixedsparse.data.formula.source import Source
 from mixedsparse.fitted.fit import fit_model
 from mixedsparse.fitted.fitted import Fitted
 from mixedsparse.fitted.model import Model, read
+from mixedsparse.fitted.origins import count_left_out
 from mixedsparse.ground.errors import MixedSparseWarning
 from mixedsparse.inference.pca import random_pca
 
@@ -76,7 +77,9 @@ class Trail:
         }
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MixedSparseWarning)  # the maximal model has given them
-            return self.read(formula, source.table, given)
+            model = self.read(formula, source.table, given)
+        count_left_out(model, self.start.design)
+        return model
 
     def read(self, formula: str, table: Table, given: Mapping[str, Any]) -> Model:
         """Read a model of the same kind; `given` are the arguments of the call that made the maximal one."""

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mixedsparse.data.families import DOMAINS
+from mixedsparse.data.formula.frames import Table
 from mixedsparse.data.formula.updating import updated_formula
 from mixedsparse.fitted.generalized import GeneralizedModel
 from mixedsparse.fitted.model import read, read_design
-from mixedsparse.fitted.origins import origin_of, remember
+from mixedsparse.fitted.origins import count_left_out, origin_of, remember
 from mixedsparse.ground.errors import ArgumentTypeError, ColumnError, DataError
 from mixedsparse.inference.random_search import contrasts_used
 
@@ -108,6 +109,8 @@ def updated_model(
     def made(rows: Any) -> Model:
         own = {"weights": source.weights, "offset": source.offset, **kept}
         found = make(text, rows, {**own, "contrasts": contrasts_used(source, text, rows, names), **given}, names)
+        if isinstance(rows, Table):
+            count_left_out(found, design)  # the rows of this fit, which it has left
         remember(found.design, origin_of(design) if data is None else data)
         return found
 

@@ -24,6 +24,8 @@ _ESTIMATES = {
     "rate": "rate",
     "response": "M",
 }
+# Columns of the exponentials of coefficients, which stand beside these; the limits are theirs.
+_RATIOS = {"odds ratio": "OR", "rate ratio": "rate ratio", "hazard ratio": "HR"}
 _SMALLEST = 0.001
 
 
@@ -62,7 +64,9 @@ def apa_test(row: Mapping[str, Any]) -> str:
     for name in ("Chisq", "LRT"):
         if name in row:
             degrees = f"({_degrees(row['Df'])})" if "Df" in row else ""
-            return f"χ²{degrees} = {row[name]:.2f}, {apa_p(p)}"
+            # Likelihood ratios count the parameters of both models; tables without are Wald's tests of one fit.
+            wald = "Wald " if name == "Chisq" and "npar" not in row else ""
+            return f"{wald}χ²{degrees} = {row[name]:.2f}, {apa_p(p)}"
     if "z" in row:
         return f"z = {row['z']:.2f}, {apa_p(p)}"
     if "t" in row:
@@ -92,29 +96,49 @@ def apa_lines(table: pd.DataFrame, level: float = 0.95) -> pd.Series:
     Raises
     ------
     OptionError
-        The table has no columns that are known.
+        The table has no columns that are known, or does not say what they are.
     """
+    if {"effect", "term", "estimate"} <= set(table):
+        raise OptionError(
+            "A tidy table does not say whether its estimates are coefficients, ratios or standard deviations, nor "
+            "which test it holds: give the fit itself, or for ratios of a generalized fit coef_table(exp=True)."
+        )
+    ratio = next((name for name in _RATIOS if name in table), None)
     symbol = next((name for name in _ESTIMATES if name in table), None)
     lines = []
     for row in table.to_dict("records"):
-        parts = []
-        if symbol is not None:
+        if ratio is not None:
+            parts = [*_of_ratio(ratio, row, level), apa_test(row)]
+        elif symbol is not None:
             decimals = _decimals(row.get("SE", np.nan))
-            parts.append(f"{_ESTIMATES[symbol]} = {row[symbol]:.{decimals}f}")
+            parts = [f"{_ESTIMATES[symbol]} = {row[symbol]:.{decimals}f}"]
             if "SE" in row:
                 parts.append(f"SE = {row['SE']:.{decimals}f}")
-        parts.append(apa_test(row))
-        if symbol is not None and {"lower", "upper"} <= row.keys():
-            parts.append(f"{100 * level:g}% CI [{row['lower']:.{decimals}f}, {row['upper']:.{decimals}f}]")
+            parts += [apa_test(row), _interval(row, level, decimals)]
+        else:
+            parts = [apa_test(row)]
         lines.append(", ".join(filter(None, parts)))
-    if symbol is None and not any(lines):
+    if ratio is None and symbol is None and not any(lines):
         raise OptionError(f"The table holds neither estimates nor tests that are known: {', '.join(map(str, table))}.")
     out = Lines(lines, index=_labels(table), name="apa", dtype=object)
     return out[out != ""]
 
 
+def _of_ratio(name: str, row: Mapping[str, Any], level: float) -> list[str]:
+    """Ratio and its limits; the standard error of the table is that of its logarithm, and stays out."""
+    decimals = _decimals(row.get("lower", np.nan))
+    return [f"{_RATIOS[name]} = {row[name]:.{decimals}f}", _interval(row, level, decimals)]
+
+
+def _interval(row: Mapping[str, Any], level: float, decimals: int) -> str:
+    """Limits of a row; empty where it has none."""
+    if not {"lower", "upper"} <= row.keys():
+        return ""
+    return f"{100 * level:g}% CI [{row['lower']:.{decimals}f}, {row['upper']:.{decimals}f}]"
+
+
 def _decimals(error: float) -> int:
-    """Decimals that show two digits of a standard error, two at least."""
+    """Decimals that show two digits of a standard error, or of the lower limit of a ratio, two at least."""
     if not np.isfinite(error) or error <= 0:
         return 2
     return int(min(max(2, 1 - np.floor(np.log10(error))), 8))

@@ -89,3 +89,15 @@ def test_trials_and_weights_are_not_both_taken():
     fit = ms.glmer("I(incidence / size) ~ period + (1 | herd)", data, trials="size")
     with pytest.raises(ms.OptionError, match="give one of them"):
         fit.update("~ . - period", trials="size", weights="size")
+
+
+def test_an_outcome_compared_in_the_formula_leaves_missing_answers_out():
+    answers = pd.DataFrame({"answer": np.where(DATA["y"] == 1, "correct", "wrong"), "x": X, "g": G}).astype(
+        {"answer": object}
+    )
+    answers.loc[[5, 60, 61], "answer"] = None
+    with pytest.warns(ms.DroppedRowsWarning, match="3 rows"):
+        fit = ms.glmer("I(answer == 'correct') ~ x + (1 | g)", answers)
+    want = ms.glmer("y ~ x + (1 | g)", DATA.drop(index=[5, 60, 61]))
+    assert (fit.nobs, fit.nmissing) == (197, 3)
+    np.testing.assert_allclose(fit.params, want.params, rtol=1e-8)

@@ -71,6 +71,32 @@ def test_lines_of_generalized_fits(accuracy):
     assert ms.apa(contrasts, "period2 / period1").startswith("OR = 0.37, SE = 0.11, z = -3.2")
 
 
+def test_lines_of_ratios_have_their_own_limits(accuracy):
+    # glmmTMB: b = -0.9923, SE = 0.3066; exp(b -+ 1.96 SE) = 0.371 [0.203, 0.676].
+    line = "OR = 0.37, 95% CI [0.20, 0.68], z = -3.24, p = .001"
+    table = accuracy.coef_table(exp=True)
+    assert ms.apa(table, "period[T.2]") == line
+    assert ms.apa(accuracy.journal(exp=True).table, "period[T.2]") == line
+    rates = table.rename(columns={"odds ratio": "rate ratio"})
+    assert ms.apa(rates, "period[T.2]") == line.replace("OR", "rate ratio")
+    assert ms.apa(table.drop(columns=["lower", "upper"]), "period[T.2]") == "OR = 0.37, z = -3.24, p = .001"
+
+
+def test_lines_of_chi_squared_tests_tell_wald_from_likelihood_ratio(accuracy):
+    table = accuracy.anova()
+    line = f"χ²(3) = {table['Chisq'].iloc[0]:.2f}, p < .001"
+    assert ms.apa(table, "period") == f"Wald {line}"
+    assert ms.apa(accuracy.joint_tests(), "period") == f"Wald {line}"
+    assert ms.apa(accuracy.drop1(), "period") == "χ²(3) = 25.61, p < .001"
+    assert ms.apa(ms.anova(accuracy.update("~ . - period"), accuracy)).tolist() == ["χ²(3) = 25.61, p < .001"]
+
+
+@pytest.mark.parametrize("effects", ["fixed", "ran_pars"])
+def test_tidy_tables_have_no_lines(accuracy, effects):
+    with pytest.raises(ms.OptionError, match=r"does not say whether its estimates are .* coef_table\(exp=True\)"):
+        ms.apa(accuracy.tidy(effects))
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,7 @@ def test_contrasts_weights_and_rows_are_kept(machines):
     with pytest.warns(ms.DroppedRowsWarning):
         fit = ms.lmer("score ~ Machine + x + (1 | Worker)", data, weights="w", contrasts={"Machine": "sum"})
     small = fit.update("~ . - x")
+    assert (fit.nmissing, small.nmissing, small.update(reml=False).nmissing) == (1, 1, 1)
     rows = data.dropna()
     want = ms.lmer("score ~ Machine + (1 | Worker)", rows, weights="w", contrasts={"Machine": "sum"})
     assert small.formula == want.formula
@@ -61,6 +63,22 @@ def test_contrasts_weights_and_rows_are_kept(machines):
     assert other.method == "ML"
     assert "Machine[B-A]" in other.params
     assert type(other) is ms.MixedResults
+
+
+def test_rows_left_out_stay_counted_and_are_told_of_once(machines):
+    data = machines.assign(x=np.arange(len(machines)) % 5.0, y=machines["score"] > 60.0)
+    data.loc[[3, 9], "x"] = np.nan
+    for call, formula in ((ms.lmer, "score ~ x + (x | Worker)"), (ms.glmer, "y ~ x + (1 | Worker)")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ms.SingularFitWarning)
+            with pytest.warns(ms.DroppedRowsWarning):
+                fit = call(formula, data)
+            small, final = fit.update("~ . - x"), fit.parsimony(keep_intercepts=False).final
+            assert (small.nobs, small.nmissing, final.nmissing) == (52, 2, 2)
+            assert "2 rows" in small.report()
+            with pytest.warns(ms.DroppedRowsWarning, match="2 rows"):
+                assert fit.update(data=data).nmissing == 2
+            assert fit.update(data=data.dropna()).nmissing == 0
 
 
 def test_columns_that_the_fit_does_not_have_come_from_the_data(machines):
