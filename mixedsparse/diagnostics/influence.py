@@ -102,8 +102,14 @@ def units(fitted: Fitted, group: Any) -> tuple[str | None, pd.Index, np.ndarray]
     if group is None:
         return None, index, np.arange(len(index))
     if isinstance(group, str):
+        side = fitted.design.residual
+        if group not in fitted.terms_of and side is not None and group == side.group:
+            assert side.groups is not None
+            assert side.structure.groups is not None
+            return group, pd.Index(side.groups, name=group), side.structure.groups
         if group not in fitted.terms_of:
-            known = f"one of {', '.join(map(repr, fitted.terms_of))}, or " if fitted.terms_of else ""
+            names = list(fitted.terms_of) + ([side.group] if side is not None and side.group else [])
+            known = f"one of {', '.join(map(repr, names))}, or " if names else ""
             raise OptionError(
                 f"group={group!r} is not a grouping factor; use {known}an array with a label per fitted row."
             )

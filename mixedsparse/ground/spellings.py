@@ -176,6 +176,11 @@ ARGUMENTS = {
         ("plan.residual", "power.residual"),
         "plans have independent residuals: simulate() a fit with residual= or dispersion= and refit() the draws",
     ),
+    **{
+        f"{call}.{name}": f"there is no MMRM in the look-alike of statsmodels: write mixedsparse.lmer; {_RESIDUALS}"
+        for call in ("mixedlm", "MixedLM", "MixedLM.from_formula")
+        for name in ("residual", "dispersion")
+    },
     **dict.fromkeys(("pedigree", "data2", "cov_ranef", "relmat"), _RELATIONS),
     **dict.fromkeys(("groups", "random", "re_formula", "vc_formula"), _BARS),
     "re_form": _RE_FORM,

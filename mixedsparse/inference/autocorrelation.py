@@ -48,7 +48,7 @@ def autocorrelation(fitted: Fitted, kind: str, group: str | None, lags: int | No
 def ordered_groups(fitted: Fitted, group: str | None) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the group of each row, (n,), and its place there; None, the order of the data, where none is known."""
     side = fitted.design.residual
-    if group is None and side is not None and side.structure.groups is not None:
+    if side is not None and side.structure.groups is not None and group in (None, side.group):
         inner = getattr(side.structure, "inner", side.structure)
         return side.structure.groups, getattr(inner, "times", getattr(inner, "visits", None))
     names = fitted.terms_of

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from mixedsparse.ground.caller import user_level
-from mixedsparse.ground.errors import EmptyTableWarning, OptionError
+from mixedsparse.ground.errors import EmptyTableWarning, OptionError, UnusedOptionWarning
 from mixedsparse.inference.contrasts_of_means import Coefficients, by_groups, coefficients, labels
 from mixedsparse.inference.estimates import Estimates
 from mixedsparse.inference.products_of_contrasts import methods_of, products
 
-__all__ = ["Comparison", "compare", "warn_empty"]
+__all__ = ["Comparison", "compare", "warn_empty", "warn_single"]
 
 # Sum of the coefficients of a difference, over the largest of them (emmeans' bound).
 _ZERO = 1e-6
@@ -140,5 +140,25 @@ def warn_empty(means: Estimates, by: Sequence[str]) -> None:
     warnings.warn(
         f"There is nothing to compare, so the table of contrasts is empty: {values}. Give {mend}.",
         EmptyTableWarning,
+        stacklevel=user_level(),
+    )
+
+
+def warn_single(means: Estimates, found: Comparison, adjust: str) -> None:
+    """Warn of an adjustment that was asked for where each of several families has one test."""
+    families = by_groups(found.frame, found.by)
+    single = len(found.last.matrix) == 1 and all(len(rows) == 1 for rows in families)
+    if adjust == "none" or len(families) < 2 or not single:
+        return
+    grid = labels(means.frame[[*means.factors, *means.by]])
+    places = by_groups(means.frame, found.by)[-1]
+    weights = {grid[i]: value for i, value in zip(places, found.last.matrix[0], strict=True) if value}
+    example = ", ".join(f"{label!r}: {value:g}" for label, value in weights.items())
+    where = " ".join(str(found.frame[name].iloc[-1]) for name in found.by)
+    warnings.warn(
+        f"adjust={adjust!r} adjusts nothing: by={list(found.by)!r} makes a family of each combination, and each has "
+        f"one test. For one family of all {len(families)} tests name them on the joint grid: "
+        f"contrast({{{where!r}: {{{example}}}, ...}}, by=[], adjust={adjust!r}).",
+        UnusedOptionWarning,
         stacklevel=user_level(),
     )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mixedsparse.ground.choices import Adjust
 from mixedsparse.inference import adjust as adjustment
-from mixedsparse.inference.comparisons import Comparison, compare, warn_empty
+from mixedsparse.inference.comparisons import Comparison, compare, warn_empty, warn_single
 from mixedsparse.inference.contrasts_of_means import by_groups
 from mixedsparse.inference.drawing import drawn
 from mixedsparse.inference.estimates import Estimates, half_widths
@@ -128,8 +128,10 @@ class Comparable(Estimates):
             }
             return SimpleContrasts(each)
         found = compare(self, method, by, ref, interaction, simple)
+        if adjust is not None:
+            adjustment.check_method(adjust)
+            warn_single(self, found, adjust)
         adjust = found.last.adjust if adjust is None else adjust
-        adjustment.check_method(adjust)
         contrasts = Contrasts(
             self.fitted,
             found.frame,

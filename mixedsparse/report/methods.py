@@ -10,6 +10,7 @@ import numpy as np
 
 from mixedsparse.ground.version import __version__
 from mixedsparse.report.degrees import WORDS
+from mixedsparse.report.parts import sizes_of
 
 if TYPE_CHECKING:
     from mixedsparse.fitted.fitted import Fitted
@@ -27,7 +28,7 @@ def _model(fitted: Fitted) -> str:
     kind = f"a linear mixed model by {'restricted ' * fitted.reml}maximum likelihood"
     if not fitted.has_residual:
         kind = fitted.title.replace("Generalized", "a generalized", 1).replace("fitted by ML", "by maximum likelihood")  # type: ignore[attr-defined]
-    groups = _listed([f"{levels} levels of {group}" for group, levels in fitted.ngroups.items()])
+    groups = _listed([f"{levels} levels of {group}" for group, levels in sizes_of(fitted).items()])
     left_out = f" ({design.nmissing} rows with missing values were left out)" if design.nmissing else ""
     text = f"We fitted {kind}, to {fitted.nobs} observations" + (f" from {groups}" if groups else "") + f"{left_out}: "
     text += f"{fitted.model.formula}."

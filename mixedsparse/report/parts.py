@@ -27,6 +27,7 @@ __all__ = [
     "notes_of_order",
     "quantile_table",
     "random_table",
+    "sizes_of",
     "terms_of",
 ]
 
@@ -42,13 +43,20 @@ def facts(fitted: Fitted) -> dict[str, str]:
     n = int(fitted.design.nmissing)
     left_out = f" ({n} row{'s' * (n > 1)} with missing values left out)" if n else ""
     found = {"Formula": fitted.model.formula, "Observations": f"{fitted.nobs}{left_out}"}
-    groups = ", ".join(f"{group} {levels}" for group, levels in fitted.ngroups.items())
+    groups = ", ".join(f"{group} {levels}" for group, levels in sizes_of(fitted).items())
     side = fitted.design.residual
     if groups or side is None:
         found["Groups"] = groups
     if side is not None:
         found["Residuals"] = side.text + correlations_of(fitted)
     return found
+
+
+def sizes_of(fitted: Fitted) -> dict[str, int]:
+    """Count the levels of each grouping factor, of the random effects and then of ``residual=``."""
+    side = fitted.design.residual
+    within = {} if side is None or side.groups is None else {side.group: len(side.groups)}
+    return fitted.ngroups | {group: levels for group, levels in within.items() if group not in fitted.ngroups}
 
 
 def correlations_of(fitted: Fitted) -> str:

@@ -84,7 +84,7 @@ def _why(problem: Problem, entries: frozenset[Entry], residual: bool, alone: set
     groups = list(dict.fromkeys(problem.terms[t].group for t in terms))
     if residual:
         several = any(problem.terms[t].k > 1 for t in terms)
-        mend = f" (for the covariance of the rows within {groups[0]} give residual='us(visit | g)')" * several
+        mend = f" (for the covariance of the rows within {groups[0]} give residual='us(visit | {groups[0]})')" * several
         return f"the random effects of {_joined(groups)} and the residuals give the rows the same covariance{mend}"
     effects = {(t, i) for t, *pair in entries for i in pair}
     empty = [problem.terms[t].columns[i] for t, i in sorted(effects) if _is_zero(problem, t, i)]

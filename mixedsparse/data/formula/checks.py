@@ -164,5 +164,9 @@ def like_the_residual(term: RandomTerm, n: int) -> DataError:
     return DataError(
         f"The grouping factor {term.group!r} has {effects}, not fewer than the {n} rows: its variance cannot be "
         "told from the residual's. Use a factor with several rows per level, or fewer effects."
-        + (f" For the covariance of the rows within {term.group} give residual='us(visit | g)'." if term.k > 1 else "")
+        + (
+            f" For the covariance of the rows within {term.group} give residual='us(visit | {term.group})'."
+            if term.k > 1
+            else ""
+        )
     )

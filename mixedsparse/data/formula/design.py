@@ -286,7 +286,8 @@ def _parse(
 
 def factor_columns(formula: str, table: Table, env: Mapping[str, Any]) -> frozenset[str]:
     """Columns of `table` that are terms of `formula`, alone or in ``C(...)``: those that may have contrasts."""
-    return frozenset(column for column, own in _parse(formula, table, env)[0].factors.items() if own is None)
+    parsed = _parse(formula, table, env, bars_needed=False)[0]
+    return frozenset(column for column, own in parsed.factors.items() if own is None)
 
 
 def _code_bare(

@@ -41,6 +41,7 @@ _FOREIGN = {
     "ad": "residual='toep(visit | group)' or 'us(visit | group)'",
     "sp_exp": "residual='car1(time | group)'",
     "ou": "residual='car1(time | group)'",
+    "un": "residual='us(visit | group)'",
     "unstr": "residual='us(visit | group)'",
     "cosy": "residual='cs(1 | group)'",
     "ar": "residual='ar1(time | group)'",
@@ -76,15 +77,17 @@ def read_residual(text: str) -> ResidualText:
     """
     call = _CALL.fullmatch(text)
     name = call[1] if call else re.split(r"\W", text.strip())[0]
-    if name in _FOREIGN:
-        raise FormulaError(f"residual={text!r}: {name} of other packages is written {_FOREIGN[name]} here.")
+    foreign = name if name in _FOREIGN else name.lower()  # SAS writes UN and AR(1)
+    if foreign in _FOREIGN:
+        here = _with_names(_FOREIGN[foreign], "" if call is None else call[2])
+        raise FormulaError(f"residual={text!r}: {name} of other packages is written {here} here.")
     if call is None:
         raise FormulaError(
             f"residual={text!r} cannot be read: write a structure of visits within groups, e.g. 'us(visit | subject)', "
             "'ar1(time | subject)' or 'cs(1 | subject)'."
         )
     if name not in _STRUCTURES:
-        hint = did_you_mean(name, tuple(_STRUCTURES))
+        hint = did_you_mean(name.lower(), tuple(_STRUCTURES))
         raise FormulaError(f"residual={text!r}: {name!r} is not one of {', '.join(_STRUCTURES)}.{hint}")
     kind, hom = _STRUCTURES[name]
     inner, given = call[2], _HOM.fullmatch(call[2])
@@ -104,8 +107,21 @@ def read_residual(text: str) -> ResidualText:
             f"'{name}(visit | {group})', with a column of the data."
         )
     if "/" in group or "+" in group or "*" in group:
-        raise FormulaError(f"residual={text!r} needs one grouping factor: write 'a:b' for combinations of two columns.")
+        raise FormulaError(
+            f"residual={text!r} needs one grouping factor: write 'a:b' for combinations of two columns"
+            + (f", '{name}({left} | {re.sub(r'[/ ]+', ':', group)})'." if "/" in group else ".")
+        )
     return ResidualText(text, kind, hom, re.sub(r"^0\s*\+\s*", "", left), group)
+
+
+def _with_names(template: str, inner: str) -> str:
+    """Put the columns of the brackets `inner` in the place of the names in `template`, where they are told."""
+    left, bar, group = inner.partition("|")
+    order, group = left.rpartition("~")[2].strip(), group.partition(",")[0].strip()
+    if not bar or not group:
+        return template
+    out = template.replace("| group)", f"| {group})").replace("| group,", f"| {group},")
+    return out if order in ("", "1") else re.sub(r"\b(visit|time)(?= \|)|(?<=~ )visit\b", lambda _: order, out)
 
 
 def _hom(value: str, name: str, kind: str, hom: bool, text: str) -> bool:
