@@ -48,7 +48,7 @@ def test_a_stratum_that_the_model_fits_exactly_is_named():
         ("ar1(t | nope)", r"no column 'nope', used in residual='ar1\(t \| nope\)'"),
         ("cs(1 | row)", "no row has two rows"),
         ("unknown(t | g)", "'unknown' is not one of us, cs"),
-        ("corAR1(form = ~ t | g)", r"corAR1 of other packages is written residual='ar1\(time"),
+        ("corAR1(form = ~ t | g)", r"corAR1 of other packages is written residual='ar1\(t \| g\)'"),
         ("varIdent(form = ~ 1 | g)", "dispersion='~ stratum'"),
         ("unstr(t, gr = g)", r"residual='us\(visit"),
         ("us(t | g, hom=True)", "us takes no hom=True"),
