@@ -43,8 +43,12 @@ def effects(
     ax: Any,
     scale: ResponseScale | None = None,
     observed: np.ndarray | None = None,
+    units: np.ndarray | None = None,
 ) -> Any:
-    """See `Plots.effects`; `scale` is that of the response of a generalized fit, `observed` the responses (n,)."""
+    """See `Plots.effects`.
+
+    `scale` is that of the response of a generalized fit, `observed` the responses (n,), `units` as of `Observed`.
+    """
     fitted.needs_optimum("A plot of effects")
     known = predictors(fitted)
     by = () if by is None else (by,) if isinstance(by, str) else tuple(by)
@@ -67,7 +71,8 @@ def effects(
         inside = {} if value is None else {by[1]: value}
         view = _View(known[name], by[0] if by else None, tables[name], inside)
         if observed is not None:
-            Observed(known, observed, inside, facets).draw(panel, view.predictor, view.levels, view.by, view.values)
+            data = Observed(known, observed, inside, facets, units)
+            data.draw(panel, view.predictor, view.levels, view.by, view.values)
         entries |= view.draw(panel)
         panel.set_xlabel(wrapped(_along(known[name], tables[name]), _LABEL))
     for panel in leftmost(axes):

@@ -17,6 +17,8 @@ __all__ = ["Observed"]
 
 # Points of a level are moved to the left and right by at most this, in steps between levels.
 _JITTER = 0.2
+# Parts of the span of a covariate, of as many rows each, within which the outcomes of a unit are counted together.
+_PARTS = 10
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,15 @@ class Observed:
         Predictor that tells panels apart -> its value in this one; empty without.
     facets : sequence
         All values that it has panels for.
+    units : ndarray of int, shape (n,), optional
+        Unit of each row, where responses are 0 and 1, which lie on two lines: its proportions are drawn instead.
     """
 
     known: Mapping[str, Predictor]
     response: np.ndarray
     inside: Mapping[str, Any]
     facets: Sequence[Any]
+    units: np.ndarray | None = None
 
     def codes(self, name: str, values: Sequence[Any]) -> np.ndarray:
         """Position (n,) of each row among `values`: its level, -1 without; the nearest one of a covariate."""
@@ -55,16 +60,23 @@ class Observed:
         there = np.ones(len(self.response), dtype=bool)
         for name, value in self.inside.items():
             there &= self.codes(name, self.facets) == list(self.facets).index(value)
+        x = self.codes(predictor.name, levels) if predictor.is_factor else np.asarray(predictor.values, dtype=float)
         if predictor.is_factor:
-            code = self.codes(predictor.name, levels)
-            there &= code >= 0
-            x = code + np.random.default_rng(0).uniform(-_JITTER, _JITTER, size=len(code))
-        else:
-            x = np.asarray(predictor.values, dtype=float)
-        if by is None:
-            cloud(panel, x[there], self.response[there], QUIET)
-            return
-        groups = self.codes(by, values)
+            there &= x >= 0
+        groups = np.zeros(len(x), dtype=int) if by is None else self.codes(by, values)
+        rows = pd.DataFrame({"x": x, "y": self.response, "group": groups})[there]
+        if self.units is not None and len(rows):
+            rows = _proportions(rows, self.units[there], predictor.is_factor)
+        shift = np.random.default_rng(0).uniform(-_JITTER, _JITTER, size=len(rows)) if predictor.is_factor else 0.0
+        rows = rows.assign(x=rows["x"] + shift)
         for number in range(len(values)):
-            own, style = there & (groups == number), look(number)
-            cloud(panel, x[own], self.response[own], style["color"], style["marker"])
+            own, style = rows[rows["group"] == number], look(number)
+            colour = (QUIET,) if by is None else (style["color"], style["marker"])
+            cloud(panel, own["x"].to_numpy(), own["y"].to_numpy(), *colour)
+
+
+def _proportions(rows: pd.DataFrame, units: np.ndarray, by_level: bool) -> pd.DataFrame:
+    """Mean outcome of each unit and group at each level, or within each part of the span of a covariate."""
+    x = rows["x"].to_numpy()
+    part = x if by_level else np.searchsorted(np.quantile(x, np.arange(1, _PARTS) / _PARTS), x)
+    return rows.groupby([units, "group", part]).mean().reset_index("group")

@@ -132,6 +132,30 @@ def test_effects_lie_over_the_data(oats, cbpp):
         cbpp.plot.effects(type="link", data=True)
 
 
+def test_single_outcomes_are_drawn_as_proportions_of_units():
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame(
+        {"subj": np.repeat(np.arange(12), 20), "cond": np.tile(["a", "b"], 120), "x": rng.normal(size=240)}
+    )
+    data["y"] = rng.random(240) < 0.4 + 0.2 * (data["cond"] == "a") + 0.06 * (data["subj"] - 6)
+    fit = ms.glmer("y ~ cond + x + (1 | subj)", data)
+    cond, x = render(fit.plot.effects(data=True))
+    wanted = data.groupby(["subj", "cond"])["y"].mean()
+    points = cond.lines[0]
+    assert len(points.get_ydata()) == 24
+    for at, level in enumerate("ab"):
+        own = np.abs(points.get_xdata() - at) <= 0.2
+        np.testing.assert_allclose(np.sort(points.get_ydata()[own]), np.sort(wanted[:, level]))
+    tenth = pd.qcut(data["x"], 10, labels=False)
+    shares = data.groupby(["subj", tenth])[["x", "y"]].mean()
+    np.testing.assert_allclose(np.sort(x.lines[0].get_xdata()), np.sort(shares["x"]))
+    np.testing.assert_allclose(np.sort(x.lines[0].get_ydata()), np.sort(shares["y"]))
+    by = render(fit.plot.effects("x", by="cond", data=True))[0]
+    points = [line for line in by.lines if line.get_linestyle() == "None"]
+    assert len(points) == 2
+    assert sum(len(line.get_ydata()) for line in points) == data.groupby(["subj", "cond", tenth]).ngroups
+
+
 def test_a_second_factor_makes_panels():
     data = ms.datasets.load("Oats")
     data = data.assign(nitro=data["nitro"].astype(str), half=data["Block"].isin(["I", "II", "III"]))

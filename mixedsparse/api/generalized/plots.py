@@ -141,7 +141,8 @@ class GeneralizedPlots(ModelPlots, ParameterPlots, RandomPlots):
         Parameters
         ----------
         terms, by, at, level, data, ax
-            See `Plots.effects`; data are proportions or means of the rows.
+            See `Plots.effects`; data are proportions or means of the rows. Single outcomes, 0 or 1, are drawn as the
+            proportions of each level of the first grouping factor, within tenths of the rows along a covariate.
         type : {"response", "link"}
             Means of the response, or linear predictors, which have no data. Random effects are 0.
 
@@ -158,7 +159,8 @@ class GeneralizedPlots(ModelPlots, ParameterPlots, RandomPlots):
             )
         scale = scale_of(self._fitted, type)
         observed = self._responses() if data else None
-        return effects(self._fitted, terms, by, at, level, "normal", ax, scale, observed)
+        units = self._units() if data else None
+        return effects(self._fitted, terms, by, at, level, "normal", ax, scale, observed, units)
 
     def shrinkage(
         self, group: str | None = None, effects: str | Iterable[str] | None = None, *, ax: AxesOption = None
@@ -233,6 +235,13 @@ class GeneralizedPlots(ModelPlots, ParameterPlots, RandomPlots):
         """Responses (n,) as the family has them."""
         self._fitted.needs("rows", "Drawing the data")
         return self._fitted.model.response
+
+    def _units(self) -> np.ndarray | None:
+        """Level (n,) of the first grouping factor, where responses are single outcomes."""
+        model = self._fitted.model
+        if model.family.name != "binomial" or model.several_trials is not None:
+            return None
+        return next((term.codes for term in model.design.terms if term.codes.ndim == 1), None)
 
     def _profiled(self, which: str | Iterable[str]) -> Profile:
         from mixedsparse.inference.generalized.profile import generalized_profile
