@@ -215,3 +215,22 @@ def test_many_responses_are_refused_for_a_wide_factor(data, wide):
     fitted = limited(ms.LinearMixedModel("y ~ s + (1 | subj)", data), narrowed=5)
     with pytest.raises(BackendError, match=r"Fits of many responses .* 24 of them"):
         fitted.fit_many(data[["y", "o"]])
+
+
+def test_a_missing_row_stays_missing_where_the_first_column_was_left_out(data, wide):
+    frame = data.assign(zero=0.0)
+    with pytest.warns(ms.DroppedColumnsWarning, match="zero"):
+        fit = _fit("y ~ 0 + zero + x + s + (1 | subj)", frame)
+    new = frame.iloc[:4].assign(x=[np.nan, *frame["x"].iloc[1:4]], s=[*frame["s"].iloc[:3], None])
+    assert fit.predict(new).isna().tolist() == [True, False, False, True]
+    assert fit.predict(frame.iloc[:3].assign(x=np.nan)).isna().all()
+
+
+def test_narrowed_searches_end_with_the_digits_of_the_rows(data):
+    """Random effects thousands of times the residuals: products of columns have lost what the rows have."""
+    frame = data.assign(y=data["y"] + 1e4 * np.random.default_rng(1).normal(size=SUBJECTS)[data["subj"]])
+    model = ms.LinearMixedModel("y ~ x + s + (1 | subj)", frame)
+    fit = limited(model, narrowed=5).fit()
+    usual = model.fit()
+    np.testing.assert_allclose(fit.theta, usual.theta, rtol=1e-8)
+    np.testing.assert_allclose(fit.bse, usual.bse, rtol=1e-8)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mixedsparse.core.choose.memory import check_memory
 from mixedsparse.core.problem.slots import spread_rows
-from mixedsparse.core.problem.sparse_columns import SparseColumns
+from mixedsparse.core.problem.sparse_columns import SparseColumns, columns_of
 from mixedsparse.data.formula import checks
 from mixedsparse.data.formula.alignment import aligned
 from mixedsparse.data.formula.columns import complete_rows
@@ -129,7 +129,7 @@ def read_rows(
     new = design.matrices(table, groups=[*needed, *wanted], may_be_sparse=True)
     _warn_not_estimable(parameters, new.X)
     return Rows(
-        X=new.X[:, problem.basis.kept],
+        X=columns_of(new.X, problem.basis.kept),
         terms=tuple(new.terms[i] for i in problem.order),
         offset=_total_offset(new.offset, table, offset),
         index=new.index,
@@ -185,7 +185,7 @@ def _own_rows(parameters: Parameters, groups: Collection[str]) -> Rows:
     design, problem = parameters.design, parameters.problem
     present = np.zeros(problem.n, dtype=bool)
     terms = tuple(NewTerm(t.z, t.codes, present, ()) if t.group in groups else None for t in problem.terms)
-    return Rows(design.X[:, problem.basis.kept], terms, design.offset, design.index, None)
+    return Rows(columns_of(design.X, problem.basis.kept), terms, design.offset, design.index, None)
 
 
 def _with_absent_groups(table: Table, encoding: Encoding, optional: Collection[str]) -> Table:

@@ -16,6 +16,7 @@ from mixedsparse.core.fitting.restarts import doubtful, with_further_starts
 from mixedsparse.core.fitting.structured_restarts import with_structured_starts
 from mixedsparse.core.likelihood.interface import Engine
 from mixedsparse.core.likelihood.pls import widened
+from mixedsparse.core.likelihood.rows import can_use_rows
 from mixedsparse.core.problem.chart import Chart
 from mixedsparse.core.problem.narrowed import narrowed
 from mixedsparse.core.residual.interface import Residual
@@ -75,7 +76,11 @@ def fit_problem(
         elif restart_budget and chart is None and engine.problem.is_structured:
             further = {"max_evals": max_evals, "tolerance": tolerance}
             found = with_structured_starts(engine, reml, found, start is not None, restart_budget, **further)
-        if narrow is not None:
+        if narrow is not None and can_use_rows(whole.problem):
+            # Products of columns have lost digits that the rows have.
+            end = search(whole, reml, start=found.theta, chart=chart, **limits)
+            found = replace(end, starts=found.starts, agreed=found.agreed, nfev=found.nfev + end.nfev)
+        elif narrow is not None:
             found = replace(found, pls=widened(found.pls, narrow, whole))
         return report(whole, found, reml, chart)
 

@@ -16,7 +16,7 @@ from scipy.linalg import lapack
 from mixedsparse.core.problem.blocks import Block
 from mixedsparse.ground.errors import BackendError, DataError
 
-__all__ = ["ImplicitBasis", "SparseColumns", "is_implicit", "is_sparse", "ordered_root"]
+__all__ = ["ImplicitBasis", "SparseColumns", "columns_of", "is_implicit", "is_sparse", "ordered_root"]
 
 # Part of the squared length of a column that is new, from which on it is told from rounding, and below which it may
 # have lost digits: cross-products square the condition number.
@@ -44,10 +44,25 @@ class SparseColumns(sparse.csr_array):  # type: ignore[misc]
         data[mine], indices[mine] = self.data, self.indices
         return SparseColumns((data, indices, indptr), shape=(len(keep), self.shape[1]))
 
+    def taken(self, columns: np.ndarray) -> SparseColumns:
+        """Return the columns (k,), with a NaN in the first of them in every row that has one in any."""
+        rows = np.repeat(np.arange(len(self)), np.diff(self.indptr))
+        lost = np.unique(rows[np.isnan(self.data)])
+        out = sparse.csr_array(self[:, columns])
+        if len(lost) and len(columns):
+            at = np.zeros(len(lost), dtype=np.intp)
+            out = out + sparse.csr_array((np.full(len(lost), np.nan), (lost, at)), shape=out.shape)
+        return SparseColumns(out)
+
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Least and greatest number (p,) of each column."""
         return self.min(axis=0).toarray(), self.max(axis=0).toarray()
+
+
+def columns_of(X: Any, columns: np.ndarray) -> Any:
+    """Columns (k,) of X, written out or not."""
+    return X.taken(columns) if isinstance(X, SparseColumns) else X[:, columns]
 
 
 def is_sparse(X: Any) -> bool:

@@ -205,6 +205,9 @@ def _apply(encoder: Encoder, raw: Mapping[str, Any], n: int, encoding: Encoding)
 def _apply_sparse(encoder: Encoder, raw: Mapping[str, Any], n: int, encoding: Encoding) -> SparseColumns:
     """Return the same; one NaN stands for a row of them."""
     keep, columns = _complete(encoder.side.text, raw, n, encoding)
+    if not columns.n:
+        none = SparseColumns((0, len(encoder.names)), dtype=float)
+        return none if keep is None else none.spread(keep)
     found = encoder.sparse(_coded(encoder, columns), columns.n)
     return found if keep is None else found.spread(keep)
 
