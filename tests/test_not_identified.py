@@ -209,3 +209,20 @@ def test_healthy_designs_are_left_in_peace(formula, name, reml):
         fit = ms.lmer(formula, ms.datasets.load(name), reml=reml)
     assert fit.certificate.unidentified == ()
     assert fit.certificate.verdict != "not identified"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_random_factor_that_a_fixed_one_spans_is_named_whatever_rounding_makes_of_its_curvature(seed):
+    rng = np.random.default_rng(seed)
+    store = rng.integers(0, 24, 700)
+    x = rng.normal(size=700)
+    y = rng.normal(size=24)[store] + x + rng.normal(size=700)
+    data = pd.DataFrame({"y": y, "x": x, "store": [f"s{i:02d}" for i in store], "region": store % 20})
+    with pytest.warns(ms.NotIdentifiedWarning, match=r"sd\(Intercept\|region\)"):
+        fit = ms.lmer("y ~ x + store + (1 | region)", data)
+    assert fit.certificate.verdict == "not identified"
+    with pytest.warns(ms.UndefinedTestWarning):
+        p = fit.pvalues
+    # The slope of x does not hang on it; what stores have beside their regions does.
+    assert np.isnan(p["Intercept"])
+    assert p["x"] < 1e-6

@@ -112,8 +112,8 @@ def unidentified(engine: Engine, search: Search, chart: Chart | None = None) -> 
         # Average information is no curvature: the design decides, unless its traces would cost more than the fit.
         relations = [penalty.relationship for penalty in problem.penalties if penalty is not None]
         curved = not all(known.knows_diagonal or known.n_levels <= _SOLVED for known in relations)
-    if problem.is_structured and highest * widest**2 <= _FLAT * problem.n:
-        curved = False  # a single parameter is never flat beside others
+    if highest * widest**2 <= _FLAT * problem.n:
+        curved = False  # a single parameter is never flat beside others, and may have the curvature of rounding
     # By ML a variance of which the data say nothing comes out as 0, where the likelihood is curved.
     pushed = not search.pls.reml and bool((search.theta[problem.layout.is_diagonal] == 0.0).any())
     if curved and not pushed and search.stop is Stop.CONVERGED:
